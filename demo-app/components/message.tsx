@@ -1,0 +1,27 @@
+// One message. It renders again only when its own object changes, so a long history costs a stream nothing.
+import type { UIMessage } from 'ai';
+import { memo } from 'react';
+import styles from './message.module.css';
+import { Part } from './part';
+import { Sources } from './sources';
+import { Waiting } from './waiting';
+
+export const Message = memo(function Message({ message, live }: { message: UIMessage; live: boolean }) {
+  const end = message.parts.at(-1);
+  const writing = live && end?.type === 'text' && end.text !== '';
+  return (
+    <article
+      className={styles.message}
+      aria-label={message.role === 'user' ? 'You' : 'Assistant'}
+      data-role={message.role}
+      data-writing={writing}
+    >
+      {message.parts.map((part, index) => (
+        // Parts have no id, and are only ever appended to or replaced in place.
+        <Part key={index} part={part} live={live && part === end} />
+      ))}
+      <Sources parts={message.parts} />
+      {live && !writing && <Waiting />}
+    </article>
+  );
+});

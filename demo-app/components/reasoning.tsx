@@ -1,0 +1,11 @@
+// What the model thought on the way, folded away: it is the answer that was asked for.
+import styles from './card.module.css';
+
+export function Reasoning({ text, live }: { text: string; live: boolean }) {
+  return (
+    <details className={styles.fold}>
+      <summary>{live ? 'Thinking…' : 'Thoughts'}</summary>
+      <div className={styles.thoughts}>{text}</div>
+    </details>
+  );
+}

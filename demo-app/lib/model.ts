@@ -1,0 +1,11 @@
+// The model behind the demo: OpenAI's when there is a key, a scripted one that needs neither key nor network.
+import { openai } from '@ai-sdk/openai';
+import type { LanguageModel } from 'ai';
+import { scriptedModel } from '../../src/testing/scripted-model.ts';
+import { modelName } from './model-name';
+
+/** One for each request: the scripted model remembers its calls, and a server lives long. */
+export function model(): LanguageModel {
+  const name = modelName();
+  return name === undefined ? scriptedModel() : openai(name);
+}

@@ -1,0 +1,105 @@
+// The port to the store that sessions live in. Every adapter passes conformance.ts.
+
+import type { UIMessageChunk } from 'ai';
+import type { LogEntry, LogFrame, RunEndReason } from '../protocol/frames.ts';
+
+/** How a run was closed. A closed run takes no more chunks, from anybody. */
+export interface Closure {
+  readonly reason: RunEndReason;
+  readonly by?: string;
+}
+
+/** A run's chunks from some position on, and its closure if it has one. */
+export interface RunTail {
+  readonly chunks: readonly UIMessageChunk[];
+  readonly closure?: Closure;
+}
+
+/**
+ * A hint that something was appended. It may be lost, doubled or late; the streams are the truth.
+ *
+ * - `log`: the log has grown.
+ * - `chunks`: these chunks were appended to the run.
+ * - `run`: the run has grown, by too much to say here.
+ * - `closed`: the run was closed. No later `chunks` of it are real.
+ */
+export type Wake =
+  | { readonly type: 'log' }
+  | {
+      readonly type: 'chunks';
+      readonly run: string;
+      readonly from: number;
+      readonly chunks: readonly UIMessageChunk[];
+    }
+  | { readonly type: 'run'; readonly run: string }
+  | { readonly type: 'closed'; readonly run: string };
+
+export interface Subscription {
+  /** Replaces a connection that is suspected dead; resolves once the new one is acknowledged. */
+  renew(): Promise<void>;
+  close(): void;
+}
+
+/** What happens to a run's lease in the same round trip as an append to the log. */
+export type LeaseChange =
+  | { readonly type: 'take'; readonly run: string; readonly ms: number }
+  /** Marks it, so that the producer's next heartbeat tells of the stop. */
+  | { readonly type: 'stop'; readonly run: string }
+  /** Drops it, and with it the claim `key` if one is named. */
+  | { readonly type: 'release'; readonly run: string; readonly key?: string };
+
+/**
+ * Sessions are named by their plain ids; an adapter encodes them. Positions in a run are chunk counts.
+ * Every method rejects with `DurableChatError` `store_failed`, which holds neither chat text nor secrets,
+ * and every method may be repeated after it failed.
+ */
+export interface Channel {
+  /**
+   * Claims a send for `run` and reads the log. The answer's `run` is whoever came first: a second claim of
+   * the same key learns the first one's run. A claim lasts a minute, which covers the time until the log
+   * itself knows of the run.
+   */
+  claim(session: string, key: string, run: string): Promise<{ run: string; entries: LogEntry[] }>;
+
+  /** Gives a claim back. */
+  unclaim(session: string, key: string): Promise<void>;
+
+  /** The log's entries after `after`, all of them when it is ''. */
+  readLog(session: string, after: string): Promise<LogEntry[]>;
+
+  /**
+   * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
+   * own included; else with none.
+   */
+  append(
+    session: string,
+    entry: { readonly key: string; readonly frames: readonly LogFrame[] },
+    options: { readonly after?: string; readonly lease?: LeaseChange },
+  ): Promise<LogEntry[]>;
+
+  /**
+   * Appends chunks `from`, `from + 1`, … of a run and tells all subscribers. Writing them again changes
+   * nothing. `closed` means that the run takes no more: its producer must give up.
+   */
+  write(
+    session: string,
+    run: string,
+    from: number,
+    chunks: readonly UIMessageChunk[],
+  ): Promise<'stored' | 'closed'>;
+
+  /** Closes a run. The first closer wins; everybody gets the winner's closure. */
+  close(session: string, run: string, closure: Closure): Promise<Closure>;
+
+  /** The run's chunks from position `from` on. */
+  readRun(session: string, run: string, from: number): Promise<RunTail>;
+
+  /** Renews a run's lease for `ms`; tells whether a stop was marked on it. */
+  heartbeat(session: string, run: string, ms: number): Promise<'running' | 'stop'>;
+
+  /** Which of these runs have a producer that renews its lease. */
+  alive(session: string, runs: readonly string[]): Promise<boolean[]>;
+
+  /** Subscribes; resolves once the store acknowledged it, so that a read after it misses nothing. */
+  subscribe(session: string, onWake: (wake: Wake) => void): Promise<Subscription>;
+}

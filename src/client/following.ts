@@ -1,0 +1,60 @@
+// What a Chat has been given of its session, and what it has sent that the log does not show yet.
+
+import type { ActiveRun, SessionState } from '../protocol/session-state.ts';
+
+export class Following {
+  /** Runs that the chat's own sends have started. */
+  readonly #own = new Set<string>();
+  /** Runs that the chat has been given as a stream. */
+  readonly #followed = new Set<string>();
+  /** Those of them that the chat is still reading. */
+  readonly #reading = new Set<string>();
+  readonly #pending = new Set<string>();
+  readonly #listeners = new Set<() => void>();
+
+  /** Calls back when the chat has taken a stream's last chunk, until the result is called. */
+  onDelivered(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  follow(run: string, as: 'own' | 'other'): void {
+    if (as === 'own') this.#own.add(run);
+    this.#followed.add(run);
+    this.#reading.add(run);
+  }
+
+  /** The chat is done with a run's stream: it has read it all, or it has cancelled it and may want it again. */
+  leave(run: string, how: 'end' | 'cancel'): void {
+    this.#reading.delete(run);
+    if (how === 'cancel') this.#followed.delete(run);
+    else for (const listener of [...this.#listeners]) listener();
+  }
+
+  isReading(run: string): boolean {
+    return this.#reading.has(run);
+  }
+
+  isOwn(run: string): boolean {
+    return this.#own.has(run);
+  }
+
+  /** The run to follow next: the one that is running, unless it is stopping or followed. */
+  next(state: SessionState): ActiveRun | undefined {
+    const run = state.active[0];
+    return run && !run.stop && !this.#followed.has(run.run) ? run : undefined;
+  }
+
+  addPending(messageId: string): void {
+    this.#pending.add(messageId);
+  }
+
+  isPending(messageId: string): boolean {
+    return this.#pending.has(messageId);
+  }
+
+  /** What the log shows is pending no more: from now on the log decides. */
+  settle(shown: readonly string[]): void {
+    if (this.#pending.size > 0) for (const id of shown) this.#pending.delete(id);
+  }
+}

@@ -1,0 +1,37 @@
+// What a Chat should show: the log's messages, the ones it is streaming itself, and what it has just sent.
+
+import type { UIMessage } from 'ai';
+import type { SessionState } from '../protocol/session-state.ts';
+
+export interface MergeInput<M extends UIMessage> {
+  readonly state: SessionState;
+  /** What the chat shows now. */
+  readonly shown: readonly M[];
+  /** Messages that the chat itself is writing. */
+  readonly isWriting: (messageId: string) => boolean;
+  /** Messages that the chat has sent and the log may not show yet. */
+  readonly isPending: (messageId: string) => boolean;
+}
+
+/** The messages to show; undefined when that is what is shown already. */
+export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | undefined {
+  const { state, shown, isWriting, isPending } = input;
+  const local = new Map(shown.map((message) => [message.id, message]));
+  const placed = new Set(state.order);
+  const merged = state.order.flatMap((id): M[] => {
+    const mine = local.get(id);
+    if (mine && isWriting(id)) return [mine];
+    const logged = state.byId.get(id) as M | undefined; // the app's own message type
+    if (!logged) return [];
+    return [mine && equal(mine, logged) ? mine : logged];
+  });
+  const sent = shown.filter((message) => !placed.has(message.id) && isPending(message.id));
+  const next = [...merged, ...sent];
+  const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
+  return same ? undefined : next;
+}
+
+/** Equal as JSON, which is how the log holds it. An equal message keeps its identity, so nothing re-renders. */
+function equal(a: UIMessage, b: UIMessage): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

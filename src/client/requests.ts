@@ -1,0 +1,71 @@
+// The client's requests to the route, and the options they share: the names and shapes are the AI SDK's.
+
+import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
+import { DurableChatError } from '../protocol/errors.ts';
+
+export type RequestOptions = Pick<
+  HttpChatTransportInitOptions<UIMessage>,
+  'api' | 'headers' | 'credentials' | 'fetch'
+>;
+
+export interface Requests {
+  readonly options: RequestOptions;
+  /** Subscribes; resolves with an open event stream. */
+  subscribe(session: string, after: string | undefined, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  /** Stops one run, or all; resolves with the server's receipt. */
+  stop(session: string, run: string | undefined): Promise<StopReceipt>;
+}
+
+/** What a stop has done. */
+export interface StopReceipt {
+  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
+  readonly stopped: readonly { readonly run: string; readonly at: number }[];
+  /** Runs that had ended by themselves. */
+  readonly alreadyEnded: readonly string[];
+  /** Runs that were told, and whose end was not seen within 5 s. */
+  readonly pending: readonly string[];
+}
+
+/** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */
+export function createRequests(options: RequestOptions): Requests {
+  async function request(method: string, query: Record<string, string>, signal?: AbortSignal): Promise<Response> {
+    const { api = '/api/chat' } = options;
+    const [headers, credentials] = await Promise.all([resolve(options.headers), resolve(options.credentials)]);
+    const url = `${api}${api.includes('?') ? '&' : '?'}${new URLSearchParams(query).toString()}`;
+    let response: Response;
+    try {
+      response = await (options.fetch ?? fetch)(url, {
+        method,
+        ...(headers && { headers }),
+        ...(credentials && { credentials }),
+        ...(signal && { signal }),
+        cache: 'no-store',
+      });
+    } catch (cause) {
+      throw new DurableChatError('network', 'The server could not be reached.', { cause });
+    }
+    if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
+    return response;
+  }
+
+  return {
+    options,
+    async subscribe(session, after, signal) {
+      const response = await request('GET', { id: session, ...(after && { after }) }, signal);
+      if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
+        throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
+          status: response.status,
+        });
+      }
+      return response.body;
+    },
+    async stop(session, run) {
+      const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });
+      return (await response.json()) as StopReceipt; // our own server's
+    },
+  };
+}
+
+function resolve<T>(value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined): T | undefined | PromiseLike<T> {
+  return typeof value === 'function' ? (value as () => T | PromiseLike<T>)() : value;
+}

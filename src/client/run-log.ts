@@ -1,0 +1,96 @@
+// One run's chunks as far as this client knows them, from whichever connection brought them first, and
+// streams of them that begin at the beginning and go on until the run ends.
+
+import type { UIMessageChunk } from 'ai';
+import { remainder } from '../protocol/compact.ts';
+
+export class RunLog {
+  readonly run: string;
+  /** What builds the message so far; after a snapshot, fewer chunks than `count`. */
+  readonly #chunks: UIMessageChunk[] = [];
+  readonly #streams = new Set<() => void>();
+  #count = 0;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(run: string) {
+    this.run = run;
+  }
+
+  /** How many of the run's chunks are here. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Takes chunks `from`, `from + 1`, …; those known already are skipped. False when some in between are missing. */
+  accept(from: number, chunks: readonly UIMessageChunk[]): boolean {
+    if (from > this.#count) return false;
+    const fresh = chunks.slice(this.#count - from);
+    this.#chunks.push(...fresh);
+    this.#count += fresh.length;
+    this.#wake();
+    return true;
+  }
+
+  /** Takes a snapshot: compacted chunks that stand for the first `count`. */
+  acceptSnapshot(count: number, compacted: readonly UIMessageChunk[]): void {
+    if (count <= this.#count) return;
+    this.#chunks.push(...remainder(this.#chunks, compacted));
+    this.#count = count;
+    this.#wake();
+  }
+
+  /** No more will come; with `error`, because it cannot be had. */
+  end(error?: unknown): void {
+    this.#end ??= error === undefined ? {} : { error };
+    this.#wake();
+  }
+
+  /** All chunks, `seed` before them. Cancelling it leaves the run alone; `onClose` is told once. */
+  stream(
+    seed: readonly UIMessageChunk[] = [],
+    onClose?: (how: 'end' | 'cancel') => void,
+  ): ReadableStream<UIMessageChunk> {
+    let next = -seed.length;
+    let open = true;
+    let wake: () => void = () => {};
+    const onWake = () => wake();
+    const close = (how: 'end' | 'cancel') => {
+      open = false;
+      this.#streams.delete(onWake);
+      onClose?.(how);
+    };
+    this.#streams.add(onWake);
+    return new ReadableStream<UIMessageChunk>(
+      {
+        pull: async (controller) => {
+          while (open && next === this.#chunks.length && !this.#end) {
+            await new Promise<void>((resolve) => (wake = resolve));
+          }
+          if (!open) return;
+          const chunk = next < 0 ? seed[seed.length + next] : this.#chunks[next];
+          if (chunk) {
+            next++;
+            return controller.enqueue(chunk);
+          }
+          close('end');
+          if (this.#end && 'error' in this.#end) controller.error(this.#end.error);
+          else controller.close();
+        },
+        cancel: () => {
+          close('cancel');
+          wake();
+        },
+      },
+      // Nothing is taken ahead of the reader: what it has not taken can still be cancelled.
+      { highWaterMark: 0 },
+    );
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#streams]) wake();
+  }
+}

@@ -1,0 +1,65 @@
+// Keeps any AI SDK Chat equal to its session (G4): messages of other viewers appear, a run that started
+// elsewhere is followed, a finished run heals the list.
+
+import type { AbstractChat, UIMessage } from 'ai';
+import { mergeMessages } from './merge.ts';
+import type { DurableSession } from './session.ts';
+
+/** How soon a chat that is still busy with a run that has ended is looked at again. */
+const busyMs = 20;
+
+/**
+ * Keeps `chat` equal to `session` until the result is called. The chat's transport has to be a
+ * `DurableChatTransport` on the same session, and a session serves one chat. Ending it stops no run.
+ */
+export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: DurableSession): () => void {
+  const { following } = session;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+
+  function sync(): void {
+    const { state } = session.getSnapshot();
+    // A send that has no run yet is ahead of the log: wait until they can be compared.
+    if (closed || !state || session.sending) return;
+    following.settle(state.order);
+    // What a run is still writing is not in the log: the chat's own version stands until it is.
+    const writing = new Set(state.active.map(({ messageId }) => messageId));
+    for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);
+    const messages = mergeMessages({
+      state,
+      shown: chat.messages,
+      isWriting: (id) => writing.has(id),
+      isPending: (id) => following.isPending(id),
+    });
+    if (messages) chat.messages = messages;
+    if (following.next(state)) void chat.resumeStream();
+  }
+
+  /** The chat writes what it has read a moment after it has read it. */
+  function syncWhenWritten(): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      sync();
+      const idle = session.getSnapshot().state?.active.length === 0 && !session.sending;
+      if (idle && isBusy(chat)) syncWhenWritten();
+    }, busyMs);
+  }
+
+  const close = session.open();
+  const offSession = session.subscribe(sync);
+  const offDelivered = following.onDelivered(syncWhenWritten);
+  sync();
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+    offDelivered();
+    offSession();
+    close();
+    // Locally only: the chat reads no longer, the run goes on (G2).
+    if (isBusy(chat)) void chat.stop();
+  };
+}
+
+function isBusy<M extends UIMessage>(chat: AbstractChat<M>): boolean {
+  return chat.status === 'streaming' || chat.status === 'submitted';
+}

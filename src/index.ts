@@ -1,0 +1,33 @@
+// durable-chat: the server, for any framework that speaks Request and Response.
+
+import type { DurableChat } from './server/create.ts';
+import type { DurableChatOptions } from './server/options.ts';
+import { createFromEnvironment } from './setup.ts';
+
+/**
+ * Durable sessions for AI SDK chat routes. Throws `DurableChatError` `config` when production lacks a store
+ * or an `authorize`.
+ */
+export function createDurableChat(options: DurableChatOptions = {}): DurableChat {
+  const { route, session } = createFromEnvironment(options);
+  return { route, session };
+}
+
+export { memoryChannel } from './channel/memory.ts';
+export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
+export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
+export type * from './protocol/frames.ts';
+export type { RunStatus } from './protocol/session-state.ts';
+export type { DurableChat } from './server/create.ts';
+export type {
+  Action,
+  Authorization,
+  Authorize,
+  AuthorizeInput,
+  DurableChatOptions,
+  Handler,
+  HandlerContext,
+} from './server/options.ts';
+export type { RouteContext, Routes } from './server/route.ts';
+export type { SessionHandle, SessionRun, StopReceipt } from './server/session.ts';
+export type { ViewerFrame } from './server/viewer.ts';

@@ -1,0 +1,50 @@
+// A viewer's place in a session: how much of the log and of every active run it has. Opaque on the wire.
+
+import { DurableChatError } from './errors.ts';
+
+export interface Cursor {
+  /** The id of the last log entry seen; '' before the first. */
+  readonly log: string;
+  /** Chunks seen of each active run. */
+  readonly runs: Readonly<Record<string, number>>;
+}
+
+const version = '1';
+
+/** FNV-1a: short and stable. It tells a cursor of another session apart; it protects nothing. */
+function fingerprint(session: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < session.length; index++) {
+    hash = Math.imul(hash ^ session.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0).toString(36);
+}
+
+export function encodeCursor(session: string, cursor: Cursor): string {
+  const runs = Object.entries(cursor.runs).map(([run, count]) => `${run}:${count}`);
+  return [version, fingerprint(session), cursor.log, ...runs].join('~');
+}
+
+/** Throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
+export function decodeCursor(session: string, text: string): Cursor {
+  const [head, owner, log, ...runs] = text.length > 4096 ? [] : text.split('~');
+  if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
+    throw new DurableChatError(
+      'invalid_cursor',
+      'The cursor is not one of ours. Subscribe without a cursor to get a snapshot.',
+    );
+  }
+  if (owner !== fingerprint(session)) {
+    throw new DurableChatError(
+      'invalid_cursor',
+      'The cursor belongs to another session. Subscribe without a cursor to get a snapshot.',
+    );
+  }
+  const positions: Record<string, number> = Object.create(null) as Record<string, number>;
+  for (const entry of runs) {
+    const match = /^([\w-]{1,64}):(\d{1,15})$/.exec(entry);
+    if (!match?.[1]) throw new DurableChatError('invalid_cursor', 'The cursor is damaged.');
+    positions[match[1]] = Number(match[2]);
+  }
+  return { log, runs: positions };
+}

@@ -1,0 +1,109 @@
+// The records on a session's wire. README.md beside this file is the specification.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+
+/** Why a run ended. */
+export type RunEndReason = 'finish' | 'stop' | 'error' | 'interrupted';
+
+/** What a send asked for: the AI SDK's own `trigger`. */
+export type Trigger = 'submit-message' | 'regenerate-message';
+
+/** An upsert of one message: in place when its id is known, else at the end. */
+export interface MessageFrame {
+  readonly type: 'message';
+  readonly message: UIMessage;
+}
+
+/** The message with this id and all that follow it are gone. */
+export interface TruncateFrame {
+  readonly type: 'truncate';
+  readonly messageId: string;
+}
+
+/** A run took its place in the session. It works once every run before it has ended. */
+export interface RunStartFrame {
+  readonly type: 'run-start';
+  readonly run: string;
+  /** The assistant message that the run writes; every viewer uses this id. */
+  readonly messageId: string;
+  readonly trigger: Trigger;
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly at: number;
+  /** The user who sent it, as named by `authorize`. */
+  readonly by?: string;
+  /** The send that became this run; `once` when the same send never becomes another one. */
+  readonly send?: { readonly key: string; readonly once: boolean };
+}
+
+/** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
+export interface ChunksFrame {
+  readonly type: 'chunks';
+  readonly run: string;
+  readonly from: number;
+  readonly chunks: readonly UIMessageChunk[];
+}
+
+/** A stop was accepted; the run ends as soon as its producer has heard of it. */
+export interface RunStopFrame {
+  readonly type: 'run-stop';
+  readonly run: string;
+  readonly by?: string;
+}
+
+export interface RunEndFrame {
+  readonly type: 'run-end';
+  readonly run: string;
+  readonly reason: RunEndReason;
+  /** How many chunks the run had. */
+  readonly chunks: number;
+  /** The finished message; absent when the run produced nothing to keep. */
+  readonly message?: UIMessage;
+  /** Who stopped it. */
+  readonly by?: string;
+}
+
+/** A run inside a snapshot. */
+export interface SnapshotRun {
+  readonly run: string;
+  readonly messageId: string;
+  readonly trigger: Trigger;
+  readonly at: number;
+  readonly by?: string;
+  /** The id that stands before the run's message in the order; null at the very start. */
+  readonly after: string | null;
+  /** Present once a stop was accepted. */
+  readonly stop?: { readonly by?: string };
+  /** How many of the run's chunks `chunks` stands for. */
+  readonly count: number;
+  /** The run so far, compacted: adjacent deltas are merged. */
+  readonly chunks: readonly UIMessageChunk[];
+}
+
+/** The whole session as of now. A subscription without a cursor begins with one. */
+export interface SnapshotFrame {
+  readonly type: 'snapshot';
+  readonly messages: readonly UIMessage[];
+  /** Active runs, in their order. */
+  readonly runs: readonly SnapshotRun[];
+  readonly hasOlder: boolean;
+}
+
+/** The cursor is no longer known to the store: a snapshot follows. */
+export interface ResetFrame {
+  readonly type: 'reset';
+}
+
+/** The frames that the session's log keeps. */
+export type LogFrame = MessageFrame | TruncateFrame | RunStartFrame | RunStopFrame | RunEndFrame;
+
+/** Everything that can come down a subscription. A viewer ignores types it does not know. */
+export type Frame = LogFrame | ChunksFrame | SnapshotFrame | ResetFrame;
+
+/** One record of a session's log: frames that belong together, under a key that makes a retry harmless. */
+export interface LogEntry {
+  /** Its place in the log, given by the store; ascending. */
+  readonly id: string;
+  /** Two entries with one key are the same entry, written twice. */
+  readonly key: string;
+  readonly frames: readonly LogFrame[];
+}

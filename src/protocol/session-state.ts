@@ -1,0 +1,145 @@
+// What the log says: a pure fold of frames into the messages, their order, and the runs.
+// Server and client fold the same frames with it, so that they cannot disagree.
+
+import type { UIMessage } from 'ai';
+import type { Frame, RunEndFrame, RunEndReason, SnapshotRun, Trigger } from './frames.ts';
+
+/** A run that has not ended. */
+export interface ActiveRun {
+  readonly run: string;
+  readonly messageId: string;
+  readonly trigger: Trigger;
+  readonly at: number;
+  readonly by?: string;
+  readonly send?: { readonly key: string; readonly once: boolean };
+  /** Present once a stop was accepted. */
+  readonly stop?: { readonly by?: string };
+}
+
+export type RunStatus = 'queued' | 'running' | 'stopping';
+
+export interface EndedRun {
+  readonly messageId: string;
+  readonly reason: RunEndReason;
+  readonly chunks: number;
+  readonly by?: string;
+  /** The send that became this run and never becomes another. */
+  readonly sendKey?: string;
+}
+
+export interface SessionState {
+  /** Message ids in conversation order, the places of messages still being written included. */
+  readonly order: readonly string[];
+  readonly byId: ReadonlyMap<string, UIMessage>;
+  /** In the order in which they run. */
+  readonly active: readonly ActiveRun[];
+  readonly ended: ReadonlyMap<string, EndedRun>;
+}
+
+export const emptySession: SessionState = {
+  order: [],
+  byId: new Map(),
+  active: [],
+  ended: new Map(),
+};
+
+/** The messages that the log holds, in order; those still being written are not among them. */
+export function messagesOf(state: SessionState): UIMessage[] {
+  return state.order.flatMap((id) => state.byId.get(id) ?? []);
+}
+
+/** The messages before a run's own; a run that continues a message is given that message too. */
+export function historyOf(state: SessionState, messageId: string): UIMessage[] {
+  const end = state.order.indexOf(messageId) + (state.byId.has(messageId) ? 1 : 0);
+  return state.order.slice(0, end).flatMap((id) => state.byId.get(id) ?? []);
+}
+
+/** The run that a send became, if the log knows. */
+export function runOfSend(state: SessionState, key: string): string | undefined {
+  const active = state.active.find(({ send }) => send?.key === key);
+  if (active) return active.run;
+  for (const [run, { sendKey }] of state.ended) if (sendKey === key) return run;
+  return undefined;
+}
+
+/** A run waits while another one stands before it. */
+export function statusOf(state: SessionState, run: ActiveRun): RunStatus {
+  if (run.stop) return 'stopping';
+  return state.active[0]?.run === run.run ? 'running' : 'queued';
+}
+
+export function applyFrame(state: SessionState, frame: Frame): SessionState {
+  switch (frame.type) {
+    case 'message': {
+      const { message } = frame;
+      return { ...placeAtEnd(state, message.id), byId: new Map(state.byId).set(message.id, message) };
+    }
+    case 'truncate': {
+      const index = state.order.indexOf(frame.messageId);
+      if (index === -1) return state;
+      const byId = new Map(state.byId);
+      for (const id of state.order.slice(index)) byId.delete(id);
+      return { ...state, order: state.order.slice(0, index), byId };
+    }
+    case 'run-start': {
+      if (state.ended.has(frame.run) || state.active.some(({ run }) => run === frame.run)) return state;
+      const { type: _, ...run } = frame;
+      return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
+    }
+    case 'run-stop': {
+      const stop = frame.by === undefined ? {} : { by: frame.by };
+      return {
+        ...state,
+        active: state.active.map((run) => (run.run === frame.run && !run.stop ? { ...run, stop } : run)),
+      };
+    }
+    case 'run-end':
+      return endRun(state, frame);
+    case 'snapshot':
+      return fromSnapshot(frame.messages, frame.runs);
+    case 'chunks':
+    case 'reset':
+      return state;
+    default:
+      frame satisfies never;
+      return state;
+  }
+}
+
+function placeAtEnd(state: SessionState, id: string): SessionState {
+  return state.order.includes(id) ? state : { ...state, order: [...state.order, id] };
+}
+
+function endRun(state: SessionState, frame: RunEndFrame): SessionState {
+  const run = state.active.find(({ run }) => run === frame.run);
+  if (!run) return state;
+  const { messageId } = run;
+  const byId = new Map(state.byId);
+  // A place that a truncation took away is not given back.
+  if (frame.message && state.order.includes(messageId)) byId.set(messageId, frame.message);
+  return {
+    order: byId.has(messageId) ? state.order : state.order.filter((id) => id !== messageId),
+    byId,
+    active: state.active.filter(({ run }) => run !== frame.run),
+    ended: new Map(state.ended).set(frame.run, {
+      messageId,
+      reason: frame.reason,
+      chunks: frame.chunks,
+      ...(run.send?.once && { sendKey: run.send.key }),
+      ...(frame.by !== undefined && { by: frame.by }),
+    }),
+  };
+}
+
+function fromSnapshot(messages: readonly UIMessage[], runs: readonly SnapshotRun[]): SessionState {
+  const order = messages.map(({ id }) => id);
+  for (const { messageId, after } of runs) {
+    if (!order.includes(messageId)) order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
+  }
+  return {
+    order,
+    byId: new Map(messages.map((message) => [message.id, message])),
+    active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
+    ended: new Map(),
+  };
+}

@@ -1,0 +1,59 @@
+// Server-sent events, both ways: a push parser and an encoder.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+export interface SseEvent {
+  readonly data: string;
+  /** The event's own id; absent when it carried none. */
+  readonly id?: string;
+}
+
+/** Encodes one event. `data` must hold no line break, which JSON never does. */
+export function encodeEvent(data: string, id?: string): string {
+  return id === undefined ? `data: ${data}\n\n` : `id: ${id}\ndata: ${data}\n\n`;
+}
+
+/** A comment: bytes that keep a connection alive and mean nothing. */
+export const keepAlive = ': keep-alive\n\n';
+
+/** Parses a stream of text into events. Feed it pieces cut anywhere; it calls back for each whole event. */
+export function createSseParser(onEvent: (event: SseEvent) => void): (text: string) => void {
+  let rest = '';
+  let data: string[] = [];
+  let id: string | undefined;
+
+  function line(text: string): void {
+    if (text === '') {
+      if (data.length > 0) onEvent({ data: data.join('\n'), ...(id !== undefined && { id }) });
+      data = [];
+      id = undefined;
+      return;
+    }
+    const colon = text.indexOf(':');
+    const field = colon === -1 ? text : text.slice(0, colon);
+    const value = colon === -1 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    if (field === 'data') data.push(value);
+    else if (field === 'id') id = value;
+  }
+
+  return function feed(text) {
+    // Only the new text is searched: a long line that arrives in many pieces stays linear.
+    const pieces = text.split('\n');
+    pieces[0] = rest + pieces[0];
+    rest = pieces.pop() ?? '';
+    for (const piece of pieces) line(piece.endsWith('\r') ? piece.slice(0, -1) : piece);
+  };
+}
+
+/** The events of a byte stream. Cancelling the result cancels the source. */
+export function readEvents(bytes: ReadableStream<Uint8Array>): ReadableStream<SseEvent> {
+  const decoder = new TextDecoder();
+  let feed: (text: string) => void;
+  return bytes.pipeThrough(
+    new TransformStream<Uint8Array, SseEvent>({
+      start: (controller) => {
+        feed = createSseParser((event) => controller.enqueue(event));
+      },
+      transform: (chunk) => feed(decoder.decode(chunk, { stream: true })),
+    }),
+  );
+}

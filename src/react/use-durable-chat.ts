@@ -1,0 +1,66 @@
+'use client';
+
+// useChat over a durable session. Everything that thinks lives in the client core.
+
+import { Chat, useChat, type UseChatHelpers, type UseChatOptions } from '@ai-sdk/react';
+import { generateId, type ChatInit, type UIMessage } from 'ai';
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
+import type { Connection } from '../client/connection.ts';
+import type { StopReceipt } from '../client/requests.ts';
+import type { DurableSession } from '../client/session.ts';
+import { syncChat } from '../client/sync.ts';
+import type { ActiveRun } from '../protocol/session-state.ts';
+
+/** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
+export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> &
+  Pick<UseChatOptions<M>, 'throttle' | 'experimental_throttle'>;
+
+/** What `useChat` returns, and the session. */
+export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & {
+  /** Stops the session's runs on the server, from any tab or device. */
+  readonly stop: () => Promise<StopReceipt>;
+  /** How the subscription to the session is doing. */
+  readonly connection: Connection;
+  /** Runs that have not ended, in the order in which they run. */
+  readonly runs: readonly ActiveRun[];
+  readonly session: DurableSession;
+};
+
+/**
+ * A drop-in for `useChat`: the same options and fields, on a session that survives reloads and drops and is
+ * the same in every tab. `id` names the session; without one, it lasts as long as the component.
+ */
+export function useDurableChat<M extends UIMessage = UIMessage>(
+  options: UseDurableChatOptions<M> = {},
+): UseDurableChatHelpers<M> {
+  const [ownId] = useState(() => (options.generateId ?? generateId)());
+  const id = options.id ?? ownId;
+  const latest = useRef(options);
+  latest.current = options;
+  const bound = useMemo(
+    () => bindChat<M, Chat<M>>(id, () => latest.current, (init: ChatInit<M>) => new Chat<M>(init)),
+    [id],
+  );
+  const { chat, session, stop } = bound;
+  useEffect(() => syncChat(chat, session), [chat, session]);
+
+  const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
+  const { throttle, experimental_throttle } = options;
+  const helpers = useChat<M>({
+    chat,
+    ...(throttle !== undefined && { throttle }),
+    ...(experimental_throttle !== undefined && { experimental_throttle }),
+  });
+  return {
+    ...helpers,
+    id,
+    stop,
+    status: statusOfChat(helpers.status, snapshot),
+    connection: snapshot.connection,
+    runs: snapshot.state?.active ?? noRuns,
+    session,
+  };
+}
+
+const noRuns: readonly ActiveRun[] = [];

@@ -1,0 +1,44 @@
+// The answer to a send that another request has already made into a run: that run's stream, from its start.
+
+import type { Hub } from './hub.ts';
+import type { Origin } from './origin.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import { chunksOfMessage } from '../protocol/message-chunks.ts';
+
+const appearWithinMs = 10_000;
+
+/** Waits for the run to be in the log; throws `conflict` when it does not come. */
+export async function findRun(hub: Hub, run: string): Promise<void> {
+  await hub.ready;
+  const known = () =>
+    hub.state.ended.has(run) || hub.state.active.some((active) => active.run === run) || undefined;
+  if (known()) return;
+  await hub.refresh();
+  if (!(await hub.until(known, AbortSignal.timeout(appearWithinMs)))) {
+    throw new DurableChatError(
+      'conflict',
+      'The same send is being accepted by another request. Send it again in a minute.',
+    );
+  }
+}
+
+/** Feeds the origin from the session until the run has ended or the reader has left. */
+export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<void> {
+  let count = 0;
+  while (!origin.left.aborted) {
+    const ended = hub.state.ended.get(run);
+    const chunks = await hub.chunksOf(run, count);
+    for (const chunk of chunks) origin.push(chunk, ++count);
+    if (ended && count < ended.chunks && chunks.length === 0) {
+      // The stream has expired; the message it made is still there.
+      const message = hub.state.byId.get(ended.messageId);
+      for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
+    }
+    if (ended) break;
+    await hub.until(
+      () => hub.state.ended.has(run) || hub.countOf(run) > count || undefined,
+      origin.left,
+    );
+  }
+  origin.done();
+}

@@ -1,0 +1,54 @@
+// The end of a run: closed in the store, folded to its message, told to the log. Whoever notices can do it,
+// in whatever order; the first closer decides, and the entry's key makes the log count it once.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import type { Channel, Closure } from '../channel/channel.ts';
+import type { LogFrame } from '../protocol/frames.ts';
+import { foldMessage } from './fold.ts';
+import { retry } from './retry.ts';
+
+export interface EndOptions {
+  readonly channel: Channel;
+  readonly session: string;
+  readonly run: string;
+  /** How it ends unless somebody else closed it first. */
+  readonly closure: Closure;
+  /** The message that the run continues. */
+  readonly base?: UIMessage | undefined;
+  /** All of the run's chunks, where the caller has them; else they are read. */
+  readonly chunks?: readonly UIMessageChunk[];
+  /** A claim to give back. */
+  readonly claim?: string | undefined;
+}
+
+/** Ends a run; resolves once the log says so. Repeating it changes nothing. */
+export async function endRun(options: EndOptions): Promise<Closure> {
+  const { channel, session, run, base } = options;
+  const closure = await retry(() => channel.close(session, run, options.closure));
+  const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0))).chunks;
+  const message = await foldMessage(chunks, base, closure.reason);
+  const frame: LogFrame = {
+    type: 'run-end',
+    run,
+    reason: closure.reason,
+    chunks: chunks.length,
+    ...(message && { message }),
+    ...(closure.by !== undefined && { by: closure.by }),
+  };
+  const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
+  await retry(() => channel.append(session, { key: `${run} end`, frames: [frame] }, { lease }));
+  return closure;
+}
+
+/** Ends a run whose producer no longer renews its lease (G6); leaves a living one alone. */
+export async function reap(
+  channel: Channel,
+  session: string,
+  run: string,
+  base: UIMessage | undefined,
+): Promise<'alive' | 'ended'> {
+  const [alive] = await channel.alive(session, [run]);
+  if (alive) return 'alive';
+  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' } });
+  return 'ended';
+}

@@ -1,0 +1,57 @@
+// A run's chunks as its final message: built by the SDK's own reader, then closed, so that the next turn
+// converts to model messages whatever ended this one (G11).
+
+import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
+import { compact } from '../protocol/compact.ts';
+import type { RunEndReason } from '../protocol/frames.ts';
+
+/**
+ * The message that `chunks` build, on top of `base` when the run continues one. Undefined when there is
+ * nothing to keep. A malformed chunk ends the reading; what was built before it is kept.
+ */
+export async function foldMessage(
+  chunks: readonly UIMessageChunk[],
+  base: UIMessage | undefined,
+  reason: RunEndReason,
+): Promise<UIMessage | undefined> {
+  let message = base;
+  const stream = new ReadableStream<UIMessageChunk>({
+    start(controller) {
+      for (const chunk of compact(chunks)) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  const snapshots = readUIMessageStream({
+    stream,
+    ...(base && { message: structuredClone(base) }),
+    // Reported to the viewers as a chunk already; here it only ends the reading.
+    onError: () => {},
+  });
+  for await (const snapshot of snapshots) message = snapshot;
+  return message && message.parts.length > 0 ? closeParts(message, reason) : undefined;
+}
+
+const unfinished: Readonly<Record<Exclude<RunEndReason, 'finish'>, string>> = {
+  stop: 'The run was stopped before this tool call was complete.',
+  error: 'The run failed before this tool call was complete.',
+  interrupted: 'The run was interrupted before this tool call was complete.',
+};
+
+type Part = UIMessage['parts'][number];
+
+/** Text is done, and no tool call is left open unless somebody can still answer it. */
+export function closeParts(message: UIMessage, reason: RunEndReason): UIMessage {
+  return { ...message, parts: message.parts.map((part) => closePart(part, reason)) };
+}
+
+function closePart(part: Part, reason: RunEndReason): Part {
+  if (part.type === 'text' || part.type === 'reasoning') {
+    return part.state === 'streaming' ? { ...part, state: 'done' } : part;
+  }
+  if (!('toolCallId' in part)) return part;
+  const open = part.state === 'input-streaming' || (part.state === 'input-available' && reason !== 'finish');
+  if (!open) return part;
+  const errorText = unfinished[reason === 'finish' ? 'interrupted' : reason];
+  // The same call in its error state; a call whose input never came has none.
+  return { ...part, state: 'output-error', input: part.input ?? {}, errorText } as Part;
+}

@@ -1,0 +1,220 @@
+// One session as this process sees it: one subscription to the store, shared by everyone who follows the
+// session here, and the log and the active runs as far as they have been read.
+//
+// Wake-ups are hints. A hint that does not fit makes the hub read; silence, too, makes it read.
+
+import type { UIMessageChunk } from 'ai';
+import type { Channel, Closure, Subscription, Wake } from '../channel/channel.ts';
+import type { SessionState } from '../protocol/session-state.ts';
+import { Log } from './log.ts';
+
+interface RunBuffer {
+  chunks: UIMessageChunk[];
+  /** Present once the run is closed; no wake-up of it is believed any more. */
+  closure?: Closure | 'unread';
+}
+
+/** Silence after which the store is asked, while a run is active. */
+const activeSilenceMs = 3_000;
+/** The same while nothing is running. */
+const idleSilenceMs = 20_000;
+/** A subscription is replaced before an idle connection is likely to be cut. */
+const renewAfterMs = 240_000;
+
+export class Hub {
+  readonly session: string;
+  readonly log: Log = new Log();
+  /** Resolves once the session has been read; rejects when the store could not be reached. */
+  readonly ready: Promise<void>;
+
+  readonly #channel: Channel;
+  readonly #onSuspect: (run: string) => void;
+  readonly #runs = new Map<string, RunBuffer>();
+  readonly #listeners = new Set<() => void>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #subscription: Subscription | undefined;
+  #subscribedAt = 0;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
+  constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
+    this.session = session;
+    this.#channel = channel;
+    this.#onSuspect = onSuspect;
+    this.ready = this.#open();
+    this.ready.catch(() => {});
+  }
+
+  get state(): SessionState {
+    return this.log.state;
+  }
+
+  /** Calls back after every change, until the result is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Resolves once `condition` holds, with its value; undefined when `signal` aborts first. */
+  until<T>(condition: () => T | undefined, signal?: AbortSignal): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      const check = () => {
+        const value = signal?.aborted ? undefined : condition();
+        if (value === undefined && !signal?.aborted) return;
+        off();
+        signal?.removeEventListener('abort', check);
+        resolve(value);
+      };
+      const off = this.onChange(check);
+      signal?.addEventListener('abort', check);
+      check();
+    });
+  }
+
+  /** A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. */
+  async chunksOf(run: string, from: number): Promise<readonly UIMessageChunk[]> {
+    const buffer = this.#runs.get(run);
+    if (buffer) return buffer.chunks.slice(from);
+    return (await this.#channel.readRun(this.session, run, from)).chunks;
+  }
+
+  /** How many chunks of an active run are here. */
+  countOf(run: string): number {
+    return this.#runs.get(run)?.chunks.length ?? 0;
+  }
+
+  /** Reads what the store has; resolves when it has been taken in. */
+  refresh(): Promise<void> {
+    return this.#serially(async () => {
+      await this.#readLog();
+      for (const { run } of this.state.active) await this.#readRun(run);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#silence);
+    this.#subscription?.close();
+    this.#listeners.clear();
+  }
+
+  async #open(): Promise<void> {
+    // Subscribed first, read second: nothing falls between the two.
+    await this.#subscribe().catch(() => {});
+    await this.refresh();
+    this.#listenForSilence();
+  }
+
+  async #subscribe(): Promise<void> {
+    this.#subscribedAt = Date.now();
+    const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
+    if (this.#closed) subscription.close();
+    else this.#subscription = subscription;
+  }
+
+  #onWake(wake: Wake): void {
+    if (this.#closed) return;
+    this.#listenForSilence();
+    if (wake.type !== 'log' && this.state.ended.has(wake.run)) return;
+    // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
+    if (wake.type === 'closed') this.#bufferOf(wake.run).closure ??= 'unread';
+    void this.#serially(() => this.#take(wake)).catch(() => {
+      // The store did not answer; the next hint or the next silence reads again.
+    });
+  }
+
+  async #take(wake: Wake): Promise<void> {
+    switch (wake.type) {
+      case 'log':
+        return this.#readLog();
+      case 'run':
+      case 'closed':
+        return this.#readRun(wake.run);
+      case 'chunks': {
+        if (!this.state.active.some(({ run }) => run === wake.run)) await this.#readLog();
+        const buffer = this.#bufferOf(wake.run);
+        const known = buffer.chunks.length;
+        if (buffer.closure || wake.from + wake.chunks.length <= known) return;
+        if (wake.from > known) return this.#readRun(wake.run);
+        buffer.chunks.push(...wake.chunks.slice(known - wake.from));
+        return this.#changed();
+      }
+      default:
+        wake satisfies never;
+    }
+  }
+
+  async #readLog(): Promise<void> {
+    for (const entry of await this.#channel.readLog(this.session, this.log.lastId)) {
+      if (this.log.has(entry.id)) continue;
+      const ends = entry.frames.filter((frame) => frame.type === 'run-end');
+      // An ended run is complete before anybody hears of its end.
+      for (const { run, chunks } of ends) if (this.countOf(run) < chunks) await this.#readRun(run);
+      this.log.add(entry);
+      for (const { run } of ends) this.#release(run);
+    }
+    this.#changed();
+  }
+
+  async #readRun(run: string): Promise<void> {
+    const buffer = this.#bufferOf(run);
+    const { chunks, closure } = await this.#channel.readRun(this.session, run, buffer.chunks.length);
+    buffer.chunks.push(...chunks);
+    if (closure) buffer.closure = closure;
+    this.#changed();
+  }
+
+  #bufferOf(run: string): RunBuffer {
+    let buffer = this.#runs.get(run);
+    if (!buffer) this.#runs.set(run, (buffer = { chunks: [] }));
+    return buffer;
+  }
+
+  /** Those who follow have it in a moment; whoever comes later reads it from the store. */
+  #release(run: string): void {
+    const timer = setTimeout(() => this.#runs.delete(run), 30_000);
+    if (typeof timer === 'object') timer.unref?.();
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #serially(task: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(() => (this.#closed ? undefined : task()));
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  #listenForSilence(): void {
+    clearTimeout(this.#silence);
+    if (this.#closed) return;
+    const ms = this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
+    this.#silence = setTimeout(() => void this.#onSilence(), ms);
+    if (typeof this.#silence === 'object') this.#silence.unref?.();
+  }
+
+  async #onSilence(): Promise<void> {
+    const before = this.#progress();
+    try {
+      await this.refresh();
+      // News that no hint told of, or a connection grown old: the subscription is suspect.
+      const missed = this.#progress() !== before;
+      if (!this.#subscription) await this.#subscribe();
+      else if (missed || Date.now() - this.#subscribedAt > renewAfterMs) {
+        this.#subscribedAt = Date.now();
+        await this.#subscription.renew();
+        await this.refresh();
+      }
+      for (const { run } of this.state.active) this.#onSuspect(run);
+    } catch {
+      // The store did not answer: the next silence asks again.
+    }
+    this.#listenForSilence();
+  }
+
+  #progress(): string {
+    return [this.log.lastId, ...this.state.active.map(({ run }) => this.countOf(run))].join();
+  }
+}

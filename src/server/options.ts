@@ -1,0 +1,98 @@
+// What an app can set, and what a handler is given.
+
+import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { SessionHandle } from './session.ts';
+
+export type Action = 'read' | 'send' | 'stop';
+
+export interface AuthorizeInput {
+  readonly request: Request;
+  readonly sessionId: string;
+  readonly action: Action;
+}
+
+/**
+ * - `true`: allowed. `{ userId }`: allowed, and recorded as `by` on what the user does.
+ * - `false`: refused with 403. `null` or `undefined`: nobody is signed in, refused with 401.
+ * - a `Response`: refused with that answer.
+ */
+export type Authorization = boolean | null | undefined | Response | { readonly userId: string };
+
+export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Authorization>;
+
+export interface DurableChatOptions {
+  /** Where sessions live. Default: Upstash when its variables are set; in development, memory. */
+  readonly channel?: Channel;
+  /** Asked on every route before the store is touched. Required in production. */
+  readonly authorize?: Authorize;
+  /** The largest POST body, in bytes. Default 4 MB. */
+  readonly maxBodyBytes?: number;
+  /** The least time between two writes of a run, in milliseconds. Default 50. */
+  readonly flushIntervalMs?: number;
+  /** How long a run outlives its producer, in milliseconds. Default 15,000. */
+  readonly leaseMs?: number;
+  /** How long a stopped handler may take to heed its signal, in milliseconds. Default 2,000. */
+  readonly stopGraceMs?: number;
+  /** Keeps a serverless function alive until a run has ended, e.g. Vercel's `waitUntil`. */
+  readonly waitUntil?: (promise: Promise<unknown>) => void;
+  /**
+   * Told of what failed behind an answer: a handler that threw, a store that stayed away. The error may hold
+   * chat text. Default: its name is written to the console, and nothing else of it.
+   */
+  readonly onError?: (error: unknown, context: { readonly sessionId: string; readonly run: string }) => void;
+}
+
+/** The second argument of a handler. */
+export interface HandlerContext<Params = unknown> {
+  readonly session: SessionHandle;
+  readonly run: { readonly id: string; readonly messageId: string };
+  /** The route's parameters, where the framework has them. */
+  readonly params?: Params;
+}
+
+/**
+ * An existing chat route: gets the request with the session's own `messages` in its body and a `signal` that
+ * aborts on Stop, and returns a `Response` with a UI message stream, a stream of UI message chunks, or a
+ * `streamText` result.
+ */
+export type Handler<Params = unknown, R extends Request = Request> = (
+  request: R,
+  context: HandlerContext<Params>,
+) => unknown;
+
+export interface Settings {
+  readonly maxBodyBytes: number;
+  readonly flushIntervalMs: number;
+  readonly leaseMs: number;
+  readonly stopGraceMs: number;
+  readonly onError: NonNullable<DurableChatOptions['onError']>;
+}
+
+export function settingsOf(options: DurableChatOptions): Settings {
+  return {
+    maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
+    flushIntervalMs: options.flushIntervalMs ?? 50,
+    leaseMs: options.leaseMs ?? 15_000,
+    stopGraceMs: options.stopGraceMs ?? 2_000,
+    onError: options.onError ?? logName,
+  };
+}
+
+function logName(error: unknown, { run }: { readonly run: string }): void {
+  const name = error instanceof Error ? error.name : typeof error;
+  console.error(`durable-chat: run ${run} failed (${name}). Pass onError to see the error itself.`);
+}
+
+/** Who is asking; throws a Response or a `DurableChatError` for a no. */
+export async function authorized(
+  authorize: Authorize | undefined,
+  input: AuthorizeInput,
+): Promise<string | undefined> {
+  const answer = authorize ? await authorize(input) : true;
+  if (answer === true) return undefined;
+  if (answer instanceof Response) throw answer;
+  if (answer === false) throw new DurableChatError('forbidden', 'You may not do this in this session.');
+  if (answer == null) throw new DurableChatError('unauthorized', 'Sign in first.');
+  return answer.userId;
+}

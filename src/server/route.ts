@@ -1,0 +1,118 @@
+// The three routes, Request to Response. Each asks `authorize` before it touches the store (G10).
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import { errorResponse, json, readJson } from './http.ts';
+import type { Hubs } from './hubs.ts';
+import { authorized, type Authorize, type Handler, type Settings } from './options.ts';
+import { send } from './send.ts';
+import { createSession } from './session.ts';
+import { subscribe } from './subscribe.ts';
+import { parseRunId, parseSend, parseSessionId, type SendBody } from './validate.ts';
+
+/** What a framework hands to a route besides the request. */
+export interface RouteContext<Params = unknown> {
+  readonly params?: Params;
+}
+
+export interface Routes<Params = unknown> {
+  /** Subscribes to a session. */
+  GET(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Sends: the AI SDK's own chat request. */
+  POST(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Stops a run, or all of a session. */
+  DELETE(request: Request, context?: RouteContext<Params>): Promise<Response>;
+}
+
+export interface RouteOptions<Params, R extends Request> {
+  readonly handler: Handler<Params, R>;
+  readonly channel: () => Promise<Channel>;
+  readonly hubs: () => Promise<Hubs>;
+  readonly settings: Settings;
+  readonly authorize: Authorize | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Makes the framework's own kind of request. */
+  readonly toRequest: (request: Request) => R;
+}
+
+export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
+  const { channel, hubs, settings, authorize } = options;
+  const sessionOf = (id: string) => createSession(id, channel, hubs);
+
+  return {
+    GET: (request) =>
+      answering(async () => {
+        const query = new URL(request.url).searchParams;
+        const sessionId = parseSessionId(query.get('id'));
+        await authorized(authorize, { request, sessionId, action: 'read' });
+        const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
+        return subscribe(await hubs(), sessionId, after);
+      }),
+
+    POST: (request, context) =>
+      answering(async () => {
+        const body = parseSend(await readJson(request, settings.maxBodyBytes));
+        const by = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
+        const named = request.headers.get('idempotency-key');
+        if (named !== null && !/^[\w-]{1,128}$/.test(named)) {
+          throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
+        }
+        return send({
+          channel: await channel(),
+          hubs: await hubs(),
+          settings,
+          body,
+          named,
+          by,
+          waitUntil: options.waitUntil,
+          call: async (run, history, signal) =>
+            options.handler(options.toRequest(handlerRequest(request, body, history, signal)), {
+              session: sessionOf(body.id),
+              run,
+              ...(context?.params !== undefined && { params: context.params }),
+            }),
+        });
+      }),
+
+    DELETE: (request) =>
+      answering(async () => {
+        const query = new URL(request.url).searchParams;
+        const sessionId = parseSessionId(query.get('id'));
+        const run = parseRunId(query.get('run'));
+        const by = await authorized(authorize, { request, sessionId, action: 'stop' });
+        return json(
+          await sessionOf(sessionId).stop({
+            ...(run !== undefined && { run }),
+            ...(by !== undefined && { by }),
+          }),
+        );
+      }),
+  };
+}
+
+/** Every way of failing ends in a typed answer. */
+async function answering(respond: () => Promise<Response>): Promise<Response> {
+  try {
+    return await respond();
+  } catch (error) {
+    return error instanceof Response ? error : errorResponse(error);
+  }
+}
+
+/** The request as the app's handler knows it, with the log's messages and the stop signal. */
+function handlerRequest(
+  request: Request,
+  body: SendBody,
+  messages: readonly UIMessage[],
+  signal: AbortSignal,
+): Request {
+  const headers = new Headers(request.headers);
+  for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
+  return new Request(request.url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ ...body, messages }),
+    signal,
+  });
+}

@@ -1,0 +1,216 @@
+// The producer: one run from its place in the log to its end. Reads the app's stream once; every chunk goes
+// to the origin at once and to the write queue.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import type { Channel, Closure } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import { historyOf } from '../protocol/session-state.ts';
+import { endRun, reap } from './end.ts';
+import type { Hub } from './hub.ts';
+import type { Origin } from './origin.ts';
+import { sourceOf, withMessageId } from './source.ts';
+import { createWriter } from './writer.ts';
+
+export interface RunOptions {
+  readonly channel: Channel;
+  readonly hub: Hub;
+  readonly session: string;
+  readonly run: string;
+  readonly messageId: string;
+  readonly claim: string | undefined;
+  readonly origin: Origin;
+  /** Whether other runs stand before this one. */
+  readonly queued: boolean;
+  /** The history, when nothing has to be waited for. */
+  readonly history: readonly UIMessage[];
+  readonly leaseMs: number;
+  readonly flushIntervalMs: number;
+  readonly stopGraceMs: number;
+  readonly call: (history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
+}
+
+/** What became of the app's handler. */
+export type Started =
+  | { readonly type: 'streaming'; readonly headers?: Headers }
+  /** The app's handler refused with a Response of its own. */
+  | { readonly type: 'refused'; readonly response: Response }
+  | { readonly type: 'failed'; readonly error: DurableChatError };
+
+export interface Run {
+  /** Settles as soon as the handler has returned. Never rejects. */
+  readonly started: Promise<Started>;
+  /** Settles once the log holds the run's end. Rejects with `store_failed` when it cannot be written. */
+  readonly ended: Promise<Closure>;
+}
+
+export function startRun(options: RunOptions): Run {
+  let tellStarted: (started: Started) => void = () => {};
+  const started = new Promise<Started>((resolve) => (tellStarted = resolve));
+  return { started, ended: produce(options, tellStarted) };
+}
+
+async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
+  const { channel, hub, session, run, origin } = options;
+  const control = listenForStop(options);
+  const chunks: UIMessageChunk[] = [];
+  const writer = createWriter({
+    write: (from, batch) => channel.write(session, run, from, batch),
+    flushIntervalMs: options.flushIntervalMs,
+    onClosed: control.abort,
+  });
+  const emit = (chunk: UIMessageChunk) => {
+    chunks.push(chunk);
+    origin.push(chunk, chunks.length);
+    writer.push(chunk);
+  };
+  let base: UIMessage | undefined;
+  let closure: Closure;
+  try {
+    const history = options.queued ? await waitForTurn(options, control.signal) : options.history;
+    base = history.at(-1)?.id === options.messageId ? history.at(-1) : undefined;
+    closure = control.stopped() ?? (await generate(options, history, control, emit, tellStarted));
+  } catch (error) {
+    const stopped = control.stopped();
+    closure = stopped ?? { reason: 'error' };
+    const failure =
+      error instanceof DurableChatError
+        ? error
+        : new DurableChatError('handler_failed', 'The handler failed before it returned a stream.', {
+            cause: error,
+          });
+    // A queued send was answered with a stream already: there the error has to be a chunk.
+    if (options.queued && !stopped) emit({ type: 'error', errorText: failure.message });
+    if (!stopped) tellStarted({ type: 'failed', error: failure });
+  }
+  tellStarted({ type: 'streaming' });
+  origin.done();
+  try {
+    // Chunks that a closed run refused are not part of it.
+    const own = (await writer.drain()) === 'stored' ? { chunks } : {};
+    return await endRun({ channel, session, run, base, closure, claim: options.claim, ...own });
+  } finally {
+    control.close();
+  }
+}
+
+/** Calls the handler and reads its stream to the end. Throws when there is no stream to read. */
+async function generate(
+  options: RunOptions,
+  history: readonly UIMessage[],
+  control: StopControl,
+  emit: (chunk: UIMessageChunk) => void,
+  tellStarted: (started: Started) => void,
+): Promise<Closure> {
+  const result = await Promise.race([
+    options.call(history, control.signal),
+    control.graceOver(),
+  ]);
+  const source = sourceOf(result);
+  if (source.type === 'refusal') {
+    if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });
+    tellStarted({ type: 'refused', response: source.response });
+    return { reason: 'error' };
+  }
+  tellStarted({ type: 'streaming' });
+  const stamp = withMessageId(options.messageId);
+  const reader = source.chunks.getReader();
+  // A stream that does not heed the signal is not waited for.
+  control.graceOver().catch(() => reader.cancel().catch(() => {}));
+  let failed = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const chunk of stamp(value)) {
+        failed ||= chunk.type === 'error';
+        emit(chunk);
+      }
+    }
+  } catch {
+    // What the error says is the app's business; viewers learn that there was one.
+    failed = true;
+    if (!control.stopped()) emit({ type: 'error', errorText: 'An error occurred.' });
+  }
+  return control.stopped() ?? { reason: failed ? 'error' : 'finish' };
+}
+
+interface StopControl {
+  readonly signal: AbortSignal;
+  /** Present once somebody asked for it. */
+  stopped(): Closure | undefined;
+  /** Rejects some time after an abort, when what should have heeded the signal is not waited for any more. */
+  graceOver(): Promise<never>;
+  /** Aborts the model without a stop: the run is not ours any more. */
+  abort(): void;
+  close(): void;
+}
+
+/** Renews the lease, and hears of a stop by pub/sub or at the latest on the next renewal (G3). */
+function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: RunOptions): StopControl {
+  const controller = new AbortController();
+  let closure: Closure | undefined;
+
+  function check(): void {
+    const active = hub.state.active.find((candidate) => candidate.run === run);
+    if (active?.stop) stop(active.stop.by);
+  }
+
+  function stop(by: string | undefined): void {
+    if (closure) return;
+    closure = { reason: 'stop', ...(by !== undefined && { by }) };
+    controller.abort();
+  }
+
+  let graceTimer: ReturnType<typeof setTimeout> | undefined;
+  const grace = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => {
+      const over = () => reject(new DurableChatError('handler_failed', 'The handler did not heed the stop.'));
+      graceTimer = setTimeout(over, stopGraceMs);
+    });
+  });
+  grace.catch(() => {});
+  const off = hub.onChange(check);
+  check();
+  const timer = setInterval(() => {
+    channel.heartbeat(session, run, leaseMs).then(
+      // Who asked is in the log.
+      (state) => (state === 'stop' ? hub.refresh().then(check, () => stop(undefined)) : undefined),
+      () => {}, // The next renewal tries again.
+    );
+  }, leaseMs / 3);
+
+  return {
+    signal: controller.signal,
+    stopped: () => closure,
+    graceOver: () => grace,
+    abort: () => controller.abort(),
+    close() {
+      clearTimeout(graceTimer);
+      clearInterval(timer);
+      off();
+    },
+  };
+}
+
+/** Waits until every run before this one has ended; runs whose producers died are ended on the way. */
+async function waitForTurn(
+  { channel, hub, session, run, messageId, leaseMs }: RunOptions,
+  signal: AbortSignal,
+): Promise<readonly UIMessage[]> {
+  await hub.ready;
+  while (!signal.aborted) {
+    const first = hub.state.active[0];
+    if (first?.run === run) break;
+    if (hub.state.ended.has(run)) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    const patience = AbortSignal.timeout(leaseMs / 2);
+    await hub.until(
+      () => (hub.state.active[0]?.run !== first?.run ? true : undefined),
+      AbortSignal.any([signal, patience]),
+    );
+    if (patience.aborted && first) {
+      await hub.refresh().catch(() => {});
+      await reap(channel, session, first.run, hub.state.byId.get(first.messageId)).catch(() => {});
+    }
+  }
+  return historyOf(hub.state, messageId);
+}

@@ -1,0 +1,146 @@
+// A send from its claim to its run: claimed once, planned against the log, put in its place, then produced.
+// Two round trips to the store lie between the request and the app's handler.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../channel/channel.ts';
+import type { RunStartFrame } from '../protocol/frames.ts';
+import { historyOf, runOfSend, type SessionState } from '../protocol/session-state.ts';
+import { findRun, relayRun } from './attach.ts';
+import type { Hubs } from './hubs.ts';
+import { newId } from './id.ts';
+import { Log } from './log.ts';
+import type { Settings } from './options.ts';
+import { createOrigin } from './origin.ts';
+import { startRun, type Started } from './run.ts';
+import { requestStop } from './session.ts';
+import { planTurn, sendOf, type Plan } from './turn.ts';
+import type { SendBody } from './validate.ts';
+
+export interface SendOptions {
+  readonly channel: Channel;
+  readonly hubs: Hubs;
+  readonly settings: Settings;
+  readonly body: SendBody;
+  /** A name for this send that its client chose; a retry carries the same. */
+  readonly named: string | null;
+  readonly by: string | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Calls the app's handler. */
+  readonly call: (
+    run: { readonly id: string; readonly messageId: string },
+    history: readonly UIMessage[],
+    signal: AbortSignal,
+  ) => Promise<unknown>;
+}
+
+/** The answer to a send. Throws what the client has to be told. */
+export async function send(options: SendOptions): Promise<Response> {
+  const accepted = await accept(options);
+  return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted);
+}
+
+type Accepted =
+  | { readonly type: 'attach'; readonly run: string }
+  | {
+      readonly type: 'run';
+      readonly run: string;
+      readonly plan: Plan;
+      readonly claim: string | undefined;
+      /** The session with the run in its place. */
+      readonly state: SessionState;
+    };
+
+async function accept({ channel, body, named, by, settings }: SendOptions): Promise<Accepted> {
+  const session = body.id;
+  const run = newId();
+  const key = sendOf(body, named);
+  const claimed = await channel.claim(session, key.key, run);
+  if (claimed.run !== run) return { type: 'attach', run: claimed.run };
+  try {
+    const log = new Log();
+    for (const entry of claimed.entries) log.add(entry);
+    const known = runOfSend(log.state, key.key);
+    if (known !== undefined) return { type: 'attach', run: known };
+
+    const plan = planTurn(log.state, body, newId());
+    await requestStop(channel, session, plan.displaced, by);
+    const start: RunStartFrame = {
+      type: 'run-start',
+      run,
+      messageId: plan.messageId,
+      trigger: body.trigger,
+      at: Date.now(),
+      send: key,
+      ...(by !== undefined && { by }),
+    };
+    const entry = { key: `${run} start`, frames: [...plan.frames, start] };
+    const lease = { type: 'take', run, ms: settings.leaseMs } as const;
+    for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
+    return { type: 'run', run, plan, claim: key.once ? undefined : key.key, state: log.state };
+  } catch (error) {
+    // What was not accepted can be sent again.
+    await channel.unclaim(session, key.key).catch(() => {});
+    throw error;
+  }
+}
+
+async function produce(
+  options: SendOptions,
+  { run, plan, claim, state }: Extract<Accepted, { type: 'run' }>,
+): Promise<Response> {
+  const { channel, hubs, settings, body, call, waitUntil } = options;
+  const origin = createOrigin(run);
+  const lease = hubs.acquire(body.id);
+  const queued = state.active.some((active) => active.run !== run);
+  const { started, ended } = startRun({
+    ...settings,
+    channel,
+    hub: lease.hub,
+    session: body.id,
+    run,
+    messageId: plan.messageId,
+    claim,
+    origin,
+    queued,
+    history: historyOf(state, plan.messageId),
+    call: (history, signal) => call({ id: run, messageId: plan.messageId }, history, signal),
+  });
+  waitUntil(
+    ended
+      .catch((error: unknown) => settings.onError(error, { sessionId: body.id, run }))
+      .finally(lease.release),
+  );
+  // A send that waits for its turn is answered now; its client knows the run by the header.
+  return answer(queued ? { type: 'streaming' } : await started);
+
+  function answer(outcome: Started): Response {
+    switch (outcome.type) {
+      case 'streaming':
+        return origin.response(outcome.headers);
+      case 'refused':
+        return outcome.response;
+      case 'failed':
+        settings.onError(outcome.error.cause ?? outcome.error, { sessionId: body.id, run });
+        throw outcome.error;
+      default:
+        return outcome satisfies never;
+    }
+  }
+}
+
+async function attach({ hubs, body, waitUntil }: SendOptions, run: string): Promise<Response> {
+  const lease = hubs.acquire(body.id);
+  try {
+    await findRun(lease.hub, run);
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+  const origin = createOrigin(run);
+  waitUntil(
+    relayRun(lease.hub, run, origin)
+      .catch(() => origin.fail())
+      .finally(lease.release),
+  );
+  return origin.response();
+}

@@ -1,0 +1,122 @@
+// A session as the server's own code uses it: read it, follow it, stop it.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import { messagesOf, statusOf, type RunStatus } from '../protocol/session-state.ts';
+import { reap } from './end.ts';
+import type { Hub } from './hub.ts';
+import type { Hubs } from './hubs.ts';
+import { retry } from './retry.ts';
+import { openViewer, type ViewerFrame } from './viewer.ts';
+
+/** What a stop has done. */
+export interface StopReceipt {
+  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
+  readonly stopped: readonly { readonly run: string; readonly at: number }[];
+  /** Runs that had ended by themselves. */
+  readonly alreadyEnded: readonly string[];
+  /** Runs that were told, and whose end was not seen within 5 s. */
+  readonly pending: readonly string[];
+}
+
+export interface SessionRun {
+  readonly run: string;
+  readonly messageId: string;
+  readonly status: RunStatus;
+  readonly by?: string;
+}
+
+export interface SessionHandle {
+  readonly id: string;
+  /** The messages that the log holds, and the runs that are active. */
+  read(): Promise<{ readonly messages: UIMessage[]; readonly runs: SessionRun[] }>;
+  /** Frames from `after` on, or from a snapshot, until `signal` aborts or the loop is left. */
+  follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
+  /** Stops one run, or all active ones. Rejects with `not_found` for a session or a run that never was. */
+  stop(options?: { readonly run?: string; readonly by?: string }): Promise<StopReceipt>;
+}
+
+const confirmWithinMs = 5_000;
+
+export function createSession(id: string, channel: () => Promise<Channel>, hubs: () => Promise<Hubs>): SessionHandle {
+  async function withHub<T>(use: (hub: Hub) => Promise<T>): Promise<T> {
+    const lease = (await hubs()).acquire(id);
+    try {
+      await lease.hub.ready;
+      return await use(lease.hub);
+    } finally {
+      lease.release();
+    }
+  }
+
+  return {
+    id,
+    read: () =>
+      withHub(async (hub) => {
+        await hub.refresh();
+        for (const { run, messageId } of hub.state.active) {
+          await reap(await channel(), id, run, hub.state.byId.get(messageId));
+        }
+        await hub.refresh();
+        const runs = hub.state.active.map((run) => ({
+          run: run.run,
+          messageId: run.messageId,
+          status: statusOf(hub.state, run),
+          ...(run.by !== undefined && { by: run.by }),
+        }));
+        return { messages: messagesOf(hub.state), runs };
+      }),
+
+    async *follow({ after, signal } = {}) {
+      const lease = (await hubs()).acquire(id);
+      try {
+        yield* (await openViewer(lease.hub, after)).frames(signal);
+      } finally {
+        lease.release();
+      }
+    },
+
+    stop: ({ run, by } = {}) =>
+      withHub(async (hub) => {
+        await hub.refresh();
+        if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
+        const { active, ended } = hub.state;
+        const targets = active.map((candidate) => candidate.run).filter((id) => run === undefined || id === run);
+        if (run !== undefined && targets.length === 0 && !ended.has(run)) {
+          throw new DurableChatError('not_found', 'There is no such run in this session.');
+        }
+        await requestStop(await channel(), id, targets, by);
+        const confirmed = AbortSignal.timeout(confirmWithinMs);
+        await hub.until(
+          () => targets.every((target) => hub.state.ended.has(target)) || undefined,
+          confirmed,
+        );
+        const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
+        return {
+          stopped: targets
+            .filter((target) => reasonOf(target) === 'stop')
+            .map((target) => ({ run: target, at: Date.now() })),
+          alreadyEnded: [
+            ...(run !== undefined && targets.length === 0 ? [run] : []),
+            ...targets.filter((target) => reasonOf(target) !== undefined && reasonOf(target) !== 'stop'),
+          ],
+          pending: targets.filter((target) => reasonOf(target) === undefined),
+        };
+      }),
+  };
+}
+
+/** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
+export async function requestStop(
+  channel: Channel,
+  session: string,
+  runs: readonly string[],
+  by: string | undefined,
+): Promise<void> {
+  for (const run of runs) {
+    const frame = { type: 'run-stop', run, ...(by !== undefined && { by }) } as const;
+    const entry = { key: `${run} stop`, frames: [frame] };
+    await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
+  }
+}

@@ -1,0 +1,50 @@
+// What has to be right before the first request: a store to keep sessions in, and somebody to ask for leave.
+
+import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { DurableChatOptions } from './options.ts';
+
+export interface Environment {
+  readonly NODE_ENV?: string | undefined;
+  readonly NEXT_PHASE?: string | undefined;
+  readonly UPSTASH_REDIS_REST_URL?: string | undefined;
+  readonly UPSTASH_REDIS_REST_TOKEN?: string | undefined;
+  readonly KV_REST_API_URL?: string | undefined;
+  readonly KV_REST_API_TOKEN?: string | undefined;
+}
+
+export interface Stores {
+  readonly upstash: () => Promise<Channel>;
+  readonly memory: () => Channel;
+}
+
+/**
+ * The channel to use, opened on first use. Throws `config` at once where production lacks a store or an
+ * `authorize`; while Next builds, when variables are often not there yet, the store is checked on first use.
+ */
+export function setUp(options: DurableChatOptions, env: Environment, stores: Stores): () => Promise<Channel> {
+  const production = env.NODE_ENV === 'production';
+  if (production && !options.authorize) {
+    throw new DurableChatError(
+      'config',
+      'durable-chat needs `authorize` in production: pass ({ request, sessionId, action }) => boolean, ' +
+        'or `() => true` if anyone may read and write every session.',
+    );
+  }
+  const choose = (): (() => Promise<Channel>) => {
+    const { channel } = options;
+    if (channel) return async () => channel;
+    const url = env.UPSTASH_REDIS_REST_URL ?? env.KV_REST_API_URL;
+    const token = env.UPSTASH_REDIS_REST_TOKEN ?? env.KV_REST_API_TOKEN;
+    if (url && token) return stores.upstash;
+    if (!production) return async () => stores.memory();
+    throw new DurableChatError(
+      'config',
+      'durable-chat needs a store in production: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+        '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass `channel`.',
+    );
+  };
+  const chosen = env.NEXT_PHASE === 'phase-production-build' ? undefined : choose();
+  let opened: Promise<Channel> | undefined;
+  return () => (opened ??= (chosen ?? choose())());
+}

@@ -1,0 +1,82 @@
+// Whatever an app's handler returned, as one stream of UI message chunks.
+
+import type { UIMessageChunk } from 'ai';
+import { DurableChatError } from '../protocol/errors.ts';
+import { readEvents } from '../protocol/sse.ts';
+
+/** A handler's answer that is the app's own refusal: it goes to the client as it is. */
+export interface Refusal {
+  readonly type: 'refusal';
+  readonly response: Response;
+}
+
+export interface ChunkSource {
+  readonly type: 'chunks';
+  readonly chunks: ReadableStream<UIMessageChunk>;
+}
+
+/** A `streamText` result, by what we use of it. */
+interface StreamTextLike {
+  toUIMessageStream(): ReadableStream<UIMessageChunk>;
+}
+
+/** Throws `handler_result` for anything that is neither a UI message stream nor a refusal. */
+export function sourceOf(result: unknown): ChunkSource | Refusal {
+  if (result instanceof Response) return fromResponse(result);
+  if (result instanceof ReadableStream) return { type: 'chunks', chunks: result };
+  if (isStreamText(result)) return { type: 'chunks', chunks: result.toUIMessageStream() };
+  throw new DurableChatError(
+    'handler_result',
+    'The handler must return a Response with a UI message stream, a ReadableStream of UI message chunks, ' +
+      'or the result of streamText.',
+  );
+}
+
+function isStreamText(value: unknown): value is StreamTextLike {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'toUIMessageStream' in value &&
+    typeof value.toUIMessageStream === 'function'
+  );
+}
+
+function fromResponse(response: Response): ChunkSource | Refusal {
+  if (response.status >= 400) return { type: 'refusal', response };
+  const type = response.headers.get('content-type') ?? '';
+  if (!response.ok || !response.body || !type.includes('text/event-stream')) {
+    throw new DurableChatError(
+      'handler_result',
+      `The handler returned a Response (${response.status}) that is not a UI message stream. ` +
+        'Use createUIMessageStreamResponse.',
+    );
+  }
+  return { type: 'chunks', chunks: readEvents(response.body).pipeThrough(toChunks()) };
+}
+
+function toChunks(): TransformStream<{ data: string }, UIMessageChunk> {
+  let done = false;
+  return new TransformStream({
+    transform({ data }, controller) {
+      if (data === '[DONE]') done = true;
+      else controller.enqueue(JSON.parse(data) as UIMessageChunk); // written by the SDK on this side
+    },
+    flush(controller) {
+      if (!done) controller.error(new Error('The stream ended before [DONE].'));
+    },
+  });
+}
+
+/**
+ * Gives the run's message the id that everybody uses, whatever id the app's stream had for it. A stream that
+ * does not begin with `start` gets one.
+ */
+export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIMessageChunk[] {
+  let started = false;
+  return (chunk) => {
+    const first = !started;
+    started = true;
+    if (chunk.type !== 'start') return first ? [{ type: 'start', messageId }, chunk] : [chunk];
+    return [first || chunk.messageId !== undefined ? { ...chunk, messageId } : chunk];
+  };
+}

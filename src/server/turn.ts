@@ -1,0 +1,126 @@
+// What a send means for the log: a pure plan. The log is the authority; of what a client posts, only its own
+// new message and the outcomes that a waiting tool call asked it for are taken.
+
+import type { UIMessage } from 'ai';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { LogFrame } from '../protocol/frames.ts';
+import { messagesOf, type SessionState } from '../protocol/session-state.ts';
+import type { SendBody } from './validate.ts';
+
+export interface Plan {
+  /** To be appended before `run-start`. */
+  readonly frames: readonly LogFrame[];
+  /** The assistant message that the run writes: an existing one when the run continues it. */
+  readonly messageId: string;
+  /** Active runs whose place the plan takes away; they are stopped. */
+  readonly displaced: readonly string[];
+}
+
+/** Throws `bad_request` or `not_found` when the body does not fit the session. */
+export function planTurn(state: SessionState, body: SendBody, newMessageId: string): Plan {
+  const last = body.messages.at(-1);
+  if (!last) throw new DurableChatError('bad_request', 'messages must not be empty.');
+  // A session the store does not know yet begins with what its client has.
+  const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
+  const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
+
+  if (last.role === 'assistant') return planContinuation(state, seed, last);
+  const write: LogFrame = { type: 'message', message: last };
+
+  if (body.trigger === 'regenerate-message') {
+    const target = regenerated(state, body, last);
+    return {
+      frames: [...seed, ...truncation(target), ...(state.byId.has(last.id) ? [] : [write])],
+      messageId: newMessageId,
+      displaced: displacedBy(state, target),
+    };
+  }
+  // A message the log already has is sent anew: it and what followed it are replaced.
+  const target = state.order.includes(last.id) ? last.id : undefined;
+  if (target !== undefined && state.byId.get(target)?.role !== 'user') {
+    throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
+  }
+  return {
+    frames: [...seed, ...truncation(target), write],
+    messageId: newMessageId,
+    displaced: displacedBy(state, target),
+  };
+}
+
+function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage): Plan {
+  const known = state.byId.get(posted.id);
+  if (!known && state.order.length > 0) {
+    throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+  }
+  if (known && messagesOf(state).at(-1)?.id !== known.id) {
+    throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
+  }
+  const message = known ? withOutcomes(known, posted) : posted;
+  return {
+    frames: [...seed, { type: 'message', message }],
+    messageId: message.id,
+    displaced: [],
+  };
+}
+
+/** The first message that a regeneration removes, if there is one. */
+function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
+  const named = body.messageId === undefined ? undefined : state.byId.get(body.messageId);
+  if (named?.role === 'assistant') return named.id;
+  const index = state.order.indexOf(last.id);
+  return index === -1 ? undefined : state.order[index + 1];
+}
+
+function truncation(messageId: string | undefined): LogFrame[] {
+  return messageId === undefined ? [] : [{ type: 'truncate', messageId }];
+}
+
+function displacedBy(state: SessionState, target: string | undefined): string[] {
+  if (target === undefined) return [];
+  const gone = new Set(state.order.slice(state.order.indexOf(target)));
+  return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ run }) => run);
+}
+
+/** A tool part, read as far as outcomes go. */
+interface ToolPart {
+  readonly toolCallId: string;
+  readonly state: string;
+}
+
+function toolOf(part: object): (ToolPart & Record<string, unknown>) | undefined {
+  return 'toolCallId' in part && 'state' in part ? (part as ToolPart & Record<string, unknown>) : undefined;
+}
+
+/** `known` with those of `posted`'s tool outcomes that one of its tool calls is waiting for. */
+function withOutcomes(known: UIMessage, posted: UIMessage): UIMessage {
+  const outcomes = new Map(posted.parts.flatMap((part) => toolOf(part) ?? []).map((tool) => [tool.toolCallId, tool]));
+  const parts = known.parts.map((part) => {
+    const asked = toolOf(part);
+    const outcome = asked && outcomes.get(asked.toolCallId);
+    if (!outcome) return part;
+    const { state, output, errorText, approval } = outcome;
+    const answered = state === 'output-available' || state === 'output-error';
+    if (asked.state === 'input-available' && answered) return { ...part, state, output, errorText };
+    if (asked.state === 'approval-requested' && state === 'approval-responded') {
+      const { approved, reason } = (approval ?? {}) as Record<string, unknown>;
+      const request = asked['approval'] as object; // this state always has one
+      return { ...part, state, approval: { ...request, approved: approved === true, reason } };
+    }
+    return part;
+  });
+  return { ...known, parts: parts as UIMessage['parts'] }; // the same parts, some of them answered
+}
+
+/**
+ * The name under which a send is claimed (G5). A client can name it; else a new message names it itself.
+ * Asking again for an answer to the same message is a wish of its own once the earlier run has ended, so
+ * that name counts only as long as its run.
+ */
+export function sendOf(body: SendBody, named: string | null): { key: string; once: boolean } {
+  if (named !== null) return { key: `named ${named}`, once: true };
+  const last = body.messages.at(-1)!; // validated as not empty
+  if (body.trigger === 'submit-message' && body.messageId === undefined) {
+    return { key: `message ${last.id}`, once: true };
+  }
+  return { key: `${body.trigger} ${body.messageId ?? ''} ${last.id}`, once: false };
+}

@@ -1,0 +1,77 @@
+// What a client may send. Everything that comes in goes through here before anything else sees it.
+
+import type { UIMessage } from 'ai';
+import { z } from 'zod';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { Trigger } from '../protocol/frames.ts';
+
+/** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
+export interface SendBody {
+  readonly id: string;
+  readonly messages: readonly UIMessage[];
+  readonly trigger: Trigger;
+  readonly messageId?: string;
+}
+
+const maxIdLength = 256;
+
+/** Ids end up in keys, headers and logs: bounded, printable, well-formed. */
+const id = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(maxIdLength, `must have at most ${maxIdLength} characters`)
+  .refine((text) => !/\p{Cc}|\p{Cs}/u.test(text), 'must not contain control characters');
+
+const message = z.looseObject({
+  id,
+  role: z.enum(['system', 'user', 'assistant']),
+  parts: z.array(z.looseObject({ type: z.string() })),
+});
+
+const sendBody = z.looseObject({
+  id,
+  messages: z.array(message).min(1, 'must not be empty'),
+  trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
+  messageId: id.nullish(),
+});
+
+/** Throws `bad_request` that names the field and the rule, and never the value. */
+export function parseSend(json: unknown): SendBody {
+  const result = sendBody.safeParse(json);
+  if (!result.success) throw invalid(result.error);
+  const { messageId, ...body } = result.data;
+  return {
+    ...body,
+    messages: body.messages as unknown as UIMessage[], // parts are checked by the SDK where they are used
+    ...(messageId != null && { messageId }),
+  };
+}
+
+/** The session's id from a query string; throws `bad_request`. */
+export function parseSessionId(value: string | null): string {
+  const result = id.safeParse(value ?? undefined);
+  if (!result.success) {
+    throw new DurableChatError(
+      'bad_request',
+      value === null
+        ? 'The query needs ?id=<session>.'
+        : `The session id ${result.error.issues[0]?.message ?? 'is invalid'}.`,
+    );
+  }
+  return result.data;
+}
+
+/** An optional run id from a query string; throws `bad_request`. */
+export function parseRunId(value: string | null): string | undefined {
+  if (value === null) return undefined;
+  if (!/^[\w-]{1,64}$/.test(value)) throw new DurableChatError('bad_request', 'The run id is invalid.');
+  return value;
+}
+
+function invalid(error: z.ZodError): DurableChatError {
+  const issue = error.issues[0];
+  const field = issue?.path.join('.') || 'The body';
+  // Only rules of our own wording are quoted: zod's own messages can quote the input.
+  const rule = issue?.code === 'custom' || issue?.code.startsWith('too_') ? issue.message : 'is invalid';
+  return new DurableChatError('bad_request', `${field} ${rule}. The body is the one the AI SDK sends.`);
+}

@@ -1,0 +1,138 @@
+// One viewer's way through a session: from a place in it, the frames that come next. A viewer pulls; a slow
+// one gets more chunks in one frame, and never an unbounded queue.
+
+import type { UIMessageChunk } from 'ai';
+import { compact } from '../protocol/compact.ts';
+import { decodeCursor, encodeCursor } from '../protocol/cursor.ts';
+import type { Frame, LogEntry, SnapshotFrame } from '../protocol/frames.ts';
+import { messagesOf } from '../protocol/session-state.ts';
+import type { Hub } from './hub.ts';
+
+/** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
+export interface ViewerFrame {
+  readonly frame: Frame;
+  readonly cursor?: string;
+}
+
+interface Place {
+  log: string;
+  /** Entries before this index have been seen. */
+  index: number;
+  /** Active runs, and how many of their chunks have been seen. */
+  runs: Map<string, number>;
+}
+
+export interface Viewer {
+  /** Frames from the viewer's place on, until `signal` aborts. To be called once. */
+  frames(signal?: AbortSignal): AsyncGenerator<ViewerFrame, void, undefined>;
+}
+
+/**
+ * A viewer at `after`, or at the beginning of a snapshot. Rejects with `invalid_cursor` for a cursor that is
+ * not this session's, and with `store_failed` when the session cannot be read.
+ */
+export async function openViewer(hub: Hub, after: string | undefined): Promise<Viewer> {
+  const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
+  await hub.ready;
+  const known = cursor !== undefined && (await find(hub, cursor.log));
+  return {
+    async *frames(signal) {
+      let changed = true;
+      const off = hub.onChange(() => (changed = true));
+      try {
+        const place: Place = { log: '', index: 0, runs: new Map() };
+        if (cursor && known) {
+          place.log = cursor.log;
+          place.index = indexAfter(hub.log.entries, cursor.log);
+          place.runs = new Map(Object.entries(cursor.runs));
+        } else {
+          if (cursor) yield { frame: { type: 'reset' } };
+          yield await takeSnapshot(hub, place);
+        }
+        while (!signal?.aborted) {
+          changed = false;
+          yield* advance(hub, place);
+          await hub.until(() => changed || undefined, signal);
+        }
+      } finally {
+        off();
+      }
+    },
+  };
+}
+
+/** Whether the log has the entry; a stale replica is asked again before the answer is no. */
+async function find(hub: Hub, id: string): Promise<boolean> {
+  if (id === '') return true;
+  for (let attempt = 0; attempt < 3 && !hub.log.has(id); attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 100 * attempt));
+    await hub.refresh();
+  }
+  return hub.log.entries.some((entry) => entry.id === id);
+}
+
+function indexAfter(entries: readonly LogEntry[], id: string): number {
+  return id === '' ? 0 : entries.findIndex((entry) => entry.id === id) + 1;
+}
+
+async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
+  const { state } = hub;
+  place.log = hub.log.entries.at(-1)?.id ?? '';
+  place.index = hub.log.entries.length;
+  const runs = state.active.map((run) => ({ ...run, count: hub.countOf(run.run) }));
+  place.runs = new Map(runs.map(({ run, count }) => [run, count]));
+  const frame: SnapshotFrame = {
+    type: 'snapshot',
+    messages: messagesOf(state),
+    runs: await Promise.all(
+      runs.map(async (run) => ({
+        ...run,
+        after: state.order[state.order.indexOf(run.messageId) - 1] ?? null,
+        chunks: compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
+      })),
+    ),
+    hasOlder: false,
+  };
+  return { frame, cursor: cursorOf(hub, place) };
+}
+
+/** Everything between the place and now, moving the place along. */
+async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, void, undefined> {
+  while (place.index < hub.log.entries.length) {
+    const entry = hub.log.entries[place.index]!;
+    for (const frame of entry.frames) {
+      if (frame.type === 'run-start') place.runs.set(frame.run, 0);
+      if (frame.type !== 'run-end') continue;
+      // The rest of a run comes before its end.
+      const from = place.runs.get(frame.run);
+      if (from !== undefined && from < frame.chunks) {
+        yield* chunksFrom(hub, place, frame.run, await hub.chunksOf(frame.run, from));
+      }
+      place.runs.delete(frame.run);
+    }
+    place.index++;
+    place.log = entry.id;
+    for (const [index, frame] of entry.frames.entries()) {
+      yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
+    }
+  }
+  for (const [run, from] of place.runs) {
+    if (hub.countOf(run) > from) yield* chunksFrom(hub, place, run, await hub.chunksOf(run, from));
+  }
+}
+
+function* chunksFrom(
+  hub: Hub,
+  place: Place,
+  run: string,
+  chunks: readonly UIMessageChunk[],
+): Generator<ViewerFrame, void, undefined> {
+  if (chunks.length === 0) return;
+  const from = place.runs.get(run) ?? 0;
+  place.runs.set(run, from + chunks.length);
+  yield { frame: { type: 'chunks', run, from, chunks }, cursor: cursorOf(hub, place) };
+}
+
+function cursorOf(hub: Hub, place: Place): string {
+  return encodeCursor(hub.session, { log: place.log, runs: Object.fromEntries(place.runs) });
+}

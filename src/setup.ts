@@ -1,0 +1,21 @@
+// Puts the server core together with the stores of this package.
+
+import { memoryChannel } from './channel/memory.ts';
+import type { Channel } from './channel/channel.ts';
+import { createCore, type Core } from './server/create.ts';
+import type { DurableChatOptions } from './server/options.ts';
+import { setUp } from './server/setup.ts';
+
+/** Development servers load a module many times over; its sessions are to outlive that. */
+const shared = globalThis as { durableChatMemory?: Channel };
+
+export function createFromEnvironment(options: DurableChatOptions): Core {
+  const env = typeof process === 'undefined' ? {} : process.env;
+  return createCore(
+    options,
+    setUp(options, env, {
+      upstash: async () => (await import('./channel/upstash.ts')).upstashChannel(),
+      memory: () => (shared.durableChatMemory ??= memoryChannel()),
+    }),
+  );
+}

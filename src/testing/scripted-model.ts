@@ -1,0 +1,317 @@
+// A language model that follows a script: no key, no network, exact text at an exact pace, and a record
+// of every call, so that a test can see whether an abort really arrived in the model.
+import type {
+  LanguageModelV3,
+  LanguageModelV3CallOptions,
+  LanguageModelV3Content,
+  LanguageModelV3Prompt,
+  LanguageModelV3StreamPart,
+} from '@ai-sdk/provider';
+
+/** What a script may yield: text, or any part of the provider's stream as it is. */
+export type ScriptItem = string | LanguageModelV3StreamPart;
+
+/** What a script is told about the call it answers. */
+export interface ScriptInput {
+  /** Text of the last user message in the prompt; empty if there is none. */
+  text: string;
+  prompt: LanguageModelV3Prompt;
+  /** Steps already taken for that user message, from 0: the assistant messages that follow it. */
+  step: number;
+  signal: AbortSignal | undefined;
+}
+
+export type Script = (call: ScriptInput) => Iterable<ScriptItem> | AsyncIterable<ScriptItem>;
+
+export interface ScriptedModelOptions {
+  /**
+   * Answers a call. The default counts: `count to 100`, `count to 600 at 60/s`; anything else gets a
+   * short paragraph. A throw breaks the model's stream, as a lost connection to a provider does; yield
+   * `{ type: 'error', error }` for an error the provider reports itself.
+   */
+  script?: Script;
+  /** Items a second, kept in the mean. Default 25; `Infinity` does not wait at all. */
+  chunksPerSecond?: number;
+}
+
+/** One call of the model. The object is live: it changes while the call runs. */
+export interface ScriptedCall {
+  readonly text: string;
+  readonly prompt: LanguageModelV3Prompt;
+  /** The call's abort signal fired before the answer was complete. */
+  readonly aborted: boolean;
+  /** The signal's reason, once aborted. */
+  readonly abortReason: unknown;
+  /** The answer was delivered to its end. */
+  readonly finished: boolean;
+  /** Items of the script delivered so far; what is added around them does not count. */
+  readonly emitted: number;
+}
+
+/** Works as `model` in ai 6 and ai 7. */
+export interface ScriptedModel extends LanguageModelV3 {
+  readonly specificationVersion: 'v3';
+  /** Every call so far, oldest first. Grows for as long as the model lives. */
+  readonly calls: readonly ScriptedCall[];
+}
+
+type Call = { -readonly [K in keyof ScriptedCall]: ScriptedCall[K] };
+
+const DEFAULT_RATE = 25;
+const MAX_RATE = 10_000;
+/** An unpaced script gives the event loop a turn this often, or no timer could ever abort it. */
+const YIELD_EVERY_MS = 10;
+
+/** Creates a model. It holds no resources between calls. */
+export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
+  const calls: Call[] = [];
+
+  function begin({ prompt, abortSignal }: LanguageModelV3CallOptions): LanguageModelV3Stream {
+    const { text, step } = lastTurn(prompt);
+    const call: Call = { text, prompt, aborted: false, abortReason: undefined, finished: false, emitted: 0 };
+    calls.push(call);
+    const input: ScriptInput = { text, prompt, step, signal: abortSignal };
+    const script = options.script ?? defaultScript;
+    const asked = options.script === undefined ? askedRate(text) : undefined;
+    const pace = pacer(asked ?? options.chunksPerSecond ?? DEFAULT_RATE);
+    const ended = new AbortController();
+    return abortable(compose(script, input, pace, call, ended.signal), call, abortSignal, ended);
+  }
+
+  return {
+    specificationVersion: 'v3',
+    provider: 'durable-chat',
+    modelId: 'scripted',
+    supportedUrls: {},
+    calls,
+    async doStream(callOptions) {
+      const stream = begin(callOptions);
+      // As fetch does: a request that was aborted before it was made never gets as far as a stream.
+      callOptions.abortSignal?.throwIfAborted();
+      return { stream };
+    },
+    async doGenerate(callOptions) {
+      return collect(begin(callOptions));
+    },
+  };
+}
+
+type LanguageModelV3Stream = ReadableStream<LanguageModelV3StreamPart>;
+type Pace = (index: number, ended: AbortSignal) => Promise<void> | undefined;
+
+/** The script's items as a complete provider stream: text blocks, a start and a finish around them. */
+async function* compose(
+  script: Script,
+  input: ScriptInput,
+  pace: Pace,
+  call: Call,
+  ended: AbortSignal,
+): AsyncGenerator<LanguageModelV3StreamPart, void, undefined> {
+  let started = false;
+  let finished = false;
+  let wantsTools = false;
+  let blocks = 0;
+  let open: string | undefined;
+
+  const items = script(input);
+  // A plain string means one chunk, not one for each of its characters.
+  for await (const item of typeof items === 'string' ? [items] : items) {
+    await pace(call.emitted, ended);
+    if (ended.aborted) return;
+    if (!started) {
+      started = true;
+      if (typeof item === 'string' || item.type !== 'stream-start') yield START;
+    }
+    if (typeof item === 'string') {
+      if (open === undefined) yield { type: 'text-start', id: (open = `text-${++blocks}`) };
+      call.emitted++;
+      yield { type: 'text-delta', id: open, delta: item };
+      continue;
+    }
+    if (open !== undefined) yield { type: 'text-end', id: open };
+    open = undefined;
+    finished ||= item.type === 'finish';
+    wantsTools ||= item.type === 'tool-call' && item.providerExecuted !== true;
+    call.emitted++;
+    yield item;
+  }
+
+  if (!started) yield START;
+  if (open !== undefined) yield { type: 'text-end', id: open };
+  if (!finished) yield finish(wantsTools ? 'tool-calls' : 'stop', input.text, call.emitted);
+}
+
+/** A stream that fails like a provider's: at once, with the signal's reason, whatever it was waiting for. */
+function abortable(
+  parts: AsyncGenerator<LanguageModelV3StreamPart, void, undefined>,
+  call: Call,
+  signal: AbortSignal | undefined,
+  ended: AbortController,
+): LanguageModelV3Stream {
+  const noteAbort = (): void => {
+    call.aborted = true;
+    call.abortReason = signal?.reason;
+  };
+  let release = (): void => {};
+  const close = (): void => {
+    release();
+    ended.abort();
+    // Not awaited: a script that waits for something of its own may take as long as it likes to end.
+    parts.return().catch(() => {});
+  };
+
+  return new ReadableStream<LanguageModelV3StreamPart>(
+    {
+      start(controller) {
+        const onAbort = (): void => {
+          noteAbort();
+          controller.error(signal?.reason);
+          close();
+        };
+        if (signal?.aborted === true) return onAbort();
+        signal?.addEventListener('abort', onAbort, { once: true });
+        release = () => signal?.removeEventListener('abort', onAbort);
+      },
+      async pull(controller) {
+        try {
+          const next = await parts.next();
+          if (ended.signal.aborted) return;
+          if (next.done !== true) return controller.enqueue(next.value);
+          call.finished = true;
+          release();
+          controller.close();
+        } catch (error) {
+          if (ended.signal.aborted) return;
+          release();
+          controller.error(error);
+        }
+      },
+      cancel() {
+        // The SDK may cancel from a listener of the same signal that runs before ours.
+        if (signal?.aborted === true) noteAbort();
+        close();
+      },
+    },
+    // Nothing is produced ahead of demand, so that `emitted` counts what was really asked for.
+    { highWaterMark: 0 },
+  );
+}
+
+/** Item `n` is due `n / rate` seconds after the first, by the clock: late items do not delay later ones. */
+function pacer(rate: number): Pace {
+  let startedAt: number | undefined;
+  let yieldedAt = 0;
+  return (index, ended) => {
+    const now = performance.now();
+    startedAt ??= yieldedAt = now;
+    const wait = rate === Infinity ? 0 : startedAt + (index * 1000) / rate - now;
+    if (wait <= 0 && now - yieldedAt < YIELD_EVERY_MS) return undefined;
+    return sleep(Math.max(0, wait), ended).then(() => {
+      yieldedAt = performance.now();
+    });
+  };
+}
+
+function sleep(ms: number, ended: AbortSignal): Promise<void> {
+  if (ended.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      ended.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    ended.addEventListener('abort', done, { once: true });
+  });
+}
+
+function lastTurn(prompt: LanguageModelV3Prompt): { text: string; step: number } {
+  const index = prompt.findLastIndex((message) => message.role === 'user');
+  const message = prompt[index];
+  const parts = message?.role === 'user' ? message.content : [];
+  return {
+    text: parts.map((part) => (part.type === 'text' ? part.text : '')).join(''),
+    step: prompt.slice(index + 1).filter((later) => later.role === 'assistant').length,
+  };
+}
+
+const COUNT: RegExp = /\bcount to (\d+)(?:\s+at\s+(\d+(?:\.\d+)?)\s*\/\s*s)?/i;
+
+const HELP =
+  'This is a scripted model, so it needs no key. Ask it to “count to 100”, or to “count to 600 at 60/s” ' +
+  'for a faster stream. While it counts, reload the page, open the same chat in a second tab, or drop ' +
+  'the network: the answer goes on, and every tab shows the same text. Press Stop in any tab, and it ' +
+  'ends in all of them.';
+
+function* defaultScript({ text }: ScriptInput): Generator<string, void, undefined> {
+  const last = COUNT.exec(text)?.[1];
+  if (last === undefined) {
+    yield* HELP.match(/\s*\S+/g) ?? [];
+    return;
+  }
+  for (let n = 1; n <= Number(last); n++) yield n === 1 ? '1' : ` ${n}`;
+}
+
+function askedRate(text: string): number | undefined {
+  const rate = Number(COUNT.exec(text)?.[2]);
+  return rate > 0 ? Math.min(rate, MAX_RATE) : undefined;
+}
+
+const START: LanguageModelV3StreamPart = { type: 'stream-start', warnings: [] };
+
+type Finish = Extract<LanguageModelV3StreamPart, { type: 'finish' }>;
+
+function finish(reason: Finish['finishReason']['unified'], text: string, emitted: number): Finish {
+  const input = text.split(/\s+/).filter(Boolean).length;
+  return {
+    type: 'finish',
+    finishReason: { unified: reason, raw: reason },
+    usage: {
+      inputTokens: { total: input, noCache: input, cacheRead: undefined, cacheWrite: undefined },
+      outputTokens: { total: emitted, text: emitted, reasoning: undefined },
+    },
+  };
+}
+
+type GenerateResult = Awaited<ReturnType<LanguageModelV3['doGenerate']>>;
+type Block = { type: 'text' | 'reasoning'; text: string };
+
+/** Reads a stream to its end as the one result that `generateText` expects. */
+async function collect(stream: LanguageModelV3Stream): Promise<GenerateResult> {
+  const content: LanguageModelV3Content[] = [];
+  const blocks = new Map<string, Block>();
+  let end = finish('other', '', 0);
+
+  for await (const part of stream) {
+    switch (part.type) {
+      case 'text-start':
+      case 'reasoning-start': {
+        const block: Block = { type: part.type === 'text-start' ? 'text' : 'reasoning', text: '' };
+        blocks.set(part.id, block);
+        content.push(block);
+        break;
+      }
+      case 'text-delta':
+      case 'reasoning-delta': {
+        const block = blocks.get(part.id);
+        if (block !== undefined) block.text += part.delta;
+        break;
+      }
+      case 'tool-call':
+      case 'tool-result':
+      case 'tool-approval-request':
+      case 'file':
+      case 'source':
+        content.push(part);
+        break;
+      case 'finish':
+        end = part;
+        break;
+      case 'error':
+        throw part.error;
+      default:
+        break;
+    }
+  }
+  return { content, finishReason: end.finishReason, usage: end.usage, warnings: [] };
+}
