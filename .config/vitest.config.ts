@@ -1,9 +1,9 @@
-import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    root: new URL("..", import.meta.url).pathname,
-    include: ["src/**/*.test.{ts,tsx}"],
+    root: new URL('..', import.meta.url).pathname,
+    include: ['src/**/*.test.{ts,tsx}'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

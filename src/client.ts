@@ -2,8 +2,14 @@
 
 export type { Connection } from './client/connection.ts';
 export type { RequestOptions, StopReceipt } from './client/requests.ts';
-export { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './client/session.ts';
+export {
+  DurableSession,
+  type ActiveRun,
+  type DurableSessionOptions,
+  type EndedRun,
+  type SessionSnapshot,
+  type SessionState,
+} from './client/session.ts';
 export { syncChat } from './client/sync.ts';
 export { DurableChatTransport, type DurableChatTransportOptions } from './client/transport.ts';
 export { DurableChatError, type DurableChatErrorCode } from './protocol/errors.ts';
-export type { ActiveRun, EndedRun, SessionState } from './protocol/session-state.ts';

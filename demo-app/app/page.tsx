@@ -1,8 +1,9 @@
 // Opening the demo opens a new chat; its address is the only key to it.
 import { redirect } from 'next/navigation';
+import { newId } from '../lib/new-id';
 
 export const dynamic = 'force-dynamic';
 
 export default function NewChat(): never {
-  redirect(`/chat/${crypto.randomUUID()}`);
+  redirect(`/chat/${newId()}`);
 }

@@ -14,12 +14,14 @@ import { TopBar } from './top-bar';
 
 export function Chat({ id, modelName }: { id: string; modelName: string | undefined }) {
   const { messages, status, error, connection, ...chat } = useDemoChat(id);
+  const [known, setKnown] = useState(false);
   const [stopFailure, setStopFailure] = useState<Error>();
   const { scroller, content, away, jump } = useStickToBottom(messages.length > 0);
 
   const running = status === 'submitted' || status === 'streaming';
-  // While the history is still on its way, an empty list says nothing about the chat.
-  const empty = messages.length === 0 && connection !== 'connecting';
+  // Before the first connection has brought the history, an empty list says nothing about the chat.
+  if (connection === 'connected' && !known) setKnown(true);
+  const empty = messages.length === 0 && known;
 
   const send = (text: string) => {
     jump();

@@ -1,11 +1,10 @@
 // The one place that says which hook the demo runs on.
 'use client';
 
-import { useChat } from '@ai-sdk/react';
+import { useDurableChat } from 'durable-chat/react';
 
-export type Connection = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
+export type { Connection } from 'durable-chat/client';
 
 export function useDemoChat(id: string) {
-  const chat = useChat({ id, throttle: 32 });
-  return { ...chat, connection: 'connected' as Connection };
+  return useDurableChat({ id, throttle: 32 });
 }

@@ -93,7 +93,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
 
     it('G1: a write that is repeated changes nothing', async () => {
       const id = session();
-      for (const _ of [1, 2, 3]) expect(await channel.write(id, 'run', 0, [text('a'), text('b')])).toBe('stored');
+      for (const _ of [1, 2, 3])
+        expect(await channel.write(id, 'run', 0, [text('a'), text('b')])).toBe('stored');
       expect(await channel.write(id, 'run', 2, [text('c')])).toBe('stored');
       expect(await channel.write(id, 'run', 2, [text('c')])).toBe('stored');
       expect((await channel.readRun(id, 'run', 0)).chunks).toEqual([text('a'), text('b'), text('c')]);
@@ -131,11 +132,15 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.heartbeat(id, 'run', 150)).toBe('running');
       await expect.poll(() => channel.alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
-      await channel.append(id, { key: 'end', frames: [message('2')] }, { lease: { type: 'release', run: 'run' } });
+      await channel.append(
+        id,
+        { key: 'end', frames: [message('2')] },
+        { lease: { type: 'release', run: 'run' } },
+      );
       expect(await channel.alive(id, ['run'])).toEqual([false]);
     });
 
-    it('G3: a stop marked on a lease is told by the next heartbeat; without a lease it marks nothing', async () => {
+    it('G3: a stop marked on a lease is told by every heartbeat after it; without a lease it marks nothing', async () => {
       const id = session();
       const entry = (key: string) => ({ key, frames: [message(key)] });
       await channel.append(id, entry('early'), { lease: { type: 'stop', run: 'run' } });
@@ -143,6 +148,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       await channel.append(id, entry('start'), { lease: { type: 'take', run: 'run', ms: 60_000 } });
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
       await channel.append(id, entry('stop'), { lease: { type: 'stop', run: 'run' } });
+      expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
     });
 
@@ -178,7 +184,22 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
     });
 
     it('G10: sessions with awkward names are kept apart', async () => {
-      const names = ['a', 'A', 'a b', 'a%20b', 'a=20b', '}{', 'a:log', '../x', 'ü', '💾', '*', 'a,b', '?#&', "'()"];
+      const names = [
+        'a',
+        'A',
+        'a b',
+        'a%20b',
+        'a=20b',
+        '}{',
+        'a:log',
+        '../x',
+        'ü',
+        '💾',
+        '*',
+        'a,b',
+        '?#&',
+        "'()",
+      ];
       for (const id of names) {
         await channel.append(`${name}${id}`, { key: 'k', frames: [message(id)] }, {});
       }

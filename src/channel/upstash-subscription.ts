@@ -1,14 +1,22 @@
 // One pub/sub subscription over Upstash's REST. The client neither reconnects nor says when a stream has
 // ended, so the owner renews it when it has reason to.
 
-import type { Redis } from '@upstash/redis';
 import type { Subscription } from './channel.ts';
+
+/** The part of the client that subscribes. */
+export interface Subscribable {
+  subscribe<T>(channels: string[]): {
+    on(event: 'subscribe' | 'error', listener: (value: unknown) => void): void;
+    on(event: 'message', listener: (event: { channel: string; message: T }) => void): void;
+    unsubscribe(): Promise<void>;
+  };
+}
 
 const acknowledgeWithinMs = 10_000;
 
 /** Resolves once the server has acknowledged the subscription. */
 export async function subscribeTo(
-  redis: Redis,
+  redis: Subscribable,
   channel: string,
   onValue: (value: string) => void,
 ): Promise<Subscription> {

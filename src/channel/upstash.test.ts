@@ -36,7 +36,8 @@ describe('upstash errors', () => {
         clear();
         expect(error).toBeInstanceOf(DurableChatError);
         expect((error as DurableChatError).code).toBe('store_failed');
-        const everything = String((error as Error).stack) + JSON.stringify(error) + String((error as Error).cause);
+        const everything =
+          String((error as Error).stack) + JSON.stringify(error) + String((error as Error).cause);
         expect(everything).not.toContain(secret);
         expect(everything).not.toContain(server.token);
       }

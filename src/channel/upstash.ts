@@ -52,7 +52,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
   async function readAll(key: string, after: string): Promise<StreamEntry[]> {
     const entries: StreamEntry[] = [];
-    for (let start = after; ; ) {
+    for (let start = after; ;) {
       const page = decodeEntries(await redis.xrange(key, start === '' ? '-' : `(${start}`, '+', pageSize));
       entries.push(...page);
       if (page.length < pageSize) return entries;
@@ -62,7 +62,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
   function changeLease(pipeline: ReturnType<Redis['pipeline']>, keys: Keys, change: LeaseChange): void {
     if (change.type === 'take') pipeline.set(keys.lease(change.run), 'running', { px: change.ms });
-    else if (change.type === 'stop') pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
+    else if (change.type === 'stop')
+      pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
     else if (change.key === undefined) pipeline.del(keys.lease(change.run));
     else pipeline.del(keys.lease(change.run), keys.send(change.key));
   }
@@ -159,8 +160,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async heartbeat(session, run, ms) {
       const key = keysOf(session).lease(run);
-      const before = await redis.set(key, 'running', { px: ms, get: true });
-      return before === 'stop' ? 'stop' : 'running';
+      // The mark of a stop stays: this answer may be lost.
+      const lease = await redis.getex<string>(key, { px: ms });
+      if (lease === null) await redis.set(key, 'running', { px: ms });
+      return lease === 'stop' ? 'stop' : 'running';
     },
 
     async alive(session, runs) {

@@ -48,7 +48,9 @@ export function nextConnection(state: ConnectionState, event: ConnectionEvent): 
     case 'offline':
       return state.type === 'idle' || state.type === 'failed' ? state : { type: 'offline' };
     case 'online':
-      return state.type === 'offline' || state.type === 'waiting' ? { type: 'connecting', attempt: 1 } : state;
+      return state.type === 'offline' || state.type === 'waiting'
+        ? { type: 'connecting', attempt: 1 }
+        : state;
     case 'stop':
       return { type: 'idle' };
     default:
@@ -76,6 +78,6 @@ export function connectionOf(state: ConnectionState): Connection {
 }
 
 /** Full jitter: anything up to a ceiling that doubles, so that many viewers cut at once spread out. */
-export function retryDelay(attempt: number, random: () => number = Math.random): number {
+export function jitteredDelay(attempt: number, random: () => number = Math.random): number {
   return random() * Math.min(10_000, 500 * 2 ** (attempt - 1));
 }

@@ -11,7 +11,11 @@ export type RequestOptions = Pick<
 export interface Requests {
   readonly options: RequestOptions;
   /** Subscribes; resolves with an open event stream. */
-  subscribe(session: string, after: string | undefined, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  subscribe(
+    session: string,
+    after: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>>;
   /** Stops one run, or all; resolves with the server's receipt. */
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
 }
@@ -28,9 +32,16 @@ export interface StopReceipt {
 
 /** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */
 export function createRequests(options: RequestOptions): Requests {
-  async function request(method: string, query: Record<string, string>, signal?: AbortSignal): Promise<Response> {
+  async function request(
+    method: string,
+    query: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<Response> {
     const { api = '/api/chat' } = options;
-    const [headers, credentials] = await Promise.all([resolve(options.headers), resolve(options.credentials)]);
+    const [headers, credentials] = await Promise.all([
+      resolve(options.headers),
+      resolve(options.credentials),
+    ]);
     const url = `${api}${api.includes('?') ? '&' : '?'}${new URLSearchParams(query).toString()}`;
     let response: Response;
     try {
@@ -66,6 +77,8 @@ export function createRequests(options: RequestOptions): Requests {
   };
 }
 
-function resolve<T>(value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined): T | undefined | PromiseLike<T> {
+function resolve<T>(
+  value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined,
+): T | undefined | PromiseLike<T> {
   return typeof value === 'function' ? (value as () => T | PromiseLike<T>)() : value;
 }

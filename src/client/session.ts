@@ -5,15 +5,19 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { applyFrame, emptySession, type SessionState } from '../protocol/session-state.ts';
 import { createSseParser } from '../protocol/sse.ts';
-import { connectionOf, nextConnection, retryDelay } from './connection.ts';
+import { connectionOf, nextConnection, jitteredDelay } from './connection.ts';
 import type { Connection, ConnectionEvent, ConnectionState } from './connection.ts';
 import { Following } from './following.ts';
 import { createRequests, type RequestOptions, type Requests, type StopReceipt } from './requests.ts';
 import { RunLog } from './run-log.ts';
 
+export type { ActiveRun, EndedRun, SessionState } from '../protocol/session-state.ts';
+
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. */
   readonly id: string;
+  /** Milliseconds to wait before attempt 1, 2, … to reconnect. Default: up to 0.5, 1, 2, … 10 s, at random. */
+  readonly retryDelay?: (attempt: number) => number;
 }
 
 /** What `getSnapshot` returns: a new object whenever something in it has changed. */
@@ -33,6 +37,7 @@ export class DurableSession {
   readonly requests: Requests;
   /** What the Chat that shows this session has been given of it. */
   readonly following: Following = new Following();
+  readonly #retryDelay: (attempt: number) => number;
   #connection: ConnectionState = { type: 'idle' };
   #snapshot: SessionSnapshot;
   #cursor: string | undefined;
@@ -43,8 +48,9 @@ export class DurableSession {
   readonly #runs = new Map<string, RunLog>();
   readonly #sends = new Set<Promise<string | undefined>>();
 
-  constructor({ id, ...options }: DurableSessionOptions) {
+  constructor({ id, retryDelay = jitteredDelay, ...options }: DurableSessionOptions) {
     this.id = id;
+    this.#retryDelay = retryDelay;
     this.requests = createRequests(options);
     this.#snapshot = { connection: 'connecting', error: undefined, state: undefined };
   }
@@ -144,7 +150,7 @@ export class DurableSession {
     if (after.type !== 'open') this.#abort?.abort();
     if (after.type === 'connecting') void this.#connect();
     if (after.type === 'waiting') {
-      this.#retry = setTimeout(() => this.#dispatch({ type: 'retry' }), retryDelay(after.attempt));
+      this.#retry = setTimeout(() => this.#dispatch({ type: 'retry' }), this.#retryDelay(after.attempt));
     }
     this.#update({
       connection: connectionOf(after),

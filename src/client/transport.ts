@@ -16,8 +16,10 @@ import { readEvents } from '../protocol/sse.ts';
 import type { RunLog } from './run-log.ts';
 import type { DurableSession } from './session.ts';
 
-export interface DurableChatTransportOptions<M extends UIMessage>
-  extends Omit<HttpChatTransportInitOptions<M>, 'prepareReconnectToStreamRequest'> {
+export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
+  HttpChatTransportInitOptions<M>,
+  'prepareReconnectToStreamRequest'
+> {
   readonly session: DurableSession;
 }
 
@@ -91,7 +93,9 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     this.run = Promise.race([run, sent.then(() => undefined)]);
   }
 
-  protected override processResponseStream(stream: ReadableStream<Uint8Array>): ReadableStream<UIMessageChunk> {
+  protected override processResponseStream(
+    stream: ReadableStream<Uint8Array>,
+  ): ReadableStream<UIMessageChunk> {
     return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `response`
   }
 }
@@ -126,7 +130,8 @@ function finishFromSession(log: RunLog, session: DurableSession): Promise<void> 
     const close = session.open();
     const check = () => {
       const { connection, error, state } = session.getSnapshot();
-      if (connection === 'closed') log.end(error ?? new DurableChatError('network', 'The connection was lost.'));
+      if (connection === 'closed')
+        log.end(error ?? new DurableChatError('network', 'The connection was lost.'));
       else if (state?.ended.has(log.run)) log.end();
       if (!log.ended) return;
       off();

@@ -71,10 +71,7 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
  * What has to follow `seen` so that it builds what `all` builds, where `seen` is a beginning of the same run.
  * Both are compacted; a value that was superseded in between is emitted anew.
  */
-export function remainder(
-  seen: readonly UIMessageChunk[],
-  all: readonly UIMessageChunk[],
-): UIMessageChunk[] {
+export function remainder(seen: readonly UIMessageChunk[], all: readonly UIMessageChunk[]): UIMessageChunk[] {
   const head = compact(seen);
   const result: UIMessageChunk[] = [];
   compact(all).forEach((chunk, index) => {

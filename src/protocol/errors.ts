@@ -59,7 +59,7 @@ export class DurableChatError extends Error {
     try {
       const parsed = (JSON.parse(body) as Partial<ErrorBody>).error;
       if (parsed && parsed.code in statusOf) {
-        return new DurableChatError(parsed.code, String(parsed.message), { status });
+        return new DurableChatError(parsed.code, parsed.message, { status });
       }
     } catch {
       // Not JSON, so not ours: the status alone decides.

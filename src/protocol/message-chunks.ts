@@ -42,7 +42,7 @@ function chunksOfPart(part: Part, id: string): UIMessageChunk[] {
       // These parts and their chunks have the same fields.
       return [part];
     case 'dynamic-tool':
-      return chunksOfTool(part as ToolPart, part.toolName, true);
+      return chunksOfTool(part, part.toolName, true);
     default:
       if (part.type.startsWith('data-')) return [part as UIMessageChunk]; // same fields
       if (part.type.startsWith('tool-')) {

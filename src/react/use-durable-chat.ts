@@ -8,9 +8,8 @@ import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'reac
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
 import type { Connection } from '../client/connection.ts';
 import type { StopReceipt } from '../client/requests.ts';
-import type { DurableSession } from '../client/session.ts';
+import type { ActiveRun, DurableSession } from '../client/session.ts';
 import { syncChat } from '../client/sync.ts';
-import type { ActiveRun } from '../protocol/session-state.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
 export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> &
@@ -39,7 +38,12 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   const latest = useRef(options);
   latest.current = options;
   const bound = useMemo(
-    () => bindChat<M, Chat<M>>(id, () => latest.current, (init: ChatInit<M>) => new Chat<M>(init)),
+    () =>
+      bindChat<M, Chat<M>>(
+        id,
+        () => latest.current,
+        (init: ChatInit<M>) => new Chat<M>(init),
+      ),
     [id],
   );
   const { chat, session, stop } = bound;

@@ -35,10 +35,7 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
       for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
     }
     if (ended) break;
-    await hub.until(
-      () => hub.state.ended.has(run) || hub.countOf(run) > count || undefined,
-      origin.left,
-    );
+    await hub.until(() => hub.state.ended.has(run) || hub.countOf(run) > count || undefined, origin.left);
   }
   origin.done();
 }

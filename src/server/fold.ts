@@ -53,5 +53,5 @@ function closePart(part: Part, reason: RunEndReason): Part {
   if (!open) return part;
   const errorText = unfinished[reason === 'finish' ? 'interrupted' : reason];
   // The same call in its error state; a call whose input never came has none.
-  return { ...part, state: 'output-error', input: part.input ?? {}, errorText } as Part;
+  return { ...part, state: 'output-error', input: part.input ?? {}, errorText };
 }

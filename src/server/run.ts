@@ -50,7 +50,7 @@ export function startRun(options: RunOptions): Run {
 }
 
 async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
-  const { channel, hub, session, run, origin } = options;
+  const { channel, session, run, origin } = options;
   const control = listenForStop(options);
   const chunks: UIMessageChunk[] = [];
   const writer = createWriter({
@@ -101,10 +101,7 @@ async function generate(
   emit: (chunk: UIMessageChunk) => void,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
-  const result = await Promise.race([
-    options.call(history, control.signal),
-    control.graceOver(),
-  ]);
+  const result = await Promise.race([options.call(history, control.signal), control.graceOver()]);
   const source = sourceOf(result);
   if (source.type === 'refusal') {
     if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });

@@ -39,7 +39,11 @@ export interface SessionHandle {
 
 const confirmWithinMs = 5_000;
 
-export function createSession(id: string, channel: () => Promise<Channel>, hubs: () => Promise<Hubs>): SessionHandle {
+export function createSession(
+  id: string,
+  channel: () => Promise<Channel>,
+  hubs: () => Promise<Hubs>,
+): SessionHandle {
   async function withHub<T>(use: (hub: Hub) => Promise<T>): Promise<T> {
     const lease = (await hubs()).acquire(id);
     try {
@@ -82,16 +86,15 @@ export function createSession(id: string, channel: () => Promise<Channel>, hubs:
         await hub.refresh();
         if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
-        const targets = active.map((candidate) => candidate.run).filter((id) => run === undefined || id === run);
+        const targets = active
+          .map((candidate) => candidate.run)
+          .filter((id) => run === undefined || id === run);
         if (run !== undefined && targets.length === 0 && !ended.has(run)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
         await requestStop(await channel(), id, targets, by);
         const confirmed = AbortSignal.timeout(confirmWithinMs);
-        await hub.until(
-          () => targets.every((target) => hub.state.ended.has(target)) || undefined,
-          confirmed,
-        );
+        await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, confirmed);
         const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
         return {
           stopped: targets

@@ -93,7 +93,9 @@ function toolOf(part: object): (ToolPart & Record<string, unknown>) | undefined 
 
 /** `known` with those of `posted`'s tool outcomes that one of its tool calls is waiting for. */
 function withOutcomes(known: UIMessage, posted: UIMessage): UIMessage {
-  const outcomes = new Map(posted.parts.flatMap((part) => toolOf(part) ?? []).map((tool) => [tool.toolCallId, tool]));
+  const outcomes = new Map(
+    posted.parts.flatMap((part) => toolOf(part) ?? []).map((tool) => [tool.toolCallId, tool]),
+  );
   const parts = known.parts.map((part) => {
     const asked = toolOf(part);
     const outcome = asked && outcomes.get(asked.toolCallId);

@@ -1,0 +1,151 @@
+// @vitest-environment jsdom
+import {
+  convertToModelMessages,
+  createUIMessageStreamResponse,
+  streamText,
+  toUIMessageStream,
+  type UIMessage,
+} from 'ai';
+import { StrictMode, useState } from 'react';
+import { createRoot, type Root } from 'react-dom/client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryChannel } from '../channel/memory.ts';
+import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
+import { useDurableChat, type UseDurableChatHelpers } from './use-durable-chat.ts';
+
+const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+
+describe('useDurableChat', () => {
+  let model: ScriptedModel;
+  let world: World;
+  let client: Client;
+  let root: Root;
+  /** Of the latest render. */
+  let helpers: UseDurableChatHelpers<UIMessage>;
+  let renders = 0;
+  let container: HTMLElement;
+
+  function View({ id }: { id: string }) {
+    renders++;
+    helpers = useDurableChat({ id, fetch: client.fetch });
+    return (
+      <>
+        <output>{helpers.status}</output>
+        {helpers.messages.map((message) => (
+          <p key={message.id}>
+            {message.parts.map((part) => (part.type === 'text' ? part.text : '')).join('')}
+          </p>
+        ))}
+      </>
+    );
+  }
+
+  const texts = () => [...container.querySelectorAll('p')].map((element) => element.textContent);
+  const status = () => container.querySelector('output')?.textContent;
+
+  beforeEach(() => {
+    model = scriptedModel();
+    world = createWorld(memoryChannel(), async (request) => {
+      const { messages } = (await request.json()) as { messages: UIMessage[] };
+      const result = streamText({
+        model,
+        messages: await convertToModelMessages(messages),
+        abortSignal: request.signal,
+      });
+      return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
+    });
+    client = world.client();
+    container = document.createElement('div');
+    root = createRoot(container);
+    renders = 0;
+    // A chat of an earlier test must not be taken for this one's.
+    helpers = undefined as unknown as UseDurableChatHelpers<UIMessage>;
+  });
+  afterEach(async () => {
+    root.unmount();
+    await world.settled();
+  });
+
+  it('G2: StrictMode mounts twice, and the run goes on once to its end', async () => {
+    root.render(
+      <StrictMode>
+        <View id="s" />
+      </StrictMode>,
+    );
+    await expect.poll(() => helpers?.connection).toBe('connected');
+    void helpers.sendMessage({ text: 'count to 40 at 200/s' });
+    await expect.poll(texts).toEqual(['count to 40 at 200/s', numbers(40)]);
+    await expect.poll(status).toBe('ready');
+    expect(model.calls.length).toBe(1);
+    expect(client.requests.filter(({ method }) => method === 'POST').length).toBe(1);
+  });
+
+  it('G2: a chat that is unmounted in the middle stops nothing, and is followed when it mounts again', async () => {
+    root.render(<View id="s" />);
+    await expect.poll(() => helpers?.connection).toBe('connected');
+    void helpers.sendMessage({ text: 'count to 80 at 100/s' });
+    await expect.poll(() => texts()[1] ?? '').toContain('10');
+    root.render(<p />);
+    await expect.poll(status).toBeUndefined();
+    root.render(
+      <StrictMode>
+        <View id="s" />
+      </StrictMode>,
+    );
+    await expect.poll(() => texts()[1] ?? '').toContain('20');
+    expect(status()).toBe('streaming');
+    await expect.poll(texts).toEqual(['count to 80 at 100/s', numbers(80)]);
+    await expect.poll(status).toBe('ready');
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([false]);
+  });
+
+  it('G2: switching chats while both run mixes nothing and stops nothing', async () => {
+    let change: (id: string) => void = () => {};
+    function Switch() {
+      const [id, setId] = useState('one');
+      change = setId;
+      return <View id={id} />;
+    }
+    root.render(<Switch />);
+    await expect.poll(() => helpers?.connection).toBe('connected');
+    void helpers.sendMessage({ text: 'count to 60 at 100/s' });
+    await expect.poll(() => texts()[1] ?? '').toContain('5');
+    change('two');
+    await expect.poll(texts).toEqual([]);
+    void helpers.sendMessage({ text: 'count to 61 at 100/s' });
+    await expect.poll(() => texts()[1] ?? '').toContain('5');
+    change('one');
+    await expect.poll(texts).toEqual(['count to 60 at 100/s', numbers(60)]);
+    change('two');
+    await expect.poll(texts).toEqual(['count to 61 at 100/s', numbers(61)]);
+    await expect.poll(status).toBe('ready');
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([false, false]);
+  });
+
+  it('G3: stop aborts the model, keeps the partial answer and returns to ready', async () => {
+    root.render(<View id="s" />);
+    await expect.poll(() => helpers?.connection).toBe('connected');
+    void helpers.sendMessage({ text: 'count to 1000 at 100/s' });
+    await expect.poll(() => texts()[1] ?? '').toContain('10');
+    const { stopped } = await helpers.stop();
+    expect(stopped.length).toBe(1);
+    expect(model.calls[0]?.aborted).toBe(true);
+    await world.settled();
+    await expect.poll(status).toBe('ready');
+    const { messages } = await world.chat.session('s').read();
+    await expect.poll(() => helpers.messages).toEqual(messages);
+    expect(texts()[1]).toMatch(/^1 2 3 4 5 6 7 8 9 10/);
+    await helpers.sendMessage({ text: 'count to 3' });
+    await expect.poll(() => texts()[3]).toBe('1 2 3');
+  });
+
+  it('renders about as often as there are chunks, and not more', async () => {
+    root.render(<View id="s" />);
+    await expect.poll(() => helpers?.connection).toBe('connected');
+    await helpers.sendMessage({ text: 'count to 100 at 100/s' });
+    await world.settled();
+    await expect.poll(status).toBe('ready');
+    expect(renders).toBeLessThan(130);
+  });
+});

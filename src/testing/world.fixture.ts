@@ -1,0 +1,162 @@
+// A durable chat and its network in one process: real routes, real client code, and connections that a test
+// can cut at any byte.
+
+import type { UIMessageChunk } from 'ai';
+import type { Channel } from '../channel/channel.ts';
+import {
+  createDurableChat,
+  type DurableChat,
+  type DurableChatOptions,
+  type Handler,
+  type Routes,
+} from '../index.ts';
+
+export interface Network {
+  /** A `fetch` for one client; its connections are its own. */
+  client(): Client;
+}
+
+export interface Client {
+  readonly fetch: typeof fetch;
+  /** Every request so far, newest last. */
+  readonly requests: { readonly method: string; readonly url: string }[];
+  /** Breaks every open connection; new ones are refused while `refuse` is set. */
+  cut(): void;
+  refuse: boolean;
+  /** Called for each new response: how many bytes it may carry before it breaks; undefined for no limit. */
+  limit: (method: string) => number | undefined;
+}
+
+export interface World {
+  readonly chat: DurableChat;
+  readonly routes: Routes;
+  client(): Client;
+  /** Resolves once every accepted run has ended. */
+  settled(): Promise<void>;
+}
+
+export function createWorld(
+  channel: Channel,
+  handler: Handler,
+  options: Omit<DurableChatOptions, 'channel'> = {},
+): World {
+  const work = new Set<Promise<unknown>>();
+  const chat = createDurableChat({
+    channel,
+    onError: () => {},
+    waitUntil: (promise) => {
+      work.add(promise);
+      void promise.finally(() => work.delete(promise)).catch(() => {});
+    },
+    ...options,
+  });
+  const routes = chat.route(handler);
+  return {
+    chat,
+    routes,
+    client: () => createClient(routes),
+    async settled() {
+      while (work.size > 0) await Promise.allSettled(work);
+    },
+  };
+}
+
+function createClient(routes: Routes): Client {
+  const breakers = new Set<() => void>();
+  const client: Client = {
+    requests: [],
+    refuse: false,
+    limit: () => undefined,
+    cut() {
+      for (const breakConnection of [...breakers]) breakConnection();
+    },
+    async fetch(input, init) {
+      // Callers of this fetch pass a path and an init.
+      const url = new URL(input as string, 'http://durable.test');
+      const method = (init?.method ?? 'GET') as keyof Routes;
+      client.requests.push({ method, url: url.pathname + url.search });
+      if (client.refuse) throw new TypeError('fetch failed');
+      init?.signal?.throwIfAborted();
+      const { signal, ...rest } = init ?? {};
+      const answer = routes[method](new Request(url, rest));
+      const response = await (signal ? Promise.race([answer, abortOf(signal)]) : answer);
+      if (!response.body) return response;
+      return new Response(wire(response.body, signal ?? undefined, client.limit(method), breakers), response);
+    },
+  };
+  return client;
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  });
+}
+
+/** A body that can break: on abort, on a cut, or after `limit` bytes. */
+function wire(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+  limit: number | undefined,
+  breakers: Set<() => void>,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let left = limit ?? Infinity;
+  let breakConnection: () => void = () => {};
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      breakConnection = () => {
+        breakers.delete(breakConnection);
+        controller.error(signal?.aborted ? signal.reason : new TypeError('network error'));
+        void reader.cancel().catch(() => {});
+      };
+      breakers.add(breakConnection);
+      signal?.addEventListener('abort', () => breakers.has(breakConnection) && breakConnection());
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!breakers.has(breakConnection)) return;
+      if (done) {
+        breakers.delete(breakConnection);
+        return controller.close();
+      }
+      if (value.byteLength > left) {
+        if (left > 0) controller.enqueue(value.slice(0, left));
+        return breakConnection();
+      }
+      left -= value.byteLength;
+      controller.enqueue(value);
+    },
+    cancel() {
+      breakers.delete(breakConnection);
+      void reader.cancel().catch(() => {});
+    },
+  });
+}
+
+/** A handler that answers with these chunks, in batches as they come out of `next`. */
+export function chunkHandler(
+  produce: (signal: AbortSignal) => AsyncIterable<UIMessageChunk> | Iterable<UIMessageChunk>,
+): Handler {
+  return (request) => {
+    const iterable = produce(request.signal);
+    const iterator =
+      Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]();
+    return new ReadableStream<UIMessageChunk>({
+      async pull(controller) {
+        const { done, value } = await iterator.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+    });
+  };
+}
+
+/** A POST body as the AI SDK makes it. */
+export function sendBody(id: string, text: string, messageId = `user-${text}`): string {
+  return JSON.stringify({
+    id,
+    trigger: 'submit-message',
+    messages: [{ id: messageId, role: 'user', parts: [{ type: 'text', text }] }],
+  });
+}
