@@ -1,7 +1,8 @@
 // Where one writes. The textarea is uncontrolled: what was typed before the page came alive is kept.
 'use client';
 
-import { useEffect, useRef, useState, type KeyboardEvent, type MouseEvent, type SubmitEvent } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import type { KeyboardEvent, MouseEvent, SubmitEvent } from 'react';
 import styles from './composer.module.css';
 import { SendIcon, StopIcon } from './icons';
 
@@ -13,7 +14,11 @@ export interface ComposerProps {
 
 export function Composer({ running, onSend, onStop }: ComposerProps) {
   const box = useRef<HTMLTextAreaElement>(null);
-  const [ready, setReady] = useState(false);
+  const ready = useSyncExternalStore(
+    never,
+    () => true,
+    () => false,
+  );
   const [empty, setEmpty] = useState(true);
 
   const sync = () => {
@@ -23,8 +28,8 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
   };
 
   useEffect(() => {
-    sync();
-    setReady(true);
+    // What was typed before there was a listener.
+    box.current?.dispatchEvent(new Event('input', { bubbles: true }));
     // On a touch screen focus would raise the keyboard over the conversation.
     if (matchMedia('(pointer: fine)').matches) box.current?.focus();
   }, []);
@@ -85,6 +90,9 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
     </form>
   );
 }
+
+/** Nothing to subscribe to: the value differs only between the server's render and the live page. */
+const never = () => () => {};
 
 function hint(running: boolean, empty: boolean): string {
   if (!running) return 'Enter to send · Shift+Enter for a new line';

@@ -17,7 +17,7 @@ export const Message = memo(function Message({ message, live }: { message: UIMes
       data-writing={writing}
     >
       {message.parts.map((part, index) => (
-        // Parts have no id, and are only ever appended to or replaced in place.
+        // oxlint-disable-next-line react/no-array-index-key -- parts have no id, and only ever grow at the end
         <Part key={index} part={part} live={live && part === end} />
       ))}
       <Sources parts={message.parts} />

@@ -8,8 +8,8 @@ export function Sources({ parts }: { parts: UIMessage['parts'] }) {
   if (sources.length === 0) return null;
   return (
     <ul className={styles.sources} aria-label="Sources">
-      {sources.map((source, index) => (
-        <li key={index}>
+      {sources.map((source) => (
+        <li key={source.sourceId}>
           {source.type === 'source-url' ? (
             <a className={styles.chip} href={safeUrl(source.url)} target="_blank" rel="noreferrer">
               <span>{source.title ?? source.url}</span>

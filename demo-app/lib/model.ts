@@ -1,7 +1,7 @@
 // The model behind the demo: OpenAI's when there is a key, a scripted one that needs neither key nor network.
 import { openai } from '@ai-sdk/openai';
 import type { LanguageModel } from 'ai';
-import { scriptedModel } from '../../src/testing/scripted-model.ts';
+import { scriptedModel } from 'durable-chat/testing';
 import { modelName } from './model-name';
 
 /** One for each request: the scripted model remembers its calls, and a server lives long. */

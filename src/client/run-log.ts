@@ -74,7 +74,8 @@ export class RunLog {
           const chunk = next < 0 ? seed[seed.length + next] : this.#chunks[next];
           if (chunk) {
             next++;
-            return controller.enqueue(chunk);
+            // A copy: the SDK keeps a data chunk as the part, and changes that in place.
+            return controller.enqueue({ ...chunk });
           }
           close('end');
           if (this.#end && 'error' in this.#end) controller.error(this.#end.error);

@@ -171,7 +171,7 @@ function describeDelivery(name: string, open: () => Channel, runs: number): void
         const late = (await world.chat.session(id).follow()[Symbol.asyncIterator]().next()).value;
         expect(late?.frame).toMatchObject({ type: 'snapshot', messages, runs: [] });
       }),
-      { seed, numRuns: runs },
+      { seed, numRuns: runs, endOnFailure: true },
     );
   }, 120_000);
 }

@@ -17,7 +17,8 @@ export async function foldMessage(
   let message = base;
   const stream = new ReadableStream<UIMessageChunk>({
     start(controller) {
-      for (const chunk of compact(chunks)) controller.enqueue(chunk);
+      // Copies: the SDK keeps a data chunk as the part, and changes that in place.
+      for (const chunk of compact(chunks)) controller.enqueue({ ...chunk });
       controller.close();
     },
   });

@@ -137,12 +137,13 @@ function tools(toolCallId: string): fc.Arbitrary<Chunk[]> {
     maybe('reason', awkwardStrings()).map(
       (more): Chunk => ({ type: 'tool-approval-response', approvalId, approved, ...more }),
     );
+  const none: Chunk[] = [];
   const outcome: fc.Arbitrary<Chunk[]> = fc.oneof(
-    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.constant(none) },
     { weight: 3, arbitrary: output },
     { weight: 1, arbitrary: failure },
     { weight: 1, arbitrary: request.map((one) => [one]) },
-    { weight: 1, arbitrary: fc.tuple(request, response(true)) },
+    { weight: 1, arbitrary: fc.tuple(request, response(true)).map((both): Chunk[] => both) },
     {
       weight: 1,
       arbitrary: fc.tuple(request, response(true), output).map(([a, b, rest]) => [a, b, ...rest]),

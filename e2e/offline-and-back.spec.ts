@@ -1,0 +1,53 @@
+import { expect } from '@playwright/test';
+import { assistant, count, expectConversation, you } from './support/conversation.ts';
+import { test } from './support/test.ts';
+
+const offline = /net::ERR_(INTERNET_DISCONNECTED|NETWORK_CHANGED)/;
+
+for (const who of ['sender', 'viewer'] as const) {
+  test(`the ${who} loses the network, is back while the answer runs, and misses nothing`, async ({
+    openTab,
+    expectProblems,
+  }) => {
+    expectProblems(offline);
+    const tabs = { sender: await openTab(), viewer: await openTab() };
+    const lost = tabs[who];
+    const kept = who === 'sender' ? tabs.viewer : tabs.sender;
+    await tabs.sender.send('count to 250 at 50/s');
+    await lost.expectCounted(20);
+    await lost.page.context().setOffline(true);
+    await lost.expectConnection('Offline');
+    await kept.expectCounted(100);
+    await lost.page.context().setOffline(false);
+    await lost.expectConnection('Connected');
+    await lost.expectCounted(101);
+    expect(await lost.status()).toBe('streaming');
+
+    const both = [lost, kept];
+    await expectConversation(both, [you('count to 250 at 50/s'), assistant(count(250))]);
+    for (const tab of both) await tab.expectNoStepBack();
+    await lost.reload();
+    await expectConversation(both, [you('count to 250 at 50/s'), assistant(count(250))]);
+  });
+}
+
+test('the answer ends while the sender is offline', async ({ openTab, expectProblems }) => {
+  expectProblems(offline);
+  const sender = await openTab();
+  const viewer = await openTab();
+  await sender.send('count to 100 at 50/s');
+  await sender.expectCounted(20);
+  await sender.page.context().setOffline(true);
+  const conversation = [you('count to 100 at 50/s'), assistant(count(100))];
+  await expectConversation([viewer], conversation);
+  await sender.page.context().setOffline(false);
+  await expectConversation([sender, viewer], conversation);
+  await sender.expectConnection('Connected');
+  await sender.expectNoStepBack();
+
+  await sender.send('count to 20 at 50/s');
+  await expectConversation(
+    [sender, viewer],
+    [...conversation, you('count to 20 at 50/s'), assistant(count(20))],
+  );
+});

@@ -1,0 +1,118 @@
+// A chat in a browser tab: what a user does there, and what the page shows.
+import { expect, type Locator, type Page } from '@playwright/test';
+
+export interface ShownMessage {
+  readonly author: string;
+  readonly text: string;
+}
+
+/** What the last answer said after one change of the page. */
+interface Sample {
+  /** Answers on the page. */
+  readonly answers: number;
+  readonly text: string;
+}
+
+type RecordingWindow = Window & { shownAnswers?: Sample[] };
+
+export class Tab {
+  readonly page: Page;
+  readonly url: string;
+  /** The text of the last answer. */
+  readonly answer: Locator;
+
+  constructor(page: Page, url: string) {
+    this.page = page;
+    this.url = url;
+    this.answer = page.getByRole('article', { name: 'Assistant' }).last().getByTestId('text');
+  }
+
+  /** Loads the chat and waits until it can be used. */
+  async open(): Promise<void> {
+    await this.page.addInitScript(recordAnswers);
+    await this.page.goto(this.url);
+    await this.usable();
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.usable();
+  }
+
+  async usable(): Promise<void> {
+    await expect(this.page.locator('form[data-ready=true]')).toBeVisible();
+    await this.expectConnection('Connected');
+  }
+
+  async send(text: string): Promise<void> {
+    await this.type(text);
+    await this.page.getByRole('button', { name: 'Send' }).click();
+  }
+
+  async type(text: string): Promise<void> {
+    await this.page.getByRole('textbox', { name: 'Message' }).fill(text);
+  }
+
+  async stop(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Stop' }).click();
+  }
+
+  /** Every message from the top; texts of one message are joined by a line break. */
+  messages(): Promise<ShownMessage[]> {
+    return this.page.getByRole('article').evaluateAll((articles) =>
+      articles.map((article) => ({
+        author: article.getAttribute('aria-label') ?? '',
+        text: [...article.querySelectorAll('[data-testid=text]')].map((text) => text.textContent).join('\n'),
+      })),
+    );
+  }
+
+  status(): Promise<string | null> {
+    return this.page.locator('[data-status]').getAttribute('data-status');
+  }
+
+  async answerText(): Promise<string> {
+    return (await this.messages()).findLast(({ author }) => author === 'Assistant')?.text ?? '';
+  }
+
+  /** The last answer shows this number, and so much of the count. */
+  async expectCounted(n: number): Promise<void> {
+    await expect(this.answer).toHaveText(new RegExp(`\\b${n}\\b`));
+  }
+
+  async expectConnection(words: 'Connected' | 'Reconnecting…' | 'Offline'): Promise<void> {
+    await expect(this.page.getByRole('status')).toHaveText(words);
+  }
+
+  /** Since the page was loaded, no answer ever lost a character, not even for one frame. */
+  async expectNoStepBack(): Promise<void> {
+    const samples = await this.page.evaluate(() => (window as RecordingWindow).shownAnswers ?? []);
+    expect(samples.length).toBeGreaterThan(0);
+    samples.reduce((before, now) => {
+      expect(now.answers).toBeGreaterThanOrEqual(before.answers);
+      if (now.answers === before.answers) expect(now.text.slice(0, before.text.length)).toBe(before.text);
+      return now;
+    });
+  }
+
+  /** How often the page has shown more of an answer since it was loaded. */
+  steps(): Promise<number> {
+    return this.page.evaluate(() => (window as RecordingWindow).shownAnswers?.length ?? 0);
+  }
+}
+
+/** Runs in the page before its own scripts. */
+function recordAnswers(): void {
+  const samples: Sample[] = [];
+  (window as RecordingWindow).shownAnswers = samples;
+  const record = () => {
+    const answers = document.querySelectorAll('article[aria-label=Assistant]');
+    const last = samples.at(-1);
+    if (answers.length === 0 && !last) return;
+    const texts = answers.item(answers.length - 1)?.querySelectorAll('[data-testid=text]') ?? [];
+    const text = [...texts].map((part) => part.textContent).join('\n');
+    if (last?.answers !== answers.length || last.text !== text)
+      samples.push({ answers: answers.length, text });
+  };
+  new MutationObserver(record).observe(document, { subtree: true, childList: true, characterData: true });
+}

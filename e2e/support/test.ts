@@ -1,0 +1,113 @@
+// The tests' fixtures: a demo of each worker's own, one chat per test, and nothing going wrong unseen.
+import { randomBytes } from 'node:crypto';
+import {
+  expect,
+  test as base,
+  type BrowserContext,
+  type Page,
+  type PlaywrightTestArgs,
+  type PlaywrightTestOptions,
+  type PlaywrightWorkerArgs,
+  type PlaywrightWorkerOptions,
+  type TestType,
+} from '@playwright/test';
+import { startDemo, type Demo } from './demo.ts';
+import { Tab } from './tab.ts';
+
+interface TestFixtures {
+  /** Opens this test's chat on a device of its own, or in another tab of the device `beside`. */
+  readonly openTab: (options?: { readonly beside?: Tab }) => Promise<Tab>;
+  /** Resolves once the server says that nothing runs in this test's chat. */
+  readonly untilIdle: () => Promise<void>;
+  /** Declares what this test itself makes go wrong; everything else that does fails it. */
+  readonly expectProblems: (...patterns: readonly RegExp[]) => void;
+  readonly chatId: string;
+  readonly problems: Problems;
+}
+
+interface WorkerFixtures {
+  readonly demo: Demo;
+}
+
+interface Problems {
+  readonly seen: string[];
+  readonly expected: RegExp[];
+}
+
+export const test: TestType<
+  PlaywrightTestArgs & PlaywrightTestOptions & TestFixtures,
+  PlaywrightWorkerArgs & PlaywrightWorkerOptions & WorkerFixtures
+> = base.extend<TestFixtures, WorkerFixtures>({
+  demo: [
+    // Playwright reads what a fixture needs from its first parameter's pattern.
+    // oxlint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const demo = await startDemo();
+      await use(demo);
+      await demo.close();
+    },
+    { scope: 'worker', timeout: 60_000 },
+  ],
+
+  // oxlint-disable-next-line no-empty-pattern
+  chatId: async ({}, use) => {
+    await use(randomBytes(16).toString('base64url'));
+  },
+
+  problems: async ({ demo }, use) => {
+    const problems: Problems = { seen: [], expected: [] };
+    const before = demo.errors.length;
+    await use(problems);
+    const seen = [...problems.seen, ...demo.errors.slice(before).map((line) => `server: ${line}`)];
+    const unexpected = seen.filter((problem) => !problems.expected.some((one) => one.test(problem)));
+    expect(unexpected, 'errors of pages and servers').toEqual([]);
+  },
+
+  expectProblems: async ({ problems }, use) => {
+    await use((...patterns) => void problems.expected.push(...patterns));
+  },
+
+  untilIdle: async ({ demo, chatId }, use) => {
+    await use(() => expect.poll(() => activeRuns(`${demo.url}/api/chat?id=${chatId}`)).toBe(0));
+  },
+
+  openTab: async ({ browser, demo, chatId, problems }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async ({ beside } = {}) => {
+      const context = beside?.page.context() ?? (await browser.newContext());
+      if (!beside) contexts.push(context);
+      const page = await context.newPage();
+      watch(page, problems.seen);
+      const tab = new Tab(page, `${demo.url}/chat/${chatId}`);
+      await tab.open();
+      return tab;
+    });
+    for (const context of contexts) await context.close();
+  },
+});
+
+/** Uncaught errors, unhandled rejections among them, and whatever the console calls an error. */
+function watch(page: Page, problems: string[]): void {
+  page.on('pageerror', (error) => problems.push(`page: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(`console: ${message.text()} (${message.location().url})`);
+  });
+}
+
+/** How many runs the snapshot at the beginning of a subscription names. */
+async function activeRuns(url: string): Promise<number> {
+  const leave = new AbortController();
+  try {
+    const response = await fetch(url, { signal: leave.signal });
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const bytes of response.body ?? []) {
+      text += decoder.decode(bytes, { stream: true });
+      const data = /^data: ?(.*)\n/m.exec(text)?.[1];
+      if (data !== undefined) return (JSON.parse(data) as { runs: unknown[] }).runs.length;
+    }
+    throw new Error(`${url} ended without a snapshot`);
+  } finally {
+    leave.abort();
+  }
+}
