@@ -4,6 +4,8 @@ const config: ViteUserConfig = defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['src/**/*.test.{ts,tsx}'],
+    // The Redis client reports every subscription that a test server cuts by closing.
+    onConsoleLog: (log) => !log.startsWith('Stream reading error'),
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

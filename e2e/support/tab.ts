@@ -8,6 +8,8 @@ export interface ShownMessage {
 
 /** What the last answer said after one change of the page. */
 interface Sample {
+  /** Milliseconds since the page was loaded. */
+  readonly at: number;
   /** Answers on the page. */
   readonly answers: number;
   readonly text: string;
@@ -88,11 +90,16 @@ export class Tab {
   async expectNoStepBack(): Promise<void> {
     const samples = await this.page.evaluate(() => (window as RecordingWindow).shownAnswers ?? []);
     expect(samples.length).toBeGreaterThan(0);
-    samples.reduce((before, now) => {
-      expect(now.answers).toBeGreaterThanOrEqual(before.answers);
-      if (now.answers === before.answers) expect(now.text.slice(0, before.text.length)).toBe(before.text);
-      return now;
+    const lost = samples.findIndex(({ answers, text }, index) => {
+      const before = samples[index - 1];
+      if (!before || answers > before.answers) return false;
+      return answers < before.answers || !text.startsWith(before.text);
     });
+    // The ends are enough to see what was lost, and where in the answer.
+    const around = samples
+      .slice(Math.max(0, lost - 2), lost + 3)
+      .map(({ text, ...rest }) => ({ ...rest, end: text.slice(-40) }));
+    expect(lost === -1 ? [] : around, `${samples.length} states, step back at the ${lost + 1}th`).toEqual([]);
   }
 
   /** How often the page has shown more of an answer since it was loaded. */
@@ -112,7 +119,7 @@ function recordAnswers(): void {
     const texts = answers.item(answers.length - 1)?.querySelectorAll('[data-testid=text]') ?? [];
     const text = [...texts].map((part) => part.textContent).join('\n');
     if (last?.answers !== answers.length || last.text !== text)
-      samples.push({ answers: answers.length, text });
+      samples.push({ at: Math.round(performance.now()), answers: answers.length, text });
   };
   new MutationObserver(record).observe(document, { subtree: true, childList: true, characterData: true });
 }

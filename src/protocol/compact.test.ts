@@ -31,7 +31,11 @@ describe('compact', () => {
 
   it('G9: merges the deltas of parallel parts to one each', () => {
     const turns = Array.from({ length: 500 }, (_, index) => [text('a', `${index} `), text('b', '.')]).flat();
-    const chunks: UIMessageChunk[] = [{ type: 'text-start', id: 'a' }, { type: 'text-start', id: 'b' }, ...turns];
+    const chunks: UIMessageChunk[] = [
+      { type: 'text-start', id: 'a' },
+      { type: 'text-start', id: 'b' },
+      ...turns,
+    ];
     expect(compact(chunks).length).toBe(4);
   });
 

@@ -10,7 +10,10 @@ const logIds = fc.oneof(
   fc.tuple(fc.nat(), fc.nat()).map(([time, sequence]) => `${time}-${sequence}`),
   fc.constant('18446744073709551615-18446744073709551615'),
 );
-const runIds = fc.oneof(fc.stringMatching(/^[\w-]{16}$/), fc.constantFrom('__proto__', 'constructor', '1', '-'));
+const runIds = fc.oneof(
+  fc.stringMatching(/^[\w-]{16}$/),
+  fc.constantFrom('__proto__', 'constructor', '1', '-'),
+);
 const counts = fc.oneof(fc.nat(), fc.constant(999_999_999_999_999));
 const cursors: fc.Arbitrary<Cursor> = fc.record({
   log: logIds,
@@ -64,12 +67,20 @@ describe('cursor', () => {
     );
   });
 
-  it.each(['', '~', '1', '2~x~1-0', '1~~1-0', 'x'.repeat(5_000), '1~0~1-0~run', '1~0~1-0~run:', '1~0~-1-0', '\u0000'])(
-    'refuses %j',
-    (text) => {
-      expect(refusal(() => decodeCursor('s', text)).code).toBe('invalid_cursor');
-    },
-  );
+  it.each([
+    '',
+    '~',
+    '1',
+    '2~x~1-0',
+    '1~~1-0',
+    'x'.repeat(5_000),
+    '1~0~1-0~run',
+    '1~0~1-0~run:',
+    '1~0~-1-0',
+    '\u0000',
+  ])('refuses %j', (text) => {
+    expect(refusal(() => decodeCursor('s', text)).code).toBe('invalid_cursor');
+  });
 
   it('refuses the cursor of another session, and says so', () => {
     const error = refusal(() => decodeCursor('b', encodeCursor('a', { log: '1-0', runs: {} })));
@@ -84,7 +95,11 @@ describe('cursor', () => {
 
   it('G10: an error does not quote the cursor', () => {
     const secret = 'a-very-private-sentence';
-    for (const text of [secret, `1~${secret}~1-0`, encodeCursor('s', { log: '1-0', runs: {} }) + `~${secret}`]) {
+    for (const text of [
+      secret,
+      `1~${secret}~1-0`,
+      encodeCursor('s', { log: '1-0', runs: {} }) + `~${secret}`,
+    ]) {
       const error = refusal(() => decodeCursor('s', text));
       expect(error.message + String(error.stack)).not.toContain(secret);
     }

@@ -62,11 +62,15 @@ describe('DurableChatError', () => {
 
   it('never throws, whatever the body', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 400, max: 599 }), fc.oneof(awkwardStrings(), fc.json()), (status, body) => {
-        const error = DurableChatError.fromBody(status, body);
-        expect(error.status).toBe(status);
-        expect(codes).toContain(error.code);
-      }),
+      fc.property(
+        fc.integer({ min: 400, max: 599 }),
+        fc.oneof(awkwardStrings(), fc.json()),
+        (status, body) => {
+          const error = DurableChatError.fromBody(status, body);
+          expect(error.status).toBe(status);
+          expect(codes).toContain(error.code);
+        },
+      ),
     );
   });
 });

@@ -69,8 +69,11 @@ export interface SnapshotRun {
   readonly trigger: Trigger;
   readonly at: number;
   readonly by?: string;
-  /** The id that stands before the run's message in the order; null at the very start. */
-  readonly after: string | null;
+  /**
+   * The id that stands before the run's message in the order; null at the very start. Absent when a
+   * truncation took the message's place away.
+   */
+  readonly after?: string | null;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string };
   /** How many of the run's chunks `chunks` stands for. */

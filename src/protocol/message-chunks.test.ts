@@ -29,7 +29,9 @@ const parts: Record<string, UIMessage['parts']> = {
     { type: 'data-x', data: null },
   ],
   'input-available': [{ type: 'tool-a', toolCallId: 'c', state: 'input-available', input: { q: 1 } }],
-  'output-available': [{ type: 'tool-a', toolCallId: 'c', state: 'output-available', input: {}, output: [1] }],
+  'output-available': [
+    { type: 'tool-a', toolCallId: 'c', state: 'output-available', input: {}, output: [1] },
+  ],
   'preliminary output': [
     { type: 'tool-a', toolCallId: 'c', state: 'output-available', input: {}, output: 1, preliminary: true },
   ],
@@ -85,7 +87,13 @@ const lost: Record<string, UIMessage['parts']> = {
   reasoning: [{ type: 'reasoning', id: 'r1', text: 'a', state: 'done' }],
   'streaming text': [{ type: 'text', text: 'a', state: 'streaming' }],
   'streaming tool input': [
-    { type: 'tool-a', toolCallId: 'c', state: 'input-streaming', input: { q: 'ha' }, rawInput: '{"q":"ha' } as never,
+    {
+      type: 'tool-a',
+      toolCallId: 'c',
+      state: 'input-streaming',
+      input: { q: 'ha' },
+      rawInput: '{"q":"ha',
+    } as never,
   ],
   'call metadata': [
     {
@@ -180,5 +188,10 @@ function spoken(chunk: UIMessageChunk): UIMessageChunk[] {
       !(type === 'tool-approval-request' && name === 'reason'),
   );
   // Of a type that has all that is left; what is missing is optional.
-  return [{ ...Object.fromEntries(left), ...(type === 'tool-input-error' && { type: 'tool-input-available' }) } as never];
+  return [
+    {
+      ...Object.fromEntries(left),
+      ...(type === 'tool-input-error' && { type: 'tool-input-available' }),
+    } as never,
+  ];
 }

@@ -38,7 +38,8 @@ const end = (run: string, messageId?: string, reason: 'finish' | 'stop' = 'finis
 });
 const truncate = (messageId: string): LogFrame => ({ type: 'truncate', messageId });
 
-const apply = (frames: readonly Frame[], from: SessionState = emptySession) => frames.reduce(applyFrame, from);
+const apply = (frames: readonly Frame[], from: SessionState = emptySession) =>
+  frames.reduce(applyFrame, from);
 const idsOf = (state: SessionState) => messagesOf(state).map(({ id }) => id);
 
 /** The state as a snapshot says it, the way a viewer that joins is told. */
@@ -91,8 +92,15 @@ describe('session state', () => {
     fc.assert(
       fc.property(logs, (frames) => {
         const once = apply(frames);
-        expect(apply(frames.flatMap((frame): LogFrame[] => (repeats(frame) ? [frame, frame] : [frame])))).toEqual(once);
-        expect(apply(frames.filter((frame) => frame.type === 'run-end'), once)).toEqual(once);
+        expect(
+          apply(frames.flatMap((frame): LogFrame[] => (repeats(frame) ? [frame, frame] : [frame]))),
+        ).toEqual(once);
+        expect(
+          apply(
+            frames.filter((frame) => frame.type === 'run-end'),
+            once,
+          ),
+        ).toEqual(once);
       }),
     );
   });
@@ -144,7 +152,13 @@ describe('session state', () => {
 
   // fromSnapshot gives every run a place; a run that was displaced (edit while it runs) has none.
   it.fails('G4: a displaced run has no place in a snapshot either', () => {
-    const state = apply([put('u1'), start('r1', 'a1'), truncate('u1'), put('u1', 'user', 'new'), start('r2', 'a2')]);
+    const state = apply([
+      put('u1'),
+      start('r1', 'a1'),
+      truncate('u1'),
+      put('u1', 'user', 'new'),
+      start('r2', 'a2'),
+    ]);
     const joined = applyFrame(emptySession, snapshotOf(state));
     expect(state.order).toEqual(['u1', 'a2']);
     expect(joined.order).toEqual(state.order);
@@ -173,7 +187,14 @@ describe('session state', () => {
   });
 
   it('keeps queued runs in order: each has its place, and the first one runs', () => {
-    const state = apply([put('u1'), start('r1', 'a1'), put('u2'), start('r2', 'a2'), put('u3'), start('r3', 'a3')]);
+    const state = apply([
+      put('u1'),
+      start('r1', 'a1'),
+      put('u2'),
+      start('r2', 'a2'),
+      put('u3'),
+      start('r3', 'a3'),
+    ]);
     expect(state.active.map((run) => statusOf(state, run))).toEqual(['running', 'queued', 'queued']);
     expect(state.order).toEqual(['u1', 'a1', 'u2', 'a2', 'u3', 'a3']);
     const next = apply([end('r1', 'a1')], state);
@@ -217,7 +238,11 @@ describe('session state', () => {
     const once = { key: 'k1', once: true };
     const again = { key: 'k2', once: false };
     const state = apply([put('u'), start('r1', 'a1', { send: once }), start('r2', 'a2', { send: again })]);
-    expect([runOfSend(state, 'k1'), runOfSend(state, 'k2'), runOfSend(state, 'k3')]).toEqual(['r1', 'r2', undefined]);
+    expect([runOfSend(state, 'k1'), runOfSend(state, 'k2'), runOfSend(state, 'k3')]).toEqual([
+      'r1',
+      'r2',
+      undefined,
+    ]);
     const ended = apply([end('r1', 'a1'), end('r2', 'a2')], state);
     expect([runOfSend(ended, 'k1'), runOfSend(ended, 'k2')]).toEqual(['r1', undefined]);
   });

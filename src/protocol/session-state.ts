@@ -54,6 +54,11 @@ export function historyOf(state: SessionState, messageId: string): UIMessage[] {
   return state.order.slice(0, end).flatMap((id) => state.byId.get(id) ?? []);
 }
 
+/** Whether a run came to nothing because the app refused it or failed: its send may be sent again. */
+export function isFailedStart(reason: RunEndReason, chunks: number): boolean {
+  return reason === 'error' && chunks === 0;
+}
+
 /** The run that a send became, if the log knows. */
 export function runOfSend(state: SessionState, key: string): string | undefined {
   const active = state.active.find(({ send }) => send?.key === key);
@@ -125,7 +130,7 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
       messageId,
       reason: frame.reason,
       chunks: frame.chunks,
-      ...(run.send?.once && { sendKey: run.send.key }),
+      ...(run.send?.once && !isFailedStart(frame.reason, frame.chunks) && { sendKey: run.send.key }),
       ...(frame.by !== undefined && { by: frame.by }),
     }),
   };
@@ -134,7 +139,8 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
 function fromSnapshot(messages: readonly UIMessage[], runs: readonly SnapshotRun[]): SessionState {
   const order = messages.map(({ id }) => id);
   for (const { messageId, after } of runs) {
-    if (!order.includes(messageId)) order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
+    if (after === undefined || order.includes(messageId)) continue;
+    order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
   }
   return {
     order,

@@ -14,7 +14,7 @@ export async function findRun(hub: Hub, run: string): Promise<void> {
     hub.state.ended.has(run) || hub.state.active.some((active) => active.run === run) || undefined;
   if (known()) return;
   await hub.refresh();
-  if (!(await hub.until(known, AbortSignal.timeout(appearWithinMs)))) {
+  if (!(await hub.until(known, { ms: appearWithinMs }))) {
     throw new DurableChatError(
       'conflict',
       'The same send is being accepted by another request. Send it again in a minute.',
@@ -35,7 +35,9 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
       for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
     }
     if (ended) break;
-    await hub.until(() => hub.state.ended.has(run) || hub.countOf(run) > count || undefined, origin.left);
+    await hub.until(() => hub.state.ended.has(run) || hub.countOf(run) > count || undefined, {
+      signal: origin.left,
+    });
   }
   origin.done();
 }

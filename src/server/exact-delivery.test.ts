@@ -46,7 +46,9 @@ async function view(client: Client, id: string, drops: readonly number[]): Promi
       cursor = event.id;
       frames.push(...group);
       ended ||= group.some(
-        (one) => one.type === 'run-end' || (one.type === 'snapshot' && one.messages.length > 0 && one.runs.length === 0),
+        (one) =>
+          one.type === 'run-end' ||
+          (one.type === 'snapshot' && one.messages.length > 0 && one.runs.length === 0),
       );
       group = [];
     });
@@ -151,7 +153,9 @@ function describeDelivery(name: string, open: () => Channel, runs: number): void
         const emitted = JSON.parse(JSON.stringify(chunks)) as UIMessageChunk[];
         const start = sent[0] as { type: string; messageId?: string };
         expect(start.type).toBe('start');
-        const named = emitted.map((chunk) => (chunk.type === 'start' ? { ...chunk, messageId: start.messageId } : chunk));
+        const named = emitted.map((chunk) =>
+          chunk.type === 'start' ? { ...chunk, messageId: start.messageId } : chunk,
+        );
         const expected = emitted[0]?.type === 'start' ? named : [sent[0], ...named];
         expect(sent).toEqual(expected);
         const whole = await fold(sent);

@@ -14,6 +14,11 @@ interface RunBuffer {
   closure?: Closure | 'unread';
 }
 
+export interface Patience {
+  readonly signal?: AbortSignal | undefined;
+  readonly ms?: number;
+}
+
 /** Silence after which the store is asked, while a run is active. */
 const activeSilenceMs = 3_000;
 /** The same while nothing is running. */
@@ -56,19 +61,25 @@ export class Hub {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Resolves once `condition` holds, with its value; undefined when `signal` aborts first. */
-  until<T>(condition: () => T | undefined, signal?: AbortSignal): Promise<T | undefined> {
+  /** Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. */
+  until<T>(condition: () => T | undefined, { signal, ms }: Patience = {}): Promise<T | undefined> {
     return new Promise((resolve) => {
-      const check = () => {
-        const value = signal?.aborted ? undefined : condition();
-        if (value === undefined && !signal?.aborted) return;
+      const settle = (value: T | undefined) => {
         off();
-        signal?.removeEventListener('abort', check);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
         resolve(value);
       };
+      const giveUp = () => settle(undefined);
+      const check = () => {
+        const value = condition();
+        if (value !== undefined) settle(value);
+      };
+      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
       const off = this.onChange(check);
-      signal?.addEventListener('abort', check);
-      check();
+      signal?.addEventListener('abort', giveUp);
+      if (signal?.aborted) giveUp();
+      else check();
     });
   }
 

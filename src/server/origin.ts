@@ -50,6 +50,7 @@ export function createOrigin(run: string): Origin {
     left: leaving.signal,
     response(headers) {
       const all = new Headers(headers);
+      for (const name of ['content-length', 'content-encoding']) all.delete(name);
       for (const [name, value] of Object.entries(eventStreamHeaders)) all.set(name, value);
       all.set(uiMessageStreamHeader, 'v1');
       all.set(runHeader, run);

@@ -67,7 +67,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           by,
           waitUntil: options.waitUntil,
           call: async (run, history, signal) =>
-            options.handler(options.toRequest(handlerRequest(request, body, history, signal)), {
+            options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
               session: sessionOf(body.id),
               run,
               ...(context?.params !== undefined && { params: context.params }),
@@ -100,19 +100,22 @@ async function answering(respond: () => Promise<Response>): Promise<Response> {
   }
 }
 
-/** The request as the app's handler knows it, with the log's messages and the stop signal. */
-function handlerRequest(
-  request: Request,
-  body: SendBody,
-  messages: readonly UIMessage[],
-  signal: AbortSignal,
-): Request {
+/** The request as the app's handler knows it, with the log's messages. */
+function handlerRequest(request: Request, body: SendBody, messages: readonly UIMessage[]): Request {
   const headers = new Headers(request.headers);
   for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
   return new Request(request.url, {
     method: 'POST',
     headers,
     body: JSON.stringify({ ...body, messages }),
-    signal,
   });
+}
+
+/**
+ * Gives the request the stop signal itself. A signal that is passed to a Request is followed by another one,
+ * and in Node that one falls silent as soon as the Request is garbage-collected, which handlers that only
+ * keep `request.signal` let happen.
+ */
+function withSignal<R extends Request>(request: R, signal: AbortSignal): R {
+  return Object.defineProperty(request, 'signal', { value: signal });
 }

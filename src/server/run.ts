@@ -4,7 +4,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { historyOf } from '../protocol/session-state.ts';
+import { historyOf, isFailedStart } from '../protocol/session-state.ts';
 import { endRun, reap } from './end.ts';
 import type { Hub } from './hub.ts';
 import type { Origin } from './origin.ts';
@@ -17,7 +17,8 @@ export interface RunOptions {
   readonly session: string;
   readonly run: string;
   readonly messageId: string;
-  readonly claim: string | undefined;
+  /** The send that became this run; `once` when the same send never becomes another one. */
+  readonly send: { readonly key: string; readonly once: boolean };
   readonly origin: Origin;
   /** Whether other runs stand before this one. */
   readonly queued: boolean;
@@ -87,7 +88,10 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   try {
     // Chunks that a closed run refused are not part of it.
     const own = (await writer.drain()) === 'stored' ? { chunks } : {};
-    return await endRun({ channel, session, run, base, closure, claim: options.claim, ...own });
+    // A send that came to nothing may be sent again.
+    const release = !options.send.once || isFailedStart(closure.reason, chunks.length);
+    const claim = release ? options.send.key : undefined;
+    return await endRun({ channel, session, run, base, closure, claim, ...own });
   } finally {
     control.close();
   }
@@ -108,7 +112,7 @@ async function generate(
     tellStarted({ type: 'refused', response: source.response });
     return { reason: 'error' };
   }
-  tellStarted({ type: 'streaming' });
+  tellStarted({ type: 'streaming', ...(source.headers && { headers: source.headers }) });
   const stamp = withMessageId(options.messageId);
   const reader = source.chunks.getReader();
   // A stream that does not heed the signal is not waited for.
@@ -171,7 +175,13 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
   const timer = setInterval(() => {
     channel.heartbeat(session, run, leaseMs).then(
       // Who asked is in the log.
-      (state) => (state === 'stop' ? hub.refresh().then(check, () => stop(undefined)) : undefined),
+      (state) =>
+        state === 'stop'
+          ? hub
+              .refresh()
+              .then(check)
+              .finally(() => stop(undefined))
+          : undefined,
       () => {}, // The next renewal tries again.
     );
   }, leaseMs / 3);
@@ -199,12 +209,8 @@ async function waitForTurn(
     const first = hub.state.active[0];
     if (first?.run === run) break;
     if (hub.state.ended.has(run)) throw new DurableChatError('conflict', 'The run ended before its turn.');
-    const patience = AbortSignal.timeout(leaseMs / 2);
-    await hub.until(
-      () => (hub.state.active[0]?.run !== first?.run ? true : undefined),
-      AbortSignal.any([signal, patience]),
-    );
-    if (patience.aborted && first) {
+    const moved = () => (hub.state.active[0]?.run !== first?.run ? true : undefined);
+    if (!(await hub.until(moved, { signal, ms: leaseMs / 2 })) && first && !signal.aborted) {
       await hub.refresh().catch(() => {});
       await reap(channel, session, first.run, hub.state.byId.get(first.messageId)).catch(() => {});
     }

@@ -13,7 +13,7 @@ import type { Settings } from './options.ts';
 import { createOrigin } from './origin.ts';
 import { startRun, type Started } from './run.ts';
 import { requestStop } from './session.ts';
-import { planTurn, sendOf, type Plan } from './turn.ts';
+import { planTurn, sendOf, type Plan, type SendKey } from './turn.ts';
 import type { SendBody } from './validate.ts';
 
 export interface SendOptions {
@@ -45,7 +45,7 @@ type Accepted =
       readonly type: 'run';
       readonly run: string;
       readonly plan: Plan;
-      readonly claim: string | undefined;
+      readonly sent: SendKey;
       /** The session with the run in its place. */
       readonly state: SessionState;
     };
@@ -76,7 +76,7 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
     const entry = { key: `${run} start`, frames: [...plan.frames, start] };
     const lease = { type: 'take', run, ms: settings.leaseMs } as const;
     for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
-    return { type: 'run', run, plan, claim: key.once ? undefined : key.key, state: log.state };
+    return { type: 'run', run, plan, sent: key, state: log.state };
   } catch (error) {
     // What was not accepted can be sent again.
     await channel.unclaim(session, key.key).catch(() => {});
@@ -86,7 +86,7 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
 
 async function produce(
   options: SendOptions,
-  { run, plan, claim, state }: Extract<Accepted, { type: 'run' }>,
+  { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
 ): Promise<Response> {
   const { channel, hubs, settings, body, call, waitUntil } = options;
   const origin = createOrigin(run);
@@ -99,7 +99,7 @@ async function produce(
     session: body.id,
     run,
     messageId: plan.messageId,
-    claim,
+    send: sent,
     origin,
     queued,
     history: historyOf(state, plan.messageId),

@@ -93,8 +93,9 @@ export function createSession(
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
         await requestStop(await channel(), id, targets, by);
-        const confirmed = AbortSignal.timeout(confirmWithinMs);
-        await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, confirmed);
+        await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, {
+          ms: confirmWithinMs,
+        });
         const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
         return {
           stopped: targets

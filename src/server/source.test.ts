@@ -40,7 +40,8 @@ describe('sourceOf', () => {
     const model = scriptedModel({ script: () => ['a', 'b'], chunksPerSecond: Infinity });
     const read1 = await read(streamText({ model, prompt: 'x' }));
     const read2 = await read(toUIMessageStream({ stream: streamText({ model, prompt: 'x' }).stream }));
-    const deltas = (all: UIMessageChunk[]) => all.flatMap((chunk) => (chunk.type === 'text-delta' ? chunk.delta : []));
+    const deltas = (all: UIMessageChunk[]) =>
+      all.flatMap((chunk) => (chunk.type === 'text-delta' ? chunk.delta : []));
     expect(deltas(read1)).toEqual(['a', 'b']);
     expect(deltas(read2)).toEqual(['a', 'b']);
   });

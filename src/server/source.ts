@@ -13,6 +13,8 @@ export interface Refusal {
 export interface ChunkSource {
   readonly type: 'chunks';
   readonly chunks: ReadableStream<UIMessageChunk>;
+  /** The app's own response headers, where it made a Response. */
+  readonly headers?: Headers;
 }
 
 /** A `streamText` result, by what we use of it. */
@@ -51,7 +53,8 @@ function fromResponse(response: Response): ChunkSource | Refusal {
         'Use createUIMessageStreamResponse.',
     );
   }
-  return { type: 'chunks', chunks: readEvents(response.body).pipeThrough(toChunks()) };
+  const chunks = readEvents(response.body).pipeThrough(toChunks());
+  return { type: 'chunks', chunks, headers: response.headers };
 }
 
 function toChunks(): TransformStream<{ data: string }, UIMessageChunk> {

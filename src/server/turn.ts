@@ -19,7 +19,9 @@ export interface Plan {
 /** Throws `bad_request` or `not_found` when the body does not fit the session. */
 export function planTurn(state: SessionState, body: SendBody, newMessageId: string): Plan {
   const last = body.messages.at(-1);
-  if (!last) throw new DurableChatError('bad_request', 'messages must not be empty.');
+  if (last?.role !== 'user' && last?.role !== 'assistant') {
+    throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
+  }
   // A session the store does not know yet begins with what its client has.
   const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
   const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
@@ -113,12 +115,18 @@ function withOutcomes(known: UIMessage, posted: UIMessage): UIMessage {
   return { ...known, parts: parts as UIMessage['parts'] }; // the same parts, some of them answered
 }
 
+/** What makes two sends the same; `once` when it lasts longer than the run. */
+export interface SendKey {
+  readonly key: string;
+  readonly once: boolean;
+}
+
 /**
  * The name under which a send is claimed (G5). A client can name it; else a new message names it itself.
  * Asking again for an answer to the same message is a wish of its own once the earlier run has ended, so
  * that name counts only as long as its run.
  */
-export function sendOf(body: SendBody, named: string | null): { key: string; once: boolean } {
+export function sendOf(body: SendBody, named: string | null): SendKey {
   if (named !== null) return { key: `named ${named}`, once: true };
   const last = body.messages.at(-1)!; // validated as not empty
   if (body.trigger === 'submit-message' && body.messageId === undefined) {

@@ -52,7 +52,7 @@ export async function openViewer(hub: Hub, after: string | undefined): Promise<V
         while (!signal?.aborted) {
           changed = false;
           yield* advance(hub, place);
-          await hub.until(() => changed || undefined, signal);
+          await hub.until(() => changed || undefined, { signal });
         }
       } finally {
         off();
@@ -87,13 +87,18 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     runs: await Promise.all(
       runs.map(async (run) => ({
         ...run,
-        after: state.order[state.order.indexOf(run.messageId) - 1] ?? null,
+        ...placeOf(state.order, run.messageId),
         chunks: compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
     hasOlder: false,
   };
   return { frame, cursor: cursorOf(hub, place) };
+}
+
+function placeOf(order: readonly string[], messageId: string): { after?: string | null } {
+  const index = order.indexOf(messageId);
+  return index === -1 ? {} : { after: order[index - 1] ?? null };
 }
 
 /** Everything between the place and now, moving the place along. */

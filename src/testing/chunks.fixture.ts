@@ -106,24 +106,30 @@ function tools(toolCallId: string): fc.Arbitrary<Chunk[]> {
       const head: Chunk[] = streamed
         ? [
             { type: 'tool-input-start', ...base },
-            ...at.slice(1).map(
-              (end, index): Chunk => ({
-                type: 'tool-input-delta',
-                toolCallId,
-                inputTextDelta: text.slice(at[index], end),
-              }),
-            ),
+            ...at.slice(1).map((end, index): Chunk => ({
+              type: 'tool-input-delta',
+              toolCallId,
+              inputTextDelta: text.slice(at[index], end),
+            })),
           ]
         : [];
       return { base: { ...base, ...callMetadata }, input, head };
     });
 
   const output = fc
-    .tuple(fc.array(jsonValues(), { maxLength: 3 }), jsonValues(), metadata(), maybe('providerExecuted', fc.boolean()))
+    .tuple(
+      fc.array(jsonValues(), { maxLength: 3 }),
+      jsonValues(),
+      metadata(),
+      maybe('providerExecuted', fc.boolean()),
+    )
     .map(([early, final, result, executed]): Chunk[] => [
-      ...early.map(
-        (value): Chunk => ({ type: 'tool-output-available', toolCallId, output: value, preliminary: true }),
-      ),
+      ...early.map((value): Chunk => ({
+        type: 'tool-output-available',
+        toolCallId,
+        output: value,
+        preliminary: true,
+      })),
       { type: 'tool-output-available', toolCallId, output: final, ...result, ...executed },
     ]);
   const failure = fc
@@ -131,12 +137,21 @@ function tools(toolCallId: string): fc.Arbitrary<Chunk[]> {
     .map(([errorText, result]): Chunk[] => [{ type: 'tool-output-error', toolCallId, errorText, ...result }]);
   const approvalId = `approval-${toolCallId}`;
   const request = fc
-    .tuple(maybe('reason', awkwardStrings()), maybe('isAutomatic', fc.constant(true)), maybe('signature', fc.constant('s')))
-    .map((more): Chunk => Object.assign({ type: 'tool-approval-request' as const, approvalId, toolCallId }, ...more));
-  const response = (approved: boolean) =>
-    maybe('reason', awkwardStrings()).map(
-      (more): Chunk => ({ type: 'tool-approval-response', approvalId, approved, ...more }),
+    .tuple(
+      maybe('reason', awkwardStrings()),
+      maybe('isAutomatic', fc.constant(true)),
+      maybe('signature', fc.constant('s')),
+    )
+    .map((more): Chunk =>
+      Object.assign({ type: 'tool-approval-request' as const, approvalId, toolCallId }, ...more),
     );
+  const response = (approved: boolean) =>
+    maybe('reason', awkwardStrings()).map((more): Chunk => ({
+      type: 'tool-approval-response',
+      approvalId,
+      approved,
+      ...more,
+    }));
   const none: Chunk[] = [];
   const outcome: fc.Arbitrary<Chunk[]> = fc.oneof(
     { weight: 1, arbitrary: fc.constant(none) },
@@ -172,14 +187,12 @@ function data(): fc.Arbitrary<Chunk[]> {
       data: jsonValues(),
       transient: fc.boolean(),
     })
-    .map(
-      ({ name, id, data, transient }): Chunk => ({
-        type: name as `data-${string}`, // one of the two above
-        ...(id !== undefined && { id }),
-        data,
-        ...(transient && { transient }),
-      }),
-    );
+    .map(({ name, id, data, transient }): Chunk => ({
+      type: name as `data-${string}`, // one of the two above
+      ...(id !== undefined && { id }),
+      data,
+      ...(transient && { transient }),
+    }));
   return fc.array(one, { minLength: 1, maxLength: 5 });
 }
 
@@ -187,21 +200,23 @@ function singles(): fc.Arbitrary<Chunk[]> {
   const url = fc.constantFrom('https://example.test/a', 'data:text/plain;base64,YQ==');
   return fc
     .oneof(
-      fc
-        .tuple(url, maybe('title', awkwardStrings()), metadata())
-        .map(([at, title, more]): Chunk => ({ type: 'source-url', sourceId: 's', url: at, ...title, ...more })),
+      fc.tuple(url, maybe('title', awkwardStrings()), metadata()).map(([at, title, more]): Chunk => ({
+        type: 'source-url',
+        sourceId: 's',
+        url: at,
+        ...title,
+        ...more,
+      })),
       fc
         .tuple(awkwardStrings(), maybe('filename', awkwardStrings()), metadata())
-        .map(
-          ([title, name, more]): Chunk => ({
-            type: 'source-document',
-            sourceId: 'd',
-            mediaType: 'text/plain',
-            title,
-            ...name,
-            ...more,
-          }),
-        ),
+        .map(([title, name, more]): Chunk => ({
+          type: 'source-document',
+          sourceId: 'd',
+          mediaType: 'text/plain',
+          title,
+          ...name,
+          ...more,
+        })),
       fc
         .tuple(fc.constantFrom('file', 'reasoning-file'), url, metadata())
         .map(([type, at, more]): Chunk => ({ type, url: at, mediaType: 'text/plain', ...more })),
@@ -236,7 +251,11 @@ function steps(index: number): fc.Arbitrary<Chunk[]> {
   );
   return fc
     .tuple(parts, fc.array(fc.nat(6), { maxLength: 60 }))
-    .map(([sequences, picks]) => [{ type: 'start-step' }, ...interleaved(sequences, picks), { type: 'finish-step' }]);
+    .map(([sequences, picks]) => [
+      { type: 'start-step' },
+      ...interleaved(sequences, picks),
+      { type: 'finish-step' },
+    ]);
 }
 
 /**
@@ -246,12 +265,16 @@ function steps(index: number): fc.Arbitrary<Chunk[]> {
  * with `finish`, or are cut anywhere and end with `abort`. Strings are awkward: see `awkwardStrings`.
  */
 export function chunkStreams(): fc.Arbitrary<UIMessageChunk[]> {
-  const start = maybe('messageMetadata', objects()).map(
-    (more): Chunk => ({ type: 'start', messageId: 'answer', ...more }),
-  );
-  const finish = maybe('messageMetadata', objects()).map(
-    (more): Chunk => ({ type: 'finish', finishReason: 'stop', ...more }),
-  );
+  const start = maybe('messageMetadata', objects()).map((more): Chunk => ({
+    type: 'start',
+    messageId: 'answer',
+    ...more,
+  }));
+  const finish = maybe('messageMetadata', objects()).map((more): Chunk => ({
+    type: 'finish',
+    finishReason: 'stop',
+    ...more,
+  }));
   const body = fc
     .tuple(steps(0), fc.option(steps(1), { nil: [] }), fc.option(steps(2), { nil: [] }))
     .map((all) => all.flat());

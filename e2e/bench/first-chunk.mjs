@@ -1,0 +1,116 @@
+// What durability costs before anything is on the screen.
+import { setTimeout as after } from 'node:timers/promises';
+import { readUntil, startChat } from './server.mjs';
+
+const roundTripMs = 100;
+const runs = 40;
+
+/** The store is silenced just before the model's first chunk: a chunk that comes anyway waited for nothing. */
+export async function benchFirstChunk() {
+  let chat;
+  chat = await startChat({
+    async *script() {
+      chat.store.faults.inject({ kind: 'hang' });
+      yield 'first';
+      await after(1_000);
+    },
+  });
+  const response = await chat.send('/durable', 'hanging', 'go');
+  const arrived = readUntil(response, /"delta":"first"/).then((text) => text.includes('"first"'));
+  const alone = await Promise.race([arrived, after(900, false)]);
+  await chat.close();
+  return [
+    {
+      what: "store round trips from the model's first chunk to the origin's wire",
+      budget: '0',
+      measured: alone ? '0 (it arrives while the store hangs)' : '≥ 1 (it waits for the store)',
+      ok: alone,
+    },
+  ];
+}
+
+/** Every answer of the store takes the same long time, and that time is counted. */
+export async function benchBeforeHandler() {
+  let calledAt = 0;
+  let requests = 0;
+  let chat;
+  chat = await startChat({
+    chunksPerSecond: Infinity,
+    onCall() {
+      calledAt = performance.now();
+      requests = chat.store.requests;
+    },
+  });
+  const rows = [];
+  for (const turn of ['first turn', 'second turn']) {
+    // A hub that lingers from the turn before would not be there in another process.
+    chat.store.faults.inject({ kind: 'delay', ms: roundTripMs });
+    chat.store.resetCounts();
+    const sentAt = performance.now();
+    const response = await chat.send('/durable', 'before', 'count to 3');
+    const trips = Math.floor((calledAt - sentAt) / roundTripMs);
+    rows.push({
+      what: `store round trips before the handler is called, ${turn}`,
+      budget: '≤ 2',
+      measured: `${trips} (${(calledAt - sentAt).toFixed(0)} ms at ${roundTripMs} ms each, ${requests} requests)`,
+      ok: trips <= 2,
+    });
+    await readUntil(response);
+    chat.store.faults.clear();
+    await untilEnded(chat, 'before');
+  }
+  await chat.close();
+  return rows;
+}
+
+/** Both routes by turns, in one process: what differs is the route. */
+export async function benchLatency() {
+  let emittedAt = 0;
+  const chat = await startChat({
+    *script() {
+      emittedAt = performance.now();
+      yield 'first';
+      yield ' last';
+    },
+  });
+  const times = { '/plain': [], '/durable': [] };
+  for (let run = -5; run < runs; run++) {
+    for (const path of Object.keys(times)) {
+      const sentAt = performance.now();
+      const response = await chat.send(path, `latency-${run}`, 'go');
+      await readUntil(response, /"delta":"first"/);
+      const now = performance.now();
+      // The first few only warm up.
+      if (run >= 0) times[path].push({ wire: now - emittedAt, whole: now - sentAt });
+      await after(5);
+    }
+  }
+  await chat.close();
+  return [
+    row("latency, model's first chunk → reader", 'wire', '≤ 1.2 ×'),
+    row('latency, send → first chunk', 'whole', '—'),
+  ];
+
+  function row(what, key, budget) {
+    const [plain, durable] = Object.values(times).map((all) => median(all.map((one) => one[key])));
+    const ratio = durable / plain;
+    return {
+      what: `${what} (median of ${runs})`,
+      budget,
+      measured: `${ratio.toFixed(2)} × (durable ${durable.toFixed(2)} ms, plain ${plain.toFixed(2)} ms)`,
+      ok: budget === '—' ? undefined : ratio <= 1.2,
+    };
+  }
+}
+
+function median(values) {
+  return values.sort((a, b) => a - b)[values.length >> 1];
+}
+
+export async function untilEnded(chat, session) {
+  for (;;) {
+    const { runs: active } = await chat.session(session).read();
+    if (active.length === 0) return;
+    await after(20);
+  }
+}
