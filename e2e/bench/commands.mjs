@@ -1,4 +1,5 @@
 // What a run costs at the store, in commands as Upstash bills them.
+import { setTimeout as after } from 'node:timers/promises';
 import { readUntil, startChat } from './server.mjs';
 
 const scenarios = [
@@ -21,8 +22,9 @@ async function measure({ chunks, rate, viewer }) {
   const response = await chat.send('/durable', 'commands', `count to ${chunks} at ${rate}/s`);
   const run = response.headers.get('x-durable-run');
   await readUntil(response);
-  await (watched?.ended ?? untilEndIsWritten(chat.store));
+  await watched?.ended;
   leave.abort();
+  await untilQuiet(chat.store);
 
   const { commands } = chat.store;
   const [key] = await chat.store.command('KEYS', `*:run:${run}`);
@@ -47,9 +49,10 @@ function watch(chat, signal) {
   };
 }
 
-/** The run's lease is released with the word of its end. */
-async function untilEndIsWritten(store) {
-  while ((await store.command('KEYS', '*:lease:*')).length > 0) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+/** The end of a run is written, and read by who follows it, a moment after the response. */
+async function untilQuiet(store) {
+  for (let before = -1; before !== store.commands;) {
+    before = store.commands;
+    await after(300);
   }
 }

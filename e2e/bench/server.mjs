@@ -1,24 +1,29 @@
 // A chat over real HTTP on a store of its own: the durable route, and the same handler without it.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { convertToModelMessages, createUIMessageStreamResponse, streamText, toUIMessageStream } from 'ai';
 import { createDurableChat } from '../../dist/index.js';
 import { scriptedModel, startUpstashServer } from '../../dist/testing.js';
 import { upstashChannel } from '../../dist/upstash.js';
 
-/** `script` is the scripted model's; `onCall` runs when the handler is called. */
-export async function startChat({ script, onCall = () => {}, ...model } = {}) {
-  const store = await startUpstashServer();
+/** `model` are the scripted model's options; `onCall` runs when the handler is called. */
+export async function startChat({ onCall = () => {}, store: given, ...model } = {}) {
+  const store = given ?? (await startUpstashServer());
   const chat = createDurableChat({
     channel: upstashChannel({ url: store.url, token: store.token }),
     authorize: () => true,
+    // A store that a benchmark silences on purpose is no news.
+    onError: () => {},
   });
   const handler = async (request) => {
     onCall();
     const { messages } = await request.json();
     const result = streamText({
-      model: scriptedModel({ ...model, ...(script && { script }) }),
+      model: scriptedModel(model),
       messages: await convertToModelMessages(messages),
       abortSignal: request.signal,
     });
@@ -46,9 +51,26 @@ export async function startChat({ script, onCall = () => {}, ...model } = {}) {
     async close() {
       server.close();
       server.closeAllConnections();
+      // Ended in order: the Redis client reports every subscription that is cut off.
+      store.faults?.dropSubscriptions('end');
       await store.close();
     },
   };
+}
+
+/** A store in a process of its own, where its work takes no time from ours. It has neither counters nor faults. */
+export async function startRemoteStore() {
+  const cli = resolve(import.meta.dirname, '../../dist/cli.js');
+  const child = spawn(process.execPath, [cli, 'upstash'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const found = {};
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, name, value] = /^UPSTASH_REDIS_REST_(URL|TOKEN)=(.+)$/.exec(line) ?? [];
+    if (name) found[name.toLowerCase()] = value;
+    if (found.url && found.token) break;
+  }
+  // Not before: the Redis client reports every subscription that is cut off.
+  process.once('exit', () => child.kill('SIGTERM'));
+  return { ...found, close: async () => {} };
 }
 
 async function respond(route, url, incoming, outgoing) {
