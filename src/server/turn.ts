@@ -3,8 +3,9 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
+import { digest } from '../protocol/digest.ts';
 import type { LogFrame } from '../protocol/frames.ts';
-import { messagesOf, type SessionState } from '../protocol/session-state.ts';
+import type { SessionState } from '../protocol/session-state.ts';
 import type { SendBody } from './validate.ts';
 
 export interface Plan {
@@ -54,7 +55,8 @@ function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessa
   if (!known && state.order.length > 0) {
     throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   }
-  if (known && messagesOf(state).at(-1)?.id !== known.id) {
+  const writing = state.active.some(({ messageId }) => messageId === posted.id);
+  if (known && (writing || state.order.at(-1) !== known.id)) {
     throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
   }
   const message = known ? withOutcomes(known, posted) : posted;
@@ -132,5 +134,6 @@ export function sendOf(body: SendBody, named: string | null): SendKey {
   if (body.trigger === 'submit-message' && body.messageId === undefined) {
     return { key: `message ${last.id}`, once: true };
   }
-  return { key: `${body.trigger} ${body.messageId ?? ''} ${last.id}`, once: false };
+  const content = digest(JSON.stringify(last));
+  return { key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${content}`, once: false };
 }

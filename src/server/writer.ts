@@ -34,18 +34,23 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
-    while (pending.length > 0 && !closed) {
-      const batch = takeBatch(pending);
-      const rested = rest();
-      const result = await retry(() => write(stored, batch));
-      if (result === 'closed') {
-        closed = true;
-        onClosed();
-        return;
+    try {
+      while (pending.length > 0 && !closed) {
+        const batch = takeBatch(pending);
+        const rested = rest();
+        const result = await retry(() => write(stored, batch));
+        if (result === 'closed') {
+          closed = true;
+          onClosed();
+          return;
+        }
+        pending.splice(0, batch.length);
+        stored += batch.length;
+        await rested;
       }
-      pending.splice(0, batch.length);
-      stored += batch.length;
-      await rested;
+    } finally {
+      // In the same turn as the loop's last look: a push right after it has to find that nobody works.
+      working = undefined;
     }
   }
 
@@ -62,7 +67,7 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
   }
 
   function start(): Promise<void> {
-    working ??= work().finally(() => (working = undefined));
+    working ??= work();
     return working;
   }
 
@@ -88,15 +93,8 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
 function takeBatch(pending: readonly UIMessageChunk[]): UIMessageChunk[] {
   let length = 0;
   const end = pending.findIndex((chunk, index) => {
-    length += sizeOf(chunk);
+    length += JSON.stringify(chunk).length;
     return index > 0 && length > maxBatchLength;
   });
   return pending.slice(0, end === -1 ? undefined : end);
-}
-
-/** A rough length: exact for the deltas that come in thousands, serialized for the rest. */
-function sizeOf(chunk: UIMessageChunk): number {
-  return chunk.type === 'text-delta' || chunk.type === 'reasoning-delta'
-    ? chunk.delta.length
-    : JSON.stringify(chunk).length;
 }

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { awkwardStrings } from '../testing/chunks.fixture.ts';
+import { decodeCursor, encodeCursor, type Cursor } from './cursor.ts';
+import { DurableChatError } from './errors.ts';
+
+const sessions = fc.oneof(fc.uuid(), awkwardStrings());
+const logIds = fc.oneof(
+  fc.constant(''),
+  fc.tuple(fc.nat(), fc.nat()).map(([time, sequence]) => `${time}-${sequence}`),
+  fc.constant('18446744073709551615-18446744073709551615'),
+);
+const runIds = fc.oneof(
+  fc.stringMatching(/^[\w-]{16}$/),
+  fc.constantFrom('__proto__', 'constructor', '1', '-'),
+);
+const counts = fc.oneof(fc.nat(), fc.constant(999_999_999_999_999));
+const cursors: fc.Arbitrary<Cursor> = fc.record({
+  log: logIds,
+  runs: fc.array(fc.tuple(runIds, counts), { maxLength: 20 }).map((all) => Object.fromEntries(all)),
+});
+
+function refusal(act: () => unknown): DurableChatError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof DurableChatError) return error;
+    throw error;
+  }
+  throw new Error('It was accepted.');
+}
+
+describe('cursor', () => {
+  it('G1: comes back as it went, for any session', () => {
+    fc.assert(
+      fc.property(sessions, cursors, (session, cursor) => {
+        const text = encodeCursor(session, cursor);
+        const back = decodeCursor(session, text);
+        expect(back.log).toBe(cursor.log);
+        expect(Object.entries(back.runs)).toEqual(Object.entries(cursor.runs));
+        // It travels in a header and in a query.
+        expect(text).toMatch(/^[\x21-\x7e]+$/);
+        expect(new URL(`http://x/?after=${text}`).searchParams.get('after')).toBe(text);
+      }),
+    );
+  });
+
+  it('refuses any string that is not a cursor as invalid_cursor, and throws nothing else', () => {
+    const almost = cursors.chain((cursor) => {
+      const text = encodeCursor('s', cursor);
+      return fc
+        .tuple(fc.nat(text.length), fc.nat(3), awkwardStrings())
+        .map(([at, drop, put]) => text.slice(0, at) + put + text.slice(at + drop));
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), awkwardStrings(), almost), (text) => {
+        try {
+          const { log, runs } = decodeCursor('s', text);
+          // What passes is a cursor: a digit can be changed without anybody noticing.
+          expect(decodeCursor('s', encodeCursor('s', { log, runs }))).toEqual({ log, runs });
+        } catch (error) {
+          expect(error).toBeInstanceOf(DurableChatError);
+          expect((error as DurableChatError).code).toBe('invalid_cursor');
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it.each([
+    '',
+    '~',
+    '1',
+    '2~x~1-0',
+    '1~~1-0',
+    'x'.repeat(5_000),
+    '1~0~1-0~run',
+    '1~0~1-0~run:',
+    '1~0~-1-0',
+    '\u0000',
+  ])('refuses %j', (text) => {
+    expect(refusal(() => decodeCursor('s', text)).code).toBe('invalid_cursor');
+  });
+
+  it('refuses the cursor of another session, and says so', () => {
+    const error = refusal(() => decodeCursor('b', encodeCursor('a', { log: '1-0', runs: {} })));
+    expect(error).toMatchObject({ code: 'invalid_cursor', status: 400 });
+    expect(error.message).toContain('another session');
+  });
+
+  it('refuses a cursor that is too long, without looking at all of it', () => {
+    const valid = encodeCursor('s', { log: '1-0', runs: {} });
+    expect(refusal(() => decodeCursor('s', valid + '~run:1'.repeat(1_000))).code).toBe('invalid_cursor');
+  });
+
+  it('G10: an error does not quote the cursor', () => {
+    const secret = 'a-very-private-sentence';
+    for (const text of [
+      secret,
+      `1~${secret}~1-0`,
+      encodeCursor('s', { log: '1-0', runs: {} }) + `~${secret}`,
+    ]) {
+      const error = refusal(() => decodeCursor('s', text));
+      expect(error.message + String(error.stack)).not.toContain(secret);
+    }
+  });
+
+  // 4096 characters are some 200 runs; what encode makes beyond that, decode refuses.
+  it('G1: holds as many runs as a session can queue', () => {
+    const runs = Object.fromEntries(
+      Array.from({ length: 250 }, (_, index) => [`run-${index}`.padEnd(16, 'x'), index] as const),
+    );
+    expect(decodeCursor('s', encodeCursor('s', { log: '1-0', runs })).runs).toEqual(runs);
+  });
+});

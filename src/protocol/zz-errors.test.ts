@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { awkwardStrings } from '../testing/chunks.fixture.ts';
+import { DurableChatError, type DurableChatErrorCode } from './errors.ts';
+
+const statuses: Record<DurableChatErrorCode, number> = {
+  bad_request: 400,
+  invalid_cursor: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  config: 500,
+  handler_failed: 500,
+  handler_result: 500,
+  store_failed: 503,
+  network: 0,
+};
+const codes = Object.keys(statuses) as DurableChatErrorCode[]; // the record's own keys
+
+describe('DurableChatError', () => {
+  it.each(codes)('%s has its status and survives the wire', (code) => {
+    const error = new DurableChatError(code, 'What to do.');
+    expect(error.status).toBe(statuses[code]);
+    expect(error.name).toBe('DurableChatError');
+    expect(error).not.toHaveProperty('cause');
+    const body = JSON.stringify(error);
+    expect(JSON.parse(body)).toEqual({ error: { code, message: 'What to do.' } });
+    const back = DurableChatError.fromBody(error.status, body);
+    expect(back).toBeInstanceOf(DurableChatError);
+    expect(back).toMatchObject({ code, message: 'What to do.', status: error.status });
+  });
+
+  it('keeps its cause, and keeps it off the wire', () => {
+    const cause = new Error('a very private sentence');
+    const error = new DurableChatError('handler_failed', 'It failed.', { cause });
+    expect(error.cause).toBe(cause);
+    expect(JSON.stringify(error)).not.toContain('private');
+  });
+
+  it.each([
+    [401, 'unauthorized'],
+    [403, 'forbidden'],
+    [404, 'not_found'],
+    [409, 'conflict'],
+    [413, 'too_large'],
+    [503, 'store_failed'],
+    [502, 'store_failed'],
+    [429, 'bad_request'],
+  ] as const)('an answer %i that is not ours becomes %s', (status, code) => {
+    for (const body of ['', '<html>', 'null', '[]', '{}', '{"error":"no"}', '{"error":{"code":"x"}}']) {
+      const error = DurableChatError.fromBody(status, body);
+      expect({ body, code: error.code, status: error.status }).toEqual({ body, code, status });
+    }
+  });
+
+  // `in` also finds what every object inherits.
+  it('takes no word for a code that only looks like one', () => {
+    expect(DurableChatError.fromBody(401, '{"error":{"code":"toString"}}').code).toBe('unauthorized');
+  });
+
+  it('never throws, whatever the body', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 400, max: 599 }),
+        fc.oneof(awkwardStrings(), fc.json()),
+        (status, body) => {
+          const error = DurableChatError.fromBody(status, body);
+          expect(error.status).toBe(status);
+          expect(codes).toContain(error.code);
+        },
+      ),
+    );
+  });
+});

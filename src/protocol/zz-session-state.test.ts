@@ -1,0 +1,268 @@
+import type { UIMessage } from 'ai';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Frame, LogFrame, RunStartFrame, SnapshotFrame } from './frames.ts';
+import {
+  applyFrame,
+  emptySession,
+  historyOf,
+  messagesOf,
+  runOfSend,
+  statusOf,
+  type SessionState,
+} from './session-state.ts';
+
+const message = (id: string, role: UIMessage['role'] = 'user', text = id): UIMessage => ({
+  id,
+  role,
+  parts: [{ type: 'text', text }],
+});
+const put = (id: string, role?: UIMessage['role'], text?: string): LogFrame => ({
+  type: 'message',
+  message: message(id, role, text),
+});
+const start = (run: string, messageId: string, more: Partial<RunStartFrame> = {}): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId,
+  trigger: 'submit-message',
+  at: 1,
+  ...more,
+});
+const end = (run: string, messageId?: string, reason: 'finish' | 'stop' = 'finish'): LogFrame => ({
+  type: 'run-end',
+  run,
+  reason,
+  chunks: 1,
+  ...(messageId !== undefined && { message: message(messageId, 'assistant', `answer of ${run}`) }),
+});
+const truncate = (messageId: string): LogFrame => ({ type: 'truncate', messageId });
+
+const apply = (frames: readonly Frame[], from: SessionState = emptySession) =>
+  frames.reduce(applyFrame, from);
+const idsOf = (state: SessionState) => messagesOf(state).map(({ id }) => id);
+
+/** The state as a snapshot says it, the way a viewer that joins is told. */
+function snapshotOf(state: SessionState): SnapshotFrame {
+  return {
+    type: 'snapshot',
+    messages: messagesOf(state),
+    runs: state.active.map((run) => ({
+      ...run,
+      ...(state.order.includes(run.messageId) && {
+        after: state.order[state.order.indexOf(run.messageId) - 1] ?? null,
+      }),
+      count: 0,
+      chunks: [],
+    })),
+    hasOlder: false,
+  };
+}
+
+/** A log as servers write it: sends, edits, regenerations, stops and ends, in any order that can happen. */
+const logs: fc.Arbitrary<LogFrame[]> = fc
+  .array(fc.tuple(fc.constantFrom('send', 'edit', 'stop', 'end', 'end empty'), fc.nat()), { maxLength: 25 })
+  .map((steps) => {
+    const frames: LogFrame[] = [];
+    let state = emptySession;
+    const add = (...more: LogFrame[]) => {
+      frames.push(...more);
+      state = apply(more, state);
+    };
+    for (const [index, [step, pick]] of steps.entries()) {
+      const run = state.active[pick % Math.max(1, state.active.length)];
+      const id = `r${index}`;
+      if (step === 'send') add(put(`u${index}`), start(id, `a${index}`, { by: 'ann' }));
+      else if (step === 'edit') {
+        const target = messagesOf(state).filter(({ role }) => role === 'user')[pick % 3];
+        if (!target) continue;
+        const gone = state.order.slice(state.order.indexOf(target.id));
+        for (const active of state.active) {
+          if (gone.includes(active.messageId)) add({ type: 'run-stop', run: active.run, by: 'bob' });
+        }
+        add(truncate(target.id), put(target.id, 'user', 'edited'), start(id, `a${index}`));
+      } else if (run && step === 'stop') add({ type: 'run-stop', run: run.run });
+      else if (run) add(end(run.run, step === 'end' ? run.messageId : undefined));
+    }
+    return frames;
+  });
+
+describe('session state', () => {
+  it('G4: run-starts, stops and ends that repeat change nothing', () => {
+    const repeats = (frame: LogFrame) =>
+      frame.type === 'run-start' || frame.type === 'run-end' || frame.type === 'run-stop';
+    fc.assert(
+      fc.property(logs, (frames) => {
+        const once = apply(frames);
+        expect(
+          apply(frames.flatMap((frame): LogFrame[] => (repeats(frame) ? [frame, frame] : [frame]))),
+        ).toEqual(once);
+        expect(
+          apply(
+            frames.filter((frame) => frame.type === 'run-end'),
+            once,
+          ),
+        ).toEqual(once);
+      }),
+    );
+  });
+
+  it('G4: a late repetition of any run frame changes nothing', () => {
+    const late = logs.chain((frames) => fc.tuple(fc.constant(frames), fc.nat(), fc.nat()));
+    fc.assert(
+      fc.property(late, ([frames, which, delay]) => {
+        const ends = frames.flatMap((frame, index) => (frame.type === 'run-end' ? [index] : []));
+        if (ends.length === 0) return;
+        const index = ends[which % ends.length]!;
+        const again = index + 1 + (delay % (frames.length - index));
+        const repeated = [...frames.slice(0, again), frames[index]!, ...frames.slice(again)];
+        expect(apply(repeated)).toEqual(apply(frames));
+      }),
+    );
+  });
+
+  it('G4: never holds a message twice, nor one without a place', () => {
+    fc.assert(
+      fc.property(logs, (frames) => {
+        const { order, byId, active } = apply(frames);
+        expect(new Set(order).size).toBe(order.length);
+        for (const id of byId.keys()) expect(order).toContain(id);
+        // A place without a message belongs to a run that is still writing it.
+        const writing = new Set(active.map(({ messageId }) => messageId));
+        for (const id of order) expect(byId.has(id) || writing.has(id)).toBe(true);
+      }),
+    );
+  });
+
+  it('G4: is what its own snapshot says, and goes on alike', () => {
+    const cut = logs.chain((frames) => fc.tuple(fc.constant(frames), fc.nat(frames.length)));
+    fc.assert(
+      fc.property(cut, ([frames, at]) => {
+        const state = apply(frames.slice(0, at));
+        const joined = applyFrame(emptySession, snapshotOf(state));
+        expect({ ...joined, ended: null }).toEqual({ ...state, ended: null });
+        const [a, b] = [apply(frames.slice(at), state), apply(frames.slice(at), joined)];
+        expect(messagesOf(b)).toEqual(messagesOf(a));
+        expect(b.order).toEqual(a.order);
+        expect(b.active).toEqual(a.active);
+      }),
+    );
+  });
+
+  it('G4: a displaced run has no place in a snapshot either', () => {
+    const state = apply([
+      put('u1'),
+      start('r1', 'a1'),
+      truncate('u1'),
+      put('u1', 'user', 'new'),
+      start('r2', 'a2'),
+    ]);
+    const joined = applyFrame(emptySession, snapshotOf(state));
+    expect(state.order).toEqual(['u1', 'a2']);
+    expect(joined.order).toEqual(state.order);
+    // Its end must not bring its message back for those who joined in between.
+    expect(idsOf(apply([end('r1', 'a1')], joined))).toEqual(idsOf(apply([end('r1', 'a1')], state)));
+  });
+
+  it('puts messages in place when known, else at the end', () => {
+    const state = apply([put('1'), put('2'), put('1', 'user', 'new')]);
+    expect(messagesOf(state)).toEqual([message('1', 'user', 'new'), message('2')]);
+  });
+
+  it('truncates the message and all that follows, and nothing for an unknown id', () => {
+    const state = apply([put('1'), put('2'), put('3')]);
+    expect(idsOf(applyFrame(state, truncate('2')))).toEqual(['1']);
+    expect(applyFrame(state, truncate('2')).byId.size).toBe(1);
+    expect(applyFrame(state, truncate('nobody'))).toBe(state);
+    expect(applyFrame(state, truncate('1')).order).toEqual([]);
+  });
+
+  it('does not give a truncated place back to its run', () => {
+    const state = apply([put('u'), start('r', 'a'), truncate('u'), put('u2'), end('r', 'a')]);
+    expect(idsOf(state)).toEqual(['u2']);
+    expect(state.active).toEqual([]);
+    expect(state.ended.get('r')).toMatchObject({ reason: 'finish' });
+  });
+
+  it('keeps queued runs in order: each has its place, and the first one runs', () => {
+    const state = apply([
+      put('u1'),
+      start('r1', 'a1'),
+      put('u2'),
+      start('r2', 'a2'),
+      put('u3'),
+      start('r3', 'a3'),
+    ]);
+    expect(state.active.map((run) => statusOf(state, run))).toEqual(['running', 'queued', 'queued']);
+    expect(state.order).toEqual(['u1', 'a1', 'u2', 'a2', 'u3', 'a3']);
+    const next = apply([end('r1', 'a1')], state);
+    expect(next.active.map((run) => statusOf(next, run))).toEqual(['running', 'queued']);
+    expect(historyOf(next, 'a2').map(({ id }) => id)).toEqual(['u1', 'a1', 'u2']);
+    // Whatever ends first, the answers stand where they were asked for.
+    const done = apply([end('r3', 'a3'), end('r2', 'a2')], next);
+    expect(idsOf(done)).toEqual(['u1', 'a1', 'u2', 'a2', 'u3', 'a3']);
+  });
+
+  it('frees the place of a run that left no message', () => {
+    const state = apply([put('u1'), start('r1', 'a1'), end('r1', undefined, 'stop'), put('u2')]);
+    expect(state.order).toEqual(['u1', 'u2']);
+  });
+
+  it('a run that continues a message is given that message, and keeps it when it leaves none', () => {
+    const state = apply([put('u'), put('a', 'assistant'), start('r', 'a')]);
+    expect(historyOf(state, 'a').map(({ id }) => id)).toEqual(['u', 'a']);
+    expect(idsOf(apply([end('r')], state))).toEqual(['u', 'a']);
+  });
+
+  // The place is not found, and slice(0, -1) is everything but the last message.
+  it('the history of a run without a place is not some other run’s', () => {
+    const state = apply([put('u1'), start('r1', 'a1'), truncate('u1'), put('u2'), put('u3')]);
+    expect(historyOf(state, 'a1')).toEqual([]);
+  });
+
+  it('G3: the first stop is the one that counts, and marks the run as stopping', () => {
+    const state = apply([
+      put('u'),
+      start('r', 'a'),
+      { type: 'run-stop', run: 'r', by: 'ann' },
+      { type: 'run-stop', run: 'r', by: 'bob' },
+      { type: 'run-stop', run: 'unknown' },
+    ]);
+    expect(state.active).toMatchObject([{ run: 'r', stop: { by: 'ann' } }]);
+    expect(statusOf(state, state.active[0]!)).toBe('stopping');
+  });
+
+  it('G5: knows which run a send became; afterwards only for a send that happens once', () => {
+    const once = { key: 'k1', once: true };
+    const again = { key: 'k2', once: false };
+    const state = apply([put('u'), start('r1', 'a1', { send: once }), start('r2', 'a2', { send: again })]);
+    expect([runOfSend(state, 'k1'), runOfSend(state, 'k2'), runOfSend(state, 'k3')]).toEqual([
+      'r1',
+      'r2',
+      undefined,
+    ]);
+    const ended = apply([end('r1', 'a1'), end('r2', 'a2')], state);
+    expect([runOfSend(ended, 'k1'), runOfSend(ended, 'k2')]).toEqual(['r1', undefined]);
+  });
+
+  it('ignores frames of types it does not know', () => {
+    const state = apply([put('u')]);
+    const unknown = { type: 'presence', viewers: 2 } as unknown as Frame; // a later version's frame
+    expect(applyFrame(state, unknown)).toBe(state);
+  });
+
+  it('never changes a state in place', () => {
+    fc.assert(
+      fc.property(logs, (frames) => {
+        let state = emptySession;
+        for (const frame of frames) {
+          const before = structuredClone(state);
+          const next = applyFrame(state, frame);
+          expect(state).toEqual(before);
+          state = next;
+        }
+        expect(emptySession).toEqual({ order: [], byId: new Map(), active: [], ended: new Map() });
+      }),
+    );
+  });
+});

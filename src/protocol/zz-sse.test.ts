@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { awkwardStrings } from '../testing/chunks.fixture.ts';
+import { createSseParser, encodeEvent, keepAlive, readEvents, type SseEvent } from './sse.ts';
+
+function parse(...pieces: string[]): SseEvent[] {
+  const events: SseEvent[] = [];
+  const feed = createSseParser((event) => events.push(event));
+  for (const piece of pieces) feed(piece);
+  return events;
+}
+
+async function read(bytes: Uint8Array, cuts: readonly number[]): Promise<SseEvent[]> {
+  const at = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const [index, end] of at.slice(1).entries()) controller.enqueue(bytes.slice(at[index], end));
+      controller.close();
+    },
+  });
+  const events: SseEvent[] = [];
+  for await (const event of readEvents(stream)) events.push(event);
+  return events;
+}
+
+const payloads = awkwardStrings().map((text) => JSON.stringify({ text }));
+const ids = fc.option(fc.stringMatching(/^[\w~:.-]{1,20}$/), { nil: undefined });
+const events = fc.array(
+  fc.tuple(payloads, ids).map(([data, id]): SseEvent => ({ data, ...(id !== undefined && { id }) })),
+  { maxLength: 6 },
+);
+
+describe('sse', () => {
+  it('G1: gives back any events, cut at any byte, with comments between and either line end', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        events,
+        fc.constantFrom('\n', '\r\n'),
+        fc.array(fc.boolean(), { maxLength: 6 }),
+        fc.array(fc.nat(), { maxLength: 8 }),
+        async (sent, lineEnd, comments, cuts) => {
+          const text = sent
+            .map(({ data, id }, index) => (comments[index] ? keepAlive : '') + encodeEvent(data, id))
+            .join('')
+            .replaceAll('\n', lineEnd);
+          expect(await read(new TextEncoder().encode(text), cuts)).toEqual(sent);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('G1: gives back an event whatever single cut is made', () => {
+    const text = encodeEvent('{"text":"a💾b"}', '1~x~2-0').replaceAll('\n', '\r\n') + encodeEvent('[DONE]');
+    for (let cut = 0; cut <= text.length; cut++) {
+      expect(parse(text.slice(0, cut), text.slice(cut))).toEqual([
+        { data: '{"text":"a💾b"}', id: '1~x~2-0' },
+        { data: '[DONE]' },
+      ]);
+    }
+  });
+
+  it('joins data lines, drops one space, and ignores comments, other fields and unknown ones', () => {
+    expect(parse('event: x\nretry: 5\n: note\ndata:  two spaces\ndata\ndata:none\nfoo: bar\n\n')).toEqual([
+      { data: ' two spaces\n\nnone' },
+    ]);
+  });
+
+  it('tells nothing of an event without data, nor of one that is not finished', () => {
+    expect(parse('id: 1\n\n', ': only a comment\n\n', 'data: cut')).toEqual([]);
+  });
+
+  it('does not hand the id of one event to the next', () => {
+    expect(parse('id: 1\ndata: a\n\ndata: b\n\n')).toEqual([{ data: 'a', id: '1' }, { data: 'b' }]);
+  });
+
+  it('a line separator inside JSON is text, not a line end', () => {
+    const data = JSON.stringify('\u2028\u2029\u0085');
+    expect(parse(encodeEvent(data))).toEqual([{ data }]);
+  });
+
+  // The standard's third line end; no encoder of ours writes it, but proxies and other servers may.
+  it('takes a lone carriage return for a line end', () => {
+    expect(parse('data: a\r\rdata: b\r\r')).toEqual([{ data: 'a' }, { data: 'b' }]);
+  });
+
+  it('searches only the new text of a long line', () => {
+    // Counted, not timed: a parser that splits all it holds again would touch the line once for each piece.
+    let searched = 0;
+    const split = String.prototype.split;
+    const indexOf = String.prototype.indexOf;
+    String.prototype.split = function (this: string, ...args: Parameters<typeof split>) {
+      searched += this.length;
+      return split.apply(this, args);
+    } as typeof split;
+    String.prototype.indexOf = function (this: string, ...args: Parameters<typeof indexOf>) {
+      searched += this.length;
+      return indexOf.apply(this, args);
+    } as typeof indexOf;
+    const piece = 'x'.repeat(100);
+    let heard = 0;
+    try {
+      const feed = createSseParser(({ data }) => (heard = data.length));
+      feed('data: ');
+      for (let count = 0; count < 2_000; count++) feed(piece);
+      feed('\n\n');
+    } finally {
+      String.prototype.split = split;
+      String.prototype.indexOf = indexOf;
+    }
+    expect(heard).toBe(200_000);
+    expect(searched).toBeLessThan(4 * 200_000);
+  });
+
+  it('cancels its source when its reader leaves', async () => {
+    let cancelled: unknown;
+    const source = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(encodeEvent('1'))),
+      cancel: (reason) => {
+        cancelled = reason;
+      },
+    });
+    const reader = readEvents(source).getReader();
+    expect((await reader.read()).value).toEqual({ data: '1' });
+    await reader.cancel('left');
+    await expect.poll(() => cancelled).toBe('left');
+  });
+});
