@@ -191,10 +191,15 @@ function encodeSession(session: string): string {
   return encodeURIComponent(session).replace(/%/g, '=');
 }
 
-function connect({ url, token }: { readonly url?: string; readonly token?: string }): Redis {
+function connect(given: { readonly url?: string; readonly token?: string }): Redis {
   const env = typeof process === 'undefined' ? {} : process.env;
-  const address = url ?? env['UPSTASH_REDIS_REST_URL'] ?? env['KV_REST_API_URL'];
-  const secret = token ?? env['UPSTASH_REDIS_REST_TOKEN'] ?? env['KV_REST_API_TOKEN'];
+  // The first complete pair: never the address of one database with the token of another.
+  const pairs = [
+    [given.url, given.token],
+    [env['UPSTASH_REDIS_REST_URL'], env['UPSTASH_REDIS_REST_TOKEN']],
+    [env['KV_REST_API_URL'], env['KV_REST_API_TOKEN']],
+  ];
+  const [address, secret] = pairs.find(([url, token]) => url && token) ?? [];
   if (!address || !secret) {
     throw new DurableChatError(
       'config',

@@ -1,77 +1,23 @@
-import {
-  AbstractChat,
-  convertToModelMessages,
-  createUIMessageStreamResponse,
-  streamText,
-  toUIMessageStream,
-} from 'ai';
-import type { ChatInit, ChatState, UIMessage } from 'ai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
-import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
-import { bindChat } from './durable-chat.ts';
-import { syncChat } from './sync.ts';
+import { openTab, textOf } from '../testing/tab.fixture.ts';
+import { createWorld, modelHandler, type World } from '../testing/world.fixture.ts';
 
-class PlainState implements ChatState<UIMessage> {
-  status: 'submitted' | 'streaming' | 'ready' | 'error' = 'ready';
-  error: Error | undefined = undefined;
-  messages: UIMessage[];
-  constructor(messages: UIMessage[] = []) {
-    this.messages = messages;
-  }
-  pushMessage = (message: UIMessage) => {
-    this.messages = [...this.messages, message];
-  };
-  popMessage = () => {
-    this.messages = this.messages.slice(0, -1);
-  };
-  replaceMessage = (index: number, message: UIMessage) => {
-    this.messages = this.messages.with(index, structuredClone(message));
-  };
-  snapshot = <T>(value: T): T => structuredClone(value);
-}
-
-class PlainChat extends AbstractChat<UIMessage> {
-  constructor({ messages, ...init }: ChatInit<UIMessage>) {
-    super({ ...init, state: new PlainState(messages) });
-  }
-}
-
-function openTab(world: World, id: string, client: Client = world.client()) {
-  const bound = bindChat<UIMessage, PlainChat>(
-    id,
-    () => ({ api: '/api/chat', fetch: client.fetch }),
-    (init) => new PlainChat(init),
-  );
-  const close = syncChat(bound.chat, bound.session);
-  return { ...bound, client, close };
-}
-
-const textOf = (message: UIMessage | undefined) =>
-  message?.parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join('');
 const count = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
 describe('client on memory', () => {
   let model: ScriptedModel;
   let world: World;
   const tabs: { close(): void }[] = [];
-  const tab = (id: string, client?: Client) => {
-    const opened = openTab(world, id, client);
+  const tab = (id: string) => {
+    const opened = openTab(world.client(), id);
     tabs.push(opened);
     return opened;
   };
   beforeEach(() => {
     model = scriptedModel();
-    world = createWorld(memoryChannel(), async (request) => {
-      const { messages } = (await request.json()) as { messages: UIMessage[] };
-      const result = streamText({
-        model,
-        messages: await convertToModelMessages(messages),
-        abortSignal: request.signal,
-      });
-      return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
-    });
+    world = createWorld(memoryChannel(), modelHandler(model));
   });
   afterEach(async () => {
     for (const opened of tabs.splice(0)) opened.close();
@@ -83,7 +29,7 @@ describe('client on memory', () => {
     const b = tab('s');
     await expect.poll(() => b.session.getSnapshot().state).toBeDefined();
     const sent = a.chat.sendMessage({ text: 'count to 30 at 200/s' });
-    await expect.poll(() => textOf(b.chat.messages.at(-1)) ?? '').toContain('5');
+    await expect.poll(() => textOf(b.chat.messages.at(-1))).toContain('5');
     expect(b.chat.status).toBe('streaming');
     await sent;
     await world.settled();
@@ -98,7 +44,7 @@ describe('client on memory', () => {
   it('G1: goes on when the POST and the subscription break', async () => {
     const a = tab('s');
     const sent = a.chat.sendMessage({ text: 'count to 100 at 200/s' });
-    await expect.poll(() => textOf(a.chat.messages.at(-1)) ?? '').toContain('10');
+    await expect.poll(() => textOf(a.chat.messages.at(-1))).toContain('10');
     a.client.cut();
     await sent;
     expect(textOf(a.chat.messages.at(-1))).toBe(count(100));
@@ -109,7 +55,7 @@ describe('client on memory', () => {
     const a = tab('s');
     const b = tab('s');
     const sent = a.chat.sendMessage({ text: 'count to 1000 at 100/s' });
-    await expect.poll(() => textOf(b.chat.messages.at(-1)) ?? '').toContain('5');
+    await expect.poll(() => textOf(b.chat.messages.at(-1))).toContain('5');
     const receipt = await b.stop();
     await sent;
     expect(receipt.stopped.length).toBe(1);
@@ -122,10 +68,10 @@ describe('client on memory', () => {
   it('G2: a tab that closes and comes back finds the run going on', async () => {
     const a = tab('s');
     void a.chat.sendMessage({ text: 'count to 60 at 100/s' });
-    await expect.poll(() => textOf(a.chat.messages.at(-1)) ?? '').toContain('5');
+    await expect.poll(() => textOf(a.chat.messages.at(-1))).toContain('5');
     a.close();
     const b = tab('s');
-    await expect.poll(() => textOf(b.chat.messages.at(-1)) ?? '').toContain('10');
+    await expect.poll(() => textOf(b.chat.messages.at(-1))).toContain('10');
     expect(b.chat.status).toBe('streaming');
     await expect.poll(() => b.chat.status).toBe('ready');
     expect(textOf(b.chat.messages.at(-1))).toBe(count(60));

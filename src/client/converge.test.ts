@@ -1,12 +1,5 @@
 // G4 as a property: whatever tabs do and lose, they end with what the log holds.
 
-import {
-  convertToModelMessages,
-  createUIMessageStreamResponse,
-  streamText,
-  toUIMessageStream,
-  type UIMessage,
-} from 'ai';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Channel } from '../channel/channel.ts';
@@ -15,7 +8,7 @@ import { upstashChannel } from '../channel/upstash.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
 import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
-import { createWorld } from '../testing/world.fixture.ts';
+import { createWorld, modelHandler } from '../testing/world.fixture.ts';
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -40,19 +33,7 @@ function describeConvergence(name: string, open: () => Channel, runs: number): v
       fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14 }), async (actions) => {
         const id = `${name}-${++count}`;
         const model = scriptedModel({ chunksPerSecond: 400 });
-        const world = createWorld(
-          channel,
-          async (request) => {
-            const { messages } = (await request.json()) as { messages: UIMessage[] };
-            const result = streamText({
-              model,
-              messages: await convertToModelMessages(messages),
-              abortSignal: request.signal,
-            });
-            return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
-          },
-          { flushIntervalMs: 5 },
-        );
+        const world = createWorld(channel, modelHandler(model), { flushIntervalMs: 5 });
         const tabs: Tab[] = Array.from({ length: 4 }, () => openTab(world.client(), id));
         const sent: string[] = [];
         const pending: Promise<unknown>[] = [];

@@ -1,31 +1,16 @@
 // A drop-in, both ways: the SDK's own client on a durable route, and the durable client on a plain route.
 
-import {
-  convertToModelMessages,
-  createUIMessageStreamResponse,
-  DefaultChatTransport,
-  streamText,
-  toUIMessageStream,
-  type UIMessage,
-} from 'ai';
+import { DefaultChatTransport } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../channel/memory.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { openTab, PlainChat, textOf } from '../testing/tab.fixture.ts';
-import { createWorld } from '../testing/world.fixture.ts';
+import { createWorld, modelHandler } from '../testing/world.fixture.ts';
 import { DurableSession } from './session.ts';
 import { DurableChatTransport } from './transport.ts';
 
 const model = scriptedModel();
-async function answer(request: Request): Promise<Response> {
-  const { messages } = (await request.json()) as { messages: UIMessage[] };
-  const result = streamText({
-    model,
-    messages: await convertToModelMessages(messages),
-    abortSignal: request.signal,
-  });
-  return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
-}
+const answer = modelHandler(model);
 
 describe("the SDK's own chat on a durable route", () => {
   const world = createWorld(memoryChannel(), answer);
@@ -70,12 +55,19 @@ describe("the SDK's own chat on a durable route", () => {
   });
 });
 
+/** The same route without durable-chat. */
+async function plainAnswer(request: Request): Promise<Response> {
+  return (await answer(request, {} as never)) as Response; // it needs no context
+}
+
 describe('the durable client on a route that is not durable', () => {
   const requests: string[] = [];
   const plainFetch: typeof fetch = (input, init) => {
     const request = new Request(new URL(input as string, 'http://plain.test'), init);
     requests.push(`${request.method} ${new URL(request.url).pathname}`);
-    return request.method === 'POST' ? answer(request) : Promise.resolve(new Response(null, { status: 405 }));
+    return request.method === 'POST'
+      ? plainAnswer(request)
+      : Promise.resolve(new Response(null, { status: 405 }));
   };
 
   it('answers as useChat does, and does not ask for a session again and again', async () => {

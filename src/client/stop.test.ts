@@ -1,12 +1,6 @@
 // G3: a stop reaches the model wherever it runs, and everybody agrees on what was kept.
 
-import {
-  convertToModelMessages,
-  createUIMessageStreamResponse,
-  streamText,
-  toUIMessageStream,
-  type UIMessage,
-} from 'ai';
+import type { UIMessage } from 'ai';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -17,26 +11,14 @@ import type { DurableChatOptions } from '../index.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
 import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
-import { createWorld, type World } from '../testing/world.fixture.ts';
+import { createWorld, modelHandler, type World } from '../testing/world.fixture.ts';
 
 function createServer(
   channel: Channel,
   model: ScriptedModel,
   options: Omit<DurableChatOptions, 'channel'> = {},
 ): World {
-  return createWorld(
-    channel,
-    async (request) => {
-      const { messages } = (await request.json()) as { messages: UIMessage[] };
-      const result = streamText({
-        model,
-        messages: await convertToModelMessages(messages),
-        abortSignal: request.signal,
-      });
-      return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
-    },
-    options,
-  );
+  return createWorld(channel, modelHandler(model), options);
 }
 
 let server: UpstashServer;

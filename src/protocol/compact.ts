@@ -15,7 +15,7 @@ function keyOf(chunk: UIMessageChunk): string | undefined {
     case 'tool-output-available':
       return `${chunk.type} ${chunk.toolCallId}`;
     default:
-      return isData(chunk) && chunk.id !== undefined ? `${chunk.type} ${chunk.id}` : undefined;
+      return isData(chunk) && chunk.id !== undefined ? JSON.stringify([chunk.type, chunk.id]) : undefined;
   }
 }
 

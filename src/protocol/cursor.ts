@@ -13,7 +13,8 @@ export interface Cursor {
 const version = '1';
 
 export function encodeCursor(session: string, cursor: Cursor): string {
-  const runs = Object.entries(cursor.runs).map(([run, count]) => `${run}:${count}`);
+  // A run of which nothing was seen is read from its beginning anyway.
+  const runs = Object.entries(cursor.runs).flatMap(([run, count]) => (count > 0 ? [`${run}:${count}`] : []));
   return [version, digest(session), cursor.log, ...runs].join('~');
 }
 

@@ -58,7 +58,7 @@ export class DurableChatError extends Error {
   static fromBody(status: number, body: string): DurableChatError {
     try {
       const parsed = (JSON.parse(body) as Partial<ErrorBody>).error;
-      if (parsed && parsed.code in statusOf) {
+      if (parsed && Object.hasOwn(statusOf, parsed.code)) {
         return new DurableChatError(parsed.code, parsed.message, { status });
       }
     } catch {

@@ -1,4 +1,4 @@
-import type { UIMessage, UIMessageChunk } from 'ai';
+import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chunkStreams, foldChunks } from '../testing/chunks.fixture.ts';
@@ -6,7 +6,7 @@ import { chunksOfMessage } from './message-chunks.ts';
 
 const wire = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T; // JSON in, JSON out
 
-const rebuilt = async (message: UIMessage) => wire(await foldChunks(chunksOfMessage(message)));
+const rebuilt = async (message: UIMessage) => wire((await foldChunks(chunksOfMessage(message)))!);
 
 /** Message parts in every state that the SDK's types name and this library writes. */
 const parts: Record<string, UIMessage['parts']> = {
@@ -79,11 +79,6 @@ const parts: Record<string, UIMessage['parts']> = {
       providerExecuted: true,
     },
   ],
-};
-
-/** The same for what a message can hold and its chunks do not say yet. */
-const lost: Record<string, UIMessage['parts']> = {
-  // The SDK keeps the block's id on the part; the replay numbers the blocks anew.
   reasoning: [{ type: 'reasoning', id: 'r1', text: 'a', state: 'done' }],
   'streaming text': [{ type: 'text', text: 'a', state: 'streaming' }],
   'streaming tool input': [
@@ -143,28 +138,11 @@ describe('chunksOfMessage', () => {
     expect(await rebuilt(message)).toEqual(wire(message));
   });
 
-  it.fails.each(Object.keys(lost))('G1: rebuilds %s', async (name) => {
-    const message = messageOf(lost[name]!);
-    expect(await rebuilt(message)).toEqual(wire(message));
-  });
-
-  // For the reasons that `lost` lists; parts that are not among them come back, see the next property.
-  it.fails('G1: rebuilds the message of any stream', async () => {
+  it('G1: rebuilds the message of any stream', async () => {
     await fc.assert(
       fc.asyncProperty(chunkStreams(), async (chunks) => {
         const message = await foldChunks(chunks);
-        if (message) expect(await rebuilt(message)).toEqual(wire(message));
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  it('G1: rebuilds the message of any finished stream, as far as it speaks of it', async () => {
-    await fc.assert(
-      fc.asyncProperty(chunkStreams(), async (chunks) => {
-        const message = await foldChunks(chunks.flatMap(spoken));
-        if (message && chunks.at(-1)?.type === 'finish')
-          expect(await rebuilt(message)).toEqual(wire(message));
+        if (message) expect(begun(await rebuilt(message))).toEqual(begun(wire(message)));
       }),
       { numRuns: 300 },
     );
@@ -177,21 +155,8 @@ describe('chunksOfMessage', () => {
   });
 });
 
-/** A chunk without what `lost` lists. */
-function spoken(chunk: UIMessageChunk): UIMessageChunk[] {
-  const { type } = chunk;
-  if (type === 'custom' || type === 'reasoning-file' || type.startsWith('reasoning-')) return [];
-  if (!type.startsWith('tool-')) return [chunk];
-  const left = Object.entries(chunk).filter(
-    ([name]) =>
-      !['providerMetadata', 'toolMetadata', 'isAutomatic', 'signature'].includes(name) &&
-      !(type === 'tool-approval-request' && name === 'reason'),
-  );
-  // Of a type that has all that is left; what is missing is optional.
-  return [
-    {
-      ...Object.fromEntries(left),
-      ...(type === 'tool-input-error' && { type: 'tool-input-available' }),
-    } as never,
-  ];
+/** Without a step that nothing came of yet: the SDK's reader tells of it only with what follows. */
+function begun(message: UIMessage): UIMessage {
+  const last = message.parts.findLastIndex(({ type }) => type !== 'step-start');
+  return { ...message, parts: message.parts.slice(0, last + 1) };
 }

@@ -50,7 +50,9 @@ export function messagesOf(state: SessionState): UIMessage[] {
 
 /** The messages before a run's own; a run that continues a message is given that message too. */
 export function historyOf(state: SessionState, messageId: string): UIMessage[] {
-  const end = state.order.indexOf(messageId) + (state.byId.has(messageId) ? 1 : 0);
+  const place = state.order.indexOf(messageId);
+  // A run whose place was taken away has nothing before it.
+  const end = place === -1 ? 0 : place + (state.byId.has(messageId) ? 1 : 0);
   return state.order.slice(0, end).flatMap((id) => state.byId.get(id) ?? []);
 }
 

@@ -18,6 +18,7 @@ export const keepAlive = ': keep-alive\n\n';
 /** Parses a stream of text into events. Feed it pieces cut anywhere; it calls back for each whole event. */
 export function createSseParser(onEvent: (event: SseEvent) => void): (text: string) => void {
   let rest = '';
+  let afterCr = false;
   let data: string[] = [];
   let id: string | undefined;
 
@@ -36,11 +37,14 @@ export function createSseParser(onEvent: (event: SseEvent) => void): (text: stri
   }
 
   return function feed(text) {
+    // A line break cut in two ends one line, not two.
+    const fresh = afterCr && text.startsWith('\n') ? text.slice(1) : text;
+    if (text !== '') afterCr = text.endsWith('\r');
     // Only the new text is searched: a long line that arrives in many pieces stays linear.
-    const pieces = text.split('\n');
+    const pieces = fresh.split(/\r\n|\n|\r/);
     pieces[0] = rest + pieces[0];
     rest = pieces.pop() ?? '';
-    for (const piece of pieces) line(piece.endsWith('\r') ? piece.slice(0, -1) : piece);
+    for (const piece of pieces) line(piece);
   };
 }
 

@@ -1,17 +1,11 @@
 // @vitest-environment jsdom
-import {
-  convertToModelMessages,
-  createUIMessageStreamResponse,
-  streamText,
-  toUIMessageStream,
-  type UIMessage,
-} from 'ai';
+import type { UIMessage } from 'ai';
 import { StrictMode, useState } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
-import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
+import { createWorld, modelHandler, type Client, type World } from '../testing/world.fixture.ts';
 import { useDurableChat, type UseDurableChatHelpers } from './use-durable-chat.ts';
 
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
@@ -46,15 +40,7 @@ describe('useDurableChat', () => {
 
   beforeEach(() => {
     model = scriptedModel();
-    world = createWorld(memoryChannel(), async (request) => {
-      const { messages } = (await request.json()) as { messages: UIMessage[] };
-      const result = streamText({
-        model,
-        messages: await convertToModelMessages(messages),
-        abortSignal: request.signal,
-      });
-      return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
-    });
+    world = createWorld(memoryChannel(), modelHandler(model));
     client = world.client();
     container = document.createElement('div');
     root = createRoot(container);

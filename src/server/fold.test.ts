@@ -112,7 +112,7 @@ describe('G11: the next turn works', () => {
     });
 
     // closePart leaves a call that was approved and has no result; the SDK's prompt check then refuses the turn.
-    it.fails('in the middle of an approved tool', async () => {
+    it('in the middle of an approved tool', async () => {
       const message = await foldMessage([...head, ...middles['an approved tool']!], undefined, reason);
       expect(await nextTurn([user('u1'), message!, user('u2')])).toBe('fine');
     });
@@ -141,7 +141,7 @@ describe('G11: the next turn works', () => {
     });
 
     // Its state is output-available already, so closePart leaves it as a result that is still to come.
-    it.fails('a preliminary output is not left as one that will be replaced', async () => {
+    it('a preliminary output is not left as one that will be replaced', async () => {
       const name = 'a tool with a preliminary output';
       const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
       expect(message!.parts.find((part) => part.type === 'tool-search')).not.toMatchObject({
@@ -166,7 +166,7 @@ describe('G11: the next turn works', () => {
   });
 
   // closePart keeps the rawInput of the streaming state; on an output-error part the SDK warns of it.
-  it.fails('a closed tool call has nothing left of its streaming state', async () => {
+  it('a closed tool call has nothing left of its streaming state', async () => {
     const message = await foldMessage([...head, ...middles['tool input']!], undefined, 'stop');
     const part = message!.parts.find((candidate) => candidate.type === 'tool-search') as {
       rawInput?: string;

@@ -50,9 +50,37 @@ function closePart(part: Part, reason: RunEndReason): Part {
     return part.state === 'streaming' ? { ...part, state: 'done' } : part;
   }
   if (!('toolCallId' in part)) return part;
-  const open = part.state === 'input-streaming' || (part.state === 'input-available' && reason !== 'finish');
-  if (!open) return part;
+  if (!isOpen(part, reason)) return part;
+  const {
+    rawInput: _raw,
+    inputEncoding: _encoding,
+    preliminary: _preliminary,
+    output: _output,
+    ...call
+  } = part as typeof part & Record<'rawInput' | 'inputEncoding' | 'preliminary' | 'output', unknown>;
   const errorText = unfinished[reason === 'finish' ? 'interrupted' : reason];
   // The same call in its error state; a call whose input never came has none.
-  return { ...part, state: 'output-error', input: part.input ?? {}, errorText };
+  return { ...call, ...grantOf(part), state: 'output-error', input: part.input ?? {}, errorText } as Part;
+}
+
+/** Whether nobody will complete the call any more. A finished run leaves open what a person can still answer. */
+function isOpen(part: Extract<Part, { toolCallId: string }>, reason: RunEndReason): boolean {
+  switch (part.state) {
+    case 'input-streaming':
+      return true;
+    case 'output-available':
+      return part.preliminary === true;
+    case 'input-available':
+      return reason !== 'finish';
+    case 'approval-requested':
+    case 'approval-responded':
+      return reason !== 'finish';
+    default:
+      return false;
+  }
+}
+
+/** Only a granted approval may stand beside an outcome. */
+function grantOf(part: Extract<Part, { toolCallId: string }>): { approval?: unknown } {
+  return { approval: part.approval?.approved === true ? part.approval : undefined };
 }

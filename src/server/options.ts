@@ -94,5 +94,9 @@ export async function authorized(
   if (answer instanceof Response) throw answer;
   if (answer === false) throw new DurableChatError('forbidden', 'You may not do this in this session.');
   if (answer == null) throw new DurableChatError('unauthorized', 'Sign in first.');
-  return answer.userId;
+  // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
+  if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') {
+    return answer.userId;
+  }
+  throw new DurableChatError('forbidden', 'You may not do this in this session.');
 }

@@ -171,6 +171,25 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).length).toBe(2);
   });
 
+  it('G5: the log knows the send when its claim has lapsed, while it runs and afterwards', async () => {
+    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const first = await here.post(sent);
+    // What is left after the claim's minute: whoever asks is the first.
+    const lapsed = open({
+      ...channel,
+      claim: async (session, key, run) => ({ ...(await channel.claim(session, key, run)), run }),
+    });
+    worlds.push(lapsed.world);
+    const during = await lapsed.post(sent);
+    (await here.call(0)).answer();
+    const said = eventsOf(await first.text());
+    expect(eventsOf(await during.text())).toEqual(said);
+    await here.world.settled();
+    expect(eventsOf(await (await lapsed.post(sent)).text())).toEqual(said);
+    expect(lapsed.calls).toEqual([]);
+    expect((await here.messages()).length).toBe(2);
+  });
+
   it('G5: an idempotency-key names the send, whatever its message is called', async () => {
     const key = { 'idempotency-key': 'k-1' };
     const answers = ['a', 'b', 'c'].map((id) => here.post(bodyOf(here.session, [user(id, 'hello')]), key));
@@ -206,21 +225,17 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('three sends of three clients run one after another, in the order of the log, each with its history', async () => {
-    const ids = ['a', 'b', 'c'];
-    const responses = await Promise.all(
-      ids.map((id, index) => (index === 0 ? here.post(bodyOf(here.session, [user(id)])) : undefined)),
-    );
     // The first is running, so the others are queued and answered at once.
-    responses[1] = await here.post(bodyOf(here.session, [user('b')]));
-    responses[2] = await here.post(bodyOf(here.session, [user('c')]));
+    const responses: Response[] = [];
+    for (const id of ['a', 'b', 'c']) responses.push(await here.post(bodyOf(here.session, [user(id)])));
     expect(here.calls.length).toBe(1);
     const { runs } = await here.world.chat.session(here.session).read();
     expect(runs.map(({ status }) => status)).toEqual(['running', 'queued', 'queued']);
-    for (const index of ids.keys()) {
+    for (const [index, response] of responses.entries()) {
       const call = await here.call(index);
       expect(here.calls.length).toBe(index + 1);
       call.answer(`answer ${index}`);
-      expect(await responses[index]!.text()).toContain('[DONE]');
+      expect(await response.text()).toContain('[DONE]');
     }
     await here.world.settled();
     expect(here.calls.map(({ messages }) => messages.map(textOf))).toEqual([

@@ -34,9 +34,9 @@ export function setUp(options: DurableChatOptions, env: Environment, stores: Sto
   const choose = (): (() => Promise<Channel>) => {
     const { channel } = options;
     if (channel) return async () => channel;
-    const url = env.UPSTASH_REDIS_REST_URL ?? env.KV_REST_API_URL;
-    const token = env.UPSTASH_REDIS_REST_TOKEN ?? env.KV_REST_API_TOKEN;
-    if (url && token) return stores.upstash;
+    const upstash = env.UPSTASH_REDIS_REST_URL && env.UPSTASH_REDIS_REST_TOKEN;
+    const marketplace = env.KV_REST_API_URL && env.KV_REST_API_TOKEN;
+    if (upstash || marketplace) return stores.upstash;
     if (!production) return async () => stores.memory();
     throw new DurableChatError(
       'config',

@@ -405,6 +405,28 @@ describe('viewer and its store', () => {
     },
   );
 
+  it('G1: a wake-up that says in part what is known adds only the rest', async () => {
+    const channel = memoryChannel();
+    const here = open(channel);
+    const start: LogFrame = { type: 'run-start', run: 'r', messageId: 'm', trigger: 'submit-message', at: 0 };
+    const lease = { type: 'take', run: 'r', ms: 60_000 } as const;
+    await channel.append(here.session, { key: 'start', frames: [start] }, { lease });
+    const viewer = await watch(here.world, here.session);
+    await expect.poll(() => viewer.frames.length).toBe(1);
+    const chunks = [...opening, delta('a'), delta('b'), delta('c')];
+    for (const [from, to] of [
+      [0, 3],
+      [0, 4],
+      [2, 5],
+      [1, 3],
+    ] as const) {
+      await channel.write(here.session, 'r', from, chunks.slice(from, to));
+    }
+    await expect.poll(() => textOf(viewer.frames)).toBe('abc');
+    expectExact(viewer.frames);
+    await viewer.close();
+  });
+
   it.each([1, 2, 3, 4])(
     'G1: the text is complete and exact when wake-ups are lost, doubled, late and out of order (seed %i)',
     async (seed) => {

@@ -44,7 +44,7 @@ export async function openViewer(hub: Hub, after: string | undefined): Promise<V
         if (cursor && known) {
           place.log = cursor.log;
           place.index = indexAfter(hub.log.entries, cursor.log);
-          place.runs = new Map(Object.entries(cursor.runs));
+          place.runs = runsAt(hub.log.entries.slice(0, place.index), cursor.runs);
         } else {
           if (cursor) yield { frame: { type: 'reset' } };
           yield await takeSnapshot(hub, place);
@@ -73,6 +73,16 @@ async function find(hub: Hub, id: string): Promise<boolean> {
 
 function indexAfter(entries: readonly LogEntry[], id: string): number {
   return id === '' ? 0 : entries.findIndex((entry) => entry.id === id) + 1;
+}
+
+/** The runs that were active after these entries, and how much of each the cursor has seen. */
+function runsAt(entries: readonly LogEntry[], seen: Readonly<Record<string, number>>): Map<string, number> {
+  const runs = new Map<string, number>();
+  for (const frame of entries.flatMap(({ frames }) => frames)) {
+    if (frame.type === 'run-start') runs.set(frame.run, seen[frame.run] ?? 0);
+    if (frame.type === 'run-end') runs.delete(frame.run);
+  }
+  return runs;
 }
 
 async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {

@@ -1,7 +1,13 @@
 // A durable chat and its network in one process: real routes, real client code, and connections that a test
 // can cut at any byte.
 
-import type { UIMessageChunk } from 'ai';
+import {
+  convertToModelMessages,
+  streamText,
+  type LanguageModel,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import {
   createDurableChat,
@@ -132,6 +138,19 @@ function wire(
       void reader.cancel().catch(() => {});
     },
   });
+}
+
+/** The usual handler, in the form that `ai` 6 and 7 share. */
+export function modelHandler(model: LanguageModel): Handler {
+  return async (request) => {
+    const { messages } = (await request.json()) as { messages: UIMessage[] };
+    const result = streamText({
+      model,
+      messages: await convertToModelMessages(messages),
+      abortSignal: request.signal,
+    });
+    return result.toUIMessageStreamResponse();
+  };
 }
 
 /** A handler that answers with these chunks, in batches as they come out of `next`. */

@@ -1,0 +1,18 @@
+// The client on the oldest AI SDK it supports: `ai` 6 with `@ai-sdk/react` 3.
+import { defineConfig, mergeConfig, type ViteUserConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+const config: ViteUserConfig = mergeConfig(
+  base,
+  defineConfig({
+    resolve: {
+      alias: [
+        { find: /^ai$/, replacement: 'ai6' },
+        { find: /^@ai-sdk\/react$/, replacement: 'ai-sdk-react3' },
+      ],
+    },
+    test: { name: 'ai 6' },
+  }),
+);
+
+export default config;
