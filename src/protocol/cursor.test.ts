@@ -37,7 +37,9 @@ describe('cursor', () => {
         const text = encodeCursor(session, cursor);
         const back = decodeCursor(session, text);
         expect(back.log).toBe(cursor.log);
-        expect(Object.entries(back.runs)).toEqual(Object.entries(cursor.runs));
+        // What was not begun is not spoken of.
+        const begun = Object.entries(cursor.runs).filter(([, count]) => count > 0);
+        expect(Object.entries(back.runs)).toEqual(begun);
         // It travels in a header and in a query.
         expect(text).toMatch(/^[\x21-\x7e]+$/);
         expect(new URL(`http://x/?after=${text}`).searchParams.get('after')).toBe(text);
@@ -57,7 +59,8 @@ describe('cursor', () => {
         try {
           const { log, runs } = decodeCursor('s', text);
           // What passes is a cursor: a digit can be changed without anybody noticing.
-          expect(decodeCursor('s', encodeCursor('s', { log, runs }))).toEqual({ log, runs });
+          const again = encodeCursor('s', { log, runs });
+          expect(encodeCursor('s', decodeCursor('s', again))).toEqual(again);
         } catch (error) {
           expect(error).toBeInstanceOf(DurableChatError);
           expect((error as DurableChatError).code).toBe('invalid_cursor');
@@ -90,7 +93,7 @@ describe('cursor', () => {
 
   it('refuses a cursor that is too long, without looking at all of it', () => {
     const valid = encodeCursor('s', { log: '1-0', runs: {} });
-    expect(refusal(() => decodeCursor('s', valid + '~run:1'.repeat(1_000))).code).toBe('invalid_cursor');
+    expect(refusal(() => decodeCursor('s', valid + '~run:1'.repeat(2_000))).code).toBe('invalid_cursor');
   });
 
   it('G10: an error does not quote the cursor', () => {
@@ -105,10 +108,9 @@ describe('cursor', () => {
     }
   });
 
-  // 4096 characters are some 200 runs; what encode makes beyond that, decode refuses.
   it('G1: holds as many runs as a session can queue', () => {
     const runs = Object.fromEntries(
-      Array.from({ length: 250 }, (_, index) => [`run-${index}`.padEnd(16, 'x'), index] as const),
+      Array.from({ length: 250 }, (_, index) => [`run-${index}`.padEnd(16, 'x'), index + 1] as const),
     );
     expect(decodeCursor('s', encodeCursor('s', { log: '1-0', runs })).runs).toEqual(runs);
   });

@@ -20,7 +20,7 @@ export function encodeCursor(session: string, cursor: Cursor): string {
 
 /** Throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
 export function decodeCursor(session: string, text: string): Cursor {
-  const [head, owner, log, ...runs] = text.length > 4096 ? [] : text.split('~');
+  const [head, owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
   if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
     throw new DurableChatError(
       'invalid_cursor',
