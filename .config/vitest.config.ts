@@ -6,6 +6,7 @@ const config: ViteUserConfig = defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     // The Redis client reports every subscription that a test server cuts by closing.
     onConsoleLog: (log) => !log.startsWith('Stream reading error'),
+    reporters: ['default', ['json', { outputFile: 'e2e/.results/vitest.json' }]],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

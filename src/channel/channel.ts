@@ -18,13 +18,13 @@ export interface RunTail {
 /**
  * A hint that something was appended. It may be lost, doubled or late; the streams are the truth.
  *
- * - `log`: the log has grown.
+ * - `log`: the log has grown by the entry with this key.
  * - `chunks`: these chunks were appended to the run.
  * - `run`: the run has grown, by too much to say here.
  * - `closed`: the run was closed. No later `chunks` of it are real.
  */
 export type Wake =
-  | { readonly type: 'log' }
+  | { readonly type: 'log'; readonly key: string }
   | {
       readonly type: 'chunks';
       readonly run: string;
@@ -47,6 +47,12 @@ export type LeaseChange =
   | { readonly type: 'stop'; readonly run: string }
   /** Drops it, and with it the claim `key` if one is named. */
   | { readonly type: 'release'; readonly run: string; readonly key?: string };
+
+export interface CloseOptions {
+  readonly fence?: boolean;
+  /** The run has chunks, so that its stream is known to expire. */
+  readonly written?: boolean;
+}
 
 /**
  * Sessions are named by their plain ids; an adapter encodes them. Positions in a run are chunk counts.
@@ -88,8 +94,12 @@ export interface Channel {
     chunks: readonly UIMessageChunk[],
   ): Promise<'stored' | 'closed'>;
 
-  /** Closes a run. The first closer wins; everybody gets the winner's closure. */
-  close(session: string, run: string, closure: Closure): Promise<Closure>;
+  /**
+   * Closes a run. The first closer wins; everybody gets the winner's closure. With `fence`, subscribers are
+   * told before any later write of the run's producer could reach them; a producer that closes its own run
+   * has no use for that.
+   */
+  close(session: string, run: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
 
   /** The run's chunks from position `from` on. */
   readRun(session: string, run: string, from: number): Promise<RunTail>;

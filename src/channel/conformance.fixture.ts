@@ -169,9 +169,9 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       await channel.append(id, { key: 'k', frames: [message('1')] }, {});
       await channel.write(id, 'run', 0, awkward.map(text));
       await channel.write(id, 'run', awkward.length, [text('x'.repeat(900_000))]);
-      await channel.close(id, 'run', { reason: 'finish' });
+      await channel.close(id, 'run', { reason: 'finish' }, { fence: true });
       await expect.poll(() => wakes.length).toBe(4);
-      expect(wakes[0]).toEqual({ type: 'log' });
+      expect(wakes[0]).toEqual({ type: 'log', key: 'k' });
       expect(wakes[1]).toEqual({ type: 'chunks', run: 'run', from: 0, chunks: awkward.map(text) });
       expect(wakes[2]).toMatchObject({ run: 'run' });
       expect(wakes[3]).toEqual({ type: 'closed', run: 'run' });

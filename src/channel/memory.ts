@@ -91,7 +91,7 @@ export function memoryChannel(): Channel {
         if (lease.key !== undefined) session.claims.delete(lease.key);
       }
       session.log.push(copy({ id: `${++sequence}-0`, key: entry.key, frames: entry.frames }));
-      publish(session, { type: 'log' });
+      publish(session, { type: 'log', key: entry.key });
       return options.after === undefined ? [] : after(session, options.after);
     },
     async write(id, runId, from, chunks) {
@@ -103,11 +103,11 @@ export function memoryChannel(): Channel {
       publish(session, { type: 'chunks', run: runId, from, chunks });
       return 'stored';
     },
-    async close(id, runId, closure) {
+    async close(id, runId, closure, options) {
       const session = sessionOf(id);
       const run = runOf(session, runId);
       run.closure ??= copy(closure);
-      publish(session, { type: 'closed', run: runId });
+      if (options?.fence) publish(session, { type: 'closed', run: runId });
       return copy(run.closure);
     },
     async readRun(id, runId, from) {

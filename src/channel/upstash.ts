@@ -98,7 +98,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       if (lease) changeLease(pipeline, keys, lease);
       pipeline
         .xadd(keys.log, '*', { v: encodeValue({ key, frames }) })
-        .publish(keys.channel, encodeValue({ type: 'log' } satisfies Wake));
+        .publish(keys.channel, encodeValue({ type: 'log', key } satisfies Wake));
       // A session lives on from its last send.
       if (lease?.type === 'take') pipeline.expire(keys.log, ttl);
       if (after === undefined) {
@@ -130,15 +130,13 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return last?.id === closedId ? 'closed' : 'stored';
     },
 
-    async close(session, run, closure) {
+    async close(session, run, closure, { fence = false, written = false } = {}) {
       const keys = keysOf(session);
       // Atomic, so that no refused write's wake-up can be heard between the closing and the word of it.
-      const [added] = await redis
-        .multi()
-        .xadd(keys.run(run), closedId, { v: encodeValue(closure) })
-        .publish(keys.channel, encodeValue({ type: 'closed', run } satisfies Wake))
-        .expire(keys.run(run), ttl)
-        .exec<unknown[]>({ keepErrors: true });
+      const transaction = redis.multi().xadd(keys.run(run), closedId, { v: encodeValue(closure) });
+      if (fence) transaction.publish(keys.channel, encodeValue({ type: 'closed', run } satisfies Wake));
+      if (!written) transaction.expire(keys.run(run), ttl);
+      const [added] = await transaction.exec<unknown[]>({ keepErrors: true });
       if (!added?.error) return closure;
       if (!isRefusal(added.error)) throw new Error('XADD failed');
       const [winner] = decodeEntries(await redis.xrange(keys.run(run), closedId, closedId));

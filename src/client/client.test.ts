@@ -87,8 +87,10 @@ describe('client on memory', () => {
     ]);
     await world.settled();
     await expect.poll(() => a.chat.messages.length).toBe(4);
-    await expect.poll(() => b.chat.messages).toEqual(a.chat.messages);
-    expect(a.chat.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+    const { messages } = await world.chat.session('s').read();
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+    await expect.poll(() => a.chat.messages).toEqual(messages);
+    await expect.poll(() => b.chat.messages).toEqual(messages);
     await expect.poll(() => [a.chat.status, b.chat.status]).toEqual(['ready', 'ready']);
     expect(
       a.chat.messages

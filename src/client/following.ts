@@ -10,6 +10,8 @@ export class Following {
   /** Those of them that the chat is still reading. */
   readonly #reading = new Set<string>();
   readonly #pending = new Set<string>();
+  /** Own runs that the session's frames have not told of yet. */
+  readonly #ahead = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   /** Calls back when the chat has taken a stream's last chunk, until the result is called. */
@@ -19,7 +21,10 @@ export class Following {
   }
 
   follow(run: string, as: 'own' | 'other'): void {
-    if (as === 'own') this.#own.add(run);
+    if (as === 'own') {
+      this.#own.add(run);
+      this.#ahead.add(run);
+    }
     this.#followed.add(run);
     this.#reading.add(run);
   }
@@ -27,8 +32,17 @@ export class Following {
   /** The chat is done with a run's stream: it has read it all, or it has cancelled it and may want it again. */
   leave(run: string, how: 'end' | 'cancel'): void {
     this.#reading.delete(run);
+    this.#ahead.delete(run);
     if (how === 'cancel') this.#followed.delete(run);
     else for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
+  isAhead(state: SessionState): boolean {
+    for (const run of this.#ahead) {
+      if (state.ended.has(run) || state.active.some((active) => active.run === run)) this.#ahead.delete(run);
+    }
+    return this.#ahead.size > 0;
   }
 
   isReading(run: string): boolean {

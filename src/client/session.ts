@@ -202,10 +202,14 @@ export class DurableSession {
   #take(frame: Frame): void {
     switch (frame.type) {
       case 'snapshot':
+        this.following.settle(frame.messages.map(({ id }) => id));
         for (const { run, count, chunks } of frame.runs) this.runLog(run).acceptSnapshot(count, chunks);
         for (const [run, log] of this.#runs) {
           if (this.#isActive(run) && !frame.runs.some((active) => active.run === run)) log.end();
         }
+        break;
+      case 'message':
+        this.following.settle([frame.message.id]);
         break;
       case 'run-start':
         this.runLog(frame.run);

@@ -20,8 +20,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   function sync(): void {
     const { state } = session.getSnapshot();
     // A send that has no run yet is ahead of the log: wait until they can be compared.
-    if (closed || !state || session.sending) return;
-    following.settle(state.order);
+    if (closed || !state || session.sending || following.isAhead(state)) return;
     // What a run is still writing is not in the log: the chat's own version stands until it is.
     const writing = new Set(state.active.map(({ messageId }) => messageId));
     for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);

@@ -42,11 +42,15 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const last = options.messages.at(-1);
     if (last?.role === 'user') following.addPending(last.id);
     const post = new Post(this.#options, options);
-    session.trackSend(post.run.catch(() => undefined));
-    const [run, response] = await Promise.all([post.run, post.response]);
+    // Followed before anybody learns that the send has its run: it is not to be followed twice.
+    const started = post.run.then((run) => {
+      if (run !== undefined) following.follow(run, 'own');
+      return run;
+    });
+    session.trackSend(started.catch(() => undefined));
+    const [run, response] = await Promise.all([started, post.response]);
     if (run === undefined) return new PlainStream<M>().read(response);
 
-    following.follow(run, 'own');
     const log = session.runLog(run);
     void pump(response, log, session);
     return log.stream([], (how) => following.leave(run, how));

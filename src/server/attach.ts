@@ -24,6 +24,7 @@ export async function findRun(hub: Hub, run: string): Promise<void> {
 
 /** Feeds the origin from the session until the run has ended or the reader has left. */
 export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<void> {
+  await hub.watch();
   let count = 0;
   while (!origin.left.aborted) {
     const ended = hub.state.ended.get(run);

@@ -24,7 +24,8 @@ export interface EndOptions {
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
   const { channel, session, run, base } = options;
-  const closure = await retry(() => channel.close(session, run, options.closure));
+  const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
+  const closure = await retry(() => channel.close(session, run, options.closure, how));
   const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0))).chunks;
   const message = await foldMessage(chunks, base, closure.reason);
   const frame: LogFrame = {

@@ -4,14 +4,14 @@
 // Wake-ups are hints. A hint that does not fit makes the hub read; silence, too, makes it read.
 
 import type { UIMessageChunk } from 'ai';
-import type { Channel, Closure, Subscription, Wake } from '../channel/channel.ts';
+import type { Channel, Subscription, Wake } from '../channel/channel.ts';
 import type { SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
 
 interface RunBuffer {
   chunks: UIMessageChunk[];
-  /** Present once the run is closed; no wake-up of it is believed any more. */
-  closure?: Closure | 'unread';
+  /** No wake-up of a closed run is believed any more. */
+  closed: boolean;
 }
 
 export interface Patience {
@@ -19,9 +19,9 @@ export interface Patience {
   readonly ms?: number;
 }
 
-/** Silence after which the store is asked, while a run is active. */
+/** Silence after which the store is asked, while somebody watches an active run. */
 const activeSilenceMs = 3_000;
-/** The same while nothing is running. */
+/** The same otherwise. */
 const idleSilenceMs = 20_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
@@ -35,6 +35,8 @@ export class Hub {
   readonly #channel: Channel;
   readonly #onSuspect: (run: string) => void;
   readonly #runs = new Map<string, RunBuffer>();
+  /** Whether anybody here wants chunks; a producer alone only wants the log. */
+  #watched: Promise<void> | undefined;
   readonly #listeners = new Set<() => void>();
   #queue: Promise<unknown> = Promise.resolve();
   #subscription: Subscription | undefined;
@@ -99,8 +101,14 @@ export class Hub {
   refresh(): Promise<void> {
     return this.#serially(async () => {
       await this.#readLog();
-      for (const { run } of this.state.active) await this.#readRun(run);
+      if (this.#watched) await this.#readRuns();
     });
+  }
+
+  /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
+  watch(): Promise<void> {
+    this.#watched ??= this.ready.then(() => this.#serially(() => this.#readRuns()));
+    return this.#watched;
   }
 
   close(): void {
@@ -129,7 +137,7 @@ export class Hub {
     this.#listenForSilence();
     if (wake.type !== 'log' && this.state.ended.has(wake.run)) return;
     // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
-    if (wake.type === 'closed') this.#bufferOf(wake.run).closure ??= 'unread';
+    if (wake.type === 'closed') this.#bufferOf(wake.run).closed = true;
     void this.#serially(() => this.#take(wake)).catch(() => {
       // The store did not answer; the next hint or the next silence reads again.
     });
@@ -138,15 +146,18 @@ export class Hub {
   async #take(wake: Wake): Promise<void> {
     switch (wake.type) {
       case 'log':
-        return this.#readLog();
-      case 'run':
+        return this.log.hasKey(wake.key) ? undefined : this.#readLog();
       case 'closed':
-        return this.#readRun(wake.run);
+        // The fence is up; what is left to read is read with the run's end.
+        return;
+      case 'run':
+        return this.#watched && this.#readRun(wake.run);
       case 'chunks': {
+        if (!this.#watched) return;
         if (!this.state.active.some(({ run }) => run === wake.run)) await this.#readLog();
         const buffer = this.#bufferOf(wake.run);
         const known = buffer.chunks.length;
-        if (buffer.closure || wake.from + wake.chunks.length <= known) return;
+        if (buffer.closed || wake.from + wake.chunks.length <= known) return;
         if (wake.from > known) return this.#readRun(wake.run);
         buffer.chunks.push(...wake.chunks.slice(known - wake.from));
         return this.#changed();
@@ -171,17 +182,21 @@ export class Hub {
     this.#changed();
   }
 
+  async #readRuns(): Promise<void> {
+    for (const { run } of this.state.active) await this.#readRun(run);
+  }
+
   async #readRun(run: string): Promise<void> {
     const buffer = this.#bufferOf(run);
     const { chunks, closure } = await this.#channel.readRun(this.session, run, buffer.chunks.length);
     buffer.chunks.push(...chunks);
-    if (closure) buffer.closure = closure;
+    buffer.closed ||= closure !== undefined;
     this.#changed();
   }
 
   #bufferOf(run: string): RunBuffer {
     let buffer = this.#runs.get(run);
-    if (!buffer) this.#runs.set(run, (buffer = { chunks: [] }));
+    if (!buffer) this.#runs.set(run, (buffer = { chunks: [], closed: false }));
     return buffer;
   }
 
@@ -204,7 +219,7 @@ export class Hub {
   #listenForSilence(): void {
     clearTimeout(this.#silence);
     if (this.#closed) return;
-    const ms = this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
+    const ms = this.#watched && this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
     this.#silence = setTimeout(() => void this.#onSilence(), ms);
     if (typeof this.#silence === 'object') this.#silence.unref?.();
   }

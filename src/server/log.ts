@@ -24,6 +24,11 @@ export class Log {
     return !isAfter(id, this.#lastId);
   }
 
+  /** Whether an entry of this key has been read. */
+  hasKey(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
   /** Takes an entry in; false when it was known. */
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;

@@ -89,6 +89,8 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   try {
     // Chunks that a closed run refused are not part of it.
     const own = (await writer.drain()) === 'stored' ? { chunks } : {};
+    // From here on a heartbeat would only bring the lease back that the end gives up.
+    control.close();
     // A send that came to nothing may be sent again.
     const release = !options.send.once || isFailedStart(closure.reason, chunks.length);
     const claim = release ? options.send.key : undefined;
@@ -139,6 +141,9 @@ async function generate(
   return control.stopped() ?? { reason: failed ? 'error' : 'finish' };
 }
 
+/** Two renewals fit into a lease: one of them may fail. */
+const heartbeatPart = 0.4;
+
 interface StopControl {
   readonly signal: AbortSignal;
   /** Present once somebody asked for it. */
@@ -188,7 +193,7 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
           : undefined,
       () => {}, // The next renewal tries again.
     );
-  }, leaseMs / 3);
+  }, leaseMs * heartbeatPart);
 
   return {
     signal: controller.signal,

@@ -33,7 +33,7 @@ export interface Viewer {
  */
 export async function openViewer(hub: Hub, after: string | undefined): Promise<Viewer> {
   const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
-  await hub.ready;
+  await hub.watch();
   const known = cursor !== undefined && (await find(hub, cursor.log));
   return {
     async *frames(signal) {
@@ -98,7 +98,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
       runs.map(async (run) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
-        chunks: compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
+        chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
     hasOlder: false,

@@ -35,6 +35,8 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
 
   async function work(): Promise<void> {
     try {
+      // The chunk is on its way to the origin: that comes first, even before making a request of it.
+      await new Promise((resolve) => setTimeout(resolve));
       while (pending.length > 0 && !closed) {
         const batch = takeBatch(pending);
         const rested = rest();
