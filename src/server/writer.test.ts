@@ -96,7 +96,7 @@ describe('writer', () => {
     await expect.poll(() => store.writes.length).toBe(1);
     for (const chunk of large) store.writer.push(chunk);
     const drained = store.writer.drain();
-    for (let left = 9; left > 0 && store.writer.stored < 5; left--) await store.answer();
+    for (let left = 5; left > 0 && store.writer.stored < 5; left--) await store.answer();
     expect(await drained).toBe('stored');
     expect(store.writes.flatMap(({ chunks }) => chunks)).toEqual([text('first'), ...large]);
     for (const { chunks } of store.writes) {
