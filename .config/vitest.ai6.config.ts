@@ -2,8 +2,9 @@
 import { defineConfig, mergeConfig, type ViteUserConfig } from 'vitest/config';
 import base from './vitest.config.ts';
 
+const { test, ...rest } = base;
 const config: ViteUserConfig = mergeConfig(
-  base,
+  { ...rest, test: { ...test, include: [], reporters: [] } },
   defineConfig({
     resolve: {
       alias: [
@@ -11,7 +12,7 @@ const config: ViteUserConfig = mergeConfig(
         { find: /^@ai-sdk\/react$/, replacement: 'ai-sdk-react3' },
       ],
     },
-    test: { name: 'ai 6' },
+    test: { name: 'ai 6', include: ['src/{client,react}/**/*.test.{ts,tsx}'], reporters: ['default'] },
   }),
 );
 

@@ -4,9 +4,10 @@ export type { Connection } from './client/connection.ts';
 export type { RequestOptions, StopReceipt } from './client/requests.ts';
 export {
   DurableSession,
-  type ActiveRun,
   type DurableSessionOptions,
   type EndedRun,
+  type RunStatus,
+  type SessionRun,
   type SessionSnapshot,
   type SessionState,
 } from './client/session.ts';

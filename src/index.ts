@@ -17,7 +17,7 @@ export { memoryChannel } from './channel/memory.ts';
 export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
 export type * from './protocol/frames.ts';
-export type { RunStatus } from './protocol/session-state.ts';
+export type { RunStatus, SessionRun } from './protocol/session-state.ts';
 export type { DurableChat } from './server/create.ts';
 export type {
   Action,
@@ -27,7 +27,8 @@ export type {
   DurableChatOptions,
   Handler,
   HandlerContext,
+  WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';
-export type { SessionHandle, SessionRun, StopReceipt } from './server/session.ts';
+export type { SessionHandle, StopReceipt } from './server/session.ts';
 export type { ViewerFrame } from './server/viewer.ts';

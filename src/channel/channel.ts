@@ -7,6 +7,8 @@ import type { LogEntry, LogFrame, RunEndReason } from '../protocol/frames.ts';
 export interface Closure {
   readonly reason: RunEndReason;
   readonly by?: string;
+  /** The message that interrupted it. */
+  readonly interruptedBy?: string;
 }
 
 /** A run's chunks from some position on, and its closure if it has one. */

@@ -1,6 +1,6 @@
 // What a Chat has been given of its session, and what it has sent that the log does not show yet.
 
-import type { ActiveRun, SessionState } from '../protocol/session-state.ts';
+import type { SessionRun, SessionState } from '../protocol/session-state.ts';
 
 export class Following {
   /** Runs that the chat's own sends have started. */
@@ -53,10 +53,14 @@ export class Following {
     return this.#own.has(run);
   }
 
-  /** The run to follow next: the one that is running, unless it is stopping or followed. */
-  next(state: SessionState): ActiveRun | undefined {
-    const run = state.active[0];
-    return run && !run.stop && !this.#followed.has(run.run) ? run : undefined;
+  /** The run to follow next: one that is running and not followed. */
+  next(runs: readonly SessionRun[]): SessionRun | undefined {
+    return runs.find(({ run, status }) => status === 'running' && !this.#followed.has(run));
+  }
+
+  /** Whether the chat is reading a run that it did not start: the SDK resumes one at a time. */
+  get isResuming(): boolean {
+    return [...this.#reading].some((run) => !this.#own.has(run));
   }
 
   addPending(messageId: string): void {

@@ -9,17 +9,19 @@ export interface MergeInput<M extends UIMessage> {
   readonly shown: readonly M[];
   /** Messages that the chat itself is writing. */
   readonly isWriting: (messageId: string) => boolean;
+  /** Messages of runs that the chat cannot follow itself, as far as they are. */
+  readonly mirrored: ReadonlyMap<string, M>;
   /** Messages that the chat has sent and the log may not show yet. */
   readonly isPending: (messageId: string) => boolean;
 }
 
 /** The messages to show; undefined when that is what is shown already. */
 export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | undefined {
-  const { state, shown, isWriting, isPending } = input;
+  const { state, shown, isWriting, isPending, mirrored } = input;
   const local = new Map(shown.map((message) => [message.id, message]));
   const placed = new Set(state.order);
   const merged = state.order.flatMap((id): M[] => {
-    const mine = local.get(id);
+    const mine = mirrored.get(id) ?? local.get(id);
     if (mine && isWriting(id)) return [mine];
     const logged = state.byId.get(id) as M | undefined; // the app's own message type
     if (!logged) return [];

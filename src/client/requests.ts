@@ -18,6 +18,8 @@ export interface Requests {
   ): Promise<ReadableStream<Uint8Array>>;
   /** Stops one run, or all; resolves with the server's receipt. */
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
+  /** Takes back a send that waits for its turn. */
+  withdraw(session: string, run: string): Promise<void>;
 }
 
 /** What a stop has done. */
@@ -73,6 +75,9 @@ export function createRequests(options: RequestOptions): Requests {
     async stop(session, run) {
       const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });
       return (await response.json()) as StopReceipt; // our own server's
+    },
+    async withdraw(session, run) {
+      await request('DELETE', { id: session, run, withdraw: '' });
     },
   };
 }

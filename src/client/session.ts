@@ -1,9 +1,17 @@
 // A session as a client sees it: one subscription that outlives its connections, the state it folds to, and
 // for each active run the chunks so far. It knows no framework and no Chat.
 
+import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
-import { applyFrame, emptySession, type SessionState } from '../protocol/session-state.ts';
+import { chunksOfMessage } from '../protocol/message-chunks.ts';
+import {
+  applyFrame,
+  emptySession,
+  runsOf,
+  type SessionRun,
+  type SessionState,
+} from '../protocol/session-state.ts';
 import { createSseParser } from '../protocol/sse.ts';
 import { connectionOf, nextConnection, jitteredDelay } from './connection.ts';
 import type { Connection, ConnectionEvent, ConnectionState } from './connection.ts';
@@ -11,7 +19,7 @@ import { Following } from './following.ts';
 import { createRequests, type RequestOptions, type Requests, type StopReceipt } from './requests.ts';
 import { RunLog } from './run-log.ts';
 
-export type { ActiveRun, EndedRun, SessionState } from '../protocol/session-state.ts';
+export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
 
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. */
@@ -25,6 +33,8 @@ export interface SessionSnapshot {
   readonly connection: Connection;
   /** Why the connection is `closed`. */
   readonly error: DurableChatError | undefined;
+  /** Runs that have not ended, in their order. */
+  readonly runs: readonly SessionRun[];
   /** The session's state; undefined until the server has told it. */
   readonly state: SessionState | undefined;
 }
@@ -52,7 +62,7 @@ export class DurableSession {
     this.id = id;
     this.#retryDelay = retryDelay;
     this.requests = createRequests(options);
-    this.#snapshot = { connection: 'connecting', error: undefined, state: undefined };
+    this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
   }
 
   /** The same object until something changes. */
@@ -117,11 +127,28 @@ export class DurableSession {
     };
   }
 
+  /**
+   * Takes back a send that still waits for its turn, with its message. Rejects with `conflict` when its turn has
+   * come, and with `not_found` for a run that never was.
+   */
+  withdraw({ run }: { readonly run: string }): Promise<void> {
+    return this.requests.withdraw(this.id, run);
+  }
+
   /** A run's chunks; made on first mention. */
   runLog(run: string): RunLog {
     let log = this.#runs.get(run);
     if (!log) this.#runs.set(run, (log = new RunLog(run)));
     return log;
+  }
+
+  /** A run from its start, for a chat that did not start it; a run that continues a message begins with that. */
+  replay({ run, messageId }: SessionRun): ReadableStream<UIMessageChunk> {
+    const base = this.#snapshot.state?.byId.get(messageId);
+    this.following.follow(run, 'other');
+    return this.runLog(run).stream(base ? chunksOfMessage(base) : [], (how) =>
+      this.following.leave(run, how),
+    );
   }
 
   /** Sends whose run is not known yet. */
@@ -217,6 +244,7 @@ export class DurableSession {
       case 'chunks':
         if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#resubscribe();
         break;
+      case 'run-withdraw':
       case 'run-end':
         this.#runs.get(frame.run)?.end();
         this.#runs.delete(frame.run);
@@ -247,7 +275,9 @@ export class DurableSession {
   }
 
   #update(change: Partial<SessionSnapshot>): void {
-    const next = { ...this.#snapshot, ...change };
+    const { state } = change;
+    const runs = state && state !== this.#snapshot.state && { runs: runsOf(state) };
+    const next = { ...this.#snapshot, ...change, ...runs };
     const same = (Object.keys(next) as (keyof SessionSnapshot)[]).every(
       (key) => next[key] === this.#snapshot[key],
     );

@@ -1,9 +1,9 @@
 // Keeps any AI SDK Chat equal to its session (G4): messages of other viewers appear, a run that started
 // elsewhere is followed, a finished run heals the list.
 
-import type { AbstractChat, UIMessage } from 'ai';
+import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { mergeMessages } from './merge.ts';
-import type { DurableSession } from './session.ts';
+import type { DurableSession, SessionRun } from './session.ts';
 
 /** How soon a chat that is still busy with a run that has ended is looked at again. */
 const busyMs = 20;
@@ -16,9 +16,10 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const { following } = session;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
+  const mirrored = new Map<string, M>();
 
   function sync(): void {
-    const { state } = session.getSnapshot();
+    const { state, runs } = session.getSnapshot();
     // A send that has no run yet is ahead of the log: wait until they can be compared.
     if (closed || !state || session.sending || following.isAhead(state)) return;
     // What a run is still writing is not in the log: the chat's own version stands until it is.
@@ -27,11 +28,25 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     const messages = mergeMessages({
       state,
       shown: chat.messages,
+      mirrored,
       isWriting: (id) => writing.has(id),
       isPending: (id) => following.isPending(id),
     });
     if (messages) chat.messages = messages;
-    if (following.next(state)) void chat.resumeStream();
+    const run = following.next(runs);
+    if (run && following.isResuming) void mirror(run);
+    else if (run) void chat.resumeStream();
+  }
+
+  /** Shows a run that goes on beside the one that the chat follows: the SDK resumes one at a time. */
+  async function mirror(run: SessionRun): Promise<void> {
+    for await (const message of readUIMessageStream<M>({ stream: session.replay(run), onError: () => {} })) {
+      if (closed) break;
+      mirrored.set(message.id, message);
+      sync();
+    }
+    mirrored.delete(run.messageId);
+    sync();
   }
 
   /** The chat writes what it has read a moment after it has read it. */

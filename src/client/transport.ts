@@ -11,7 +11,6 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
-import { chunksOfMessage } from '../protocol/message-chunks.ts';
 import { readEvents } from '../protocol/sse.ts';
 import type { RunLog } from './run-log.ts';
 import type { DurableSession } from './session.ts';
@@ -59,15 +58,8 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   /** The active run that nobody follows yet, from its start; null when there is none. */
   async reconnectToStream(): Promise<ReadableStream<UIMessageChunk> | null> {
     const { session } = this;
-    const { following } = session;
-    const { state } = session.getSnapshot();
-    const run = state && following.next(state);
-    if (!run) return null;
-    following.follow(run.run, 'other');
-    const base = state.byId.get(run.messageId);
-    return session
-      .runLog(run.run)
-      .stream(base ? chunksOfMessage(base) : [], (how) => following.leave(run.run, how));
+    const run = session.following.next(session.getSnapshot().runs);
+    return run ? session.replay(run) : null;
   }
 }
 

@@ -33,6 +33,10 @@ export interface RunStartFrame {
   readonly by?: string;
   /** The send that became this run; `once` when the same send never becomes another one. */
   readonly send?: { readonly key: string; readonly once: boolean };
+  /** The user message that came with it. */
+  readonly sent?: string;
+  /** It does not wait for the runs before it. */
+  readonly parallel?: true;
 }
 
 /** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
@@ -48,6 +52,15 @@ export interface RunStopFrame {
   readonly type: 'run-stop';
   readonly run: string;
   readonly by?: string;
+  /** The message that interrupted it. */
+  readonly interruptedBy?: string;
+}
+
+/** A run that still waited for its turn, and the message that came with it, are gone. Too late, it means nothing. */
+export interface RunWithdrawFrame {
+  readonly type: 'run-withdraw';
+  readonly run: string;
+  readonly by?: string;
 }
 
 export interface RunEndFrame {
@@ -60,6 +73,8 @@ export interface RunEndFrame {
   readonly message?: UIMessage;
   /** Who stopped it. */
   readonly by?: string;
+  /** The message that interrupted it. */
+  readonly interruptedBy?: string;
 }
 
 /** A run inside a snapshot. */
@@ -74,8 +89,10 @@ export interface SnapshotRun {
    * truncation took the message's place away.
    */
   readonly after?: string | null;
+  readonly sent?: string;
+  readonly parallel?: true;
   /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string };
+  readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
   /** How many of the run's chunks `chunks` stands for. */
   readonly count: number;
   /** The run so far, compacted: adjacent deltas are merged. */
@@ -97,7 +114,13 @@ export interface ResetFrame {
 }
 
 /** The frames that the session's log keeps. */
-export type LogFrame = MessageFrame | TruncateFrame | RunStartFrame | RunStopFrame | RunEndFrame;
+export type LogFrame =
+  | MessageFrame
+  | TruncateFrame
+  | RunStartFrame
+  | RunStopFrame
+  | RunWithdrawFrame
+  | RunEndFrame;
 
 /** Everything that can come down a subscription. A viewer ignores types it does not know. */
 export type Frame = LogFrame | ChunksFrame | SnapshotFrame | ResetFrame;

@@ -8,7 +8,7 @@ import {
   historyOf,
   messagesOf,
   runOfSend,
-  statusOf,
+  runsOf,
   type SessionState,
 } from './session-state.ts';
 
@@ -193,10 +193,10 @@ describe('session state', () => {
       put('u3'),
       start('r3', 'a3'),
     ]);
-    expect(state.active.map((run) => statusOf(state, run))).toEqual(['running', 'queued', 'queued']);
+    expect(runsOf(state).map(({ status }) => status)).toEqual(['running', 'queued', 'queued']);
     expect(state.order).toEqual(['u1', 'a1', 'u2', 'a2', 'u3', 'a3']);
     const next = apply([end('r1', 'a1')], state);
-    expect(next.active.map((run) => statusOf(next, run))).toEqual(['running', 'queued']);
+    expect(runsOf(next).map(({ status }) => status)).toEqual(['running', 'queued']);
     expect(historyOf(next, 'a2').map(({ id }) => id)).toEqual(['u1', 'a1', 'u2']);
     // Whatever ends first, the answers stand where they were asked for.
     const done = apply([end('r3', 'a3'), end('r2', 'a2')], next);
@@ -229,7 +229,7 @@ describe('session state', () => {
       { type: 'run-stop', run: 'unknown' },
     ]);
     expect(state.active).toMatchObject([{ run: 'r', stop: { by: 'ann' } }]);
-    expect(statusOf(state, state.active[0]!)).toBe('stopping');
+    expect(runsOf(state)[0]!.status).toBe('stopping');
   });
 
   it('G5: knows which run a send became; afterwards only for a send that happens once', () => {

@@ -12,17 +12,37 @@ export interface ActiveRun {
   readonly at: number;
   readonly by?: string;
   readonly send?: { readonly key: string; readonly once: boolean };
+  /** The user message that came with it. */
+  readonly sent?: string;
+  readonly parallel?: true;
   /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string };
+  readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
 }
 
 export type RunStatus = 'queued' | 'running' | 'stopping';
+
+/** A run that has not ended, as apps see it. A queued one's place is its place in the list. */
+export interface SessionRun {
+  readonly run: string;
+  /** The message that it writes. */
+  readonly messageId: string;
+  readonly status: RunStatus;
+  /** When it was accepted, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly by?: string;
+  /** The user message that came with it. */
+  readonly sent?: string;
+}
 
 export interface EndedRun {
   readonly messageId: string;
   readonly reason: RunEndReason;
   readonly chunks: number;
   readonly by?: string;
+  /** The message that interrupted it. */
+  readonly interruptedBy?: string;
+  /** It was taken back before its turn. */
+  readonly withdrawn?: true;
   /** The send that became this run and never becomes another. */
   readonly sendKey?: string;
 }
@@ -69,10 +89,21 @@ export function runOfSend(state: SessionState, key: string): string | undefined 
   return undefined;
 }
 
-/** A run waits while another one stands before it. */
-export function statusOf(state: SessionState, run: ActiveRun): RunStatus {
-  if (run.stop) return 'stopping';
-  return state.active[0]?.run === run.run ? 'running' : 'queued';
+/** Whether a run has nothing to wait for. */
+export function isItsTurn(state: SessionState, run: string): boolean {
+  const index = state.active.findIndex((active) => active.run === run);
+  return index === 0 || state.active[index]?.parallel === true;
+}
+
+export function runsOf(state: SessionState): SessionRun[] {
+  return state.active.map(({ run, messageId, at, by, sent, stop }) => ({
+    run,
+    messageId,
+    status: stop ? 'stopping' : isItsTurn(state, run) ? 'running' : 'queued',
+    at,
+    ...(by !== undefined && { by }),
+    ...(sent !== undefined && { sent }),
+  }));
 }
 
 export function applyFrame(state: SessionState, frame: Frame): SessionState {
@@ -94,12 +125,14 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
     }
     case 'run-stop': {
-      const stop = frame.by === undefined ? {} : { by: frame.by };
+      const { type: _, run: __, ...stop } = frame;
       return {
         ...state,
         active: state.active.map((run) => (run.run === frame.run && !run.stop ? { ...run, stop } : run)),
       };
     }
+    case 'run-withdraw':
+      return withdrawRun(state, frame.run, frame.by);
     case 'run-end':
       return endRun(state, frame);
     case 'snapshot':
@@ -134,6 +167,28 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
       chunks: frame.chunks,
       ...(run.send?.once && !isFailedStart(frame.reason, frame.chunks) && { sendKey: run.send.key }),
       ...(frame.by !== undefined && { by: frame.by }),
+      ...(frame.interruptedBy !== undefined && { interruptedBy: frame.interruptedBy }),
+    }),
+  };
+}
+
+function withdrawRun(state: SessionState, id: string, by: string | undefined): SessionState {
+  const run = state.active.find((active) => active.run === id);
+  // Its turn has come: now it can only be stopped.
+  if (!run || isItsTurn(state, id)) return state;
+  const gone = new Set([run.sent, state.byId.has(run.messageId) ? undefined : run.messageId]);
+  const byId = new Map(state.byId);
+  if (run.sent !== undefined) byId.delete(run.sent);
+  return {
+    order: state.order.filter((messageId) => !gone.has(messageId)),
+    byId,
+    active: state.active.filter((active) => active.run !== id),
+    ended: new Map(state.ended).set(id, {
+      messageId: run.messageId,
+      reason: 'stop',
+      chunks: 0,
+      withdrawn: true,
+      ...(by !== undefined && { by }),
     }),
   };
 }

@@ -8,7 +8,7 @@ import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'reac
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
 import type { Connection } from '../client/connection.ts';
 import type { StopReceipt } from '../client/requests.ts';
-import type { ActiveRun, DurableSession } from '../client/session.ts';
+import type { DurableSession, SessionRun } from '../client/session.ts';
 import { syncChat } from '../client/sync.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
@@ -22,7 +22,7 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
   /** How the subscription to the session is doing. */
   readonly connection: Connection;
   /** Runs that have not ended, in the order in which they run. */
-  readonly runs: readonly ActiveRun[];
+  readonly runs: readonly SessionRun[];
   readonly session: DurableSession;
 };
 
@@ -62,9 +62,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     stop,
     status: statusOfChat(helpers.status, snapshot),
     connection: snapshot.connection,
-    runs: snapshot.state?.active ?? noRuns,
+    runs: snapshot.runs,
     session,
   };
 }
-
-const noRuns: readonly ActiveRun[] = [];

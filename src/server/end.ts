@@ -35,6 +35,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     chunks: chunks.length,
     ...(message && { message }),
     ...(closure.by !== undefined && { by: closure.by }),
+    ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
   await retry(() => channel.append(session, { key: `${run} end`, frames: [frame] }, { lease }));

@@ -21,11 +21,25 @@ export type Authorization = boolean | null | undefined | Response | { readonly u
 
 export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Authorization>;
 
+/**
+ * What becomes of a send while the session is busy with another answer.
+ *
+ * - `queue`: it waits for its turn; every tab sees it wait, and it can be withdrawn.
+ * - `interrupt`: the answer is stopped, what there is of it kept, and the send takes its place.
+ * - `reject`: it is refused with `conflict` (409).
+ * - `parallel`: both are answered at once.
+ */
+export type WhenBusy = 'queue' | 'interrupt' | 'reject' | 'parallel';
+
 export interface DurableChatOptions {
   /** Where sessions live. Default: Upstash when its variables are set; in development, memory. */
   readonly channel?: Channel;
   /** Asked on every route before the store is touched. Required in production. */
   readonly authorize?: Authorize;
+  /** What becomes of a send while another answer is being written. Default `queue`. */
+  readonly whenBusy?: WhenBusy;
+  /** What a client may ask for instead, in its body's `whenBusy`. Default: nothing. */
+  readonly allowWhenBusy?: readonly WhenBusy[];
   /** The largest POST body, in bytes. Default 4 MB. */
   readonly maxBodyBytes?: number;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
@@ -62,6 +76,8 @@ export type Handler<Params = unknown, R extends Request = Request> = (
 ) => unknown;
 
 export interface Settings {
+  readonly whenBusy: WhenBusy;
+  readonly allowWhenBusy: readonly WhenBusy[];
   readonly maxBodyBytes: number;
   readonly flushIntervalMs: number;
   readonly leaseMs: number;
@@ -71,6 +87,8 @@ export interface Settings {
 
 export function settingsOf(options: DurableChatOptions): Settings {
   return {
+    whenBusy: options.whenBusy ?? 'queue',
+    allowWhenBusy: options.allowWhenBusy ?? [],
     maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
     flushIntervalMs: options.flushIntervalMs ?? 50,
     leaseMs: options.leaseMs ?? 15_000,

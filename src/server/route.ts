@@ -81,6 +81,11 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const sessionId = parseSessionId(query.get('id'));
         const run = parseRunId(query.get('run'));
         const by = await authorized(authorize, { request, sessionId, action: 'stop' });
+        if (query.get('withdraw') !== null) {
+          if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
+          await sessionOf(sessionId).withdraw({ run, ...(by !== undefined && { by }) });
+          return json({ withdrawn: run });
+        }
         return json(
           await sessionOf(sessionId).stop({
             ...(run !== undefined && { run }),

@@ -4,7 +4,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { historyOf, isFailedStart } from '../protocol/session-state.ts';
+import { historyOf, isItsTurn } from '../protocol/session-state.ts';
 import { endRun, reap } from './end.ts';
 import type { Hub } from './hub.ts';
 import type { Origin } from './origin.ts';
@@ -69,8 +69,9 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   let closure: Closure;
   try {
     const history = options.queued ? await waitForTurn(options, control.signal) : options.history;
-    base = history.at(-1)?.id === options.messageId ? history.at(-1) : undefined;
-    closure = control.stopped() ?? (await generate(options, history, control, emit, tellStarted));
+    base = history?.at(-1)?.id === options.messageId ? history?.at(-1) : undefined;
+    if (!history) closure = { reason: 'stop' };
+    else closure = control.stopped() ?? (await generate(options, history, control, emit, tellStarted));
   } catch (error) {
     const stopped = control.stopped();
     closure = stopped ?? { reason: 'error' };
@@ -92,7 +93,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     // From here on a heartbeat would only bring the lease back that the end gives up.
     control.close();
     // A send that came to nothing may be sent again.
-    const release = !options.send.once || isFailedStart(closure.reason, chunks.length);
+    const release = !options.send.once || chunks.length === 0;
     const claim = release ? options.send.key : undefined;
     return await endRun({ channel, session, run, base, closure, claim, ...own });
   } finally {
@@ -162,12 +163,12 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
 
   function check(): void {
     const active = hub.state.active.find((candidate) => candidate.run === run);
-    if (active?.stop) stop(active.stop.by);
+    if (active?.stop) stop(active.stop);
   }
 
-  function stop(by: string | undefined): void {
+  function stop(how: Omit<Closure, 'reason'>): void {
     if (closure) return;
-    closure = { reason: 'stop', ...(by !== undefined && { by }) };
+    closure = { reason: 'stop', ...how };
     controller.abort();
   }
 
@@ -189,7 +190,7 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
           ? hub
               .refresh()
               .then(check)
-              .finally(() => stop(undefined))
+              .finally(() => stop({}))
           : undefined,
       () => {}, // The next renewal tries again.
     );
@@ -208,16 +209,20 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
   };
 }
 
-/** Waits until every run before this one has ended; runs whose producers died are ended on the way. */
+/**
+ * Waits until every run before this one has ended; runs whose producers died are ended on the way. Undefined
+ * when the send was taken back.
+ */
 async function waitForTurn(
   { channel, hub, session, run, messageId, leaseMs }: RunOptions,
   signal: AbortSignal,
-): Promise<readonly UIMessage[]> {
+): Promise<readonly UIMessage[] | undefined> {
   await hub.ready;
-  while (!signal.aborted) {
+  while (!signal.aborted && !isItsTurn(hub.state, run)) {
     const first = hub.state.active[0];
-    if (first?.run === run) break;
-    if (hub.state.ended.has(run)) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    const ended = hub.state.ended.get(run);
+    if (ended?.withdrawn) return undefined;
+    if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
     const moved = () => (hub.state.active[0]?.run !== first?.run ? true : undefined);
     if (!(await hub.until(moved, { signal, ms: leaseMs / 2 })) && first && !signal.aborted) {
       await hub.refresh().catch(() => {});

@@ -3,13 +3,20 @@
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
 import type { RunStartFrame } from '../protocol/frames.ts';
-import { historyOf, runOfSend, type SessionState } from '../protocol/session-state.ts';
+import {
+  historyOf,
+  isItsTurn,
+  runOfSend,
+  type ActiveRun,
+  type SessionState,
+} from '../protocol/session-state.ts';
 import { findRun, relayRun } from './attach.ts';
 import type { Hubs } from './hubs.ts';
 import { newId } from './id.ts';
 import { Log } from './log.ts';
-import type { Settings } from './options.ts';
+import type { Settings, WhenBusy } from './options.ts';
 import { createOrigin } from './origin.ts';
 import { startRun, type Started } from './run.ts';
 import { requestStop } from './session.ts';
@@ -50,8 +57,10 @@ type Accepted =
       readonly state: SessionState;
     };
 
-async function accept({ channel, body, named, by, settings }: SendOptions): Promise<Accepted> {
+async function accept(options: SendOptions): Promise<Accepted> {
+  const { channel, body, named, by, settings } = options;
   const session = body.id;
+  const whenBusy = policyOf(settings, body);
   const run = newId();
   const key = sendOf(body, named);
   const claimed = await channel.claim(session, key.key, run);
@@ -63,7 +72,9 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
     if (known !== undefined) return { type: 'attach', run: known };
 
     const plan = planTurn(log.state, body, newId());
-    await requestStop(channel, session, plan.displaced, by);
+    const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
+    if (busy && whenBusy === 'reject') throw isBusy();
+    await requestStop(channel, session, plan.displaced, { by, interruptedBy: plan.sent });
     const start: RunStartFrame = {
       type: 'run-start',
       run,
@@ -71,20 +82,34 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
       trigger: body.trigger,
       at: Date.now(),
       send: key,
+      ...(plan.sent !== undefined && { sent: plan.sent }),
+      ...(whenBusy === 'parallel' && { parallel: true }),
       ...(by !== undefined && { by }),
     };
     const entry = { key: `${run} start`, frames: [...plan.frames, start] };
     const lease = { type: 'take', run, ms: settings.leaseMs } as const;
     for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
-    // What was accepted in the meantime and has lost its place.
-    const orphans = log.state.active.filter(
-      ({ stop, messageId }) => !stop && !log.state.order.includes(messageId),
+
+    const before = runsBefore(log.state, run);
+    if (whenBusy === 'reject' && before.some((active) => !active.stop)) {
+      // Somebody else was a moment earlier.
+      const withdraw = { type: 'run-withdraw', run } as const;
+      await channel.append(
+        session,
+        { key: `${run} withdraw`, frames: [withdraw] },
+        { lease: { type: 'release', run } },
+      );
+      throw isBusy();
+    }
+    const displaced = before.filter(
+      ({ stop, messageId }) => !stop && (whenBusy === 'interrupt' || !log.state.order.includes(messageId)),
     );
+    const cause = { by, interruptedBy: plan.sent };
     await requestStop(
       channel,
       session,
-      orphans.map((orphan) => orphan.run),
-      by,
+      displaced.map((active) => active.run),
+      cause,
     );
     return { type: 'run', run, plan, sent: key, state: log.state };
   } catch (error) {
@@ -94,6 +119,31 @@ async function accept({ channel, body, named, by, settings }: SendOptions): Prom
   }
 }
 
+/** What the app lets this send do when the session is busy. */
+function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBusy {
+  if (body.whenBusy === undefined || body.whenBusy === whenBusy) return whenBusy;
+  if (allowWhenBusy.includes(body.whenBusy)) return body.whenBusy;
+  throw new DurableChatError(
+    'forbidden',
+    `This server does not allow whenBusy: '${body.whenBusy}' (allowWhenBusy).`,
+  );
+}
+
+function isBusy(): DurableChatError {
+  return new DurableChatError(
+    'conflict',
+    'The session is busy with another answer. Wait for it, or stop it.',
+  );
+}
+
+/** Active runs that stand before this one. */
+function runsBefore(state: SessionState, run: string): readonly ActiveRun[] {
+  return state.active.slice(
+    0,
+    state.active.findIndex((active) => active.run === run),
+  );
+}
+
 async function produce(
   options: SendOptions,
   { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
@@ -101,7 +151,7 @@ async function produce(
   const { channel, hubs, settings, body, call, waitUntil } = options;
   const origin = createOrigin(run);
   const lease = hubs.acquire(body.id);
-  const queued = state.active.some((active) => active.run !== run);
+  const queued = !isItsTurn(state, run);
   const onError = (error: unknown) => settings.onError(error, { sessionId: body.id, run });
   const { started, ended } = startRun({
     ...settings,

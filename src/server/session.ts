@@ -3,7 +3,8 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { messagesOf, statusOf, type RunStatus } from '../protocol/session-state.ts';
+import type { RunStopFrame } from '../protocol/frames.ts';
+import { isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
 import { reap } from './end.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
@@ -20,13 +21,6 @@ export interface StopReceipt {
   readonly pending: readonly string[];
 }
 
-export interface SessionRun {
-  readonly run: string;
-  readonly messageId: string;
-  readonly status: RunStatus;
-  readonly by?: string;
-}
-
 export interface SessionHandle {
   readonly id: string;
   /** The messages that the log holds, and the runs that are active. */
@@ -35,6 +29,11 @@ export interface SessionHandle {
   follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
   /** Stops one run, or all active ones. Rejects with `not_found` for a session or a run that never was. */
   stop(options?: { readonly run?: string; readonly by?: string }): Promise<StopReceipt>;
+  /**
+   * Takes back a send that still waits for its turn, with its message. Rejects with `not_found` for a run that
+   * never was, and with `conflict` for one whose turn has come.
+   */
+  withdraw(options: { readonly run: string; readonly by?: string }): Promise<void>;
 }
 
 const confirmWithinMs = 5_000;
@@ -63,13 +62,7 @@ export function createSession(
           await reap(await channel(), id, run, hub.state.byId.get(messageId));
         }
         await hub.refresh();
-        const runs = hub.state.active.map((run) => ({
-          run: run.run,
-          messageId: run.messageId,
-          status: statusOf(hub.state, run),
-          ...(run.by !== undefined && { by: run.by }),
-        }));
-        return { messages: messagesOf(hub.state), runs };
+        return { messages: messagesOf(hub.state), runs: runsOf(hub.state) };
       }),
 
     async *follow({ after, signal } = {}) {
@@ -92,7 +85,7 @@ export function createSession(
         if (run !== undefined && targets.length === 0 && !ended.has(run)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
-        await requestStop(await channel(), id, targets, by);
+        await requestStop(await channel(), id, targets, { by });
         await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, {
           ms: confirmWithinMs,
         });
@@ -108,7 +101,35 @@ export function createSession(
           pending: targets.filter((target) => reasonOf(target) === undefined),
         };
       }),
+
+    withdraw: ({ run, by }) =>
+      withHub(async (hub) => {
+        await hub.refresh();
+        const { active, ended } = hub.state;
+        if (ended.get(run)?.withdrawn) return;
+        if (!ended.has(run) && !active.some((candidate) => candidate.run === run)) {
+          throw new DurableChatError('not_found', 'There is no such run in this session.');
+        }
+        const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
+        const withdrawable = () =>
+          hub.state.active.some((candidate) => candidate.run === run) && !isItsTurn(hub.state, run);
+        if (withdrawable()) {
+          await retry(async () =>
+            (await channel()).append(id, { key: `${run} withdraw`, frames: [frame] }, {}),
+          );
+          await hub.refresh();
+          if (hub.state.ended.get(run)?.withdrawn) return;
+        }
+        throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
+      }),
   };
+}
+
+/** Why runs are stopped. */
+export interface StopCause {
+  readonly by?: string | undefined;
+  /** The message that interrupts them. */
+  readonly interruptedBy?: string | undefined;
 }
 
 /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
@@ -116,10 +137,15 @@ export async function requestStop(
   channel: Channel,
   session: string,
   runs: readonly string[],
-  by: string | undefined,
+  { by, interruptedBy }: StopCause,
 ): Promise<void> {
   for (const run of runs) {
-    const frame = { type: 'run-stop', run, ...(by !== undefined && { by }) } as const;
+    const frame: RunStopFrame = {
+      type: 'run-stop',
+      run,
+      ...(by !== undefined && { by }),
+      ...(interruptedBy !== undefined && { interruptedBy }),
+    };
     const entry = { key: `${run} stop`, frames: [frame] };
     await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
   }

@@ -13,6 +13,8 @@ export interface Plan {
   readonly frames: readonly LogFrame[];
   /** The assistant message that the run writes: an existing one when the run continues it. */
   readonly messageId: string;
+  /** The user message that the plan writes. */
+  readonly sent?: string;
   /** Active runs whose place the plan takes away; they are stopped. */
   readonly displaced: readonly string[];
 }
@@ -46,6 +48,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   return {
     frames: [...seed, ...truncation(target), write],
     messageId: newMessageId,
+    sent: last.id,
     displaced: displacedBy(state, target),
   };
 }

@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import { z } from 'zod';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Trigger } from '../protocol/frames.ts';
+import type { WhenBusy } from './options.ts';
 
 /** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
 export interface SendBody {
@@ -11,6 +12,7 @@ export interface SendBody {
   readonly messages: readonly UIMessage[];
   readonly trigger: Trigger;
   readonly messageId?: string;
+  readonly whenBusy?: WhenBusy;
 }
 
 const maxIdLength = 256;
@@ -33,17 +35,19 @@ const sendBody = z.looseObject({
   messages: z.array(message).min(1, 'must not be empty'),
   trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
   messageId: id.nullish(),
+  whenBusy: z.enum(['queue', 'interrupt', 'reject', 'parallel']).optional(),
 });
 
 /** Throws `bad_request` that names the field and the rule, and never the value. */
 export function parseSend(json: unknown): SendBody {
   const result = sendBody.safeParse(json);
   if (!result.success) throw invalid(result.error);
-  const { messageId, ...body } = result.data;
+  const { messageId, whenBusy, ...body } = result.data;
   return {
     ...body,
     messages: body.messages as unknown as UIMessage[], // parts are checked by the SDK where they are used
     ...(messageId != null && { messageId }),
+    ...(whenBusy !== undefined && { whenBusy }),
   };
 }
 
