@@ -1,7 +1,7 @@
 // durable-chat/client: the client without a framework.
 
 export type { Connection } from './client/connection.ts';
-export type { RequestOptions, StopReceipt } from './client/requests.ts';
+export type { RequestOptions, StopReceipt, ToolAnswer } from './client/requests.ts';
 export {
   DurableSession,
   type DurableSessionOptions,
@@ -13,4 +13,5 @@ export {
 } from './client/session.ts';
 export { syncChat } from './client/sync.ts';
 export { DurableChatTransport, type DurableChatTransportOptions } from './client/transport.ts';
+export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export { DurableChatError, type DurableChatErrorCode } from './protocol/errors.ts';

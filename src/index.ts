@@ -17,7 +17,9 @@ export { memoryChannel } from './channel/memory.ts';
 export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
 export type * from './protocol/frames.ts';
+export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';
+export type { ToolAnswer } from './server/answer.ts';
 export type { DurableChat } from './server/create.ts';
 export type {
   Action,

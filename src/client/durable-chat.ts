@@ -3,7 +3,8 @@
 
 import type { AbstractChat, ChatInit, ChatStatus, HttpChatTransportInitOptions, UIMessage } from 'ai';
 import type { StopReceipt } from './requests.ts';
-import { DurableSession, type SessionSnapshot } from './session.ts';
+import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './session.ts';
+import { bindTools } from './tools.ts';
 import { DurableChatTransport } from './transport.ts';
 
 /** The options of `useChat`, and those of its default transport. */
@@ -14,6 +15,8 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   readonly session: DurableSession;
   /** Stops the session's runs wherever they work, and this chat's own reading at once (G3). */
   stop(): Promise<StopReceipt>;
+  readonly addToolOutput: C['addToolOutput'];
+  readonly addToolApprovalResponse: C['addToolApprovalResponse'];
 }
 
 /** `latest` gives the options as they are now; callbacks and request options may change at any time. */
@@ -21,6 +24,8 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
   id: string,
   latest: () => DurableChatInit<M>,
   createChat: (init: ChatInit<M>) => C,
+  createSession: (options: DurableSessionOptions) => DurableSession = (options) =>
+    new DurableSession(options),
 ): BoundChat<M, C> {
   const init = latest();
   const requests = {
@@ -29,7 +34,7 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     headers: () => resolve(latest().headers) ?? {},
     credentials: () => resolve(latest().credentials) ?? 'same-origin',
   } as const;
-  const session = new DurableSession({ id, ...requests });
+  const session = createSession({ id, ...requests });
   const { following } = session;
   const transport =
     init.transport ??
@@ -68,12 +73,19 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
       return isOwn(message?.id) ? latest().onToolCall?.(call) : undefined;
     },
     sendAutomaticallyWhen: (event) =>
-      isOwn(event.messages.at(-1)?.id) ? (latest().sendAutomaticallyWhen?.(event) ?? false) : false,
+      tools.isAnswering || isOwn(event.messages.at(-1)?.id)
+        ? (latest().sendAutomaticallyWhen?.(event) ?? false)
+        : false,
   });
+
+  const tools = bindTools(chat, session, (error) => latest().onError?.(error));
 
   return {
     chat,
     session,
+    // The chat's own signatures: what they say of M's tools is for the caller's eyes.
+    addToolOutput: tools.addToolOutput as C['addToolOutput'],
+    addToolApprovalResponse: tools.addToolApprovalResponse,
     async stop() {
       const stopped = session.stop();
       const [receipt] = await Promise.all([stopped, chat.stop()]);

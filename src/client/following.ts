@@ -2,6 +2,9 @@
 
 import type { SessionRun, SessionState } from '../protocol/session-state.ts';
 
+/** How long the session's frames may stay behind an answer that has been read to its end. */
+const catchUpMs = 2_000;
+
 export class Following {
   /** Runs that the chat's own sends have started. */
   readonly #own = new Set<string>();
@@ -32,9 +35,14 @@ export class Following {
   /** The chat is done with a run's stream: it has read it all, or it has cancelled it and may want it again. */
   leave(run: string, how: 'end' | 'cancel'): void {
     this.#reading.delete(run);
-    this.#ahead.delete(run);
     if (how === 'cancel') this.#followed.delete(run);
-    else for (const listener of [...this.#listeners]) listener();
+    else this.#notify();
+    // A short answer is over before the session has told of its run; one that is told of never ended long ago.
+    if (this.#ahead.has(run)) setTimeout(() => this.#ahead.delete(run) && this.#notify(), catchUpMs);
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */

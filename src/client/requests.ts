@@ -2,6 +2,7 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
+import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 
 export type RequestOptions = Pick<
   HttpChatTransportInitOptions<UIMessage>,
@@ -20,6 +21,15 @@ export interface Requests {
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
   withdraw(session: string, run: string): Promise<void>;
+  /** Answers a tool call; resolves with the message as the answer left it, unless it is still being written. */
+  answer(session: string, answer: ToolAnswer): Promise<UIMessage | undefined>;
+}
+
+/** An answer to a tool call that waits for one. */
+export interface ToolAnswer {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
 }
 
 /** What a stop has done. */
@@ -37,19 +47,20 @@ export function createRequests(options: RequestOptions): Requests {
   async function request(
     method: string,
     query: Record<string, string>,
-    signal?: AbortSignal,
+    { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
     const { api = '/api/chat' } = options;
-    const [headers, credentials] = await Promise.all([
-      resolve(options.headers),
-      resolve(options.credentials),
-    ]);
-    const url = `${api}${api.includes('?') ? '&' : '?'}${new URLSearchParams(query).toString()}`;
+    const headers = new Headers(await resolve(options.headers));
+    const credentials = await resolve(options.credentials);
+    if (body !== undefined) headers.set('content-type', 'application/json');
+    const search = new URLSearchParams(query).toString();
+    const url = search === '' ? api : `${api}${api.includes('?') ? '&' : '?'}${search}`;
     let response: Response;
     try {
       response = await (options.fetch ?? fetch)(url, {
         method,
-        ...(headers && { headers }),
+        headers,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(credentials && { credentials }),
         ...(signal && { signal }),
         cache: 'no-store',
@@ -64,7 +75,7 @@ export function createRequests(options: RequestOptions): Requests {
   return {
     options,
     async subscribe(session, after, signal) {
-      const response = await request('GET', { id: session, ...(after && { after }) }, signal);
+      const response = await request('GET', { id: session, ...(after && { after }) }, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
           status: response.status,
@@ -78,6 +89,11 @@ export function createRequests(options: RequestOptions): Requests {
     },
     async withdraw(session, run) {
       await request('DELETE', { id: session, run, withdraw: '' });
+    },
+    async answer(session, answer) {
+      const body = { id: session, trigger: 'tool-outcome', ...answer };
+      const response = await request('POST', {}, { body });
+      return ((await response.json()) as { message?: UIMessage }).message; // our own server's
     },
   };
 }

@@ -1,7 +1,7 @@
 // A session as a client sees it: one subscription that outlives its connections, the state it folds to, and
 // for each active run the chunks so far. It knows no framework and no Chat.
 
-import type { UIMessageChunk } from 'ai';
+import type { UIMessage, UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
@@ -16,7 +16,13 @@ import { createSseParser } from '../protocol/sse.ts';
 import { connectionOf, nextConnection, jitteredDelay } from './connection.ts';
 import type { Connection, ConnectionEvent, ConnectionState } from './connection.ts';
 import { Following } from './following.ts';
-import { createRequests, type RequestOptions, type Requests, type StopReceipt } from './requests.ts';
+import {
+  createRequests,
+  type RequestOptions,
+  type Requests,
+  type StopReceipt,
+  type ToolAnswer,
+} from './requests.ts';
 import { RunLog } from './run-log.ts';
 
 export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
@@ -133,6 +139,15 @@ export class DurableSession {
    */
   withdraw({ run }: { readonly run: string }): Promise<void> {
     return this.requests.withdraw(this.id, run);
+  }
+
+  /**
+   * Answers a tool call that waits; the first answer counts, whoever gives it. Resolves with the message as the
+   * answer left it, or undefined while that is still being written. Rejects with `conflict` when somebody was
+   * first or the call waits no more, and with `not_found` when there is no such call.
+   */
+  answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
+    return this.requests.answer(this.id, answer);
   }
 
   /** A run's chunks; made on first mention. */

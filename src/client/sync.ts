@@ -3,6 +3,9 @@
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { mergeMessages } from './merge.ts';
+import type { ToolOutcomeFrame } from '../protocol/frames.ts';
+import { withOutcome } from '../protocol/tool-outcome.ts';
+import { applyOutcome } from './tools.ts';
 import type { DurableSession, SessionRun } from './session.ts';
 
 /** How soon a chat that is still busy with a run that has ended is looked at again. */
@@ -33,9 +36,20 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
       isPending: (id) => following.isPending(id),
     });
     if (messages) chat.messages = messages;
+    answerWriting(state.outcomes);
     const run = following.next(runs);
     if (run && following.isResuming) void mirror(run);
     else if (run) void chat.resumeStream();
+  }
+
+  /** A message that the chat is writing has to be told by the chat itself that somebody answered a call of it. */
+  function answerWriting(outcomes: readonly ToolOutcomeFrame[]): void {
+    for (const { messageId, toolCallId, outcome } of outcomes) {
+      const message = chat.messages.find(({ id }) => id === messageId);
+      if (message && withOutcome(message, toolCallId, outcome) !== message) {
+        void applyOutcome(chat, message, toolCallId, outcome);
+      }
+    }
   }
 
   /** Shows a run that goes on beside the one that the chat follows: the SDK resumes one at a time. */

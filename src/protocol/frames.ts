@@ -1,6 +1,7 @@
 // The records on a session's wire. README.md beside this file is the specification.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
+import type { ToolOutcome } from './tool-outcome.ts';
 
 /** Why a run ended. */
 export type RunEndReason = 'finish' | 'stop' | 'error' | 'interrupted';
@@ -12,6 +13,17 @@ export type Trigger = 'submit-message' | 'regenerate-message';
 export interface MessageFrame {
   readonly type: 'message';
   readonly message: UIMessage;
+}
+
+/** An answer to a tool call that waited for one; the first answer to a call counts. */
+export interface ToolOutcomeFrame {
+  readonly type: 'tool-outcome';
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+  /** Tells one answer from another that came at the same time. */
+  readonly answer: string;
+  readonly by?: string;
 }
 
 /** The message with this id and all that follow it are gone. */
@@ -105,6 +117,8 @@ export interface SnapshotFrame {
   readonly messages: readonly UIMessage[];
   /** Active runs, in their order. */
   readonly runs: readonly SnapshotRun[];
+  /** Answers to tool calls of messages that are still being written. */
+  readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;
 }
 
@@ -120,7 +134,8 @@ export type LogFrame =
   | RunStartFrame
   | RunStopFrame
   | RunWithdrawFrame
-  | RunEndFrame;
+  | RunEndFrame
+  | ToolOutcomeFrame;
 
 /** Everything that can come down a subscription. A viewer ignores types it does not know. */
 export type Frame = LogFrame | ChunksFrame | SnapshotFrame | ResetFrame;

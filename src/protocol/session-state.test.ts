@@ -55,6 +55,7 @@ function snapshotOf(state: SessionState): SnapshotFrame {
       count: 0,
       chunks: [],
     })),
+    outcomes: state.outcomes,
     hasOlder: false,
   };
 }

@@ -2,7 +2,8 @@
 // Server and client fold the same frames with it, so that they cannot disagree.
 
 import type { UIMessage } from 'ai';
-import type { Frame, RunEndFrame, RunEndReason, SnapshotRun, Trigger } from './frames.ts';
+import type { Frame, RunEndFrame, RunEndReason, SnapshotFrame, ToolOutcomeFrame, Trigger } from './frames.ts';
+import { withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
 export interface ActiveRun {
@@ -54,6 +55,8 @@ export interface SessionState {
   /** In the order in which they run. */
   readonly active: readonly ActiveRun[];
   readonly ended: ReadonlyMap<string, EndedRun>;
+  /** Answers to tool calls of messages that are still being written. */
+  readonly outcomes: readonly ToolOutcomeFrame[];
 }
 
 export const emptySession: SessionState = {
@@ -61,6 +64,7 @@ export const emptySession: SessionState = {
   byId: new Map(),
   active: [],
   ended: new Map(),
+  outcomes: [],
 };
 
 /** The messages that the log holds, in order; those still being written are not among them. */
@@ -136,7 +140,9 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'run-end':
       return endRun(state, frame);
     case 'snapshot':
-      return fromSnapshot(frame.messages, frame.runs);
+      return fromSnapshot(frame);
+    case 'tool-outcome':
+      return answerTool(state, frame);
     case 'chunks':
     case 'reset':
       return state;
@@ -150,14 +156,32 @@ function placeAtEnd(state: SessionState, id: string): SessionState {
   return state.order.includes(id) ? state : { ...state, order: [...state.order, id] };
 }
 
+function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState {
+  const { messageId, toolCallId, outcome } = frame;
+  if (state.active.some((run) => run.messageId === messageId)) {
+    return { ...state, outcomes: [...state.outcomes, frame] };
+  }
+  const message = state.byId.get(messageId);
+  const answered = message && withOutcome(message, toolCallId, outcome);
+  if (!answered || answered === message) return state;
+  return { ...state, byId: new Map(state.byId).set(messageId, answered) };
+}
+
 function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   const run = state.active.find(({ run }) => run === frame.run);
   if (!run) return state;
   const { messageId } = run;
   const byId = new Map(state.byId);
   // A place that a truncation took away is not given back.
-  if (frame.message && state.order.includes(messageId)) byId.set(messageId, frame.message);
+  if (frame.message && state.order.includes(messageId)) {
+    // The first answer makes the call wait no more; whatever came later finds it so.
+    const answered = state.outcomes
+      .filter((one) => one.messageId === messageId)
+      .reduce((message, one) => withOutcome(message, one.toolCallId, one.outcome), frame.message);
+    byId.set(messageId, answered);
+  }
   return {
+    outcomes: state.outcomes.filter((one) => one.messageId !== messageId),
     order: byId.has(messageId) ? state.order : state.order.filter((id) => id !== messageId),
     byId,
     active: state.active.filter(({ run }) => run !== frame.run),
@@ -180,6 +204,7 @@ function withdrawRun(state: SessionState, id: string, by: string | undefined): S
   const byId = new Map(state.byId);
   if (run.sent !== undefined) byId.delete(run.sent);
   return {
+    ...state,
     order: state.order.filter((messageId) => !gone.has(messageId)),
     byId,
     active: state.active.filter((active) => active.run !== id),
@@ -193,7 +218,7 @@ function withdrawRun(state: SessionState, id: string, by: string | undefined): S
   };
 }
 
-function fromSnapshot(messages: readonly UIMessage[], runs: readonly SnapshotRun[]): SessionState {
+function fromSnapshot({ messages, runs, outcomes }: SnapshotFrame): SessionState {
   const order = messages.map(({ id }) => id);
   for (const { messageId, after } of runs) {
     if (after === undefined || order.includes(messageId)) continue;
@@ -204,5 +229,6 @@ function fromSnapshot(messages: readonly UIMessage[], runs: readonly SnapshotRun
     byId: new Map(messages.map((message) => [message.id, message])),
     active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
     ended: new Map(),
+    outcomes,
   };
 }

@@ -46,7 +46,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
       ),
     [id],
   );
-  const { chat, session, stop } = bound;
+  const { chat, session, stop, addToolOutput, addToolApprovalResponse } = bound;
   useEffect(() => syncChat(chat, session), [chat, session]);
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
@@ -60,6 +60,10 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     ...helpers,
     id,
     stop,
+    addToolOutput,
+    /** @deprecated Use `addToolOutput` instead. */
+    addToolResult: addToolOutput,
+    addToolApprovalResponse,
     status: statusOfChat(helpers.status, snapshot),
     connection: snapshot.connection,
     runs: snapshot.runs,

@@ -92,9 +92,14 @@ export class Hub {
     return (await this.#channel.readRun(this.session, run, from)).chunks;
   }
 
-  /** How many chunks of an active run are here. */
+  /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
+  knownChunksOf(run: string): readonly UIMessageChunk[] {
+    return this.#runs.get(run)?.chunks ?? [];
+  }
+
+  /** How many chunks of a run are here. */
   countOf(run: string): number {
-    return this.#runs.get(run)?.chunks.length ?? 0;
+    return this.knownChunksOf(run).length;
   }
 
   /** Reads what the store has; resolves when it has been taken in. */

@@ -9,7 +9,7 @@ import { authorized, type Authorize, type Handler, type Settings } from './optio
 import { send } from './send.ts';
 import { createSession } from './session.ts';
 import { subscribe } from './subscribe.ts';
-import { parseRunId, parseSend, parseSessionId, type SendBody } from './validate.ts';
+import { isAnswer, parseAnswer, parseRunId, parseSend, parseSessionId, type SendBody } from './validate.ts';
 
 /** What a framework hands to a route besides the request. */
 export interface RouteContext<Params = unknown> {
@@ -52,7 +52,14 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
     POST: (request, context) =>
       answering(async () => {
-        const body = parseSend(await readJson(request, settings.maxBodyBytes));
+        const posted = await readJson(request, settings.maxBodyBytes);
+        if (isAnswer(posted)) {
+          const { id: sessionId, ...answer } = parseAnswer(posted);
+          const by = await authorized(authorize, { request, sessionId, action: 'send' });
+          const message = await sessionOf(sessionId).answer({ ...answer, ...(by !== undefined && { by }) });
+          return json({ message });
+        }
+        const body = parseSend(posted);
         const by = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
         const named = request.headers.get('idempotency-key');
         if (named !== null && !/^[\w-]{1,128}$/.test(named)) {

@@ -71,6 +71,7 @@ async function accept(options: SendOptions): Promise<Accepted> {
     const known = runOfSend(log.state, key.key);
     if (known !== undefined) return { type: 'attach', run: known };
 
+    await waitUntilWritten(options, log);
     const plan = planTurn(log.state, body, newId());
     const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
     if (busy && whenBusy === 'reject') throw isBusy();
@@ -117,6 +118,24 @@ async function accept(options: SendOptions): Promise<Accepted> {
     await channel.unclaim(session, key.key).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * A client continues a message as soon as it has all of it, which is a moment before the log has: the run that
+ * writes the message is waited for.
+ */
+async function waitUntilWritten({ channel, hubs, body, settings }: SendOptions, log: Log): Promise<void> {
+  const last = body.messages.at(-1);
+  const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
+  if (!writer) return;
+  const { hub, release } = hubs.acquire(body.id);
+  try {
+    await hub.ready;
+    await hub.until(() => hub.state.ended.has(writer.run) || undefined, { ms: settings.leaseMs });
+  } finally {
+    release();
+  }
+  for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
 }
 
 /** What the app lets this send do when the session is busy. */

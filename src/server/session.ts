@@ -6,6 +6,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { RunStopFrame } from '../protocol/frames.ts';
 import { isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
 import { reap } from './end.ts';
+import { answerTool, type ToolAnswer } from './answer.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { retry } from './retry.ts';
@@ -34,6 +35,12 @@ export interface SessionHandle {
    * never was, and with `conflict` for one whose turn has come.
    */
   withdraw(options: { readonly run: string; readonly by?: string }): Promise<void>;
+  /**
+   * Answers a tool call that waits: with its output, or with an approval. Resolves with the message as this
+   * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
+   * is not there, and with `conflict` for one that does not wait, or that somebody else answered first.
+   */
+  answer(options: ToolAnswer): Promise<UIMessage | undefined>;
 }
 
 const confirmWithinMs = 5_000;
@@ -122,6 +129,8 @@ export function createSession(
         }
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
+
+    answer: (options) => withHub(async (hub) => answerTool(await channel(), hub, options)),
   };
 }
 

@@ -6,6 +6,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import { digest } from '../protocol/digest.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import type { SessionState } from '../protocol/session-state.ts';
+import { outcomesOf, toolPartsOf, withOutcome } from '../protocol/tool-outcome.ts';
 import type { SendBody } from './validate.ts';
 
 export interface Plan {
@@ -88,36 +89,9 @@ function displacedBy(state: SessionState, target: string | undefined): string[] 
   return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ run }) => run);
 }
 
-/** A tool part, read as far as outcomes go. */
-interface ToolPart {
-  readonly toolCallId: string;
-  readonly state: string;
-}
-
-function toolOf(part: object): (ToolPart & Record<string, unknown>) | undefined {
-  return 'toolCallId' in part && 'state' in part ? (part as ToolPart & Record<string, unknown>) : undefined;
-}
-
 /** `known` with those of `posted`'s tool outcomes that one of its tool calls is waiting for. */
 function withOutcomes(known: UIMessage, posted: UIMessage): UIMessage {
-  const outcomes = new Map(
-    posted.parts.flatMap((part) => toolOf(part) ?? []).map((tool) => [tool.toolCallId, tool]),
-  );
-  const parts = known.parts.map((part) => {
-    const asked = toolOf(part);
-    const outcome = asked && outcomes.get(asked.toolCallId);
-    if (!outcome) return part;
-    const { state, output, errorText, approval } = outcome;
-    const answered = state === 'output-available' || state === 'output-error';
-    if (asked.state === 'input-available' && answered) return { ...part, state, output, errorText };
-    if (asked.state === 'approval-requested' && state === 'approval-responded') {
-      const { approved, reason } = (approval ?? {}) as Record<string, unknown>;
-      const request = asked['approval'] as object; // this state always has one
-      return { ...part, state, approval: { ...request, approved: approved === true, reason } };
-    }
-    return part;
-  });
-  return { ...known, parts: parts as UIMessage['parts'] }; // the same parts, some of them answered
+  return outcomesOf(posted).reduce((message, [id, outcome]) => withOutcome(message, id, outcome), known);
 }
 
 /** What makes two sends the same; `once` when it lasts longer than the run. */
@@ -137,6 +111,11 @@ export function sendOf(body: SendBody, named: string | null): SendKey {
   if (body.trigger === 'submit-message' && body.messageId === undefined) {
     return { key: `message ${last.id}`, once: true };
   }
-  const content = digest(JSON.stringify(last));
+  // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
+  const content = digest(JSON.stringify(last.role === 'assistant' ? statesOf(last) : last));
   return { key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${content}`, once: false };
+}
+
+function statesOf(message: UIMessage): unknown {
+  return toolPartsOf(message).map(({ toolCallId, state }) => [toolCallId, state]);
 }

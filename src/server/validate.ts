@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import { z } from 'zod';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Trigger } from '../protocol/frames.ts';
+import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 import type { WhenBusy } from './options.ts';
 
 /** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
@@ -37,6 +38,42 @@ const sendBody = z.looseObject({
   messageId: id.nullish(),
   whenBusy: z.enum(['queue', 'interrupt', 'reject', 'parallel']).optional(),
 });
+
+const answerBody = z.object({
+  id,
+  trigger: z.literal('tool-outcome'),
+  messageId: id,
+  toolCallId: id,
+  outcome: z.discriminatedUnion('state', [
+    z.object({ state: z.literal('output-available'), output: z.unknown() }),
+    z.object({ state: z.literal('output-error'), errorText: z.string() }),
+    z.object({
+      state: z.literal('approval-responded'),
+      approved: z.boolean(),
+      reason: z.string().optional(),
+    }),
+  ]),
+});
+
+/** A validated answer to a tool call. */
+export interface AnswerBody {
+  readonly id: string;
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+}
+
+/** Whether a body is meant as an answer to a tool call; everything else is a send. */
+export function isAnswer(json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'trigger' in json && json.trigger === 'tool-outcome';
+}
+
+/** Throws `bad_request` as `parseSend` does. */
+export function parseAnswer(json: unknown): AnswerBody {
+  const result = answerBody.safeParse(json);
+  if (!result.success) throw invalid(result.error);
+  return result.data as AnswerBody; // an output may be anything that JSON can be
+}
 
 /** Throws `bad_request` that names the field and the rule, and never the value. */
 export function parseSend(json: unknown): SendBody {

@@ -101,6 +101,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
+    outcomes: state.outcomes,
     hasOlder: false,
   };
   return { frame, cursor: cursorOf(hub, place) };

@@ -4,7 +4,6 @@ import {
   stepCountIs,
   streamText,
   tool,
-  type ModelMessage,
   type TextStreamPart,
   type ToolSet,
 } from 'ai';
@@ -24,54 +23,6 @@ async function partsOf<TOOLS extends ToolSet>(
   for await (const part of stream) parts.push(part);
   return parts;
 }
-
-describe('the default script', () => {
-  test('counts literally, one number a chunk', async () => {
-    const result = streamText({ model: fast(), prompt: 'please count to 12' });
-    const deltas = [];
-    for await (const delta of result.textStream) deltas.push(delta);
-    expect(deltas.slice(0, 3)).toEqual(['1', ' 2', ' 3']);
-    expect(deltas).toHaveLength(12);
-    expect(deltas.join('')).toBe(counted(12));
-    expect(await result.finishReason).toBe('stop');
-    expect((await result.usage).outputTokens).toBe(12);
-  });
-
-  test('answers the last user message, and helps when it is no count', async () => {
-    const messages: ModelMessage[] = [
-      { role: 'user', content: 'count to 3' },
-      { role: 'assistant', content: '1 2 3' },
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'What survives ' },
-          { type: 'text', text: 'a reload?' },
-        ],
-      },
-    ];
-    const model = fast();
-    const { text } = await generateText({ model, messages });
-    expect(text).toMatch(/^This is a scripted model.*“count to 100”.*all of them\.$/);
-    expect(model.calls[0]).toMatchObject({ text: 'What survives a reload?', finished: true });
-    expect(model.calls[0]!.emitted).toBe(text.split(' ').length);
-  });
-
-  test.each([
-    ['count to 50', undefined, 49 / 25],
-    ['count to 60 at 200/s', undefined, 59 / 200],
-    ['count to 4000 at 10000/s', undefined, 0.4],
-    ['count to 50', 100, 0.49],
-  ])('%s (option %s) takes about %d s', async (prompt, chunksPerSecond, seconds) => {
-    const model = scriptedModel(chunksPerSecond === undefined ? {} : { chunksPerSecond });
-    const startedAt = performance.now();
-    const text = await streamText({ model, prompt }).text;
-    const took = (performance.now() - startedAt) / 1000;
-    expect(text).toBe(counted(model.calls[0]!.emitted));
-    expect(took).toBeGreaterThan(seconds * 0.98);
-    // Generous to a busy machine; a timer for every chunk would still take far longer at 10000/s.
-    expect(took).toBeLessThan(1.5 * seconds + 2);
-  });
-});
 
 describe('an abort', () => {
   test('in the middle of a pacing wait ends the stream at once and is on record', async () => {

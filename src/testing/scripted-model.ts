@@ -7,26 +7,15 @@ import type {
   LanguageModelV3Prompt,
   LanguageModelV3StreamPart,
 } from '@ai-sdk/provider';
+import { askedRate, defaultScript, type Script, type ScriptInput } from './scripted-script.ts';
 
-/** What a script may yield: text, or any part of the provider's stream as it is. */
-export type ScriptItem = string | LanguageModelV3StreamPart;
-
-/** What a script is told about the call it answers. */
-export interface ScriptInput {
-  /** Text of the last user message in the prompt; empty if there is none. */
-  text: string;
-  prompt: LanguageModelV3Prompt;
-  /** Steps already taken for that user message, from 0: the assistant messages that follow it. */
-  step: number;
-  signal: AbortSignal | undefined;
-}
-
-export type Script = (call: ScriptInput) => Iterable<ScriptItem> | AsyncIterable<ScriptItem>;
+export type { Script, ScriptInput, ScriptItem } from './scripted-script.ts';
 
 export interface ScriptedModelOptions {
   /**
-   * Answers a call. The default counts: `count to 100`, `count to 600 at 60/s`; anything else gets a
-   * short paragraph. A throw breaks the model's stream, as a lost connection to a provider does; yield
+   * Answers a call. The default counts: `count to 100`, `count to 600 at 60/s`; thinks: `think about snow`;
+   * and calls the app's tools, if it has them: `weather in Lisbon` (tool `weather`), `where am I`
+   * (`location`), `book a table for 2` (`book`). Anything else gets a short paragraph. A throw breaks the model's stream, as a lost connection to a provider does; yield
    * `{ type: 'error', error }` for an error the provider reports itself.
    */
   script?: Script;
@@ -58,7 +47,6 @@ export interface ScriptedModel extends LanguageModelV3 {
 type Call = { -readonly [K in keyof ScriptedCall]: ScriptedCall[K] };
 
 const DEFAULT_RATE = 25;
-const MAX_RATE = 10_000;
 /** An unpaced script gives the event loop a turn this often, or no timer could ever abort it. */
 const YIELD_EVERY_MS = 10;
 
@@ -66,11 +54,17 @@ const YIELD_EVERY_MS = 10;
 export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
   const calls: Call[] = [];
 
-  function begin({ prompt, abortSignal }: LanguageModelV3CallOptions): LanguageModelV3Stream {
+  function begin({ prompt, tools, abortSignal }: LanguageModelV3CallOptions): LanguageModelV3Stream {
     const { text, step } = lastTurn(prompt);
     const call: Call = { text, prompt, aborted: false, abortReason: undefined, finished: false, emitted: 0 };
     calls.push(call);
-    const input: ScriptInput = { text, prompt, step, signal: abortSignal };
+    const input: ScriptInput = {
+      text,
+      prompt,
+      step,
+      tools: tools?.map(({ name }) => name) ?? [],
+      signal: abortSignal,
+    };
     const script = options.script ?? defaultScript;
     const asked = options.script === undefined ? askedRate(text) : undefined;
     const pace = pacer(asked ?? options.chunksPerSecond ?? DEFAULT_RATE);
@@ -233,28 +227,6 @@ function lastTurn(prompt: LanguageModelV3Prompt): { text: string; step: number }
     text: parts.map((part) => (part.type === 'text' ? part.text : '')).join(''),
     step: prompt.slice(index + 1).filter((later) => later.role === 'assistant').length,
   };
-}
-
-const COUNT: RegExp = /\bcount to (\d+)(?:\s+at\s+(\d+(?:\.\d+)?)\s*\/\s*s)?/i;
-
-const HELP =
-  'This is a scripted model, so it needs no key. Ask it to “count to 100”, or to “count to 600 at 60/s” ' +
-  'for a faster stream. While it counts, reload the page, open the same chat in a second tab, or drop ' +
-  'the network: the answer goes on, and every tab shows the same text. Press Stop in any tab, and it ' +
-  'ends in all of them.';
-
-function* defaultScript({ text }: ScriptInput): Generator<string, void, undefined> {
-  const last = COUNT.exec(text)?.[1];
-  if (last === undefined) {
-    yield* HELP.match(/\s*\S+/g) ?? [];
-    return;
-  }
-  for (let n = 1; n <= Number(last); n++) yield n === 1 ? '1' : ` ${n}`;
-}
-
-function askedRate(text: string): number | undefined {
-  const rate = Number(COUNT.exec(text)?.[2]);
-  return rate > 0 ? Math.min(rate, MAX_RATE) : undefined;
 }
 
 const START: LanguageModelV3StreamPart = { type: 'stream-start', warnings: [] };

@@ -1,9 +1,9 @@
 // A tab: a Chat without a framework on a session of its own.
 
 import { AbstractChat, type ChatInit, type ChatState, type ChatStatus, type UIMessage } from 'ai';
+import { bindChat, type BoundChat } from '../client/durable-chat.ts';
 import { DurableSession } from '../client/session.ts';
 import { syncChat } from '../client/sync.ts';
-import { DurableChatTransport } from '../client/transport.ts';
 import type { Client } from './world.fixture.ts';
 
 class PlainState implements ChatState<UIMessage> {
@@ -31,12 +31,9 @@ export class PlainChat extends AbstractChat<UIMessage> {
   }
 }
 
-export interface Tab {
-  readonly chat: PlainChat;
-  readonly session: DurableSession;
+/** What useDurableChat has, without React. */
+export interface Tab extends BoundChat<UIMessage, PlainChat> {
   readonly client: Client;
-  /** As useDurableChat's. */
-  stop(): ReturnType<DurableSession['stop']>;
   close(): void;
 }
 
@@ -45,19 +42,13 @@ export function openTab(
   id: string,
   init: Omit<ChatInit<UIMessage>, 'id' | 'transport'> = {},
 ): Tab {
-  const session = new DurableSession({ id, fetch: client.fetch, retryDelay: () => 5 });
-  const chat = new PlainChat({ ...init, id, transport: new DurableChatTransport({ session }) });
-  const close = syncChat(chat, session);
-  return {
-    chat,
-    session,
-    client,
-    close,
-    async stop() {
-      const [receipt] = await Promise.all([session.stop(), chat.stop()]);
-      return receipt;
-    },
-  };
+  const bound = bindChat<UIMessage, PlainChat>(
+    id,
+    () => ({ ...init, fetch: client.fetch }),
+    (options) => new PlainChat(options),
+    (options) => new DurableSession({ ...options, retryDelay: () => 5 }),
+  );
+  return { ...bound, client, close: syncChat(bound.chat, bound.session) };
 }
 
 export function textOf(message: UIMessage | undefined): string {

@@ -1,0 +1,290 @@
+// Tools, client tools and approvals, from any tab: replayed as they were, answered once, continued once.
+
+import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Channel } from '../channel/channel.ts';
+import { memoryChannel } from '../channel/memory.ts';
+import { upstashChannel } from '../channel/upstash.ts';
+import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
+import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
+import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
+
+let server: UpstashServer;
+beforeAll(async () => {
+  server = await startUpstashServer();
+});
+afterAll(() => server.close());
+
+const stores: Record<string, () => Channel> = {
+  memory: memoryChannel,
+  upstash: () => upstashChannel({ url: server.url, token: server.token }),
+};
+
+const booked: string[] = [];
+const tools: ToolSet = {
+  weather: tool({
+    inputSchema: z.object({ city: z.string() }),
+    execute: async ({ city }) => ({ city, degrees: 21 }),
+  }),
+  location: tool({ inputSchema: z.object({}) }),
+  book: tool({
+    inputSchema: z.object({ seats: z.number() }),
+    needsApproval: true,
+    execute: async ({ seats }, { toolCallId }) => {
+      booked.push(toolCallId);
+      return `${seats}-seats`;
+    },
+  }),
+};
+
+/** Calls the tools that the question names, all at once, then says what came back. */
+function toolModel(): ScriptedModel {
+  let calls = 0;
+  return scriptedModel({
+    chunksPerSecond: 200,
+    *script({ text, prompt }) {
+      const last = prompt.at(-1);
+      if (last?.role === 'tool') {
+        const results = last.content.flatMap((part) => (part.type === 'tool-result' ? [part.output] : []));
+        yield* `said: ${JSON.stringify(results.map((output) => ('value' in output ? output.value : output.type)))}`.split(
+          ' ',
+        );
+        return;
+      }
+      for (const toolName of text.split(' ').filter((word) => word in tools)) {
+        const input = { weather: { city: 'Lisbon' }, location: {}, book: { seats: 2 } }[toolName];
+        yield {
+          type: 'tool-call',
+          toolCallId: `${toolName}-${++calls}`,
+          toolName,
+          input: JSON.stringify(input),
+        };
+      }
+    },
+  });
+}
+
+/** What `lastAssistantMessageIsCompleteWith…` of the SDK come to, for both kinds of answers. */
+function isAnswered({ messages }: { messages: UIMessage[] }): boolean {
+  const last = messages.at(-1);
+  const calls = last?.parts.flatMap((part) => ('toolCallId' in part ? [part] : [])) ?? [];
+  const done = ['output-available', 'output-error', 'approval-responded'];
+  return (
+    last?.role === 'assistant' &&
+    calls.length > 0 &&
+    last.parts.every((part) => part.type !== 'text') &&
+    calls.every(({ state }) => done.includes(state))
+  );
+}
+
+let count = 0;
+
+describe.each(Object.entries(stores))('tools on %s', (name, open) => {
+  const tabs: Tab[] = [];
+  let world: World;
+  let model: ScriptedModel;
+  let id: string;
+  const errors: string[] = [];
+  const posts = (client: Client) => client.requests.filter(({ method }) => method === 'POST').length;
+
+  function setUp(): void {
+    id = `tools ${name} ${++count}`;
+    errors.length = 0;
+    booked.length = 0;
+    model = toolModel();
+    world = createWorld(open(), async (request) => {
+      const { messages } = (await request.json()) as { messages: UIMessage[] };
+      const result = streamText({
+        model,
+        tools,
+        stopWhen: stepCountIs(5),
+        messages: await convertToModelMessages(messages),
+        abortSignal: request.signal,
+      });
+      return result.toUIMessageStreamResponse();
+    });
+  }
+  const tab = (onToolCall?: (toolCallId: string, tab: () => Tab) => void) => {
+    const opened: Tab = openTab(world.client(), id, {
+      sendAutomaticallyWhen: isAnswered,
+      onError: ({ message }) => void errors.push(message),
+      ...(onToolCall && {
+        onToolCall: ({ toolCall }) => {
+          if (toolCall.toolName === 'location') onToolCall(toolCall.toolCallId, () => opened);
+        },
+      }),
+    });
+    tabs.push(opened);
+    return opened;
+  };
+  const joined = (one: Tab) => expect.poll(() => one.session.getSnapshot().state).toBeDefined();
+  const partsOf = (one: Tab) =>
+    one.chat.messages.at(-1)?.parts.flatMap((part) => ('toolCallId' in part ? [part] : [])) ?? [];
+  const statesOf = (one: Tab) => partsOf(one).map(({ state }) => state);
+  async function agreed(): Promise<UIMessage[]> {
+    for (const one of tabs) await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
+    await world.settled();
+    const { messages, runs } = await world.chat.session(id).read();
+    expect(runs).toEqual([]);
+    for (const one of tabs) await expect.poll(() => one.chat.messages, { timeout: 5_000 }).toEqual(messages);
+    return messages;
+  }
+  afterEach(() => {
+    for (const one of tabs.splice(0)) one.close();
+  });
+
+  it('a server tool in two steps is the same live, late and in the log', async () => {
+    setUp();
+    const live = tab();
+    await joined(live);
+    const origin = tab();
+    await origin.chat.sendMessage({ text: 'weather' });
+    const late = tab();
+    await joined(late);
+    const messages = await agreed();
+    expect(textOf(messages[1])).toBe('said:[{"city":"Lisbon","degrees":21}]');
+    expect(model.calls.length).toBe(2);
+  });
+
+  it('a client tool runs once, in the tab that asked, and is continued once', async () => {
+    setUp();
+    const runs: string[] = [];
+    const run = (toolCallId: string, me: () => Tab) => {
+      runs.push(toolCallId);
+      void me().addToolOutput({ tool: 'location', toolCallId, output: 'here' } as never);
+    };
+    const others = [tab(run), tab(run)];
+    for (const other of others) await joined(other);
+    const origin = tab(run);
+    await joined(origin);
+    await origin.chat.sendMessage({ text: 'location' });
+    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["here"]');
+    const messages = await agreed();
+    expect(runs.length).toBe(1);
+    expect(model.calls.length).toBe(2);
+    expect(messages.length).toBe(2);
+    // The question, the answer to the call, and one continuation.
+    expect([origin, ...others].map(({ client }) => posts(client))).toEqual([3, 0, 0]);
+    expect(errors).toEqual([]);
+  });
+
+  it('any tab may answer a client tool when the one that asked is gone; a late answer is refused', async () => {
+    setUp();
+    const origin = tab();
+    const other = tab();
+    await joined(other);
+    await origin.chat.sendMessage({ text: 'location' });
+    await agreed();
+    const [{ toolCallId }] = partsOf(other) as unknown as [{ toolCallId: string }];
+    await other.addToolOutput({ tool: 'location', toolCallId, output: 'there' } as never);
+    await expect.poll(() => textOf(other.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["there"]');
+    await origin.addToolOutput({ tool: 'location', toolCallId, output: 'late' } as never);
+    expect(errors).toEqual([expect.stringContaining('does not wait')]);
+    const messages = await agreed();
+    expect(JSON.stringify(messages)).not.toContain('late');
+    expect(model.calls.length).toBe(2);
+  });
+
+  it('an approval is given in the second tab, executed once, and seen by all', async () => {
+    setUp();
+    const origin = tab();
+    const second = tab();
+    await joined(second);
+    await origin.chat.sendMessage({ text: 'book' });
+    for (const one of [origin, second])
+      await expect.poll(() => statesOf(one)).toEqual(['approval-requested']);
+    await agreed();
+    const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
+    await second.addToolApprovalResponse({ id: approval.id, approved: true });
+    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["2-seats"]');
+    const messages = await agreed();
+    expect(booked.length).toBe(1);
+    expect(messages.length).toBe(2);
+    expect(messages[1]?.parts).toMatchObject([{}, { state: 'output-available', output: '2-seats' }, {}, {}]);
+  });
+
+  it('of two answers to one approval the first counts, and both tabs show it', async () => {
+    setUp();
+    const origin = tab();
+    const second = tab();
+    await joined(second);
+    await origin.chat.sendMessage({ text: 'book' });
+    await agreed();
+    const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
+    await Promise.all([
+      origin.addToolApprovalResponse({ id: approval.id, approved: true }),
+      second.addToolApprovalResponse({ id: approval.id, approved: false, reason: 'too dear' }),
+    ]);
+    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
+    await agreed();
+    expect(errors.length).toBe(1);
+    expect(booked.length).toBeLessThan(2);
+    expect(model.calls.length).toBe(2);
+  });
+
+  it('two calls answered in two tabs at the same moment are continued once', async () => {
+    setUp();
+    const origin = tab();
+    const second = tab();
+    await joined(second);
+    await origin.chat.sendMessage({ text: 'book location' });
+    await agreed();
+    const [book, location] = partsOf(second) as unknown as [
+      { approval: { id: string } },
+      { toolCallId: string },
+    ];
+    await Promise.all([
+      origin.addToolApprovalResponse({ id: book.approval.id, approved: true }),
+      second.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' } as never),
+    ]);
+    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
+    await agreed();
+    expect(model.calls.length).toBe(2);
+    expect(posts(origin.client) + posts(second.client)).toBe(1 + 2 + 1);
+    expect(errors).toEqual([]);
+  });
+
+  it('an approval is given after a reload, and the continuation is reloaded in the middle', async () => {
+    setUp();
+    const first = tab();
+    await first.chat.sendMessage({ text: 'book' });
+    await agreed();
+    first.close();
+    tabs.length = 0;
+    const second = tab();
+    await expect.poll(() => statesOf(second)).toEqual(['approval-requested']);
+    const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
+    await second.addToolApprovalResponse({ id: approval.id, approved: true });
+    await expect.poll(() => textOf(second.chat.messages.at(-1))).not.toBe('');
+    second.close();
+    tabs.length = 0;
+    const third = tab();
+    await expect.poll(() => partsOf(third).length).toBe(1);
+    const messages = await agreed();
+    expect(textOf(messages[1])).toBe('said:["2-seats"]');
+    expect(booked.length).toBe(1);
+  });
+
+  it('bad answers: unknown session, message, call; a call that is over; malformed', async () => {
+    setUp();
+    const origin = tab();
+    await origin.chat.sendMessage({ text: 'weather' });
+    const [, message] = await agreed();
+    const call = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
+    const outcome = { state: 'output-available', output: 1 } as const;
+    const over = { messageId: message!.id, toolCallId: call.toolCallId, outcome };
+    await expect(origin.session.answer(over)).rejects.toMatchObject({ code: 'conflict', status: 409 });
+    await expect(origin.session.answer({ ...over, toolCallId: 'x' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(origin.session.answer({ ...over, messageId: 'x' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(
+      origin.session.answer({ ...over, outcome: { state: 'done' } as never }),
+    ).rejects.toMatchObject({ code: 'bad_request', status: 400 });
+    expect((await agreed())[1]).toEqual(message);
+  });
+});

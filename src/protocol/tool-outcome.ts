@@ -1,0 +1,67 @@
+// What somebody answers to a tool call that waits for it. The first answer counts.
+
+import type { UIMessage } from 'ai';
+
+export type ToolOutcome =
+  | { readonly state: 'output-available'; readonly output: unknown }
+  | { readonly state: 'output-error'; readonly errorText: string }
+  | { readonly state: 'approval-responded'; readonly approved: boolean; readonly reason?: string };
+
+type Part = UIMessage['parts'][number];
+
+/** A tool part, read as far as outcomes go. */
+interface ToolPart {
+  readonly toolCallId: string;
+  readonly state: string;
+  readonly approval?: { readonly id: string; readonly approved?: boolean };
+}
+
+/** A message's tool parts. */
+export function toolPartsOf(message: UIMessage): ToolPart[] {
+  return message.parts.flatMap((part) => toolOf(part) ?? []);
+}
+
+function toolOf(part: Part): (ToolPart & Record<string, unknown>) | undefined {
+  return 'toolCallId' in part && 'state' in part
+    ? (part as unknown as ToolPart & Record<string, unknown>) // has both, so it is one
+    : undefined;
+}
+
+/** Whether the call waits for an outcome of this kind. */
+function waitsFor({ state }: ToolPart, outcome: ToolOutcome): boolean {
+  return state === (outcome.state === 'approval-responded' ? 'approval-requested' : 'input-available');
+}
+
+/** `message` with the outcome in place; the same object when none of its calls waits for it. */
+export function withOutcome(message: UIMessage, toolCallId: string, outcome: ToolOutcome): UIMessage {
+  let applied = false;
+  const parts = message.parts.map((part) => {
+    const tool = toolOf(part);
+    if (tool?.toolCallId !== toolCallId || !waitsFor(tool, outcome)) return part;
+    applied = true;
+    if (outcome.state !== 'approval-responded') return { ...part, ...outcome } as Part; // the same call, done
+    const { state, approved, reason } = outcome;
+    const approval = { ...tool.approval, approved, ...(reason !== undefined && { reason }) };
+    return { ...part, state, approval } as Part; // the same call, answered
+  });
+  return applied ? { ...message, parts } : message;
+}
+
+/** The outcomes that a posted message holds, by tool call: what a client may say of it. */
+export function outcomesOf(message: UIMessage): [toolCallId: string, outcome: ToolOutcome][] {
+  return message.parts.flatMap((part): [string, ToolOutcome][] => {
+    const tool = toolOf(part);
+    if (!tool) return [];
+    const { toolCallId, state, approval } = tool;
+    if (state === 'output-available') return [[toolCallId, { state, output: tool['output'] }]];
+    if (state === 'output-error') {
+      const errorText = tool['errorText'];
+      return [[toolCallId, { state, errorText: typeof errorText === 'string' ? errorText : '' }]];
+    }
+    if (state !== 'approval-responded' || !approval) return [];
+    const { approved, reason } = approval as { approved?: unknown; reason?: unknown };
+    return [
+      [toolCallId, { state, approved: approved === true, ...(typeof reason === 'string' && { reason }) }],
+    ];
+  });
+}

@@ -1,0 +1,94 @@
+// An answer to a tool call that waits for somebody: recorded in the log, where the first one counts.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
+import type { ToolOutcomeFrame } from '../protocol/frames.ts';
+import { applyFrame } from '../protocol/session-state.ts';
+import { withOutcome, type ToolOutcome } from '../protocol/tool-outcome.ts';
+import type { Hub } from './hub.ts';
+import { newId } from './id.ts';
+import { retry } from './retry.ts';
+
+export interface ToolAnswer {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+  readonly by?: string;
+}
+
+/** A client may answer a call a moment before the call has reached the log. */
+const appearWithinMs = 3_000;
+
+/** See `SessionHandle.answer`. */
+export async function answerTool(
+  channel: Channel,
+  hub: Hub,
+  { messageId, toolCallId, outcome, by }: ToolAnswer,
+): Promise<UIMessage | undefined> {
+  await hub.refresh();
+  await findCall(hub, messageId, toolCallId);
+  const known = hub.state.byId.get(messageId);
+  if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
+    throw isOver();
+
+  const frame: ToolOutcomeFrame = {
+    type: 'tool-outcome',
+    messageId,
+    toolCallId,
+    outcome,
+    answer: newId(),
+    ...(by !== undefined && { by }),
+  };
+  // A call is approved once, and has an output once.
+  const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
+  const key = `${messageId} ${toolCallId} ${kind}`;
+  if (hub.log.hasKey(key)) throw isOver();
+  let { state } = hub;
+  const entries = await retry(() =>
+    channel.append(hub.session, { key, frames: [frame] }, { after: hub.log.lastId }),
+  );
+  for (const entry of entries) {
+    state = entry.frames.reduce(applyFrame, state);
+    if (entry.key !== key) continue;
+    const [first] = entry.frames;
+    if (first?.type === 'tool-outcome' && first.answer === frame.answer) {
+      return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
+    }
+    break;
+  }
+  throw isOver();
+}
+
+function isOver(): DurableChatError {
+  return new DurableChatError('conflict', 'The tool call does not wait for this answer, or has one already.');
+}
+
+function isWritten({ state }: Pick<Hub, 'state'>, messageId: string): boolean {
+  return state.active.some((run) => run.messageId === messageId);
+}
+
+/** Waits for a call of a message that is being written; throws `not_found` when it does not come. */
+async function findCall(hub: Hub, messageId: string, toolCallId: string): Promise<void> {
+  const isThere = () => {
+    const message = hub.state.byId.get(messageId);
+    return message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId) ?? false;
+  };
+  if (isThere()) return;
+  const run = hub.state.active.find((active) => active.messageId === messageId)?.run;
+  if (run !== undefined) {
+    await hub.watch();
+    let read = 0;
+    let found = false;
+    const look = () => {
+      const chunks = hub.knownChunksOf(run);
+      while (read < chunks.length && !found) {
+        const chunk = chunks[read++]!;
+        found = chunk.type === 'tool-input-available' && chunk.toolCallId === toolCallId;
+      }
+      return found || isThere() || undefined;
+    };
+    if (await hub.until(look, { ms: appearWithinMs })) return;
+  }
+  throw new DurableChatError('not_found', 'There is no such tool call in this session.');
+}
