@@ -44,6 +44,30 @@ describe("the SDK's own chat on a durable route", () => {
     expect(textOf(messages[1])).toBe(Array.from({ length: 30 }, (_, index) => index + 1).join(' '));
   });
 
+  it("resumes by the SDK's own GET {api}/{id}/stream, and is told when there is nothing to resume", async () => {
+    const id = 'resumed / once?';
+    const chat = open(id);
+    const sent = chat.sendMessage({ text: 'count to 40 at 200/s' });
+    await expect.poll(() => textOf(chat.messages[1])).toContain('3');
+    const reloaded = open(id);
+    reloaded.messages = chat.messages.slice(0, 1);
+    await reloaded.resumeStream();
+    await sent;
+    expect(textOf(reloaded.messages[1])).toBe(Array.from({ length: 40 }, (_, index) => index + 1).join(' '));
+    expect(reloaded.messages.map((message) => message.id)).toEqual(
+      chat.messages.map((message) => message.id),
+    );
+    await world.settled();
+    await reloaded.resumeStream();
+    expect(reloaded.status).toBe('ready');
+    expect(client.requests.at(-1)).toEqual({
+      method: 'GET',
+      url: '/api/chat/resumed%20%2F%20once%3F/stream',
+    });
+    expect((await client.fetch('/api/chat/nobody/stream')).status).toBe(204);
+    expect((await client.fetch('/api/chat/%zz/stream')).status).toBe(400);
+  });
+
   it('shows an error of the route as its own', async () => {
     const chat = new PlainChat({
       id: 'x'.repeat(300),

@@ -262,7 +262,13 @@ describe('session state', () => {
           expect(state).toEqual(before);
           state = next;
         }
-        expect(emptySession).toEqual({ order: [], byId: new Map(), active: [], ended: new Map() });
+        expect(emptySession).toEqual({
+          order: [],
+          byId: new Map(),
+          active: [],
+          ended: new Map(),
+          outcomes: [],
+        });
       }),
     );
   });

@@ -1,9 +1,11 @@
 // The answer to a send that another request has already made into a run: that run's stream, from its start.
 
 import type { Hub } from './hub.ts';
-import type { Origin } from './origin.ts';
+import type { Hubs } from './hubs.ts';
+import { createOrigin, type Origin } from './origin.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
+import { runsOf } from '../protocol/session-state.ts';
 
 const appearWithinMs = 10_000;
 
@@ -19,6 +21,35 @@ export async function findRun(hub: Hub, run: string): Promise<void> {
       'conflict',
       'The same send is being accepted by another request. Send it again in a minute.',
     );
+  }
+}
+
+/** The answer to the SDK's own resume: the run that is being written, from its start; 204 when there is none. */
+export async function resume(
+  hubs: Hubs,
+  session: string,
+  waitUntil: (promise: Promise<unknown>) => void,
+): Promise<Response> {
+  const { hub, release } = hubs.acquire(session);
+  try {
+    await hub.watch();
+    const [running] = runsOf(hub.state).filter(({ status }) => status === 'running');
+    if (!running) {
+      release();
+      return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
+    }
+    const origin = createOrigin(running.run);
+    const base = hub.state.byId.get(running.messageId);
+    for (const chunk of base ? chunksOfMessage(base) : []) origin.push(chunk, 0);
+    waitUntil(
+      relayRun(hub, running.run, origin)
+        .catch(() => origin.fail())
+        .finally(release),
+    );
+    return origin.response();
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import { errorResponse, json, readJson } from './http.ts';
 import type { Hubs } from './hubs.ts';
+import { resume } from './attach.ts';
 import { authorized, type Authorize, type Handler, type Settings } from './options.ts';
 import { send } from './send.ts';
 import { createSession } from './session.ts';
@@ -43,9 +44,12 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
   return {
     GET: (request) =>
       answering(async () => {
-        const query = new URL(request.url).searchParams;
-        const sessionId = parseSessionId(query.get('id'));
+        const { searchParams: query, pathname } = new URL(request.url);
+        // The SDK's own way to resume: GET {api}/{id}/stream.
+        const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
+        const sessionId = parseSessionId(query.get('id') ?? (resumed === undefined ? null : decode(resumed)));
         await authorized(authorize, { request, sessionId, action: 'read' });
+        if (query.get('id') === null) return resume(await hubs(), sessionId, options.waitUntil);
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
         return subscribe(await hubs(), sessionId, after);
       }),
@@ -101,6 +105,14 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         );
       }),
   };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new DurableChatError('bad_request', 'The session id in the path is not encoded as a URL wants it.');
+  }
 }
 
 /** Every way of failing ends in a typed answer. */
