@@ -33,7 +33,7 @@ export async function resume(
   const { hub, release } = hubs.acquire(session);
   try {
     await hub.watch();
-    const [running] = runsOf(hub.state).filter(({ status }) => status === 'running');
+    const running = runsOf(hub.state).find(({ status }) => status === 'running');
     if (!running) {
       release();
       return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
