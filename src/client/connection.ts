@@ -4,7 +4,7 @@
 //                    ▲   │ lost             │ lost
 //              retry │   ▼                  ▼
 //                   waiting ◀───────────────┘
-//   any but idle and failed: offline ──▶ offline ──online──▶ connecting
+//   any but idle and failed: offline ──▶ offline ──online──▶ connecting ◀──online── failed
 //   connecting: refused ──▶ failed       any: stop ──▶ idle
 
 import type { DurableChatError } from '../protocol/errors.ts';

@@ -4,6 +4,7 @@
 import type { AbstractChat, ChatInit, ChatStatus, HttpChatTransportInitOptions, UIMessage } from 'ai';
 import type { StopReceipt } from './requests.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './session.ts';
+import { syncChat } from './sync.ts';
 import { bindTools } from './tools.ts';
 import { DurableChatTransport } from './transport.ts';
 
@@ -13,6 +14,8 @@ export type DurableChatInit<M extends UIMessage> = ChatInit<M> & HttpChatTranspo
 export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   readonly chat: C;
   readonly session: DurableSession;
+  /** Keeps the chat equal to the session until the result is called. */
+  connect(): () => void;
   /** Stops the session's runs wherever they work, and this chat's own reading at once (G3). */
   stop(): Promise<StopReceipt>;
   readonly addToolOutput: C['addToolOutput'];
@@ -34,10 +37,14 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     headers: () => resolve(latest().headers) ?? {},
     credentials: () => resolve(latest().credentials) ?? 'same-origin',
   } as const;
-  const session = createSession({ id, ...requests });
+  const custom = init.transport;
+  const session =
+    custom instanceof DurableChatTransport ? custom.session : createSession({ id, ...requests });
+  /** A transport of the app's own knows no session: the chat is then the SDK's, and nothing more. */
+  const isPlain = custom !== undefined && !(custom instanceof DurableChatTransport);
   const { following } = session;
   const transport =
-    init.transport ??
+    custom ??
     new DurableChatTransport<M>({
       session,
       body: () => resolve(latest().body) ?? {},
@@ -86,7 +93,12 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     // The chat's own signatures: what they say of M's tools is for the caller's eyes.
     addToolOutput: tools.addToolOutput as C['addToolOutput'],
     addToolApprovalResponse: tools.addToolApprovalResponse,
+    connect: () => (isPlain ? () => void chat.stop() : syncChat(chat, session)),
     async stop() {
+      if (isPlain) {
+        await chat.stop();
+        return { stopped: [], alreadyEnded: [], pending: [] };
+      }
       const stopped = session.stop();
       const [receipt] = await Promise.all([stopped, chat.stop()]);
       return receipt;

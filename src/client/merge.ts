@@ -18,6 +18,8 @@ export interface MergeInput<M extends UIMessage> {
 /** The messages to show; undefined when that is what is shown already. */
 export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | undefined {
   const { state, shown, isWriting, isPending, mirrored } = input;
+  // A session that the server does not know yet begins with what the app has.
+  if (state.order.length === 0 && state.ended.size === 0) return undefined;
   const local = new Map(shown.map((message) => [message.id, message]));
   const placed = new Set(state.order);
   const merged = state.order.flatMap((id): M[] => {
@@ -34,6 +36,12 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
 }
 
 /** Equal as JSON, which is how the log holds it. An equal message keeps its identity, so nothing re-renders. */
-function equal(a: UIMessage, b: UIMessage): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+function equal(shown: UIMessage, logged: UIMessage): boolean {
+  if (shown === logged || knownEqual.get(shown) === logged) return true;
+  const same = JSON.stringify(shown) === JSON.stringify(logged);
+  if (same) knownEqual.set(shown, logged);
+  return same;
 }
+
+/** Compared once, not with every frame. */
+const knownEqual = new WeakMap<UIMessage, UIMessage>();

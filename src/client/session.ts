@@ -48,6 +48,18 @@ export interface SessionSnapshot {
 /** The server sends something at least every 15 s; after twice that the connection counts as dead. */
 const silenceMs = 30_000;
 
+/** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
+function isFinal(status: number): boolean {
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+}
+
+/** How long a stop waits to learn which run a send has become. */
+const sendWithinMs = 10_000;
+
+function giveUpAfter(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+}
+
 export class DurableSession {
   readonly id: string;
   readonly requests: Requests;
@@ -114,7 +126,7 @@ export class DurableSession {
       receipts.push(await this.requests.stop(this.id, run));
     } catch (error) {
       // The server may hear of the stop before it has made the send into a run.
-      const early = error instanceof DurableChatError && error.code === 'not_found' && sends.length > 0;
+      const early = error instanceof DurableChatError && error.code === 'not_found' && run === undefined;
       if (!early) {
         // What was shown may not be so: ask again.
         this.#resubscribe();
@@ -122,7 +134,7 @@ export class DurableSession {
       }
     }
     for (const send of sends) {
-      const started = await send;
+      const started = await Promise.race([send, giveUpAfter(sendWithinMs)]);
       if (started === undefined || receipts[0]?.stopped.some((stopped) => stopped.run === started)) continue;
       receipts.push(await this.requests.stop(this.id, started));
     }
@@ -155,6 +167,11 @@ export class DurableSession {
     let log = this.#runs.get(run);
     if (!log) this.#runs.set(run, (log = new RunLog(run)));
     return log;
+  }
+
+  /** Lets go of the chunks of a run that is over. */
+  forget(run: string): void {
+    if (!this.#isActive(run)) this.#runs.delete(run);
   }
 
   /** A run from its start, for a chat that did not start it; a run that continues a message begins with that. */
@@ -232,7 +249,7 @@ export class DurableSession {
       dispatch({ type: 'lost' });
     } catch (error) {
       if (error instanceof DurableChatError && error.code === 'invalid_cursor') this.#cursor = undefined;
-      else if (error instanceof DurableChatError && error.status >= 400 && error.status < 500) {
+      else if (error instanceof DurableChatError && isFinal(error.status)) {
         return dispatch({ type: 'refused', error });
       }
       dispatch({ type: 'lost' });
@@ -247,7 +264,8 @@ export class DurableSession {
         this.following.settle(frame.messages.map(({ id }) => id));
         for (const { run, count, chunks } of frame.runs) this.runLog(run).acceptSnapshot(count, chunks);
         for (const [run, log] of this.#runs) {
-          if (this.#isActive(run) && !frame.runs.some((active) => active.run === run)) log.end();
+          const over = this.#isActive(run) || frame.ended.some((end) => end.run === run);
+          if (over && !frame.runs.some((active) => active.run === run)) log.end();
         }
         break;
       case 'message':

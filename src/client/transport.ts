@@ -4,6 +4,7 @@
 
 import {
   DefaultChatTransport,
+  generateId,
   HttpChatTransport,
   type ChatTransport,
   type HttpChatTransportInitOptions,
@@ -39,7 +40,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const { session } = this;
     const { following } = session;
     const last = options.messages.at(-1);
-    if (last?.role === 'user') following.addPending(last.id);
+    // What the log has already is not pending: if it goes, it is gone.
+    const known = session.getSnapshot().state?.order ?? [];
+    if (last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
     const post = new Post(this.#options, options);
     // Followed before anybody learns that the send has its run: it is not to be followed twice.
     const started = post.run.then((run) => {
@@ -51,8 +54,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     if (run === undefined) return new PlainStream<M>().read(response);
 
     const log = session.runLog(run);
-    void pump(response, log, session);
-    return log.stream([], (how) => following.leave(run, how));
+    const read = log.stream([], (how) => following.leave(run, how));
+    void pump(response, log, session)
+      // Somebody who has left the chat does not wait for its end.
+      .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
+      .then(() => session.forget(run));
+    return read;
   }
 
   /** The active run that nobody follows yet, from its start; null when there is none. */
@@ -73,10 +80,13 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const request = options.fetch ?? ((...args) => fetch(...args));
     let tellRun: (run: string | undefined) => void;
     const run = new Promise<string | undefined>((resolve) => (tellRun = resolve));
+    const { prepareSendMessagesRequest: prepare } = options;
     super({
       ...options,
+      ...(prepare && { prepareSendMessagesRequest: completed(prepare) }),
       fetch: async (input, init) => {
         const response = await request(input, { ...init, signal: leave.signal });
+        if (!response.ok) await throwOurs(response);
         tellRun(response.headers.get('x-durable-run') ?? undefined);
         // Now the run can be stopped by its name: leaving stops nothing.
         if (abortSignal?.aborted) leave.abort();
@@ -84,7 +94,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
         return response;
       },
     });
-    const sent = this.sendMessages({ ...send, abortSignal: undefined });
+    const sent = this.sendMessages({ ...send, headers: named(send), abortSignal: undefined });
     this.response = sent as unknown as Promise<ReadableStream<Uint8Array>>; // processResponseStream hands it on
     this.run = Promise.race([run, sent.then(() => undefined)]);
   }
@@ -94,6 +104,32 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
   ): ReadableStream<UIMessageChunk> {
     return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `response`
   }
+}
+
+type Prepare<M extends UIMessage> = NonNullable<
+  HttpChatTransportInitOptions<M>['prepareSendMessagesRequest']
+>;
+
+/** A body of the app's own making, with what the route has to know if it left that out. */
+function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
+  return async (options) => {
+    const prepared = await prepare(options);
+    const { id, trigger, messageId, messages } = options;
+    return { ...prepared, body: { id, trigger, messageId, messages: messages.slice(-1), ...prepared.body } };
+  };
+}
+
+/** Each regeneration and each edit is a wish of its own: its name tells it from an earlier one. */
+function named<M extends UIMessage>(send: Omit<SendOptions<M>, 'abortSignal'>): Record<string, string> {
+  const headers = Object.fromEntries(new Headers(send.headers).entries());
+  if (send.trigger === 'submit-message' && send.messageId === undefined) return headers;
+  return { 'idempotency-key': generateId(), ...headers };
+}
+
+/** Throws what a durable route refused the send with; anything else is the SDK's to report. */
+async function throwOurs(response: Response): Promise<void> {
+  const error = DurableChatError.parse(response.status, await response.clone().text());
+  if (error) throw error;
 }
 
 /** Makes the SDK's own reading of a response available. */
@@ -117,11 +153,11 @@ async function pump(body: ReadableStream<Uint8Array>, log: RunLog, session: Dura
   } catch {
     // The session brings the rest.
   }
-  await finishFromSession(log, session);
 }
 
 /** Keeps the subscription up until the run has ended; gives up only when the subscription cannot be had. */
 function finishFromSession(log: RunLog, session: DurableSession): Promise<void> {
+  if (log.ended) return Promise.resolve();
   return new Promise((resolve) => {
     const close = session.open();
     const check = () => {

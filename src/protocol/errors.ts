@@ -54,16 +54,23 @@ export class DurableChatError extends Error {
     return { error: { code: this.code, message: this.message } };
   }
 
-  /** Rebuilds the error from an HTTP answer; an answer that is not ours keeps its status. */
-  static fromBody(status: number, body: string): DurableChatError {
+  /** The error that an HTTP answer of ours holds; undefined when the answer is not ours. */
+  static parse(status: number, body: string): DurableChatError | undefined {
     try {
       const parsed = (JSON.parse(body) as Partial<ErrorBody>).error;
       if (parsed && Object.hasOwn(statusOf, parsed.code)) {
         return new DurableChatError(parsed.code, parsed.message, { status });
       }
     } catch {
-      // Not JSON, so not ours: the status alone decides.
+      // Not JSON, so not ours.
     }
+    return undefined;
+  }
+
+  /** Rebuilds the error from an HTTP answer; an answer that is not ours keeps its status. */
+  static fromBody(status: number, body: string): DurableChatError {
+    const ours = DurableChatError.parse(status, body);
+    if (ours) return ours;
     const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
     return new DurableChatError(
       // The entry came out of statusOf, so its key is a code.

@@ -1,6 +1,7 @@
 // The records on a session's wire. README.md beside this file is the specification.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
+import type { EndedRun } from './session-state.ts';
 import type { ToolOutcome } from './tool-outcome.ts';
 
 /** Why a run ended. */
@@ -117,6 +118,8 @@ export interface SnapshotFrame {
   readonly messages: readonly UIMessage[];
   /** Active runs, in their order. */
   readonly runs: readonly SnapshotRun[];
+  /** Runs that ended lately, oldest first. */
+  readonly ended: readonly (EndedRun & { readonly run: string })[];
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;

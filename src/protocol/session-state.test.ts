@@ -55,6 +55,7 @@ function snapshotOf(state: SessionState): SnapshotFrame {
       count: 0,
       chunks: [],
     })),
+    ended: [...state.ended].map(([run, end]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };

@@ -87,7 +87,7 @@ export function isFailedStart(reason: RunEndReason, chunks: number): boolean {
 
 /** The run that a send became, if the log knows. */
 export function runOfSend(state: SessionState, key: string): string | undefined {
-  const active = state.active.find(({ send }) => send?.key === key);
+  const active = state.active.find(({ send, stop }) => send?.key === key && !stop);
   if (active) return active.run;
   for (const [run, { sendKey }] of state.ended) if (sendKey === key) return run;
   return undefined;
@@ -218,7 +218,7 @@ function withdrawRun(state: SessionState, id: string, by: string | undefined): S
   };
 }
 
-function fromSnapshot({ messages, runs, outcomes }: SnapshotFrame): SessionState {
+function fromSnapshot({ messages, runs, ended, outcomes }: SnapshotFrame): SessionState {
   const order = messages.map(({ id }) => id);
   for (const { messageId, after } of runs) {
     if (after === undefined || order.includes(messageId)) continue;
@@ -228,7 +228,7 @@ function fromSnapshot({ messages, runs, outcomes }: SnapshotFrame): SessionState
     order,
     byId: new Map(messages.map((message) => [message.id, message])),
     active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
-    ended: new Map(),
+    ended: new Map(ended.map(({ run, ...end }) => [run, end])),
     outcomes,
   };
 }

@@ -2,18 +2,23 @@
 
 // useChat over a durable session. Everything that thinks lives in the client core.
 
-import { Chat, useChat, type UseChatHelpers, type UseChatOptions } from '@ai-sdk/react';
+import { Chat, useChat, type UseChatHelpers } from '@ai-sdk/react';
 import { generateId, type ChatInit, type UIMessage } from 'ai';
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
 import type { Connection } from '../client/connection.ts';
 import type { StopReceipt } from '../client/requests.ts';
 import type { DurableSession, SessionRun } from '../client/session.ts';
-import { syncChat } from '../client/sync.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
-export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> &
-  Pick<UseChatOptions<M>, 'throttle' | 'experimental_throttle'>;
+export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
+  /** How often the messages may render, in milliseconds. Default: with every change. */
+  readonly throttle?: number;
+  /** @deprecated Use `throttle` instead. */
+  readonly experimental_throttle?: number;
+  /** A durable chat always resumes; taken so that `useChat`'s options fit. */
+  readonly resume?: boolean;
+};
 
 /** What `useChat` returns, and the session. */
 export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & {
@@ -47,14 +52,14 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     [id],
   );
   const { chat, session, stop, addToolOutput, addToolApprovalResponse } = bound;
-  useEffect(() => syncChat(chat, session), [chat, session]);
+  useEffect(() => bound.connect(), [bound]);
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
-  const { throttle, experimental_throttle } = options;
+  // `@ai-sdk/react` 3 knows only the second name, 4 both.
+  const wait = options.throttle ?? options.experimental_throttle;
   const helpers = useChat<M>({
     chat,
-    ...(throttle !== undefined && { throttle }),
-    ...(experimental_throttle !== undefined && { experimental_throttle }),
+    ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
   return {
     ...helpers,

@@ -243,16 +243,21 @@ describe('setUp', () => {
   });
 
   it('development without variables is memory, and needs no authorize', async () => {
-    for (const NODE_ENV of ['development', 'test', undefined]) {
+    for (const NODE_ENV of ['development', 'test']) {
       const all = stores();
       expect(await setUp({}, { NODE_ENV }, all)()).toBe(opened.memory);
       expect(all.upstash).not.toHaveBeenCalled();
     }
   });
 
+  it('G10: a runtime that sets no NODE_ENV is closed', () => {
+    expect(() => setUp({}, {}, stores())).toThrow(/authorize/);
+    expect(() => setUp({ authorize }, {}, stores())).toThrow(/UPSTASH_REDIS_REST_URL/);
+  });
+
   it('a channel of one’s own goes before all variables', async () => {
     expect(await setUp({ authorize, channel: own }, { ...production, ...upstash }, stores())()).toBe(own);
-    expect(await setUp({ channel: own }, {}, stores())()).toBe(own);
+    expect(await setUp({ channel: own, authorize }, {}, stores())()).toBe(own);
   });
 
   it('opens nothing before the first use, and then one', async () => {
@@ -266,7 +271,7 @@ describe('setUp', () => {
   // `??` lets an empty variable, which dashboards and .env files make, hide the pair that is set.
   it('an empty Upstash variable does not hide the KV pair', async () => {
     const env = { ...kv, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' };
-    expect(await setUp({}, env, stores())()).toBe(opened.upstash);
+    expect(await setUp({ authorize }, env, stores())()).toBe(opened.upstash);
   });
 
   // Url and token are looked up apart from each other, here and in upstashChannel.

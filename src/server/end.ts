@@ -5,7 +5,7 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import { foldMessage } from './fold.ts';
-import { retry } from './retry.ts';
+import { patiently, retry } from './retry.ts';
 
 export interface EndOptions {
   readonly channel: Channel;
@@ -25,8 +25,8 @@ export interface EndOptions {
 export async function endRun(options: EndOptions): Promise<Closure> {
   const { channel, session, run, base } = options;
   const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
-  const closure = await retry(() => channel.close(session, run, options.closure, how));
-  const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0))).chunks;
+  const closure = await retry(() => channel.close(session, run, options.closure, how), patiently);
+  const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0), patiently)).chunks;
   const message = await foldMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
     type: 'run-end',
@@ -38,7 +38,8 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
-  await retry(() => channel.append(session, { key: `${run} end`, frames: [frame] }, { lease }));
+  const entry = { key: `${run} end`, frames: [frame] };
+  await retry(() => channel.append(session, entry, { lease }), patiently);
   return closure;
 }
 

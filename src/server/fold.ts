@@ -32,7 +32,11 @@ export async function foldMessage(
   return message && message.parts.length > 0 ? closeParts(message, reason) : undefined;
 }
 
-const unfinished: Readonly<Record<Exclude<RunEndReason, 'finish'>, string>> = {
+/** Why a call will not be completed; `passed` when the conversation has gone on without it. */
+type Closing = RunEndReason | 'passed';
+
+const unfinished: Readonly<Record<Exclude<Closing, 'finish'>, string>> = {
+  passed: 'The conversation went on before this tool call was complete.',
   stop: 'The run was stopped before this tool call was complete.',
   error: 'The run failed before this tool call was complete.',
   interrupted: 'The run was interrupted before this tool call was complete.',
@@ -41,11 +45,11 @@ const unfinished: Readonly<Record<Exclude<RunEndReason, 'finish'>, string>> = {
 type Part = UIMessage['parts'][number];
 
 /** Text is done, and no tool call is left open unless somebody can still answer it. */
-export function closeParts(message: UIMessage, reason: RunEndReason): UIMessage {
+export function closeParts(message: UIMessage, reason: Closing): UIMessage {
   return { ...message, parts: message.parts.map((part) => closePart(part, reason)) };
 }
 
-function closePart(part: Part, reason: RunEndReason): Part {
+function closePart(part: Part, reason: Closing): Part {
   if (part.type === 'text' || part.type === 'reasoning') {
     return part.state === 'streaming' ? { ...part, state: 'done' } : part;
   }
@@ -64,7 +68,7 @@ function closePart(part: Part, reason: RunEndReason): Part {
 }
 
 /** Whether nobody will complete the call any more. A finished run leaves open what a person can still answer. */
-function isOpen(part: Extract<Part, { toolCallId: string }>, reason: RunEndReason): boolean {
+function isOpen(part: Extract<Part, { toolCallId: string }>, reason: Closing): boolean {
   switch (part.state) {
     case 'input-streaming':
       return true;

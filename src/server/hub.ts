@@ -7,6 +7,7 @@ import type { UIMessageChunk } from 'ai';
 import type { Channel, Subscription, Wake } from '../channel/channel.ts';
 import type { SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
+import { retry } from './retry.ts';
 
 interface RunBuffer {
   chunks: UIMessageChunk[];
@@ -23,6 +24,8 @@ export interface Patience {
 const activeSilenceMs = 3_000;
 /** The same otherwise. */
 const idleSilenceMs = 20_000;
+/** How long a session's first reader waits for the subscription to stand. */
+const subscribeWithinMs = 1_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
 
@@ -112,7 +115,12 @@ export class Hub {
 
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
   watch(): Promise<void> {
-    this.#watched ??= this.ready.then(() => this.#serially(() => this.#readRuns()));
+    if (!this.#watched) {
+      const watched = this.ready.then(() => this.#serially(() => this.#readRuns()));
+      this.#watched = watched;
+      // A read that failed is tried again by the next who asks.
+      watched.catch(() => (this.#watched = undefined));
+    }
     return this.#watched;
   }
 
@@ -124,10 +132,17 @@ export class Hub {
   }
 
   async #open(): Promise<void> {
-    // Subscribed first, read second: nothing falls between the two.
-    await this.#subscribe().catch(() => {});
-    await this.refresh();
+    // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for; what
+    // it may have missed is read once it stands.
     this.#listenForSilence();
+    let late = false;
+    const subscribed = this.#subscribe().then(
+      () => (late ? this.refresh().catch(() => {}) : undefined),
+      () => {}, // the next silence tries again
+    );
+    await Promise.race([subscribed, new Promise((resolve) => setTimeout(resolve, subscribeWithinMs))]);
+    late = true;
+    await retry(() => this.refresh(), { attempts: 3 });
   }
 
   async #subscribe(): Promise<void> {

@@ -37,8 +37,10 @@ export function createHubs(channel: Channel, onSuspect: (session: string, run: s
         const created: Entry = { hub, users: 0 };
         entry = created;
         used.set(session, created);
-        // A hub that could not read is of no use to whoever comes next.
-        hub.ready.catch(() => drop(created));
+        // A hub that could not read is of no use to whoever comes next; who has it keeps it, and it tries on.
+        hub.ready.catch(() => {
+          if (used.get(session) === created) used.delete(session);
+        });
       }
       const held = entry;
       clearTimeout(held.timer);

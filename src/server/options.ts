@@ -31,6 +31,12 @@ export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Autho
  */
 export type WhenBusy = 'queue' | 'interrupt' | 'reject' | 'parallel';
 
+/** Where an error happened, as far as that is known. */
+export interface ErrorContext {
+  readonly sessionId?: string;
+  readonly run?: string;
+}
+
 export interface DurableChatOptions {
   /** Where sessions live. Default: Upstash when its variables are set; in development, memory. */
   readonly channel?: Channel;
@@ -54,7 +60,7 @@ export interface DurableChatOptions {
    * Told of what failed behind an answer: a handler that threw, a store that stayed away. The error may hold
    * chat text. Default: its name is written to the console, and nothing else of it.
    */
-  readonly onError?: (error: unknown, context: { readonly sessionId: string; readonly run: string }) => void;
+  readonly onError?: (error: unknown, context: ErrorContext) => void;
 }
 
 /** The second argument of a handler. */
@@ -97,9 +103,9 @@ export function settingsOf(options: DurableChatOptions): Settings {
   };
 }
 
-function logName(error: unknown, { run }: { readonly run: string }): void {
+function logName(error: unknown, { run = 'none' }: ErrorContext): void {
   const name = error instanceof Error ? error.name : typeof error;
-  console.error(`durable-chat: run ${run} failed (${name}). Pass onError to see the error itself.`);
+  console.error(`durable-chat: ${name} (run: ${run}). Pass onError to see the error itself.`);
 }
 
 /** Who is asking; throws a Response or a `DurableChatError` for a no. */

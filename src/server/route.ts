@@ -43,7 +43,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
   return {
     GET: (request) =>
-      answering(async () => {
+      answering(settings, async () => {
         const { searchParams: query, pathname } = new URL(request.url);
         // The SDK's own way to resume: GET {api}/{id}/stream.
         const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
@@ -55,7 +55,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
       }),
 
     POST: (request, context) =>
-      answering(async () => {
+      answering(settings, async () => {
         const posted = await readJson(request, settings.maxBodyBytes);
         if (isAnswer(posted)) {
           const { id: sessionId, ...answer } = parseAnswer(posted);
@@ -87,7 +87,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
       }),
 
     DELETE: (request) =>
-      answering(async () => {
+      answering(settings, async () => {
         const query = new URL(request.url).searchParams;
         const sessionId = parseSessionId(query.get('id'));
         const run = parseRunId(query.get('run'));
@@ -116,11 +116,15 @@ function decode(part: string): string {
 }
 
 /** Every way of failing ends in a typed answer. */
-async function answering(respond: () => Promise<Response>): Promise<Response> {
+async function answering(settings: Settings, respond: () => Promise<Response>): Promise<Response> {
   try {
     return await respond();
   } catch (error) {
-    return error instanceof Response ? error : errorResponse(error);
+    if (error instanceof Response) return error;
+    // A framework's own way of answering, such as Next's redirect().
+    if (error instanceof Error && 'digest' in error) throw error;
+    if (!(error instanceof DurableChatError)) settings.onError(error, {});
+    return errorResponse(error);
   }
 }
 

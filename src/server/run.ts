@@ -8,8 +8,9 @@ import { historyOf, isItsTurn } from '../protocol/session-state.ts';
 import { endRun, reap } from './end.ts';
 import type { Hub } from './hub.ts';
 import type { Origin } from './origin.ts';
+import { patiently, retry } from './retry.ts';
 import { sourceOf, withMessageId } from './source.ts';
-import { createWriter } from './writer.ts';
+import { createWriter, type Writer } from './writer.ts';
 
 export interface RunOptions {
   readonly channel: Channel;
@@ -60,7 +61,9 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,
   });
-  const emit = (chunk: UIMessageChunk) => {
+  const emit = (emitted: UIMessageChunk) => {
+    // As it is now, for everybody: the app may go on changing what it has handed over.
+    const chunk = 'delta' in emitted ? emitted : (JSON.parse(JSON.stringify(emitted)) as UIMessageChunk);
     chunks.push(chunk);
     origin.push(chunk, chunks.length);
     writer.push(chunk);
@@ -86,15 +89,37 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     if (!stopped) tellStarted({ type: 'failed', error: failure });
   }
   tellStarted({ type: 'streaming' });
+  const ended = finish(options, writer, control, { closure, chunks, base });
+  // A client takes the end of its stream for the end of the run: what it does next has to find it so. A store
+  // that is away keeps it waiting no longer than this.
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, doneWithinMs)));
+  await Promise.race([ended.catch(() => {}), late]);
+  clearTimeout(timer);
   origin.done();
+  return ended;
+}
+
+const doneWithinMs = 2_000;
+
+/** Stores what is left to store, and ends the run. */
+async function finish(
+  { channel, session, run, send }: RunOptions,
+  writer: Writer,
+  control: StopControl,
+  {
+    closure,
+    chunks,
+    base,
+  }: { closure: Closure; chunks: readonly UIMessageChunk[]; base: UIMessage | undefined },
+): Promise<Closure> {
   try {
     // Chunks that a closed run refused are not part of it.
     const own = (await writer.drain()) === 'stored' ? { chunks } : {};
     // From here on a heartbeat would only bring the lease back that the end gives up.
     control.close();
     // A send that came to nothing may be sent again.
-    const release = !options.send.once || chunks.length === 0;
-    const claim = release ? options.send.key : undefined;
+    const claim = !send.once || chunks.length === 0 ? send.key : undefined;
     return await endRun({ channel, session, run, base, closure, claim, ...own });
   } finally {
     control.close();
@@ -217,7 +242,7 @@ async function waitForTurn(
   { channel, hub, session, run, messageId, leaseMs }: RunOptions,
   signal: AbortSignal,
 ): Promise<readonly UIMessage[] | undefined> {
-  await hub.ready;
+  await retry(() => hub.refresh(), patiently);
   while (!signal.aborted && !isItsTurn(hub.state, run)) {
     const first = hub.state.active[0];
     const ended = hub.state.ended.get(run);

@@ -4,7 +4,7 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { RunStartFrame } from '../protocol/frames.ts';
+import type { LogEntry, RunStartFrame } from '../protocol/frames.ts';
 import {
   historyOf,
   isItsTurn,
@@ -63,11 +63,17 @@ async function accept(options: SendOptions): Promise<Accepted> {
   const whenBusy = policyOf(settings, body);
   const run = newId();
   const key = sendOf(body, named);
-  const claimed = await channel.claim(session, key.key, run);
+  let claimed = await channel.claim(session, key.key, run);
+  let log = logOf(claimed.entries);
+  const stopping = log.state.active.find((active) => active.run === claimed.run && active.stop);
+  if (stopping) {
+    // The same wish again, while what it became the first time is being stopped.
+    await waitUntilEnded(options, stopping.run);
+    claimed = await channel.claim(session, key.key, run);
+    log = logOf(claimed.entries);
+  }
   if (claimed.run !== run) return { type: 'attach', run: claimed.run };
   try {
-    const log = new Log();
-    for (const entry of claimed.entries) log.add(entry);
     const known = runOfSend(log.state, key.key);
     if (known !== undefined) return { type: 'attach', run: known };
 
@@ -124,18 +130,29 @@ async function accept(options: SendOptions): Promise<Accepted> {
  * A client continues a message as soon as it has all of it, which is a moment before the log has: the run that
  * writes the message is waited for.
  */
-async function waitUntilWritten({ channel, hubs, body, settings }: SendOptions, log: Log): Promise<void> {
+async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
+  const { channel, body } = options;
   const last = body.messages.at(-1);
   const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
   if (!writer) return;
+  await waitUntilEnded(options, writer.run);
+  for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
+}
+
+async function waitUntilEnded({ hubs, body, settings }: SendOptions, run: string): Promise<void> {
   const { hub, release } = hubs.acquire(body.id);
   try {
     await hub.ready;
-    await hub.until(() => hub.state.ended.has(writer.run) || undefined, { ms: settings.leaseMs });
+    await hub.until(() => hub.state.ended.has(run) || undefined, { ms: settings.leaseMs });
   } finally {
     release();
   }
-  for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
+}
+
+function logOf(entries: readonly LogEntry[]): Log {
+  const log = new Log();
+  for (const entry of entries) log.add(entry);
+  return log;
 }
 
 /** What the app lets this send do when the session is busy. */
@@ -187,6 +204,9 @@ async function produce(
     call: (history, signal) => call({ id: run, messageId: plan.messageId }, history, signal),
   });
   waitUntil(ended.catch(onError).finally(lease.release));
+  void started.then((outcome) => {
+    if (outcome.type === 'failed') onError(outcome.error.cause ?? outcome.error);
+  });
   // A send that waits for its turn is answered now; its client knows the run by the header.
   return answer(queued ? { type: 'streaming' } : await started);
 
@@ -197,7 +217,6 @@ async function produce(
       case 'refused':
         return outcome.response;
       case 'failed':
-        onError(outcome.error.cause ?? outcome.error);
         throw outcome.error;
       default:
         return outcome satisfies never;

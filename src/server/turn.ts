@@ -7,6 +7,7 @@ import { digest } from '../protocol/digest.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import type { SessionState } from '../protocol/session-state.ts';
 import { outcomesOf, toolPartsOf, withOutcome } from '../protocol/tool-outcome.ts';
+import { closeParts } from './fold.ts';
 import type { SendBody } from './validate.ts';
 
 export interface Plan {
@@ -47,7 +48,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
   }
   return {
-    frames: [...seed, ...truncation(target), write],
+    frames: [...seed, ...truncation(target), ...passing(state, target), write],
     messageId: newMessageId,
     sent: last.id,
     displaced: displacedBy(state, target),
@@ -79,6 +80,16 @@ function regenerated(state: SessionState, body: SendBody, last: UIMessage): stri
   return index === -1 ? undefined : state.order[index + 1];
 }
 
+/** A tool call that the conversation goes past is not answered any more: the next turn has to work (G11). */
+function passing(state: SessionState, target: string | undefined): LogFrame[] {
+  const before = target === undefined ? state.order : state.order.slice(0, state.order.indexOf(target));
+  const previous = state.byId.get(before.at(-1) ?? '');
+  if (previous?.role !== 'assistant' || state.active.some(({ messageId }) => messageId === previous.id))
+    return [];
+  const message = closeParts(previous, 'passed');
+  return JSON.stringify(message) === JSON.stringify(previous) ? [] : [{ type: 'message', message }];
+}
+
 function truncation(messageId: string | undefined): LogFrame[] {
   return messageId === undefined ? [] : [{ type: 'truncate', messageId }];
 }
@@ -101,19 +112,24 @@ export interface SendKey {
 }
 
 /**
- * The name under which a send is claimed (G5). A client can name it; else a new message names it itself.
- * Asking again for an answer to the same message is a wish of its own once the earlier run has ended, so
- * that name counts only as long as its run.
+ * The name under which a send is claimed (G5). A continuation is named by what it continues. Anything else a
+ * client can name; where it does not, a new message names itself, and asking again for an answer is named by its
+ * content, as long as its run.
  */
 export function sendOf(body: SendBody, named: string | null): SendKey {
-  if (named !== null) return { key: `named ${named}`, once: true };
   const last = body.messages.at(-1)!; // validated as not empty
+  if (last.role === 'assistant') {
+    // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
+    return { key: `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`, once: false };
+  }
+  if (named !== null) return { key: `named ${named}`, once: true };
   if (body.trigger === 'submit-message' && body.messageId === undefined) {
     return { key: `message ${last.id}`, once: true };
   }
-  // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
-  const content = digest(JSON.stringify(last.role === 'assistant' ? statesOf(last) : last));
-  return { key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${content}`, once: false };
+  return {
+    key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${digest(JSON.stringify(last))}`,
+    once: false,
+  };
 }
 
 function statesOf(message: UIMessage): unknown {

@@ -4,7 +4,7 @@
 import type { UIMessageChunk } from 'ai';
 import { compact } from '../protocol/compact.ts';
 import { decodeCursor, encodeCursor } from '../protocol/cursor.ts';
-import type { Frame, LogEntry, SnapshotFrame } from '../protocol/frames.ts';
+import type { Frame, LogEntry, LogFrame, SnapshotFrame } from '../protocol/frames.ts';
 import { messagesOf } from '../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
 
@@ -21,6 +21,9 @@ interface Place {
   /** Active runs, and how many of their chunks have been seen. */
   runs: Map<string, number>;
 }
+
+/** How many ended runs a snapshot tells of: a viewer may wait for the end of one it knows. */
+const endedKept = 20;
 
 export interface Viewer {
   /** Frames from the viewer's place on, until `signal` aborts. To be called once. */
@@ -95,12 +98,13 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     type: 'snapshot',
     messages: messagesOf(state),
     runs: await Promise.all(
-      runs.map(async (run) => ({
+      runs.map(async ({ send: _, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
+    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _, ...end }]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };
@@ -129,7 +133,8 @@ async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, voi
     }
     place.index++;
     place.log = entry.id;
-    for (const [index, frame] of entry.frames.entries()) {
+    for (const [index, kept] of entry.frames.entries()) {
+      const frame = forViewers(kept);
       yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
     }
   }
@@ -148,6 +153,13 @@ function* chunksFrom(
   const from = place.runs.get(run) ?? 0;
   place.runs.set(run, from + chunks.length);
   yield { frame: { type: 'chunks', run, from, chunks }, cursor: cursorOf(hub, place) };
+}
+
+/** What a client called its send is not for others. */
+function forViewers(frame: LogFrame): LogFrame {
+  if (frame.type !== 'run-start') return frame;
+  const { send: _, ...rest } = frame;
+  return rest;
 }
 
 function cursorOf(hub: Hub, place: Place): string {

@@ -141,27 +141,6 @@ describe('writer', () => {
     ]);
   });
 
-  it('G8: after it gave up, the next chunk starts it again, without loss or double', async () => {
-    let down = true;
-    const stored: UIMessageChunk[] = [];
-    const writer = createWriter({
-      flushIntervalMs: 0,
-      onClosed: () => {},
-      write: async (from, chunks) => {
-        if (down) throw new Error('down');
-        stored.splice(from, stored.length, ...chunks);
-        return 'stored';
-      },
-    });
-    writer.push(text('a'));
-    await expect(writer.drain()).rejects.toThrow('down');
-    expect(writer.stored).toBe(0);
-    down = false;
-    writer.push(text('b'));
-    expect(await writer.drain()).toBe('stored');
-    expect(stored).toEqual([text('a'), text('b')]);
-  });
-
   it('G1: whatever fails and whenever chunks come, all are stored once and in order', async () => {
     const plan = fc.record({
       pushes: fc.array(fc.nat(3), { minLength: 1, maxLength: 30 }),

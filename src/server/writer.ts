@@ -2,7 +2,7 @@
 // arrives meanwhile is the next batch. Nothing here is ever waited for by the origin.
 
 import type { UIMessageChunk } from 'ai';
-import { retry } from './retry.ts';
+import { patiently, retry } from './retry.ts';
 
 export type WriteResult = 'stored' | 'closed';
 
@@ -40,7 +40,7 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
       while (pending.length > 0 && !closed) {
         const batch = takeBatch(pending);
         const rested = rest();
-        const result = await retry(() => write(stored, batch));
+        const result = await retry(() => write(stored, batch), patiently);
         if (result === 'closed') {
           closed = true;
           onClosed();

@@ -3,7 +3,6 @@
 import { AbstractChat, type ChatInit, type ChatState, type ChatStatus, type UIMessage } from 'ai';
 import { bindChat, type BoundChat } from '../client/durable-chat.ts';
 import { DurableSession } from '../client/session.ts';
-import { syncChat } from '../client/sync.ts';
 import type { Client } from './world.fixture.ts';
 
 class PlainState implements ChatState<UIMessage> {
@@ -48,7 +47,7 @@ export function openTab(
     (options) => new PlainChat(options),
     (options) => new DurableSession({ ...options, retryDelay: () => 5 }),
   );
-  return { ...bound, client, close: syncChat(bound.chat, bound.session) };
+  return { ...bound, client, close: bound.connect() };
 }
 
 export function textOf(message: UIMessage | undefined): string {

@@ -1,0 +1,60 @@
+import { expect } from '@playwright/test';
+import {
+  assistant,
+  booked,
+  count,
+  expectConversation,
+  expectTools,
+  notBooked,
+  posted,
+  you,
+} from './support/conversation.ts';
+import { test } from './support/test.ts';
+
+const title = 'Book a table for 2 at 20:00';
+
+test('what one tab asks for can be approved in another, and happens once', async ({ openTab }) => {
+  const asker = await openTab();
+  const other = await openTab();
+  await asker.send('book a table');
+  await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
+  await expectConversation([asker, other], [you('book a table'), assistant('')]);
+  await other.press('Approve');
+
+  await expectConversation([asker, other], [you('book a table'), assistant(booked)]);
+  await expectTools([asker, other], [{ title, state: 'done' }]);
+  expect(posted([asker, other], 'submit-message')).toBe(2);
+  await asker.reload();
+  await expectConversation([asker, other, await openTab()], [you('book a table'), assistant(booked)]);
+  expect(posted([asker, other], 'submit-message')).toBe(2);
+});
+
+test('what waits for approval still waits after a reload, and can be denied', async ({ openTab }) => {
+  const asker = await openTab();
+  const other = await openTab();
+  await asker.send('book a table');
+  await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
+  await asker.reload();
+  await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
+  await asker.press('Deny');
+
+  const denied = [you('book a table'), assistant(notBooked)];
+  await expectConversation([asker, other], denied);
+  await expectTools([asker, other], [{ title, state: 'denied' }]);
+  await other.send('count to 20 at 50/s');
+  const turns = [...denied, you('count to 20 at 50/s'), assistant(count(20))];
+  await expectConversation([asker, other], turns);
+});
+
+test('approved in two tabs at once, it happens once', async ({ openTab, expectProblems }) => {
+  // The browser itself says so of the answer that came second.
+  expectProblems(/status of 409/);
+  const asker = await openTab();
+  const other = await openTab();
+  await asker.send('book a table');
+  await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
+  await Promise.all([asker.press('Approve'), other.press('Approve')]);
+  await expectConversation([asker, other], [you('book a table'), assistant(booked)]);
+  await expectTools([asker, other], [{ title, state: 'done' }]);
+  expect(posted([asker, other], 'submit-message')).toBe(2);
+});

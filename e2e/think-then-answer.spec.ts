@@ -1,0 +1,34 @@
+import { expect } from '@playwright/test';
+import { assistant, expectConversation, you } from './support/conversation.ts';
+import type { Tab } from './support/tab.ts';
+import { test } from './support/test.ts';
+
+const turn = [
+  you('think about snow'),
+  assistant('I have thought about snow: there is less to it than it seems, and that is the good part.'),
+];
+
+test('thoughts come first, are the same in every tab, and survive a reload', async ({ openTab }) => {
+  const tab = await openTab();
+  const other = await openTab();
+  await tab.send('think about snow');
+  for (const one of [tab, other]) await expect(one.page.getByText('Thinking…')).toBeVisible();
+  await tab.page.reload();
+  await expectConversation([tab, other], turn);
+
+  const thoughts = await thoughtsOf(tab);
+  expect(thoughts).toMatch(/^Somebody wants me to think about snow\. .* What remains is short\.$/);
+  expect(await thoughtsOf(other)).toBe(thoughts);
+  await other.reload();
+  await expectConversation([tab, other], turn);
+  expect(await thoughtsOf(other)).toBe(thoughts);
+});
+
+/** Unfolds the thoughts, and folds them again. */
+async function thoughtsOf({ page }: Tab): Promise<string> {
+  const fold = page.getByText('Thoughts', { exact: true });
+  await fold.click();
+  const thoughts = await page.getByTestId('thoughts').innerText();
+  await fold.click();
+  return thoughts;
+}

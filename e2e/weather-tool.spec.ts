@@ -1,0 +1,33 @@
+import { expect } from '@playwright/test';
+import { assistant, expectConversation, expectTools, rainy, you } from './support/conversation.ts';
+import { test } from './support/test.ts';
+
+test('an answer in two steps survives a reload while its tool runs', async ({ openTab }) => {
+  const tab = await openTab();
+  const other = await openTab();
+  await tab.send('weather in Lisbon');
+  await expectTools([tab, other], [{ title: 'Weather in Lisbon', state: 'running' }]);
+  await tab.page.reload();
+  await expectTools([tab], [{ title: 'Weather in Lisbon', state: 'running' }]);
+  expect(await tab.status()).toBe('streaming');
+
+  const turn = [you('weather in Lisbon'), assistant(rainy)];
+  await expectConversation([tab, other], turn);
+  await expectTools([tab, other], [{ title: 'Weather in Lisbon', state: 'done' }]);
+  await other.reload();
+  await expectConversation([tab, other, await openTab()], turn);
+  await expectTools([tab, other], [{ title: 'Weather in Lisbon', state: 'done' }]);
+});
+
+test('a tool that fails says so, and the answer goes on', async ({ openTab }) => {
+  const tab = await openTab();
+  const other = await openTab();
+  await tab.send('weather in Atlantis');
+  const turn = [you('weather in Atlantis'), assistant('I could not find out about the weather in Atlantis.')];
+  await expectConversation([tab, other], turn);
+  await expectTools([tab, other], [{ title: 'Weather in Atlantis', state: 'failed' }]);
+
+  await other.send('weather in Lisbon');
+  const turns = [...turn, you('weather in Lisbon'), assistant(rainy)];
+  await expectConversation([tab, other], turns);
+});
