@@ -67,8 +67,8 @@ export interface DurableChatOptions {
 export interface HandlerContext<Params = unknown> {
   readonly session: SessionHandle;
   readonly run: { readonly id: string; readonly messageId: string };
-  /** The route's parameters, where the framework has them. */
-  readonly params?: Params;
+  /** The route's parameters, as the framework gives them; undefined where it gives none. */
+  readonly params: Params;
 }
 
 /**

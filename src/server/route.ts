@@ -81,7 +81,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
             options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
               session: sessionOf(body.id),
               run,
-              ...(context?.params !== undefined && { params: context.params }),
+              params: context?.params as Params, // undefined is what there is outside of a framework
             }),
         });
       }),
