@@ -26,6 +26,7 @@ test('what one tab asks for can be approved in another, and happens once', async
   expect(posted([asker, other], 'submit-message')).toBe(2);
   await asker.reload();
   await expectConversation([asker, other, await openTab()], [you('book a table'), assistant(booked)]);
+  expect(posted([asker, other], 'tool-outcome')).toBe(1);
   expect(posted([asker, other], 'submit-message')).toBe(2);
 });
 
@@ -53,8 +54,19 @@ test('approved in two tabs at once, it happens once', async ({ openTab, expectPr
   const other = await openTab();
   await asker.send('book a table');
   await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
-  await Promise.all([asker.press('Approve'), other.press('Approve')]);
+  let release = () => {};
+  const pressed = new Promise<void>((resolve) => (release = resolve));
+  for (const tab of [asker, other]) {
+    // Held back until both are on their way: else the first would take the button from under the second.
+    await tab.page.route('**/api/chat', async (route) => {
+      await pressed;
+      await route.continue();
+    });
+    await tab.press('Approve');
+  }
+  release();
   await expectConversation([asker, other], [you('book a table'), assistant(booked)]);
   await expectTools([asker, other], [{ title, state: 'done' }]);
+  expect(posted([asker, other], 'tool-outcome')).toBe(2);
   expect(posted([asker, other], 'submit-message')).toBe(2);
 });

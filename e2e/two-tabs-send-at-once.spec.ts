@@ -9,7 +9,7 @@ test('two tabs that send at once get both answers, in one order', async ({ openT
     [you('count to 61 at 50/s'), assistant(count(61))],
   ] as const;
   await Promise.all(tabs.map((tab, index) => tab.type(turns[index]![0].text)));
-  await Promise.all(tabs.map((tab) => tab.page.getByRole('button', { name: 'Send' }).click()));
+  await Promise.all(tabs.map((tab) => tab.page.getByRole('button', { name: 'Send', exact: true }).click()));
 
   await expect.poll(async () => (await tabs[0].messages()).at(-1)?.text).toMatch(/ 6[01]$/);
   await expectReady(tabs);

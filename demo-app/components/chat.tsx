@@ -2,7 +2,9 @@
 'use client';
 
 import { useState } from 'react';
+import { ActionsContext, useChatActions, type Actions } from '../lib/actions';
 import { useDemoChat } from '../lib/chat';
+import { isRunning, itemsOf } from '../lib/items';
 import { useStickToBottom } from '../lib/use-stick-to-bottom';
 import styles from './chat.module.css';
 import { Composer } from './composer';
@@ -12,25 +14,35 @@ import { MessageList } from './message-list';
 import { Notice } from './notice';
 import { TopBar } from './top-bar';
 
-export function Chat({ id, modelName }: { id: string; modelName: string | undefined }) {
-  const { messages, status, error, connection, ...chat } = useDemoChat(id);
-  const [known, setKnown] = useState(false);
-  const [stopFailure, setStopFailure] = useState<Error>();
-  const { scroller, content, away, jump } = useStickToBottom(messages.length > 0);
+type Failure = { action: keyof Actions | 'stop'; error: unknown };
 
-  const running = status === 'submitted' || status === 'streaming';
+export function Chat({ id, modelName }: { id: string; modelName: string | undefined }) {
+  const [failure, setFailure] = useState<Failure>();
+  const fail = (error: unknown, action: Failure['action']) => {
+    // Somebody was faster, or its turn has come: the page shows that already.
+    if (codeOf(error) !== 'conflict') setFailure({ action, error });
+  };
+  const chat = useDemoChat(id, (cause) => fail(cause, 'answer'));
+  const { messages, status, error, connection } = chat;
+  const [known, setKnown] = useState(false);
+  const { scroller, content, away, jump } = useStickToBottom(messages.length > 0);
+  const actions = useChatActions(chat, fail);
+
+  const running = isRunning(chat);
   // Before the first connection has brought the history, an empty list says nothing about the chat.
   if (connection === 'connected' && !known) setKnown(true);
   const empty = messages.length === 0 && known;
 
-  const send = (text: string) => {
+  const send = (text: string, now = false) => {
     jump();
-    void chat.sendMessage({ text });
+    setFailure(undefined);
+    void chat.sendMessage({ text }, now ? { body: { whenBusy: 'interrupt' } } : {});
   };
   const stop = () => {
-    setStopFailure(undefined);
-    Promise.resolve(chat.stop()).catch((cause: unknown) => setStopFailure(asError(cause)));
+    setFailure(undefined);
+    Promise.resolve(chat.stop()).catch((cause: unknown) => fail(cause, 'stop'));
   };
+  const stopFailed = failure?.action === 'stop';
 
   return (
     <div className={styles.chat} data-status={status} data-connection={connection}>
@@ -41,19 +53,21 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
             {empty ? (
               <EmptyState modelName={modelName} onPick={send} />
             ) : (
-              <MessageList messages={messages} status={status} />
+              <ActionsContext value={actions}>
+                <MessageList items={itemsOf(chat)} running={running} />
+              </ActionsContext>
             )}
           </div>
         </div>
         <JumpButton hidden={!away} running={running} onJump={jump} />
       </main>
       <footer className={styles.dock}>
-        {stopFailure && running ? (
+        {failure && failure.error !== error && (running || !stopFailed) ? (
           <Notice
-            title="Stop did not get through"
-            detail="The answer is still being written."
-            onRetry={stop}
-            onDismiss={() => setStopFailure(undefined)}
+            title={stopFailed ? 'Stop did not get through' : 'That did not get through'}
+            detail={stopFailed ? 'The answer is still being written.' : messageOf(failure.error)}
+            {...(stopFailed && { onRetry: stop })}
+            onDismiss={() => setFailure(undefined)}
           />
         ) : (
           error && <ErrorNotice error={error} onRetry={chat.regenerate} onDismiss={chat.clearError} />
@@ -77,6 +91,10 @@ function ErrorNotice(props: { error: Error; onRetry: () => Promise<void>; onDism
   );
 }
 
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause));
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function codeOf(cause: unknown): unknown {
+  return typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
 }

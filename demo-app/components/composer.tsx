@@ -2,13 +2,15 @@
 'use client';
 
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import type { KeyboardEvent, MouseEvent, SubmitEvent } from 'react';
+import type { KeyboardEvent, SubmitEvent } from 'react';
+import { grow, isSubmit } from '../lib/text-box';
 import styles from './composer.module.css';
 import { SendIcon, StopIcon } from './icons';
 
 export interface ComposerProps {
   running: boolean;
-  onSend: (text: string) => void;
+  /** With `now`, whatever is being written is stopped for it; without, it waits for its turn. */
+  onSend: (text: string, now?: boolean) => void;
   onStop: () => void;
 }
 
@@ -34,27 +36,21 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
     if (matchMedia('(pointer: fine)').matches) box.current?.focus();
   }, []);
 
-  const submit = (event: SubmitEvent | KeyboardEvent) => {
-    event.preventDefault();
+  const take = (now: boolean) => {
     const text = box.current?.value.trim();
-    if (running || !box.current || !text) return;
+    if (!box.current || !text) return;
     box.current.value = '';
     sync();
-    onSend(text);
+    onSend(text, now);
   };
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    // Enter that picks a word in an input method is not a send; 229 is how some browsers say it.
-    const composing = event.nativeEvent.isComposing || event.keyCode === 229;
-    if (event.key === 'Enter' && !event.shiftKey && !composing) submit(event);
-  };
-
-  const onClick = (event: MouseEvent) => {
-    if (!running) return;
-    // By the time the browser acts on this click, the button may be Send again.
+  const submit = (event: SubmitEvent | KeyboardEvent) => {
     event.preventDefault();
-    // The second half of a double click on Send must not stop what the first half sent.
-    if (event.detail < 2) onStop();
+    take(false);
+  };
+  const sendNow = () => {
+    take(true);
+    // The button goes away with the text.
+    box.current?.focus();
   };
 
   return (
@@ -70,23 +66,28 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
           enterKeyHint="send"
           autoComplete="off"
           onInput={sync}
-          onKeyDown={onKeyDown}
+          onKeyDown={(event) => isSubmit(event) && submit(event)}
         />
-        {/* One element for both, so that focus stays where it is when they trade places. */}
-        <button
-          type={running ? 'button' : 'submit'}
-          className={styles.button}
-          aria-label={running ? 'Stop' : 'Send'}
-          disabled={!running && empty}
-          data-running={running}
-          onClick={onClick}
-        >
-          {running ? <StopIcon /> : <SendIcon />}
+        {running && (
+          <button type="button" className={styles.button} aria-label="Stop" data-stop onClick={onStop}>
+            <StopIcon />
+          </button>
+        )}
+        {/* Disabled only in name, so that focus stays on it when it has sent. */}
+        <button type="submit" className={styles.button} aria-label="Send" aria-disabled={empty}>
+          <SendIcon />
         </button>
       </div>
-      <p id="composer-hint" className={styles.hint} data-keys={!running}>
-        {hint(running, empty)}
-      </p>
+      <div className={styles.below}>
+        <p id="composer-hint" className={styles.hint} data-keys={!running}>
+          {hint(running, empty)}
+        </p>
+        {running && !empty && (
+          <button type="button" className={styles.now} onClick={sendNow}>
+            Send now
+          </button>
+        )}
+      </div>
     </form>
   );
 }
@@ -96,12 +97,5 @@ const never = () => () => {};
 
 function hint(running: boolean, empty: boolean): string {
   if (!running) return 'Enter to send · Shift+Enter for a new line';
-  return empty
-    ? 'Reload or close the tab: the answer goes on'
-    : 'Your draft can be sent once this answer is done';
-}
-
-function grow(box: HTMLTextAreaElement): void {
-  box.style.height = 'auto';
-  box.style.height = `${box.scrollHeight}px`;
+  return empty ? 'Reload or close the tab: the answer goes on' : 'Enter sends it after this answer';
 }

@@ -2,7 +2,7 @@
 import styles from './empty-state.module.css';
 import { EndIcon, ReloadIcon, TabsIcon } from './icons';
 
-const SUGGESTIONS = ['count to 100', 'count to 600 at 60/s', 'What survives a reload?'];
+const SUGGESTIONS = ['count to 100', 'weather in Lisbon', 'where am I', 'book a table'];
 
 const TRIALS = [
   { icon: ReloadIcon, title: 'Reload mid-answer', text: 'It goes on at the very word it had reached.' },

@@ -1,24 +1,18 @@
 // The messages in order, and a sign of life between a question and the first word of its answer.
-import type { ChatStatus, UIMessage } from 'ai';
+import type { Item } from '../lib/items';
 import { Message } from './message';
 import styles from './message.module.css';
 import { Waiting } from './waiting';
 
-export function MessageList({ messages, status }: { messages: UIMessage[]; status: ChatStatus }) {
-  const running = status === 'submitted' || status === 'streaming';
-  const last = messages.at(-1);
+export function MessageList({ items, running }: { items: Item[]; running: boolean }) {
   return (
     <div className={styles.list} aria-busy={running}>
-      {messages
-        .filter((message) => message.role !== 'system')
-        .map((message) => (
-          <Message
-            key={message.id}
-            message={message}
-            live={running && message === last && message.role === 'assistant'}
-          />
-        ))}
-      {running && last?.role !== 'assistant' && <Waiting />}
+      {items.map((item) => {
+        if (item.type === 'pending')
+          return <Waiting key={item.key} stopping={item.standing === 'stopping'} />;
+        const { type: _, ...props } = item;
+        return <Message key={item.message.id} {...props} />;
+      })}
     </div>
   );
 }

@@ -1,27 +1,84 @@
-// One message. It renders again only when its own object changes, so a long history costs a stream nothing.
-import type { UIMessage } from 'ai';
-import { memo } from 'react';
+// One message. It renders again only when its own object or standing changes, so a long history costs a
+// stream nothing.
+import { isToolUIPart } from 'ai';
+import { memo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
+import { useActions } from '../lib/actions';
+import type { DemoMessage } from '../lib/chat';
+import type { Ending, MessageItem } from '../lib/items';
+import { Editor } from './editor';
 import styles from './message.module.css';
+import { MessageTools } from './message-tools';
 import { Part } from './part';
 import { Sources } from './sources';
 import { Waiting } from './waiting';
 
-export const Message = memo(function Message({ message, live }: { message: UIMessage; live: boolean }) {
+const ENDINGS: Record<Ending, string> = {
+  stopped: 'Stopped',
+  replaced: 'Stopped for the next message',
+  interrupted: 'Cut short: whoever wrote this is gone',
+};
+
+export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
+  const { message, standing, run, ending, last } = props;
+  const { edit } = useActions();
+  const [editing, setEditing] = useState(false);
+  const article = useRef<HTMLElement>(null);
+  const closeEditor = () => {
+    flushSync(() => setEditing(false));
+    // Back to where it came from: the button that opened the editor.
+    article.current?.querySelector<HTMLElement>('footer button')?.focus();
+  };
   const end = message.parts.at(-1);
-  const writing = live && end?.type === 'text' && end.text !== '';
+  const live = standing === 'writing' || standing === 'stopping';
+  const writing = standing === 'writing' && end?.type === 'text' && end.text !== '';
+  const yours = message.role === 'user';
+
   return (
     <article
+      ref={article}
       className={styles.message}
-      aria-label={message.role === 'user' ? 'You' : 'Assistant'}
+      aria-label={yours ? 'You' : 'Assistant'}
       data-role={message.role}
+      data-standing={standing}
       data-writing={writing}
+      data-editing={editing}
     >
-      {message.parts.map((part, index) => (
-        // oxlint-disable-next-line react/no-array-index-key -- parts have no id, and only ever grow at the end
-        <Part key={index} part={part} live={live && part === end} />
-      ))}
+      {editing ? (
+        <Editor
+          text={textOf(message)}
+          onSave={(text) => {
+            closeEditor();
+            edit(message.id, text);
+          }}
+          onCancel={closeEditor}
+        />
+      ) : (
+        message.parts.map((part, index) => (
+          <Part
+            // oxlint-disable-next-line react/no-array-index-key -- parts have no id, and only ever grow at the end
+            key={index}
+            part={part}
+            live={live && part === end}
+            answerable={last && !live}
+          />
+        ))
+      )}
       <Sources parts={message.parts} />
-      {live && !writing && <Waiting />}
+      {live && (standing === 'stopping' || !showsLife(end)) && <Waiting stopping={standing === 'stopping'} />}
+      {ending !== undefined && <p className={styles.note}>{ENDINGS[ending]}</p>}
+      {!live && !editing && <MessageTools message={message} run={run} onEdit={() => setEditing(true)} />}
     </article>
   );
 });
+
+function textOf({ parts }: DemoMessage): string {
+  return parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
+}
+
+/** Whether one sees by the part itself that something goes on in it. */
+function showsLife(part: DemoMessage['parts'][number] | undefined): boolean {
+  if (part === undefined) return false;
+  if (isToolUIPart(part)) return part.state === 'input-streaming' || part.state === 'input-available';
+  return (part.type === 'text' || part.type === 'reasoning') && part.text !== '' && part.state !== 'done';
+}

@@ -5,7 +5,7 @@ import styles from './notice.module.css';
 export interface NoticeProps {
   title: string;
   detail: string;
-  onRetry: () => void;
+  onRetry?: () => void;
   onDismiss: () => void;
 }
 
@@ -16,9 +16,11 @@ export function Notice({ title, detail, onRetry, onDismiss }: NoticeProps) {
         <strong>{title}</strong>
         <p>{detail}</p>
       </div>
-      <button type="button" className={styles.retry} onClick={onRetry}>
-        Try again
-      </button>
+      {onRetry && (
+        <button type="button" className={styles.retry} onClick={onRetry}>
+          Try again
+        </button>
+      )}
       <button type="button" className={styles.dismiss} aria-label="Dismiss" onClick={onDismiss}>
         <CloseIcon />
       </button>

@@ -1,12 +1,20 @@
 // Chooses how a part of a message looks. Parts it does not know, custom data among them, are not shown.
-import { getToolName, isToolUIPart, type UIMessage } from 'ai';
+import { isToolUIPart } from 'ai';
+import type { DemoMessage } from '../lib/chat';
 import { FileLink } from './file-link';
 import styles from './message.module.css';
 import { Reasoning } from './reasoning';
 import { ToolCard } from './tool-card';
 
-export function Part({ part, live }: { part: UIMessage['parts'][number]; live: boolean }) {
-  if (isToolUIPart(part)) return <ToolCard name={part.title ?? getToolName(part)} part={part} />;
+interface PartProps {
+  part: DemoMessage['parts'][number];
+  live: boolean;
+  /** What the part asks of the reader can still be answered. */
+  answerable: boolean;
+}
+
+export function Part({ part, live, answerable }: PartProps) {
+  if (isToolUIPart(part)) return <ToolCard part={part} answerable={answerable} />;
   switch (part.type) {
     case 'text':
       if (part.text === '') return null;

@@ -5,7 +5,9 @@ export function Reasoning({ text, live }: { text: string; live: boolean }) {
   return (
     <details className={styles.fold}>
       <summary>{live ? 'Thinking…' : 'Thoughts'}</summary>
-      <div className={styles.thoughts}>{text}</div>
+      <div data-testid="thoughts" className={styles.thoughts}>
+        {text}
+      </div>
     </details>
   );
 }

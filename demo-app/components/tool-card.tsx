@@ -1,30 +1,72 @@
-// A tool call: its name and where it stands, what went in and came out on demand.
-import type { DynamicToolUIPart, ToolUIPart } from 'ai';
-import styles from './card.module.css';
+// A tool call: what it does and where it stands, what went in and came out on demand, and where a person has
+// to say yes, the question.
+import { getToolName, type DynamicToolUIPart, type ToolUIPart } from 'ai';
+import { useState } from 'react';
+import { useActions } from '../lib/actions';
+import { AlertIcon, CheckIcon, CloseIcon } from './icons';
+import styles from './tool-card.module.css';
 
-type State = ToolUIPart['state'];
+type AnyToolPart = ToolUIPart | DynamicToolUIPart;
+type Stage = 'running' | 'waiting' | 'done' | 'failed';
 
-const WORDS: Record<State, string> = {
-  'input-streaming': 'preparing',
-  'input-available': 'running',
-  'approval-requested': 'waits for approval',
-  'approval-responded': 'answered',
-  'output-available': 'done',
-  'output-error': 'failed',
-  'output-denied': 'denied',
+const STATES: Record<AnyToolPart['state'], readonly [Stage, string]> = {
+  'input-streaming': ['running', 'preparing'],
+  'input-available': ['running', 'running'],
+  'approval-requested': ['waiting', 'waiting for you'],
+  'approval-responded': ['running', 'answered'],
+  'output-available': ['done', 'done'],
+  'output-error': ['failed', 'failed'],
+  'output-denied': ['failed', 'denied'],
 };
 
-export function ToolCard({ name, part }: { name: string; part: ToolUIPart | DynamicToolUIPart }) {
+const ICONS = {
+  running: () => <i className={styles.ring} aria-hidden="true" />,
+  waiting: AlertIcon,
+  done: CheckIcon,
+  failed: CloseIcon,
+} satisfies Record<Stage, unknown>;
+
+export function ToolCard({ part, answerable }: { part: AnyToolPart; answerable: boolean }) {
+  const [stage, words] = STATES[part.state];
+  const Icon = ICONS[stage];
+  const asks = part.state === 'approval-requested';
   return (
-    <details className={styles.card} data-state={part.state}>
-      <summary>
-        <code>{name}</code>
-        <span className={styles.state}>{WORDS[part.state]}</span>
-      </summary>
-      <Value label="Input" value={part.input} />
-      <Value label="Output" value={part.output} />
-      {part.errorText !== undefined && <Value label="Error" value={part.errorText} />}
-    </details>
+    <section className={styles.card} aria-label={`Tool ${getToolName(part)}`} data-stage={stage}>
+      <details>
+        <summary>
+          <span className={styles.title}>{titleOf(part)}</span>
+          <span className={styles.state}>
+            {asks && !answerable ? 'not answered' : words}
+            <Icon />
+          </span>
+        </summary>
+        <Value label="Tool" value={getToolName(part)} />
+        <Value label="Input" value={part.input} />
+        <Value label="Output" value={part.output} />
+        {part.errorText !== undefined && <Value label="Error" value={part.errorText} />}
+      </details>
+      {asks && answerable && <Question approvalId={part.approval.id} />}
+    </section>
+  );
+}
+
+function Question({ approvalId }: { approvalId: string }) {
+  const { answer } = useActions();
+  const [answering, setAnswering] = useState(false);
+  const say = (approved: boolean) => {
+    setAnswering(true);
+    void answer(approvalId, approved).finally(() => setAnswering(false));
+  };
+  return (
+    <div className={styles.question}>
+      <p>Shall it go ahead?</p>
+      <button type="button" className={styles.deny} disabled={answering} onClick={() => say(false)}>
+        Deny
+      </button>
+      <button type="button" className={styles.approve} disabled={answering} onClick={() => say(true)}>
+        Approve
+      </button>
+    </div>
   );
 }
 
@@ -36,4 +78,21 @@ function Value({ label, value }: { label: string; value: unknown }) {
       <pre>{typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
     </div>
   );
+}
+
+/** The call in words; the input comes piece by piece, so any of it may be missing. */
+function titleOf(part: AnyToolPart): string {
+  const { city, guests, at } = (part.input ?? {}) as Record<string, unknown>;
+  switch (part.type) {
+    case 'tool-weather':
+      return typeof city === 'string' ? `Weather in ${city}` : 'Weather';
+    case 'tool-location':
+      return 'Your location';
+    case 'tool-book':
+      return typeof guests === 'number' && typeof at === 'string'
+        ? `Book a table for ${guests} at ${at}`
+        : 'Book a table';
+    default:
+      return part.title ?? getToolName(part);
+  }
 }

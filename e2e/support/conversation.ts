@@ -1,9 +1,15 @@
 // What conversations have to look like, word for word.
 import { expect } from '@playwright/test';
-import type { ShownMessage, Tab } from './tab.ts';
+import type { ShownMessage, ShownTool, Tab } from './tab.ts';
 
 export const you = (text: string): ShownMessage => ({ author: 'You', text });
 export const assistant = (text: string): ShownMessage => ({ author: 'Assistant', text });
+
+/** What the demo's tools tell, and what the scripted model makes of it. */
+export const rainy = 'It is 15 °C and rainy in Lisbon.';
+export const here = 'You are in Lisbon.';
+export const booked = 'Your table for 2 at 20:00 is booked, reference 2000-2.';
+export const notBooked = 'I am sorry that this was not to your liking. Nothing has been booked.';
 
 /** What the scripted model answers to `count to <n>`. */
 export function count(n: number): string {
@@ -19,6 +25,16 @@ export async function expectConversation(
   await expectReady(tabs);
   // At rest, too: what comes after the last chunk must not change a word.
   for (const tab of tabs) expect(await tab.messages()).toEqual(messages);
+}
+
+/** Every tab shows exactly these tool calls. */
+export async function expectTools(tabs: readonly Tab[], tools: readonly ShownTool[]): Promise<void> {
+  for (const tab of tabs) await expect.poll(() => tab.tools()).toEqual(tools);
+}
+
+/** How often the tabs have posted this. */
+export function posted(tabs: readonly Tab[], trigger: string): number {
+  return tabs.flatMap(({ posts }) => posts).filter((one) => one === trigger).length;
 }
 
 export async function expectReady(tabs: readonly Tab[]): Promise<void> {

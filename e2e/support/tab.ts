@@ -6,6 +6,12 @@ export interface ShownMessage {
   readonly text: string;
 }
 
+/** A tool call as the page shows it. */
+export interface ShownTool {
+  readonly title: string;
+  readonly state: string;
+}
+
 /** What the last answer said after one change of the page. */
 interface Sample {
   /** Milliseconds since the page was loaded. */
@@ -22,11 +28,18 @@ export class Tab {
   readonly url: string;
   /** The text of the last answer. */
   readonly answer: Locator;
+  /** What the page has posted since it was opened, by trigger. */
+  readonly posts: string[] = [];
 
   constructor(page: Page, url: string) {
     this.page = page;
     this.url = url;
     this.answer = page.getByRole('article', { name: 'Assistant' }).last().getByTestId('text');
+    page.on('request', (request) => {
+      if (request.method() !== 'POST') return;
+      const { trigger } = (request.postDataJSON() ?? {}) as { trigger?: string };
+      this.posts.push(trigger ?? 'none');
+    });
   }
 
   /** Loads the chat and waits until it can be used. */
@@ -48,7 +61,7 @@ export class Tab {
 
   async send(text: string): Promise<void> {
     await this.type(text);
-    await this.page.getByRole('button', { name: 'Send' }).click();
+    await this.page.getByRole('button', { name: 'Send', exact: true }).click();
   }
 
   async type(text: string): Promise<void> {
@@ -56,7 +69,38 @@ export class Tab {
   }
 
   async stop(): Promise<void> {
-    await this.page.getByRole('button', { name: 'Stop' }).click();
+    await this.press('Stop');
+  }
+
+  /** Presses the only button of this name. */
+  async press(name: string): Promise<void> {
+    await this.page.getByRole('button', { name, exact: true }).click();
+  }
+
+  /** A button of the message, found as a reader finds it: by pointing at the message. */
+  async pressOn(author: 'You' | 'Assistant', text: string, name: string): Promise<void> {
+    const message = this.page
+      .getByRole('article', { name: author })
+      .filter({ has: this.page.getByText(text, { exact: true }) });
+    await message.hover();
+    await message.getByRole('button', { name, exact: true }).click();
+  }
+
+  /** Rewrites a message of the reader's own. */
+  async edit(text: string, to: string): Promise<void> {
+    await this.pressOn('You', text, 'Edit');
+    await this.page.getByRole('textbox', { name: 'Your text' }).fill(to);
+    await this.press('Save');
+  }
+
+  /** Every tool call from the top. */
+  tools(): Promise<ShownTool[]> {
+    return this.page.getByRole('region', { name: /^Tool / }).evaluateAll((cards) =>
+      cards.map((card) => ({
+        title: card.querySelector('summary > :first-child')?.textContent ?? '',
+        state: card.querySelector('summary > :last-child')?.textContent ?? '',
+      })),
+    );
   }
 
   /** Every message from the top; texts of one message are joined by a line break. */

@@ -153,7 +153,7 @@ describe.each(Object.entries(stores))('tools on %s', (name, open) => {
     const runs: string[] = [];
     const run = (toolCallId: string, me: () => Tab) => {
       runs.push(toolCallId);
-      void me().addToolOutput({ tool: 'location', toolCallId, output: 'here' } as never);
+      void me().addToolOutput({ tool: 'location', toolCallId, output: 'here' });
     };
     const others = [tab(run), tab(run)];
     for (const other of others) await joined(other);
@@ -178,9 +178,9 @@ describe.each(Object.entries(stores))('tools on %s', (name, open) => {
     await origin.chat.sendMessage({ text: 'location' });
     await agreed();
     const [{ toolCallId }] = partsOf(other) as unknown as [{ toolCallId: string }];
-    await other.addToolOutput({ tool: 'location', toolCallId, output: 'there' } as never);
+    await other.addToolOutput({ tool: 'location', toolCallId, output: 'there' });
     await expect.poll(() => textOf(other.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["there"]');
-    await origin.addToolOutput({ tool: 'location', toolCallId, output: 'late' } as never);
+    await origin.addToolOutput({ tool: 'location', toolCallId, output: 'late' });
     expect(errors).toEqual([expect.stringContaining('does not wait')]);
     const messages = await agreed();
     expect(JSON.stringify(messages)).not.toContain('late');

@@ -61,7 +61,7 @@ export function bindTools<M extends UIMessage>(
         given.state === 'output-error'
           ? { state: given.state, errorText: given.errorText }
           : { state: 'output-available', output: given.output },
-        () => chat.addToolOutput(given as Parameters<typeof chat.addToolOutput>[0]), // of M's own tools
+        () => chat.addToolOutput(given),
       ),
     addToolApprovalResponse: (given) =>
       answer(
@@ -96,7 +96,7 @@ export async function applyOutcome<M extends UIMessage>(
     return;
   }
   // The chat asks for the tool's name and does not use it.
-  await chat.addToolOutput({ tool: '', toolCallId, ...outcome } as Parameters<typeof chat.addToolOutput>[0]);
+  await chat.addToolOutput({ tool: '', toolCallId, ...outcome });
 }
 
 function replaceMessage<M extends UIMessage>(chat: AbstractChat<M>, message: M): void {

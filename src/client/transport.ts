@@ -55,7 +55,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
 
     const log = session.runLog(run);
     const read = log.stream([], (how) => following.leave(run, how));
-    void pump(response, log, session)
+    void pump(response, log)
       // Somebody who has left the chat does not wait for its end.
       .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
       .then(() => session.forget(run));
@@ -140,7 +140,7 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
 }
 
 /** Feeds the run from the POST response; what that does not bring, the session does. */
-async function pump(body: ReadableStream<Uint8Array>, log: RunLog, session: DurableSession): Promise<void> {
+async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void> {
   try {
     const reader = readEvents(body).getReader();
     for (;;) {

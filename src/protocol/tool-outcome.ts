@@ -22,9 +22,7 @@ export function toolPartsOf(message: UIMessage): ToolPart[] {
 }
 
 function toolOf(part: Part): (ToolPart & Record<string, unknown>) | undefined {
-  return 'toolCallId' in part && 'state' in part
-    ? (part as unknown as ToolPart & Record<string, unknown>) // has both, so it is one
-    : undefined;
+  return 'toolCallId' in part && 'state' in part ? part : undefined;
 }
 
 /** Whether the call waits for an outcome of this kind. */

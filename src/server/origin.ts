@@ -54,6 +54,8 @@ export function createOrigin(run: string): Origin {
       for (const [name, value] of Object.entries(eventStreamHeaders)) all.set(name, value);
       all.set(uiMessageStreamHeader, 'v1');
       all.set(runHeader, run);
+      // Servers hold the headers back until there is a byte to send, and the client waits for the run's name.
+      send(keepAlive);
       return new Response(stream, { headers: all });
     },
     fail() {

@@ -109,7 +109,10 @@ async function accept(options: SendOptions): Promise<Accepted> {
       throw isBusy();
     }
     const displaced = before.filter(
-      ({ stop, messageId }) => !stop && (whenBusy === 'interrupt' || !log.state.order.includes(messageId)),
+      (active) =>
+        !active.stop &&
+        ((whenBusy === 'interrupt' && isItsTurn(log.state, active.run)) ||
+          !log.state.order.includes(active.messageId)),
     );
     const cause = { by, interruptedBy: plan.sent };
     await requestStop(

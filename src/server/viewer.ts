@@ -98,13 +98,13 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     type: 'snapshot',
     messages: messagesOf(state),
     runs: await Promise.all(
-      runs.map(async ({ send: _, ...run }) => ({
+      runs.map(async ({ send: _send, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
-    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _, ...end }]) => ({ run, ...end })),
+    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _key, ...end }]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };
@@ -158,7 +158,7 @@ function* chunksFrom(
 /** What a client called its send is not for others. */
 function forViewers(frame: LogFrame): LogFrame {
   if (frame.type !== 'run-start') return frame;
-  const { send: _, ...rest } = frame;
+  const { send: _send, ...rest } = frame;
   return rest;
 }
 

@@ -1,18 +1,32 @@
 // An ordinary AI SDK chat route, wrapped.
-import { convertToModelMessages, createUIMessageStreamResponse, streamText, toUIMessageStream } from 'ai';
+import {
+  convertToModelMessages,
+  createUIMessageStreamResponse,
+  isStepCount,
+  streamText,
+  toUIMessageStream,
+} from 'ai';
 import { durableRoute } from 'durable-chat/next';
 import { model } from '../../../lib/model';
+import { tools } from '../../../lib/tools';
 
 export const { GET, POST, DELETE } = durableRoute(
   async (req) => {
     const { messages } = await req.json();
     const result = streamText({
       model: model(),
-      messages: await convertToModelMessages(messages),
+      messages: await convertToModelMessages(messages, { tools }),
+      tools,
+      toolApproval: { book: 'user-approval' },
+      stopWhen: isStepCount(5),
       abortSignal: req.signal,
     });
     return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
   },
-  // Anyone who knows a chat's link may read and write it. A real app asks who is asking.
-  { authorize: () => true },
+  {
+    // Anyone who knows a chat's link may read and write it. A real app asks who is asking.
+    authorize: () => true,
+    // A send waits for its turn, unless its sender asks for it at once.
+    allowWhenBusy: ['interrupt'],
+  },
 );

@@ -1,0 +1,41 @@
+// What one can do with a message: quiet until one points at it or comes by with the keyboard.
+import { useActions } from '../lib/actions';
+import type { DemoMessage } from '../lib/chat';
+import styles from './message-tools.module.css';
+
+interface MessageToolsProps {
+  message: DemoMessage;
+  /** The run that waits for its turn with this message. */
+  run: string | undefined;
+  onEdit: () => void;
+}
+
+export function MessageTools({ message, run, onEdit }: MessageToolsProps) {
+  const { regenerate, withdraw } = useActions();
+  if (run !== undefined) {
+    return (
+      <footer className={styles.tools} data-shown="true">
+        <span className={styles.state}>Waits for its turn</span>
+        <button type="button" onClick={() => withdraw(run)}>
+          Withdraw
+        </button>
+      </footer>
+    );
+  }
+  // A file cannot be edited here, and would be lost.
+  const editable = message.role === 'user' && message.parts.every(({ type }) => type === 'text');
+  return (
+    <footer className={styles.tools}>
+      {editable && (
+        <button type="button" onClick={onEdit}>
+          Edit
+        </button>
+      )}
+      {message.role === 'assistant' && (
+        <button type="button" onClick={() => regenerate(message.id)}>
+          Regenerate
+        </button>
+      )}
+    </footer>
+  );
+}

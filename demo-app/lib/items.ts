@@ -1,0 +1,77 @@
+// What the conversation shows, from the messages and the runs behind them: a pure function of the hook's state.
+import type { DemoChat, DemoMessage, SessionRun } from './chat';
+
+/** Where a message stands: at rest, being written, written for the last moment, or waiting for its turn. */
+export type Standing = 'idle' | 'writing' | 'stopping' | 'queued';
+
+/** How an answer ended, where that is worth a word. The page knows it of the answers that it saw end. */
+export type Ending = 'stopped' | 'replaced' | 'interrupted';
+
+export interface MessageItem {
+  type: 'message';
+  message: DemoMessage;
+  standing: Standing;
+  /** The run to withdraw, of a message that waits. */
+  run: string | undefined;
+  ending: Ending | undefined;
+  /** Nothing follows: what the message asks of the reader can be answered. */
+  last: boolean;
+}
+
+/** An answer of which there is no word yet. */
+export interface PendingItem {
+  type: 'pending';
+  key: string;
+  standing: 'writing' | 'stopping';
+}
+
+export type Item = MessageItem | PendingItem;
+
+type View = Pick<DemoChat, 'messages' | 'runs' | 'status' | 'session'>;
+
+export function isRunning({ status, runs }: Pick<View, 'status' | 'runs'>): boolean {
+  return status === 'submitted' || status === 'streaming' || runs.some((run) => run.status === 'running');
+}
+
+export function itemsOf(view: View): Item[] {
+  const { runs } = view;
+  const messages = view.messages.filter(({ role }) => role !== 'system');
+  const active = runs.filter(({ status }) => status !== 'queued');
+  const queued = new Map(runs.flatMap((run) => (run.status === 'queued' ? [[run.sent, run.run]] : [])));
+  const writing = new Map(active.map((run) => [run.messageId, standingOf(run)]));
+  const endings = endingsOf(view);
+  const end = messages.at(-1);
+  // The page's own request is a moment ahead of what the session tells about it.
+  const ahead = active.length === 0 && isRunning(view);
+  if (ahead && end?.role === 'assistant') writing.set(end.id, 'writing');
+
+  const items = messages.map((message): Item => {
+    const run = queued.get(message.id);
+    const standing = run === undefined ? (writing.get(message.id) ?? 'idle') : 'queued';
+    const ending = standing === 'idle' ? endings.get(message.id) : undefined;
+    return { type: 'message', message, standing, run, ending, last: message === end };
+  });
+  for (const run of active) {
+    if (messages.some(({ id }) => id === run.messageId)) continue;
+    const asked = items.findIndex((item) => item.type === 'message' && item.message.id === run.sent);
+    const waits = items.findIndex((item) => item.standing === 'queued');
+    const place = asked >= 0 ? asked + 1 : waits >= 0 ? waits : items.length;
+    items.splice(place, 0, { type: 'pending', key: run.messageId, standing: standingOf(run) });
+  }
+  if (ahead && end?.role !== 'assistant') items.push({ type: 'pending', key: 'ahead', standing: 'writing' });
+  return items;
+}
+
+function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
+  return status === 'stopping' ? 'stopping' : 'writing';
+}
+
+function endingsOf({ session }: View): Map<string, Ending> {
+  const endings = new Map<string, Ending>();
+  for (const { messageId, reason, interruptedBy } of session.getSnapshot().state?.ended.values() ?? []) {
+    if (reason === 'stop') endings.set(messageId, interruptedBy === undefined ? 'stopped' : 'replaced');
+    else if (reason === 'interrupted') endings.set(messageId, 'interrupted');
+    else endings.delete(messageId);
+  }
+  return endings;
+}

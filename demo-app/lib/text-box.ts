@@ -1,0 +1,15 @@
+// What the page's text boxes have in common.
+import type { KeyboardEvent } from 'react';
+
+/** Makes a box as tall as its text. */
+export function grow(box: HTMLTextAreaElement): void {
+  box.style.height = 'auto';
+  box.style.height = `${box.scrollHeight}px`;
+}
+
+/** Enter without Shift. */
+export function isSubmit(event: KeyboardEvent): boolean {
+  // Enter that picks a word in an input method is not a send; 229 is how some browsers say it.
+  const composing = event.nativeEvent.isComposing || event.keyCode === 229;
+  return event.key === 'Enter' && !event.shiftKey && !composing;
+}
