@@ -237,7 +237,7 @@ describe.each(Object.entries(stores))('tools on %s', (name, open) => {
     ];
     await Promise.all([
       origin.addToolApprovalResponse({ id: book.approval.id, approved: true }),
-      second.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' } as never),
+      second.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' }),
     ]);
     await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
     await agreed();
