@@ -1,7 +1,15 @@
 // What a hook puts together: a session, its transport, a Chat on it, and the parts of the Chat's life that
 // have to act in one tab only or reach the server.
 
-import type { AbstractChat, ChatInit, ChatStatus, HttpChatTransportInitOptions, UIMessage } from 'ai';
+import type {
+  AbstractChat,
+  ChatInit,
+  ChatStatus,
+  ChatTransport,
+  HttpChatTransportInitOptions,
+  PrepareSendMessagesRequest,
+  UIMessage,
+} from 'ai';
 import type { StopReceipt } from './requests.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './session.ts';
 import { syncChat } from './sync.ts';
@@ -31,27 +39,31 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     new DurableSession(options),
 ): BoundChat<M, C> {
   const init = latest();
-  const requests = {
-    ...(init.api !== undefined && { api: init.api }),
-    ...(init.fetch && { fetch: init.fetch }),
-    headers: () => resolve(latest().headers) ?? {},
-    credentials: () => resolve(latest().credentials) ?? 'same-origin',
-  } as const;
   const custom = init.transport;
   const session =
-    custom instanceof DurableChatTransport ? custom.session : createSession({ id, ...requests });
+    custom instanceof DurableChatTransport
+      ? custom.session
+      : createSession({
+          id,
+          api: () => latest().api,
+          fetch: (...request) => (latest().fetch ?? fetch)(...request),
+          headers: () => resolve(latest().headers) ?? {},
+          // Undefined where the app gives none: the platform's own default then holds.
+          credentials: () => resolve(latest().credentials) as RequestCredentials,
+        });
   /** A transport of the app's own knows no session: the chat is then the SDK's, and nothing more. */
   const isPlain = custom !== undefined && !(custom instanceof DurableChatTransport);
   const { following } = session;
-  const transport =
-    custom ??
-    new DurableChatTransport<M>({
-      session,
-      body: () => resolve(latest().body) ?? {},
-      ...(init.prepareSendMessagesRequest && {
-        prepareSendMessagesRequest: init.prepareSendMessagesRequest,
-      }),
-    });
+  const transport: ChatTransport<M> = isPlain
+    ? latestOf(() => latest().transport ?? custom)
+    : (custom ??
+      new DurableChatTransport<M>({
+        session,
+        body: () => resolve(latest().body) ?? {},
+        // Undefined where the app prepares nothing: the SDK then makes the request itself.
+        prepareSendMessagesRequest: (request) =>
+          latest().prepareSendMessagesRequest?.(request) as ReturnType<PrepareSendMessagesRequest<M>>,
+      }));
 
   /** Whether this chat's own send started the run that wrote the message. */
   function isOwn(messageId: string | undefined): boolean {
@@ -95,7 +107,7 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     addToolApprovalResponse: tools.addToolApprovalResponse,
     connect: () => (isPlain ? () => void chat.stop() : syncChat(chat, session)),
     async stop() {
-      if (isPlain) {
+      if (isPlain || session.getSnapshot().connection === 'closed') {
         await chat.stop();
         return { stopped: [], alreadyEnded: [], pending: [] };
       }
@@ -115,4 +127,15 @@ export function statusOfChat(status: ChatStatus, { state }: SessionSnapshot): Ch
 function resolve<T>(value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined): T | undefined {
   // The SDK resolves promises itself; here only the function has to be called at the time of the request.
   return (typeof value === 'function' ? (value as () => T)() : value) as T | undefined;
+}
+
+/** The app's own transport, as it is at the time of each call. */
+function latestOf<M extends UIMessage>(transport: () => ChatTransport<M>): ChatTransport<M> {
+  return {
+    get resumeStreamIsReplay() {
+      return transport().resumeStreamIsReplay ?? false;
+    },
+    sendMessages: (options) => transport().sendMessages(options),
+    reconnectToStream: (options) => transport().reconnectToStream(options),
+  };
 }

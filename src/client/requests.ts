@@ -4,10 +4,18 @@ import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 
-export type RequestOptions = Pick<
+export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
-  'api' | 'headers' | 'credentials' | 'fetch'
->;
+  'headers' | 'credentials' | 'fetch'
+> {
+  /** The route; a function is asked anew for each request. Default `/api/chat`. */
+  readonly api?: string | (() => string | undefined);
+}
+
+/** The route as it is now. */
+export function apiOf({ api }: RequestOptions): string {
+  return (typeof api === 'function' ? api() : api) ?? '/api/chat';
+}
 
 export interface Requests {
   readonly options: RequestOptions;
@@ -49,7 +57,7 @@ export function createRequests(options: RequestOptions): Requests {
     query: Record<string, string>,
     { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const { api = '/api/chat' } = options;
+    const api = apiOf(options);
     const headers = new Headers(await resolve(options.headers));
     const credentials = await resolve(options.credentials);
     if (body !== undefined) headers.set('content-type', 'application/json');

@@ -49,8 +49,8 @@ export interface SessionSnapshot {
 const silenceMs = 30_000;
 
 /** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
-function isFinal(status: number): boolean {
-  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+function isFinal({ code, status }: DurableChatError): boolean {
+  return code === 'not_found' || (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
 }
 
 /** How long a stop waits to learn which run a send has become. */
@@ -249,7 +249,7 @@ export class DurableSession {
       dispatch({ type: 'lost' });
     } catch (error) {
       if (error instanceof DurableChatError && error.code === 'invalid_cursor') this.#cursor = undefined;
-      else if (error instanceof DurableChatError && isFinal(error.status)) {
+      else if (error instanceof DurableChatError && isFinal(error)) {
         return dispatch({ type: 'refused', error });
       }
       dispatch({ type: 'lost' });

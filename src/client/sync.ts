@@ -38,7 +38,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
     const run = following.next(runs);
-    if (run && following.isResuming) void mirror(run);
+    // A resume would begin the run anew, and wipe an error that the chat has just reported.
+    if (run && (following.isResuming || chat.status === 'error')) void mirror(run);
     else if (run) void chat.resumeStream();
   }
 
@@ -76,7 +77,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const close = session.open();
   const offSession = session.subscribe(sync);
   const offDelivered = following.onDelivered(syncWhenWritten);
-  sync();
+  // Not within the effect that may be calling this: what is read there is not to be tracked by it.
+  queueMicrotask(sync);
   return () => {
     closed = true;
     clearTimeout(timer);

@@ -13,12 +13,13 @@ import {
 } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import { readEvents } from '../protocol/sse.ts';
+import { apiOf } from './requests.ts';
 import type { RunLog } from './run-log.ts';
 import type { DurableSession } from './session.ts';
 
 export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
   HttpChatTransportInitOptions<M>,
-  'prepareReconnectToStreamRequest'
+  'api' | 'prepareReconnectToStreamRequest'
 > {
   readonly session: DurableSession;
 }
@@ -29,11 +30,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   /** What `reconnectToStream` returns begins at the beginning. */
   readonly resumeStreamIsReplay = true;
   readonly session: DurableSession;
-  readonly #options: HttpChatTransportInitOptions<M>;
+  readonly #options: Omit<HttpChatTransportInitOptions<M>, 'api'>;
 
   constructor({ session, ...options }: DurableChatTransportOptions<M>) {
     this.session = session;
-    this.#options = { ...session.requests.options, ...options };
+    const { api: _api, ...shared } = session.requests.options;
+    this.#options = { ...shared, ...options };
   }
 
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
@@ -43,7 +45,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     // What the log has already is not pending: if it goes, it is gone.
     const known = session.getSnapshot().state?.order ?? [];
     if (last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
-    const post = new Post(this.#options, options);
+    const post = new Post({ ...this.#options, api: apiOf(session.requests.options) }, options, session);
     // Followed before anybody learns that the send has its run: it is not to be followed twice.
     const started = post.run.then((run) => {
       if (run !== undefined) following.follow(run, 'own');
@@ -75,7 +77,13 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
   readonly run: Promise<string | undefined>;
   readonly response: Promise<ReadableStream<Uint8Array>>;
 
-  constructor(options: HttpChatTransportInitOptions<M>, { abortSignal, ...send }: SendOptions<M>) {
+  constructor(
+    options: HttpChatTransportInitOptions<M>,
+    { abortSignal, ...send }: SendOptions<M>,
+    session: DurableSession,
+  ) {
+    /** What only a durable route understands is said only to one. */
+    const isDurable = session.getSnapshot().state !== undefined;
     const leave = new AbortController();
     const request = options.fetch ?? ((...args) => fetch(...args));
     let tellRun: (run: string | undefined) => void;
@@ -83,18 +91,27 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const { prepareSendMessagesRequest: prepare } = options;
     super({
       ...options,
-      ...(prepare && { prepareSendMessagesRequest: completed(prepare) }),
+      ...(prepare && isDurable && { prepareSendMessagesRequest: completed(prepare) }),
       fetch: async (input, init) => {
         const response = await request(input, { ...init, signal: leave.signal });
         if (!response.ok) await throwOurs(response);
-        tellRun(response.headers.get('x-durable-run') ?? undefined);
+        // A refusal names no run: what it is known by is the end of the send.
+        if (response.ok) tellRun(response.headers.get('x-durable-run') ?? undefined);
         // Now the run can be stopped by its name: leaving stops nothing.
         if (abortSignal?.aborted) leave.abort();
         else abortSignal?.addEventListener('abort', () => leave.abort());
         return response;
       },
     });
-    const sent = this.sendMessages({ ...send, headers: named(send), abortSignal: undefined });
+    // A route without sessions is left at once: there is no run to be stopped by its name.
+    if (session.getSnapshot().connection === 'closed') {
+      abortSignal?.addEventListener('abort', () => leave.abort());
+    }
+    const sent = this.sendMessages({
+      ...send,
+      ...(isDurable && { headers: named(send) }),
+      abortSignal: undefined,
+    });
     this.response = sent as unknown as Promise<ReadableStream<Uint8Array>>; // processResponseStream hands it on
     this.run = Promise.race([run, sent.then(() => undefined)]);
   }
@@ -114,6 +131,8 @@ type Prepare<M extends UIMessage> = NonNullable<
 function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
   return async (options) => {
     const prepared = await prepare(options);
+    // None today: then the SDK's own body it is.
+    if (!prepared) return prepared;
     const { id, trigger, messageId, messages } = options;
     return { ...prepared, body: { id, trigger, messageId, messages: messages.slice(-1), ...prepared.body } };
   };

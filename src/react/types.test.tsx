@@ -1,26 +1,102 @@
-// useDurableChat's types are useChat's: checked by the compiler. And it renders on a server, where nothing runs.
+// useDurableChat's types are useChat's, which the compiler checks; and it renders on a server.
 
 import type { UseChatHelpers, UseChatOptions } from '@ai-sdk/react';
-import { DefaultChatTransport, type ChatInit, type UIMessage } from 'ai';
+import type { ChatInit, HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { renderToString } from 'react-dom/server';
 import { expect, it, vi } from 'vitest';
 import type { Connection, DurableSession, SessionRun, StopReceipt } from '../client.ts';
-import { useDurableChat, type UseDurableChatHelpers, type UseDurableChatOptions } from './use-durable-chat.ts';
+import {
+  useDurableChat,
+  type UseDurableChatHelpers,
+  type UseDurableChatOptions,
+} from './use-durable-chat.ts';
 
-type Message = UIMessage<
+type Custom = UIMessage<
   { model: string },
   { weather: { city: string; degrees: number } },
   { ask: { input: { question: string }; output: string } }
 >;
 
-/** What plain `useChat` takes without a Chat of its own, and its default transport's options. */
+/** The options of `useChat` when it makes its own Chat, and those of its default transport. */
 type PlainOptions<M extends UIMessage> = ChatInit<M> &
-  Pick<UseChatOptions<M>, 'throttle' | 'experimental_throttle' | 'resume'> &
-  NonNullable<ConstructorParameters<typeof DefaultChatTransport<M>>[0]>;
+  Omit<Extract<UseChatOptions<M>, ChatInit<M>>, 'chat'> &
+  HttpChatTransportInitOptions<M>;
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-type Field<T, K extends PropertyKey> = K extends keyof T ? T[K] : 'missing';
-/** The keys of `T` whose type is another one in `U`. */
-type Differences<T, U> = { [K in keyof T]-?: Same<T[K], Field<U, K>> extends true ? never : K }[keyof T];
+/** The keys of `T` that `U` lacks, or has with another type. */
+type Differences<T, U> = {
+  [K in keyof T]-?: K extends keyof U ? (Same<T[K], U[K]> extends true ? never : K) : K;
+}[keyof T];
 
-function holds<_T extends true>(): void {}
+/** Compiles only when both differences are none, for the default message type and for a custom one. */
+function same<_Default extends never, _Custom extends never>(): void {}
+
+it('takes every option of useChat and of its default transport', () => {
+  type Missing<M extends UIMessage> = Differences<PlainOptions<M>, UseDurableChatOptions<M>>;
+  same<Missing<UIMessage>, Missing<Custom>>();
+  same<
+    Differences<UseDurableChatOptions<UIMessage>, PlainOptions<UIMessage>>,
+    Differences<UseDurableChatOptions<Custom>, PlainOptions<Custom>>
+  >();
+});
+
+it('returns every field of useChat, and connection, runs, session and a stop with a receipt', () => {
+  interface Own {
+    readonly stop: (() => Promise<StopReceipt>) & (() => Promise<void>);
+    readonly connection: Connection;
+    readonly runs: readonly SessionRun[];
+    readonly session: DurableSession;
+  }
+  type Expected<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & Own;
+  type Missing<M extends UIMessage> = Differences<Expected<M>, UseDurableChatHelpers<M>>;
+  type Extra<M extends UIMessage> = Differences<UseDurableChatHelpers<M>, Expected<M>>;
+  same<Missing<UIMessage>, Missing<Custom>>();
+  same<Extra<UIMessage>, Extra<Custom>>();
+  // And it goes where the result of useChat goes.
+  const give = (helpers: UseDurableChatHelpers<Custom>): UseChatHelpers<Custom> => helpers;
+  expect(give).toBeTypeOf('function');
+});
+
+it('knows the metadata, data parts and tools of a custom message', () => {
+  function View() {
+    const { messages, addToolOutput, sendMessage } = useDurableChat<Custom>({
+      id: 'typed',
+      messages: [{ id: 'a', role: 'assistant', metadata: { model: 'm' }, parts: [] }],
+      onData: (part) => part.data.degrees.toFixed(),
+      onFinish: ({ message }) => message.metadata?.model.length,
+      onToolCall: ({ toolCall }) => {
+        if (toolCall.dynamic) return;
+        void addToolOutput({ tool: 'ask', toolCallId: toolCall.toolCallId, output: toolCall.input.question });
+        // @ts-expect-error not a tool of the message type
+        void addToolOutput({ tool: 'tell', toolCallId: toolCall.toolCallId, output: '' });
+      },
+      prepareSendMessagesRequest: ({ messages }) => ({ body: { model: messages[0]?.metadata?.model } }),
+    });
+    // @ts-expect-error not the metadata of the message type
+    const send = () => sendMessage({ text: 'hello', metadata: { model: 5 } });
+    return <button onClick={() => void send()}>{messages[0]?.metadata?.model}</button>;
+  }
+  expect(renderToString(<View />)).toContain('>m<');
+});
+
+it('renders on a server, where it asks for nothing and leaves nothing behind', async () => {
+  expect(typeof window).toBe('undefined');
+  const request = vi.spyOn(globalThis, 'fetch');
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  function View({ id }: { id?: string }) {
+    const chat = useDurableChat({ ...(id !== undefined && { id }), messages: [message] });
+    return (
+      <p title={chat.connection}>
+        {chat.messages.length} {chat.status} {chat.runs.length}
+      </p>
+    );
+  }
+  const message: UIMessage = { id: 'u', role: 'user', parts: [{ type: 'text', text: 'hello' }] };
+  for (const view of [<View key="named" id="s" />, <View key="unnamed" />]) {
+    expect(renderToString(view)).toMatch(/title="connecting">1.*ready.*0</);
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(request).not.toHaveBeenCalled();
+  expect(timers).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+});

@@ -4,7 +4,7 @@
 
 import { Chat, useChat, type UseChatHelpers } from '@ai-sdk/react';
 import { generateId, type ChatInit, type UIMessage } from 'ai';
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
 import type { Connection } from '../client/connection.ts';
 import type { StopReceipt } from '../client/requests.ts';
@@ -23,7 +23,7 @@ export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
 /** What `useChat` returns, and the session. */
 export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & {
   /** Stops the session's runs on the server, from any tab or device. */
-  readonly stop: () => Promise<StopReceipt>;
+  readonly stop: (() => Promise<StopReceipt>) & UseChatHelpers<M>['stop'];
   /** How the subscription to the session is doing. */
   readonly connection: Connection;
   /** Runs that have not ended, in the order in which they run. */
@@ -38,8 +38,8 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
 export function useDurableChat<M extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<M> = {},
 ): UseDurableChatHelpers<M> {
-  const [ownId] = useState(() => (options.generateId ?? generateId)());
-  const id = options.id ?? ownId;
+  const ownId = useRef<string>(undefined);
+  const id = options.id ?? (ownId.current ??= (options.generateId ?? generateId)());
   const latest = useRef(options);
   latest.current = options;
   const bound = useMemo(
@@ -61,10 +61,17 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     chat,
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
+  /** The SDK's own only closes the connection, which stops nothing here. */
+  const sendNow = async (queued: string): Promise<void> => {
+    await stop();
+    await helpers.experimental_sendQueuedMessageNow(queued);
+  };
   return {
     ...helpers,
     id,
-    stop,
+    // Both in one: callers of `useChat`'s await nothing, ours get the receipt.
+    stop: stop as UseDurableChatHelpers<M>['stop'],
+    ...('experimental_sendQueuedMessageNow' in helpers && { experimental_sendQueuedMessageNow: sendNow }),
     addToolOutput,
     /** @deprecated Use `addToolOutput` instead. */
     addToolResult: addToolOutput,
