@@ -58,23 +58,17 @@ export function nextConnection(state: ConnectionState, event: ConnectionEvent): 
   }
 }
 
+const shown = {
+  idle: 'connecting',
+  connecting: 'connecting',
+  open: 'connected',
+  waiting: 'reconnecting',
+  offline: 'offline',
+  failed: 'closed',
+} as const satisfies Record<ConnectionState['type'], Connection>;
+
 export function connectionOf(state: ConnectionState): Connection {
-  switch (state.type) {
-    case 'idle':
-      return 'connecting';
-    case 'connecting':
-      return state.attempt === 0 ? 'connecting' : 'reconnecting';
-    case 'open':
-      return 'connected';
-    case 'waiting':
-      return 'reconnecting';
-    case 'offline':
-      return 'offline';
-    case 'failed':
-      return 'closed';
-    default:
-      return state satisfies never;
-  }
+  return state.type === 'connecting' && state.attempt > 0 ? 'reconnecting' : shown[state.type];
 }
 
 /** Full jitter: anything up to a ceiling that doubles, so that many viewers cut at once spread out. */

@@ -49,12 +49,9 @@ export class RunLog {
     this.#wake();
   }
 
-  /** All chunks, `seed` before them. Cancelling it leaves the run alone; `onClose` is told once. */
-  stream(
-    seed: readonly UIMessageChunk[] = [],
-    onClose?: (how: 'end' | 'cancel') => void,
-  ): ReadableStream<UIMessageChunk> {
-    let next = -seed.length;
+  /** All chunks from the first. Cancelling it leaves the run alone; `onClose` is told once. */
+  stream(onClose?: (how: 'end' | 'cancel') => void): ReadableStream<UIMessageChunk> {
+    let next = 0;
     let open = true;
     let wake: () => void = () => {};
     const onWake = () => wake();
@@ -71,7 +68,7 @@ export class RunLog {
             await new Promise<void>((resolve) => (wake = resolve));
           }
           if (!open) return;
-          const chunk = next < 0 ? seed[seed.length + next] : this.#chunks[next];
+          const chunk = this.#chunks[next];
           if (chunk) {
             next++;
             // A copy: the SDK keeps a data chunk as the part, and changes that in place.

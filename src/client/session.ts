@@ -4,7 +4,6 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
-import { chunksOfMessage } from '../protocol/message-chunks.ts';
 import {
   applyFrame,
   emptySession,
@@ -174,13 +173,10 @@ export class DurableSession {
     if (!this.#isActive(run)) this.#runs.delete(run);
   }
 
-  /** A run from its start, for a chat that did not start it; a run that continues a message begins with that. */
-  replay({ run, messageId }: SessionRun): ReadableStream<UIMessageChunk> {
-    const base = this.#snapshot.state?.byId.get(messageId);
+  /** A run from its start, for a chat that did not start it. */
+  replay(run: string): ReadableStream<UIMessageChunk> {
     this.following.follow(run, 'other');
-    return this.runLog(run).stream(base ? chunksOfMessage(base) : [], (how) =>
-      this.following.leave(run, how),
-    );
+    return this.runLog(run).stream((how) => this.following.leave(run, how));
   }
 
   /** Sends whose run is not known yet. */

@@ -38,8 +38,9 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
     const run = following.next(runs);
-    // A resume would begin the run anew, and wipe an error that the chat has just reported.
-    if (run && (following.isResuming || chat.status === 'error')) void mirror(run);
+    // A resume begins with nothing, one at a time, and wipes an error that the chat has just reported.
+    const base = run && (state.byId.get(run.messageId) as M | undefined); // the app's own message type
+    if (run && (base || following.isResuming || chat.status === 'error')) void mirror(run, base);
     else if (run) void chat.resumeStream();
   }
 
@@ -53,11 +54,17 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     }
   }
 
-  /** Shows a run that goes on beside the one that the chat follows: the SDK resumes one at a time. */
-  async function mirror(run: SessionRun): Promise<void> {
-    for await (const message of readUIMessageStream<M>({ stream: session.replay(run), onError: () => {} })) {
+  /** Shows a run that the chat itself cannot follow; `base` is the message that the run continues. */
+  async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
+    const stream = session.replay(run.run);
+    const message = base && structuredClone(base);
+    for await (const written of readUIMessageStream<M>({
+      stream,
+      ...(message && { message }),
+      onError: () => {},
+    })) {
       if (closed) break;
-      mirrored.set(message.id, message);
+      mirrored.set(run.messageId, written);
       sync();
     }
     mirrored.delete(run.messageId);

@@ -40,7 +40,7 @@ export function bindTools<M extends UIMessage>(
         // What others have answered in the meantime, and our own call still waiting: the chat itself answers it.
         if (message) replaceMessage(chat, withWaiting(message as M, shown, toolCallId));
       } catch (error) {
-        return onError(error instanceof Error ? error : new Error('The answer did not get through.'));
+        return onError(error as Error); // requests reject with nothing else
       }
     }
     answering++;

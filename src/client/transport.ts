@@ -56,7 +56,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     if (run === undefined) return new PlainStream<M>().read(response);
 
     const log = session.runLog(run);
-    const read = log.stream([], (how) => following.leave(run, how));
+    const read = log.stream((how) => following.leave(run, how));
     void pump(response, log)
       // Somebody who has left the chat does not wait for its end.
       .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
@@ -68,7 +68,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   async reconnectToStream(): Promise<ReadableStream<UIMessageChunk> | null> {
     const { session } = this;
     const run = session.following.next(session.getSnapshot().runs);
-    return run ? session.replay(run) : null;
+    // A run that continues a message cannot be read without it: `syncChat` shows such a run.
+    const continues = run && session.getSnapshot().state?.byId.has(run.messageId);
+    return run && !continues ? session.replay(run.run) : null;
   }
 }
 
@@ -181,8 +183,7 @@ function finishFromSession(log: RunLog, session: DurableSession): Promise<void> 
     const close = session.open();
     const check = () => {
       const { connection, error, state } = session.getSnapshot();
-      if (connection === 'closed')
-        log.end(error ?? new DurableChatError('network', 'The connection was lost.'));
+      if (connection === 'closed') log.end(error); // which says why it is closed
       else if (state?.ended.has(log.run)) log.end();
       if (!log.ended) return;
       off();

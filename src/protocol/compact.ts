@@ -2,44 +2,51 @@
 
 import type { UIMessageChunk } from 'ai';
 
-type Delta = Extract<UIMessageChunk, { type: 'text-delta' | 'reasoning-delta' | 'tool-input-delta' }>;
+/** A chunk, read field by field: which of them it has, its type tells. */
+interface Loose {
+  readonly type: string;
+  readonly id?: string;
+  readonly toolCallId?: string;
+  readonly delta?: string;
+  readonly inputTextDelta?: string;
+  readonly data?: unknown;
+  readonly transient?: boolean;
+  readonly preliminary?: boolean;
+  readonly providerMetadata?: unknown;
+}
+
+const deltaFields = {
+  'text-delta': 'delta',
+  'reasoning-delta': 'delta',
+  'tool-input-delta': 'inputTextDelta',
+} as const;
+
+/** The field of a chunk that is appended to what came before it. */
+function deltaOf({ type }: Loose): 'delta' | 'inputTextDelta' | undefined {
+  return deltaFields[type as keyof typeof deltaFields];
+}
+
+function isData({ type }: Loose): boolean {
+  return type.startsWith('data-');
+}
 
 /** Identifies the chunks that can absorb one another, or undefined for one that stands alone. */
-function keyOf(chunk: UIMessageChunk): string | undefined {
-  switch (chunk.type) {
-    case 'text-delta':
-    case 'reasoning-delta':
-      return `${chunk.type} ${chunk.id}`;
-    case 'tool-input-delta':
-      return `${chunk.type} ${chunk.toolCallId}`;
-    case 'tool-output-available':
-      return `${chunk.type} ${chunk.toolCallId}`;
-    default:
-      return isData(chunk) && chunk.id !== undefined ? JSON.stringify([chunk.type, chunk.id]) : undefined;
-  }
+function keyOf(chunk: Loose): string | undefined {
+  const { type, id = chunk.toolCallId } = chunk;
+  const absorbs = deltaOf(chunk) ?? (type === 'tool-output-available' || (isData(chunk) && id !== undefined));
+  return absorbs ? JSON.stringify([type, id]) : undefined;
 }
 
-type DataChunk = Extract<UIMessageChunk, { type: `data-${string}` }>;
-
-function isData(chunk: UIMessageChunk): chunk is DataChunk {
-  return chunk.type.startsWith('data-');
-}
-
-/** `earlier` with `later` merged into it, or undefined where both have to stay. */
-function merge(earlier: UIMessageChunk, later: UIMessageChunk): UIMessageChunk | undefined {
-  if (later.type === 'text-delta' || later.type === 'reasoning-delta') {
-    const first = earlier as Extract<Delta, { delta: string }>; // the key holds the type
-    return later.providerMetadata ? undefined : { ...first, delta: first.delta + later.delta };
+/** `earlier` with `later` of the same key merged into it, or undefined where both have to stay. */
+function merge(earlier: Loose, later: Loose): Loose | undefined {
+  const field = deltaOf(later);
+  if (field) {
+    if (later.providerMetadata) return undefined;
+    return { ...earlier, [field]: `${earlier[field]}${later[field]}` };
   }
-  if (later.type === 'tool-input-delta') {
-    const first = earlier as Extract<Delta, { inputTextDelta: string }>; // the key holds the type
-    return { ...first, inputTextDelta: first.inputTextDelta + later.inputTextDelta };
-  }
-  if (later.type === 'tool-output-available') {
-    const { preliminary, ...first } = earlier as typeof later; // the key holds the type
-    return preliminary ? { ...first, ...later } : undefined;
-  }
-  return { ...earlier, data: (later as DataChunk).data } as DataChunk; // the one kind that is left
+  if (isData(later)) return { ...earlier, data: later.data };
+  const { preliminary, ...first } = earlier;
+  return preliminary ? { ...first, ...later } : undefined;
 }
 
 /**
@@ -48,9 +55,9 @@ function merge(earlier: UIMessageChunk, later: UIMessageChunk): UIMessageChunk |
  * which no message keeps, is left out.
  */
 export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
-  const result: UIMessageChunk[] = [];
+  const result: Loose[] = [];
   const lastByKey = new Map<string, number>();
-  for (const chunk of chunks) {
+  for (const chunk of chunks as readonly Loose[]) {
     if (isData(chunk) && chunk.transient) continue;
     const key = keyOf(chunk);
     const index = key === undefined ? undefined : lastByKey.get(key);
@@ -64,7 +71,7 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
     else lastByKey.set(key, result.length);
     result.push(chunk);
   }
-  return result;
+  return result as UIMessageChunk[]; // chunks as they came, or two of a type made one
 }
 
 /**
@@ -72,21 +79,17 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
  * Both are compacted; a value that was superseded in between is emitted anew.
  */
 export function remainder(seen: readonly UIMessageChunk[], all: readonly UIMessageChunk[]): UIMessageChunk[] {
-  const head = compact(seen);
-  const result: UIMessageChunk[] = [];
-  compact(all).forEach((chunk, index) => {
+  const head: Loose[] = compact(seen);
+  const result: Loose[] = [];
+  (compact(all) as Loose[]).forEach((chunk, index) => {
     const before = head[index];
-    if (!before) {
-      result.push(chunk);
-    } else if (chunk.type === 'text-delta' || chunk.type === 'reasoning-delta') {
-      const delta = chunk.delta.slice((before as typeof chunk).delta.length);
-      if (delta) result.push({ ...chunk, delta });
-    } else if (chunk.type === 'tool-input-delta') {
-      const inputTextDelta = chunk.inputTextDelta.slice((before as typeof chunk).inputTextDelta.length);
-      if (inputTextDelta) result.push({ ...chunk, inputTextDelta });
+    const field = deltaOf(chunk);
+    if (before && field) {
+      const rest = chunk[field]?.slice(before[field]?.length);
+      if (rest) result.push({ ...chunk, [field]: rest });
     } else if (JSON.stringify(before) !== JSON.stringify(chunk)) {
       result.push(chunk);
     }
   });
-  return result;
+  return result as UIMessageChunk[]; // chunks as they came, or the end of one
 }

@@ -27,6 +27,7 @@ export interface SessionRun {
   readonly run: string;
   /** The message that it writes. */
   readonly messageId: string;
+  readonly trigger: Trigger;
   readonly status: RunStatus;
   /** When it was accepted, in milliseconds since the epoch. */
   readonly at: number;
@@ -100,13 +101,9 @@ export function isItsTurn(state: SessionState, run: string): boolean {
 }
 
 export function runsOf(state: SessionState): SessionRun[] {
-  return state.active.map(({ run, messageId, at, by, sent, stop }) => ({
-    run,
-    messageId,
-    status: stop ? 'stopping' : isItsTurn(state, run) ? 'running' : 'queued',
-    at,
-    ...(by !== undefined && { by }),
-    ...(sent !== undefined && { sent }),
+  return state.active.map(({ send: _send, parallel: _parallel, stop, ...run }) => ({
+    ...run,
+    status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
   }));
 }
 
@@ -171,6 +168,7 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   const run = state.active.find(({ run }) => run === frame.run);
   if (!run) return state;
   const { messageId } = run;
+  const { type: _type, run: _run, message: _message, ...end } = frame;
   const byId = new Map(state.byId);
   // A place that a truncation took away is not given back.
   if (frame.message && state.order.includes(messageId)) {
@@ -186,12 +184,9 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
     byId,
     active: state.active.filter(({ run }) => run !== frame.run),
     ended: new Map(state.ended).set(frame.run, {
+      ...end,
       messageId,
-      reason: frame.reason,
-      chunks: frame.chunks,
-      ...(run.send?.once && !isFailedStart(frame.reason, frame.chunks) && { sendKey: run.send.key }),
-      ...(frame.by !== undefined && { by: frame.by }),
-      ...(frame.interruptedBy !== undefined && { interruptedBy: frame.interruptedBy }),
+      ...(run.send?.once && !isFailedStart(end.reason, end.chunks) && { sendKey: run.send.key }),
     }),
   };
 }
