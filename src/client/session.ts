@@ -11,9 +11,7 @@ import {
   type SessionRun,
   type SessionState,
 } from '../protocol/session-state.ts';
-import { createSseParser } from '../protocol/sse.ts';
-import { connectionOf, nextConnection, jitteredDelay } from './connection.ts';
-import type { Connection, ConnectionEvent, ConnectionState } from './connection.ts';
+import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
 import { Following } from './following.ts';
 import {
   createRequests,
@@ -23,6 +21,7 @@ import {
   type ToolAnswer,
 } from './requests.ts';
 import { RunLog } from './run-log.ts';
+import { Subscription } from './subscription.ts';
 
 export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
 
@@ -44,14 +43,6 @@ export interface SessionSnapshot {
   readonly state: SessionState | undefined;
 }
 
-/** The server sends something at least every 15 s; after twice that the connection counts as dead. */
-const silenceMs = 30_000;
-
-/** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
-function isFinal({ code, status }: DurableChatError): boolean {
-  return code === 'not_found' || (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
-}
-
 /** How long a stop waits to learn which run a send has become. */
 const sendWithinMs = 10_000;
 
@@ -64,21 +55,26 @@ export class DurableSession {
   readonly requests: Requests;
   /** What the Chat that shows this session has been given of it. */
   readonly following: Following = new Following();
-  readonly #retryDelay: (attempt: number) => number;
-  #connection: ConnectionState = { type: 'idle' };
+  readonly #subscription: Subscription;
   #snapshot: SessionSnapshot;
-  #cursor: string | undefined;
   #users = 0;
-  #abort: AbortController | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #runs = new Map<string, RunLog>();
   readonly #sends = new Set<Promise<string | undefined>>();
 
   constructor({ id, retryDelay = jitteredDelay, ...options }: DurableSessionOptions) {
     this.id = id;
-    this.#retryDelay = retryDelay;
     this.requests = createRequests(options);
+    this.#subscription = new Subscription({
+      connect: (after, signal) => this.requests.subscribe(id, after, signal),
+      retryDelay,
+      onFrame: (frame) => this.#take(frame),
+      onConnection: (state) =>
+        this.#update({
+          connection: connectionOf(state),
+          error: state.type === 'failed' ? state.error : undefined,
+        }),
+    });
     this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
   }
 
@@ -93,23 +89,12 @@ export class DurableSession {
 
   /** Keeps the subscription up until the result is called. May be called many times. */
   open(): () => void {
-    if (this.#users++ === 0) {
-      if (typeof window !== 'undefined') {
-        window.addEventListener('online', this.#onOnline);
-        window.addEventListener('offline', this.#onOffline);
-      }
-      this.#dispatch({ type: 'start' });
-    }
+    if (this.#users++ === 0) this.#subscription.start();
     let open = true;
     return () => {
       if (!open) return;
       open = false;
-      if (--this.#users > 0) return;
-      if (typeof window !== 'undefined') {
-        window.removeEventListener('online', this.#onOnline);
-        window.removeEventListener('offline', this.#onOffline);
-      }
-      this.#dispatch({ type: 'stop' });
+      if (--this.#users === 0) this.#subscription.stop();
     };
   }
 
@@ -128,7 +113,7 @@ export class DurableSession {
       const early = error instanceof DurableChatError && error.code === 'not_found' && run === undefined;
       if (!early) {
         // What was shown may not be so: ask again.
-        this.#resubscribe();
+        this.#subscription.renew();
         throw error;
       }
     }
@@ -193,67 +178,6 @@ export class DurableSession {
     });
   }
 
-  #onOnline = (): void => this.#dispatch({ type: 'online' });
-  #onOffline = (): void => this.#dispatch({ type: 'offline' });
-
-  #dispatch(event: ConnectionEvent): void {
-    const before = this.#connection;
-    const after = nextConnection(before, event);
-    if (after === before) return;
-    this.#connection = after;
-    clearTimeout(this.#retry);
-    if (after.type !== 'open') this.#abort?.abort();
-    if (after.type === 'connecting') void this.#connect();
-    if (after.type === 'waiting') {
-      this.#retry = setTimeout(() => this.#dispatch({ type: 'retry' }), this.#retryDelay(after.attempt));
-    }
-    this.#update({
-      connection: connectionOf(after),
-      error: after.type === 'failed' ? after.error : undefined,
-    });
-  }
-
-  async #connect(): Promise<void> {
-    const abort = new AbortController();
-    this.#abort = abort;
-    // An aborted connection has nothing more to say.
-    const dispatch = (event: ConnectionEvent) => {
-      if (!abort.signal.aborted) this.#dispatch(event);
-    };
-    let silence: ReturnType<typeof setTimeout> | undefined;
-    const listen = () => {
-      clearTimeout(silence);
-      silence = setTimeout(() => dispatch({ type: 'lost' }), silenceMs);
-    };
-    try {
-      listen();
-      const body = await this.requests.subscribe(this.id, this.#cursor, abort.signal);
-      const decoder = new TextDecoder();
-      const feed = createSseParser(({ data, id }) => {
-        if (abort.signal.aborted) return;
-        this.#take(JSON.parse(data) as Frame); // our own server's; unknown types fall through
-        if (id !== undefined) this.#cursor = id;
-      });
-      const reader = body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || abort.signal.aborted) break;
-        dispatch({ type: 'opened' });
-        listen();
-        feed(decoder.decode(value, { stream: true }));
-      }
-      dispatch({ type: 'lost' });
-    } catch (error) {
-      if (error instanceof DurableChatError && error.code === 'invalid_cursor') this.#cursor = undefined;
-      else if (error instanceof DurableChatError && isFinal(error)) {
-        return dispatch({ type: 'refused', error });
-      }
-      dispatch({ type: 'lost' });
-    } finally {
-      clearTimeout(silence);
-    }
-  }
-
   #take(frame: Frame): void {
     switch (frame.type) {
       case 'snapshot':
@@ -271,7 +195,7 @@ export class DurableSession {
         this.runLog(frame.run);
         break;
       case 'chunks':
-        if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#resubscribe();
+        if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#subscription.renew();
         break;
       case 'run-withdraw':
       case 'run-end':
@@ -295,12 +219,6 @@ export class DurableSession {
 
   #isActive(run: string): boolean {
     return this.#snapshot.state?.active.some((active) => active.run === run) ?? false;
-  }
-
-  /** Something is missing: begin again with a snapshot. */
-  #resubscribe(): void {
-    this.#cursor = undefined;
-    this.#dispatch({ type: 'lost' });
   }
 
   #update(change: Partial<SessionSnapshot>): void {
