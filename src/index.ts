@@ -29,8 +29,10 @@ export type {
   DurableChatOptions,
   Handler,
   HandlerContext,
+  HandlerRun,
   WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';
 export type { SessionHandle, StopReceipt } from './server/session.ts';
+export type { Steered, Steering } from './server/steering.ts';
 export type { ViewerFrame } from './server/viewer.ts';

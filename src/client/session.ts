@@ -198,6 +198,7 @@ export class DurableSession {
         if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#subscription.renew();
         break;
       case 'run-withdraw':
+      case 'run-steer':
       case 'run-end':
         this.#runs.get(frame.run)?.end();
         this.#runs.delete(frame.run);

@@ -50,6 +50,8 @@ export interface RunStartFrame {
   readonly sent?: string;
   /** It does not wait for the runs before it. */
   readonly parallel?: true;
+  /** While it waits, its message is offered to the run before it. */
+  readonly steer?: true;
 }
 
 /** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
@@ -74,6 +76,18 @@ export interface RunWithdrawFrame {
   readonly type: 'run-withdraw';
   readonly run: string;
   readonly by?: string;
+}
+
+/** The message of a run that still waited was handed to a running one, which answers it: the run is not needed. */
+export interface RunSteerFrame {
+  readonly type: 'run-steer';
+  readonly run: string;
+  /** The run that took the message. */
+  readonly into: string;
+  /** The step whose model call received it, where the SDK tells. */
+  readonly step?: number;
+  /** The running answer holds the message as a part of its own, so that it does not stand beside it. */
+  readonly inside: boolean;
 }
 
 export interface RunEndFrame {
@@ -104,6 +118,7 @@ export interface SnapshotRun {
   readonly after?: string | null;
   readonly sent?: string;
   readonly parallel?: true;
+  readonly steer?: true;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
   /** How many of the run's chunks `chunks` stands for. */
@@ -137,6 +152,7 @@ export type LogFrame =
   | RunStartFrame
   | RunStopFrame
   | RunWithdrawFrame
+  | RunSteerFrame
   | RunEndFrame
   | ToolOutcomeFrame;
 

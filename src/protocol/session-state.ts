@@ -16,6 +16,7 @@ export interface ActiveRun {
   /** The user message that came with it. */
   readonly sent?: string;
   readonly parallel?: true;
+  readonly steer?: true;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
 }
@@ -43,8 +44,10 @@ export interface EndedRun {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
-  /** It was taken back before its turn. */
+  /** It never had its turn: it was taken back, or its message went into another run. */
   readonly withdrawn?: true;
+  /** The run that took its message, and at which step. */
+  readonly steered?: { readonly into: string; readonly step?: number };
   /** The send that became this run and never becomes another. */
   readonly sendKey?: string;
 }
@@ -101,7 +104,7 @@ export function isItsTurn(state: SessionState, run: string): boolean {
 }
 
 export function runsOf(state: SessionState): SessionRun[] {
-  return state.active.map(({ send: _send, parallel: _parallel, stop, ...run }) => ({
+  return state.active.map(({ send: _send, parallel: _parallel, steer: _steer, stop, ...run }) => ({
     ...run,
     status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
   }));
@@ -133,7 +136,12 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       };
     }
     case 'run-withdraw':
-      return withdrawRun(state, frame.run, frame.by);
+      return withdrawRun(state, frame.run, frame.by === undefined ? {} : { by: frame.by }, true);
+    case 'run-steer': {
+      const { into, step, inside } = frame;
+      const steered = { into, ...(step !== undefined && { step }) };
+      return withdrawRun(state, frame.run, { steered }, inside);
+    }
     case 'run-end':
       return endRun(state, frame);
     case 'snapshot':
@@ -191,25 +199,25 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   };
 }
 
-function withdrawRun(state: SessionState, id: string, by: string | undefined): SessionState {
+/** Ends a run that still waits; `gone` when the message that came with it goes too. */
+function withdrawRun(
+  state: SessionState,
+  id: string,
+  end: Pick<EndedRun, 'by' | 'steered'>,
+  gone: boolean,
+): SessionState {
   const run = state.active.find((active) => active.run === id);
   // Its turn has come: now it can only be stopped.
   if (!run || isItsTurn(state, id)) return state;
-  const gone = new Set([run.sent, state.byId.has(run.messageId) ? undefined : run.messageId]);
+  const { messageId, sent } = run;
   const byId = new Map(state.byId);
-  if (run.sent !== undefined) byId.delete(run.sent);
+  if (gone && sent !== undefined) byId.delete(sent);
   return {
     ...state,
-    order: state.order.filter((messageId) => !gone.has(messageId)),
+    order: state.order.filter((one) => byId.has(one) || (one !== messageId && one !== sent)),
     byId,
     active: state.active.filter((active) => active.run !== id),
-    ended: new Map(state.ended).set(id, {
-      messageId: run.messageId,
-      reason: 'stop',
-      chunks: 0,
-      withdrawn: true,
-      ...(by !== undefined && { by }),
-    }),
+    ended: new Map(state.ended).set(id, { ...end, messageId, reason: 'stop', chunks: 0, withdrawn: true }),
   };
 }
 

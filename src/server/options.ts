@@ -3,6 +3,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { SessionHandle } from './session.ts';
+import type { Steered } from './steering.ts';
 
 export type Action = 'read' | 'send' | 'stop';
 
@@ -26,10 +27,12 @@ export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Autho
  *
  * - `queue`: it waits for its turn; every tab sees it wait, and it can be withdrawn.
  * - `interrupt`: the answer is stopped, what there is of it kept, and the send takes its place.
+ * - `steer`: its message is offered to the running answer, where the handler takes it (`run.steering`, or
+ *   `run.takeMessages`); a message that was not taken waits for its turn, as with `queue`.
  * - `reject`: it is refused with `conflict` (409).
  * - `parallel`: both are answered at once.
  */
-export type WhenBusy = 'queue' | 'interrupt' | 'reject' | 'parallel';
+export type WhenBusy = 'queue' | 'interrupt' | 'steer' | 'reject' | 'parallel';
 
 /** Where an error happened, as far as that is known. */
 export interface ErrorContext {
@@ -63,10 +66,17 @@ export interface DurableChatOptions {
   readonly onError?: (error: unknown, context: ErrorContext) => void;
 }
 
+/** The run that a handler works for. */
+export interface HandlerRun extends Steered {
+  readonly id: string;
+  /** The assistant message that it writes. */
+  readonly messageId: string;
+}
+
 /** The second argument of a handler. */
 export interface HandlerContext<Params = unknown> {
   readonly session: SessionHandle;
-  readonly run: { readonly id: string; readonly messageId: string };
+  readonly run: HandlerRun;
   /** The route's parameters, as the framework gives them; undefined where it gives none. */
   readonly params: Params;
 }

@@ -10,6 +10,7 @@ import type { Hub } from './hub.ts';
 import type { Origin } from './origin.ts';
 import { patiently, retry } from './retry.ts';
 import { sourceOf, withMessageId } from './source.ts';
+import { createSteering, type Steered } from './steering.ts';
 import { createWriter, type Writer } from './writer.ts';
 
 export interface RunOptions {
@@ -29,7 +30,7 @@ export interface RunOptions {
   readonly flushIntervalMs: number;
   readonly stopGraceMs: number;
   readonly onError: (error: unknown) => void;
-  readonly call: (history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
+  readonly call: (history: readonly UIMessage[], steered: Steered, signal: AbortSignal) => Promise<unknown>;
 }
 
 /** What became of the app's handler. */
@@ -134,7 +135,23 @@ async function generate(
   emit: (chunk: UIMessageChunk) => void,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
-  const result = await Promise.race([options.call(history, control.signal), control.graceOver()]);
+  const { steered, settle } = createSteering(options);
+  try {
+    const call = options.call(history, steered, control.signal);
+    const result = await Promise.race([call, control.graceOver()]);
+    return await read(options, result, control, emit, tellStarted);
+  } finally {
+    await settle();
+  }
+}
+
+async function read(
+  options: RunOptions,
+  result: unknown,
+  control: StopControl,
+  emit: (chunk: UIMessageChunk) => void,
+  tellStarted: (started: Started) => void,
+): Promise<Closure> {
   const source = sourceOf(result);
   if (source.type === 'refusal') {
     if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });

@@ -16,7 +16,8 @@ import { findRun, relayRun } from './attach.ts';
 import type { Hubs } from './hubs.ts';
 import { newId } from './id.ts';
 import { Log } from './log.ts';
-import type { Settings, WhenBusy } from './options.ts';
+import type { HandlerRun, Settings, WhenBusy } from './options.ts';
+import type { Steered } from './steering.ts';
 import { createOrigin } from './origin.ts';
 import { startRun, type Started } from './run.ts';
 import { requestStop } from './session.ts';
@@ -33,11 +34,7 @@ export interface SendOptions {
   readonly by: string | undefined;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Calls the app's handler. */
-  readonly call: (
-    run: { readonly id: string; readonly messageId: string },
-    history: readonly UIMessage[],
-    signal: AbortSignal,
-  ) => Promise<unknown>;
+  readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
 }
 
 /** The answer to a send. Throws what the client has to be told. */
@@ -91,6 +88,7 @@ async function accept(options: SendOptions): Promise<Accepted> {
       send: key,
       ...(plan.sent !== undefined && { sent: plan.sent }),
       ...(whenBusy === 'parallel' && { parallel: true }),
+      ...(whenBusy === 'steer' && { steer: true }),
       ...(by !== undefined && { by }),
     };
     const entry = { key: `${run} start`, frames: [...plan.frames, start] };
@@ -204,7 +202,7 @@ async function produce(
     origin,
     queued,
     history: historyOf(state, plan.messageId),
-    call: (history, signal) => call({ id: run, messageId: plan.messageId }, history, signal),
+    call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
   });
   waitUntil(ended.catch(onError).finally(lease.release));
   void started.then((outcome) => {
@@ -225,6 +223,11 @@ async function produce(
         return outcome satisfies never;
     }
   }
+}
+
+/** Reading `steering` makes it, so it must not be read here. */
+function withSteering(id: string, messageId: string, steered: Steered): HandlerRun {
+  return Object.defineProperties({ id, messageId }, Object.getOwnPropertyDescriptors(steered)) as HandlerRun;
 }
 
 async function attach({ hubs, body, waitUntil }: SendOptions, run: string): Promise<Response> {

@@ -36,7 +36,7 @@ const sendBody = z.looseObject({
   messages: z.array(message).min(1, 'must not be empty'),
   trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
   messageId: id.nullish(),
-  whenBusy: z.enum(['queue', 'interrupt', 'reject', 'parallel']).optional(),
+  whenBusy: z.enum(['queue', 'interrupt', 'steer', 'reject', 'parallel']).optional(),
 });
 
 const answerBody = z.object({

@@ -122,7 +122,7 @@ async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, voi
     const entry = hub.log.entries[place.index]!;
     for (const frame of entry.frames) {
       if (frame.type === 'run-start') place.runs.set(frame.run, 0);
-      if (frame.type === 'run-withdraw') place.runs.delete(frame.run);
+      if (frame.type === 'run-withdraw' || frame.type === 'run-steer') place.runs.delete(frame.run);
       if (frame.type !== 'run-end') continue;
       // The rest of a run comes before its end.
       const from = place.runs.get(frame.run);
