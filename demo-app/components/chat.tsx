@@ -33,10 +33,10 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
   if (connection === 'connected' && !known) setKnown(true);
   const empty = messages.length === 0 && known;
 
-  const send = (text: string, now = false) => {
+  const send = (text: string, how?: 'interrupt' | 'steer') => {
     jump();
     setFailure(undefined);
-    void chat.sendMessage({ text }, now ? { body: { whenBusy: 'interrupt' } } : {});
+    void chat.sendMessage({ text }, how ? { body: { whenBusy: how } } : {});
   };
   const stop = () => {
     setFailure(undefined);

@@ -9,8 +9,8 @@ import { SendIcon, StopIcon } from './icons';
 
 export interface ComposerProps {
   running: boolean;
-  /** With `now`, whatever is being written is stopped for it; without, it waits for its turn. */
-  onSend: (text: string, now?: boolean) => void;
+  /** While something is being written: stop that for it, hand it to that, or (without `how`) wait for a turn. */
+  onSend: (text: string, how?: 'interrupt' | 'steer') => void;
   onStop: () => void;
 }
 
@@ -36,19 +36,19 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
     if (matchMedia('(pointer: fine)').matches) box.current?.focus();
   }, []);
 
-  const take = (now: boolean) => {
+  const take = (how?: 'interrupt' | 'steer') => {
     const text = box.current?.value.trim();
     if (!box.current || !text) return;
     box.current.value = '';
     sync();
-    onSend(text, now);
+    onSend(text, how);
   };
   const submit = (event: SubmitEvent | KeyboardEvent) => {
     event.preventDefault();
-    take(false);
+    take();
   };
-  const sendNow = () => {
-    take(true);
+  const sendAs = (how: 'interrupt' | 'steer') => {
+    take(how);
     // The button goes away with the text.
     box.current?.focus();
   };
@@ -83,9 +83,14 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
           {hint(running, empty)}
         </p>
         {running && !empty && (
-          <button type="button" className={styles.now} onClick={sendNow}>
-            Send now
-          </button>
+          <>
+            <button type="button" className={styles.now} onClick={() => sendAs('steer')}>
+              Steer
+            </button>
+            <button type="button" className={styles.now} onClick={() => sendAs('interrupt')}>
+              Send now
+            </button>
+          </>
         )}
       </div>
     </form>

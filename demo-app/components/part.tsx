@@ -23,6 +23,12 @@ export function Part({ part, live, answerable }: PartProps) {
           {part.text}
         </div>
       );
+    case 'steering-message':
+      return (
+        <p className={styles.steered} aria-label="You, while it was written">
+          {part.parts.map((said) => (said.type === 'text' ? said.text : said.filename)).join(' ')}
+        </p>
+      );
     case 'reasoning':
       return part.text === '' ? null : <Reasoning text={part.text} live={live} />;
     case 'file':

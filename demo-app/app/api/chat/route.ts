@@ -11,7 +11,7 @@ import { model } from '../../../lib/model';
 import { tools } from '../../../lib/tools';
 
 export const { GET, POST, DELETE } = durableRoute(
-  async (req) => {
+  async (req, { run }) => {
     const { messages } = await req.json();
     const result = streamText({
       model: model(),
@@ -19,6 +19,7 @@ export const { GET, POST, DELETE } = durableRoute(
       tools,
       toolApproval: { book: 'user-approval' },
       stopWhen: isStepCount(5),
+      experimental_steering: run.steering,
       abortSignal: req.signal,
     });
     return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
@@ -26,7 +27,7 @@ export const { GET, POST, DELETE } = durableRoute(
   {
     // Anyone who knows a chat's link may read and write it. A real app asks who is asking.
     authorize: () => true,
-    // A send waits for its turn, unless its sender asks for it at once.
-    allowWhenBusy: ['interrupt'],
+    // A send waits for its turn, unless its sender asks for it at once, or for it to steer the answer.
+    allowWhenBusy: ['interrupt', 'steer'],
   },
 );
