@@ -179,6 +179,25 @@ describe.each(Object.entries(stores))('a busy session on %s', (name, open) => {
     expect(model.calls.length).toBe(1);
   });
 
+  it('two tabs that edit one message at once: one edit stands, the other run is stopped, both tabs agree', async () => {
+    setUp();
+    const first = tab();
+    await first.chat.sendMessage({ text: 'count to 3' });
+    const second = tab();
+    await expect.poll(() => second.chat.messages.length).toBe(2);
+    const messageId = first.chat.messages[0]!.id;
+    await Promise.all([
+      first.chat.sendMessage({ text: 'count to 50 at 100/s', messageId }),
+      second.chat.sendMessage({ text: 'count to 51 at 100/s', messageId }),
+    ]);
+    const messages = await agreed();
+    expect(messages.length).toBe(2);
+    const winner = ['50', '51'].find((n) => textOf(messages[0]).includes(n));
+    expect(textOf(messages[1])).toBe(numbers(Number(winner)));
+    const ends = [...(first.session.getSnapshot().state?.ended.values() ?? [])].map(({ reason }) => reason);
+    expect(ends.slice(1).sort()).toEqual(['finish', 'stop']);
+  });
+
   it('parallel: both are written at once, and every tab sees both grow', async () => {
     setUp({ whenBusy: 'parallel' });
     await busy('count to 100 at 100/s');

@@ -213,6 +213,24 @@ it('G3: the signal outlives the garbage collection of the request', async () => 
   for (const tab of tabs) tab.close();
 });
 
+it('G3: a stop that the producer has not confirmed within 5 s is pending, and shows as stopping in every tab', async () => {
+  const world = createWorld(
+    memoryChannel(),
+    () => new ReadableStream({ start: (controller) => controller.enqueue({ type: 'start' }) }),
+    { stopGraceMs: 8_000 },
+  );
+  const [tab, other] = [openTab(world.client(), 'deaf'), openTab(world.client(), 'deaf')];
+  const sent = tab.chat.sendMessage({ text: 'hello' });
+  await expect.poll(() => other.session.getSnapshot().runs.map(({ status }) => status)).toEqual(['running']);
+  const receipt = tab.stop();
+  await expect.poll(() => other.session.getSnapshot().runs.map(({ status }) => status)).toEqual(['stopping']);
+  expect(await receipt).toMatchObject({ stopped: [], alreadyEnded: [], pending: [expect.any(String)] });
+  await sent;
+  await world.settled();
+  await expect.poll(() => other.session.getSnapshot().runs).toEqual([]);
+  for (const one of [tab, other]) one.close();
+});
+
 it('G3: a handler that does not heed its signal is not waited for', async () => {
   const world = createWorld(
     memoryChannel(),

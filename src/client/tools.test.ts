@@ -267,6 +267,23 @@ describe.each(Object.entries(stores))('tools on %s', (name, open) => {
     expect(booked.length).toBe(1);
   });
 
+  it('G11: a message that goes past an open approval closes it, and is answered', async () => {
+    setUp();
+    const origin = tab();
+    const second = tab();
+    await joined(second);
+    await origin.chat.sendMessage({ text: 'book' });
+    await agreed();
+    const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
+    await second.chat.sendMessage({ text: 'weather' });
+    const messages = await agreed();
+    expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'output-error' });
+    expect(textOf(messages[3])).toBe('said:[{"city":"Lisbon","degrees":21}]');
+    await origin.addToolApprovalResponse({ id: approval.id, approved: true });
+    expect((await agreed()).length).toBe(4);
+    expect(booked).toEqual([]);
+  });
+
   it('bad answers: unknown session, message, call; a call that is over; malformed', async () => {
     setUp();
     const origin = tab();

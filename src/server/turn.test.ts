@@ -194,6 +194,14 @@ describe('planTurn', () => {
     });
   });
 
+  it('an edit or a regeneration of what is gone is a conflict; one that never got through is new', () => {
+    const at = (id: string) => [...messagesOf(known), user(id)];
+    for (const change of [{ messageId: 'gone' }, { trigger: 'regenerate-message' as const }]) {
+      expect(refusal(() => planTurn(known, body([user('gone')], change), 'new'))).toBe('conflict');
+      expect(after(known, planTurn(known, body(at('gone'), change), 'new'))).toEqual(at('gone'));
+    }
+  });
+
   it('never throws anything but its own errors, and never loses what stands before the change', () => {
     const id = fc.constantFrom('u1', 'a1', 'u2', 'a2', 'x', '__proto__');
     const posted = fc.record({

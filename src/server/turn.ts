@@ -32,6 +32,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
 
   if (last.role === 'assistant') return planContinuation(state, seed, last);
+  checkPlace(state, body, last);
   const write: LogFrame = { type: 'message', message: last };
 
   if (body.trigger === 'regenerate-message') {
@@ -53,6 +54,18 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     sent: last.id,
     displaced: displacedBy(state, target),
   };
+}
+
+/**
+ * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
+ * that never got through: one that follows what the log ends with.
+ */
+function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void {
+  const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
+  if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
+  if (body.messages.at(-2)?.id !== state.order.at(-1)) {
+    throw new DurableChatError('conflict', 'The message is not in this session any more.');
+  }
 }
 
 function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage): Plan {
