@@ -1,7 +1,8 @@
 // durable-chat/client: the client without a framework.
 
 export type { Connection } from './client/connection.ts';
-export type { RequestOptions, StopReceipt, ToolAnswer } from './client/requests.ts';
+export type { RequestOptions, ToolAnswer } from './client/requests.ts';
+export type { StopReceipt } from './protocol/stop-receipt.ts';
 export {
   DurableSession,
   type DurableSessionOptions,

@@ -33,6 +33,7 @@ export type {
   WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';
-export type { SessionHandle, StopReceipt } from './server/session.ts';
+export type { StopReceipt } from './protocol/stop-receipt.ts';
+export type { SessionHandle } from './server/session.ts';
 export type { Steered, Steering } from './server/steering.ts';
 export type { ViewerFrame } from './server/viewer.ts';

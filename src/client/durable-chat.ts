@@ -10,7 +10,7 @@ import type {
   PrepareSendMessagesRequest,
   UIMessage,
 } from 'ai';
-import type { StopReceipt } from './requests.ts';
+import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from './session.ts';
 import { syncChat } from './sync.ts';
 import { bindTools } from './tools.ts';

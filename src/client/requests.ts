@@ -2,6 +2,7 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
+import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 
 export interface RequestOptions extends Pick<
@@ -38,16 +39,6 @@ export interface ToolAnswer {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-}
-
-/** What a stop has done. */
-export interface StopReceipt {
-  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
-  readonly stopped: readonly { readonly run: string; readonly at: number }[];
-  /** Runs that had ended by themselves. */
-  readonly alreadyEnded: readonly string[];
-  /** Runs that were told, and whose end was not seen within 5 s. */
-  readonly pending: readonly string[];
 }
 
 /** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */

@@ -11,19 +11,15 @@ import {
   type SessionRun,
   type SessionState,
 } from '../protocol/session-state.ts';
+import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
 import { Following } from './following.ts';
-import {
-  createRequests,
-  type RequestOptions,
-  type Requests,
-  type StopReceipt,
-  type ToolAnswer,
-} from './requests.ts';
+import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './requests.ts';
 import { RunLog } from './run-log.ts';
 import { Subscription } from './subscription.ts';
 
 export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
+export type { StopReceipt } from '../protocol/stop-receipt.ts';
 
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. */

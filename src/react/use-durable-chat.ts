@@ -7,8 +7,7 @@ import { generateId, type ChatInit, type UIMessage } from 'ai';
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
 import type { Connection } from '../client/connection.ts';
-import type { StopReceipt } from '../client/requests.ts';
-import type { DurableSession, SessionRun } from '../client/session.ts';
+import type { DurableSession, SessionRun, StopReceipt } from '../client/session.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
 export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {

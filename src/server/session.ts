@@ -3,6 +3,7 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
+import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import type { RunStopFrame } from '../protocol/frames.ts';
 import { isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
 import { reap } from './end.ts';
@@ -11,16 +12,6 @@ import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { retry } from './retry.ts';
 import { openViewer, type ViewerFrame } from './viewer.ts';
-
-/** What a stop has done. */
-export interface StopReceipt {
-  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
-  readonly stopped: readonly { readonly run: string; readonly at: number }[];
-  /** Runs that had ended by themselves. */
-  readonly alreadyEnded: readonly string[];
-  /** Runs that were told, and whose end was not seen within 5 s. */
-  readonly pending: readonly string[];
-}
 
 export interface SessionHandle {
   readonly id: string;
