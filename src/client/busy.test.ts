@@ -1,30 +1,18 @@
 // What becomes of a send while another answer is being written.
 
 import type { UIMessage } from 'ai';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Channel } from '../channel/channel.ts';
-import { memoryChannel } from '../channel/memory.ts';
-import { upstashChannel } from '../channel/upstash.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { DurableChatOptions } from '../index.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
-import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
 import { createWorld, modelHandler, type World } from '../testing/world.fixture.ts';
 
-let server: UpstashServer;
-beforeAll(async () => {
-  server = await startUpstashServer();
-});
-afterAll(() => server.close());
-
-const stores: Record<string, () => Channel> = {
-  memory: memoryChannel,
-  upstash: () => upstashChannel({ url: server.url, token: server.token }),
-};
+const { stores } = useStores();
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 let count = 0;
 
-describe.each(Object.entries(stores))('a busy session on %s', (name, open) => {
+describe.each(stores)('a busy session on %s', (name, open) => {
   const tabs: Tab[] = [];
   let world: World;
   let model: ScriptedModel;
@@ -37,7 +25,7 @@ describe.each(Object.entries(stores))('a busy session on %s', (name, open) => {
   function setUp(options: Omit<DurableChatOptions, 'channel'> = {}): void {
     id = `${name} ${++count}`;
     model = scriptedModel();
-    world = createWorld(open(), modelHandler(model), options);
+    world = createWorld(open()(), modelHandler(model), options);
   }
   /** Opens a tab and lets it send something that takes a while. */
   async function busy(text: string): Promise<Tab> {

@@ -1,6 +1,6 @@
 // What a Chat has been given of its session, and what it has sent that the log does not show yet.
 
-import type { SessionRun, SessionState } from '../protocol/session-state.ts';
+import { isActive, type SessionRun, type SessionState } from '../protocol/session-state.ts';
 
 /** How long the session's frames may stay behind an answer that has been read to its end. */
 const catchUpMs = 2_000;
@@ -48,7 +48,7 @@ export class Following {
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
   isAhead(state: SessionState): boolean {
     for (const run of this.#ahead) {
-      if (state.ended.has(run) || state.active.some((active) => active.run === run)) this.#ahead.delete(run);
+      if (state.ended.has(run) || isActive(state, run)) this.#ahead.delete(run);
     }
     return this.#ahead.size > 0;
   }

@@ -7,6 +7,7 @@ import type { Frame } from '../protocol/frames.ts';
 import {
   applyFrame,
   emptySession,
+  isActive,
   runsOf,
   type SessionRun,
   type SessionState,
@@ -215,7 +216,8 @@ export class DurableSession {
   }
 
   #isActive(run: string): boolean {
-    return this.#snapshot.state?.active.some((active) => active.run === run) ?? false;
+    const { state } = this.#snapshot;
+    return state !== undefined && isActive(state, run);
   }
 
   #update(change: Partial<SessionSnapshot>): void {

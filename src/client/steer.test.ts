@@ -2,31 +2,15 @@
 
 import * as ai from 'ai';
 import { convertToModelMessages, stepCountIs, streamText, tool, type UIMessage } from 'ai';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Channel } from '../channel/channel.ts';
-import { memoryChannel } from '../channel/memory.ts';
-import { upstashChannel } from '../channel/upstash.ts';
 import type { Handler, HandlerContext } from '../index.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
+import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf } from '../testing/tab.fixture.ts';
-import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
 import { createWorld } from '../testing/world.fixture.ts';
 
-let server: UpstashServer;
-beforeAll(async () => {
-  server = await startUpstashServer();
-});
-afterAll(() => server.close());
-
-/** How two server instances come to share a store. */
-const stores: Record<string, () => () => Channel> = {
-  memory: () => {
-    const channel = memoryChannel();
-    return () => channel;
-  },
-  upstash: () => () => upstashChannel({ url: server.url, token: server.token }),
-};
+const { stores } = useStores();
 
 type Use = (context: HandlerContext) => object;
 const asSteering: Use = ({ run }) => ({ experimental_steering: run.steering });
@@ -39,7 +23,7 @@ const notAtAll: Use = () => ({});
 
 let count = 0;
 
-describe.each(Object.entries(stores))('steer on %s, with two server instances', (name, open) => {
+describe.each(stores)('steer on %s, with two server instances', (name, open) => {
   function setUp(use: Use) {
     const store = open();
     let release: () => void = () => {};

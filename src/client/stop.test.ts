@@ -3,14 +3,14 @@
 import type { UIMessage } from 'ai';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../channel/channel.ts';
 import { memoryChannel } from '../channel/memory.ts';
 import { upstashChannel } from '../channel/upstash.ts';
 import type { DurableChatOptions } from '../index.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
-import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
 import { createWorld, modelHandler, type World } from '../testing/world.fixture.ts';
 
 function createServer(
@@ -21,24 +21,11 @@ function createServer(
   return createWorld(channel, modelHandler(model), options);
 }
 
-let server: UpstashServer;
-beforeAll(async () => {
-  server = await startUpstashServer();
-});
-afterAll(() => server.close());
-
-/** How the two server instances of a test come to share a store. */
-const stores: Record<string, () => () => Channel> = {
-  memory: () => {
-    const channel = memoryChannel();
-    return () => channel;
-  },
-  upstash: () => () => upstashChannel({ url: server.url, token: server.token }),
-};
+const { stores, server } = useStores();
 
 let count = 0;
 
-describe.each(Object.entries(stores))('stop on %s, with two server instances', (name, open) => {
+describe.each(stores)('stop on %s, with two server instances', (name, open) => {
   const tabs: Tab[] = [];
   const on = (world: World, id: string) => {
     const tab = openTab(world.client(), id);
@@ -47,7 +34,7 @@ describe.each(Object.entries(stores))('stop on %s, with two server instances', (
   };
   afterEach(() => {
     for (const tab of tabs.splice(0)) tab.close();
-    server.faults.clear();
+    server().faults.clear();
   });
 
   function setUp() {
@@ -172,13 +159,13 @@ describe.each(Object.entries(stores))('stop on %s, with two server instances', (
 it('G3: a stop whose word of it is lost is found on the lease', async () => {
   const model = scriptedModel();
   const id = 'lost word';
-  const channel = () => upstashChannel({ url: server.url, token: server.token });
+  const channel = () => upstashChannel({ url: server().url, token: server().token });
   const producer = createServer(channel(), model, { leaseMs: 1_500 });
   const other = createServer(channel(), model);
   const origin = openTab(producer.client(), id);
   const sent = origin.chat.sendMessage({ text: 'count to 1000 at 50/s' });
   await expect.poll(() => textOf(origin.chat.messages.at(-1))).toContain('5');
-  const clear = server.faults.inject(
+  const clear = server().faults.inject(
     { kind: 'drop-publish' },
     { match: ({ commands }) => JSON.stringify(commands).includes('run-stop') },
   );

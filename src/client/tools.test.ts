@@ -1,26 +1,14 @@
 // Tools, client tools and approvals, from any tab: replayed as they were, answered once, continued once.
 
 import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { Channel } from '../channel/channel.ts';
-import { memoryChannel } from '../channel/memory.ts';
-import { upstashChannel } from '../channel/upstash.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
-import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
 import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
 
-let server: UpstashServer;
-beforeAll(async () => {
-  server = await startUpstashServer();
-});
-afterAll(() => server.close());
-
-const stores: Record<string, () => Channel> = {
-  memory: memoryChannel,
-  upstash: () => upstashChannel({ url: server.url, token: server.token }),
-};
+const { stores } = useStores();
 
 const booked: string[] = [];
 const tools: ToolSet = {
@@ -81,7 +69,7 @@ function isAnswered({ messages }: { messages: UIMessage[] }): boolean {
 
 let count = 0;
 
-describe.each(Object.entries(stores))('tools on %s', (name, open) => {
+describe.each(stores)('tools on %s', (name, open) => {
   const tabs: Tab[] = [];
   let world: World;
   let model: ScriptedModel;
@@ -94,7 +82,7 @@ describe.each(Object.entries(stores))('tools on %s', (name, open) => {
     errors.length = 0;
     booked.length = 0;
     model = toolModel();
-    world = createWorld(open(), async (request) => {
+    world = createWorld(open()(), async (request) => {
       const { messages } = (await request.json()) as { messages: UIMessage[] };
       const result = streamText({
         model,

@@ -96,9 +96,9 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
       ...(prepare && isDurable && { prepareSendMessagesRequest: completed(prepare) }),
       fetch: async (input, init) => {
         const response = await request(input, { ...init, signal: leave.signal });
-        if (!response.ok) await throwOurs(response);
         // A refusal names no run: what it is known by is the end of the send.
         if (response.ok) tellRun(response.headers.get('x-durable-run') ?? undefined);
+        else await throwOurs(response);
         // Now the run can be stopped by its name: leaving stops nothing.
         if (abortSignal?.aborted) leave.abort();
         else abortSignal?.addEventListener('abort', () => leave.abort());

@@ -97,6 +97,11 @@ export function runOfSend(state: SessionState, key: string): string | undefined 
   return undefined;
 }
 
+/** Whether the log has the run, and not its end. */
+export function isActive(state: SessionState, run: string): boolean {
+  return state.active.some((active) => active.run === run);
+}
+
 /** Whether a run has nothing to wait for. */
 export function isItsTurn(state: SessionState, run: string): boolean {
   const index = state.active.findIndex((active) => active.run === run);
@@ -124,7 +129,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       return { ...state, order: state.order.slice(0, index), byId };
     }
     case 'run-start': {
-      if (state.ended.has(frame.run) || state.active.some(({ run }) => run === frame.run)) return state;
+      if (state.ended.has(frame.run) || isActive(state, frame.run)) return state;
       const { type: _, ...run } = frame;
       return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
     }

@@ -5,15 +5,14 @@ import type { Hubs } from './hubs.ts';
 import { createOrigin, type Origin } from './origin.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
-import { runsOf } from '../protocol/session-state.ts';
+import { isActive, runsOf } from '../protocol/session-state.ts';
 
 const appearWithinMs = 10_000;
 
 /** Waits for the run to be in the log; throws `conflict` when it does not come. */
 export async function findRun(hub: Hub, run: string): Promise<void> {
   await hub.ready;
-  const known = () =>
-    hub.state.ended.has(run) || hub.state.active.some((active) => active.run === run) || undefined;
+  const known = () => hub.state.ended.has(run) || isActive(hub.state, run) || undefined;
   if (known()) return;
   await hub.refresh();
   if (!(await hub.until(known, { ms: appearWithinMs }))) {

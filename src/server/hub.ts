@@ -5,7 +5,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { Channel, Subscription, Wake } from '../channel/channel.ts';
-import type { SessionState } from '../protocol/session-state.ts';
+import { isActive, type SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
 import { retry } from './retry.ts';
 
@@ -174,7 +174,7 @@ export class Hub {
         return this.#watched && this.#readRun(wake.run);
       case 'chunks': {
         if (!this.#watched) return;
-        if (!this.state.active.some(({ run }) => run === wake.run)) await this.#readLog();
+        if (!isActive(this.state, wake.run)) await this.#readLog();
         const buffer = this.#bufferOf(wake.run);
         const known = buffer.chunks.length;
         if (buffer.closed || wake.from + wake.chunks.length <= known) return;

@@ -5,7 +5,7 @@ import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import type { RunStopFrame } from '../protocol/frames.ts';
-import { isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
+import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
 import { reap } from './end.ts';
 import { answerTool, type ToolAnswer } from './answer.ts';
 import type { Hub } from './hub.ts';
@@ -103,15 +103,13 @@ export function createSession(
     withdraw: ({ run, by }) =>
       withHub(async (hub) => {
         await hub.refresh();
-        const { active, ended } = hub.state;
-        if (ended.get(run)?.withdrawn) return;
-        if (!ended.has(run) && !active.some((candidate) => candidate.run === run)) {
+        const { state } = hub;
+        if (state.ended.get(run)?.withdrawn) return;
+        if (!state.ended.has(run) && !isActive(state, run)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
         const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
-        const withdrawable = () =>
-          hub.state.active.some((candidate) => candidate.run === run) && !isItsTurn(hub.state, run);
-        if (withdrawable()) {
+        if (isActive(state, run) && !isItsTurn(state, run)) {
           await retry(async () =>
             (await channel()).append(id, { key: `${run} withdraw`, frames: [frame] }, {}),
           );
