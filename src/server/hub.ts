@@ -45,6 +45,7 @@ export class Hub {
   #subscription: Subscription | undefined;
   #subscribedAt = 0;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #silenceMs = 0;
   #closed = false;
 
   /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
@@ -227,6 +228,8 @@ export class Hub {
   }
 
   #changed(): void {
+    // A run that begins or ends changes how long a silence is believed.
+    if (this.#patience() !== this.#silenceMs) this.#listenForSilence();
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -239,9 +242,13 @@ export class Hub {
   #listenForSilence(): void {
     clearTimeout(this.#silence);
     if (this.#closed) return;
-    const ms = this.#watched && this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
-    this.#silence = setTimeout(() => void this.#onSilence(), ms);
+    this.#silenceMs = this.#patience();
+    this.#silence = setTimeout(() => void this.#onSilence(), this.#silenceMs);
     if (typeof this.#silence === 'object') this.#silence.unref?.();
+  }
+
+  #patience(): number {
+    return this.#watched && this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
   }
 
   async #onSilence(): Promise<void> {

@@ -8,7 +8,7 @@ import type { Frame, LogFrame, SnapshotFrame } from '../protocol/frames.ts';
 import { createSseParser, type SseEvent } from '../protocol/sse.ts';
 import { foldChunks } from '../testing/chunks.fixture.ts';
 import { createWorld, sendBody, type World } from '../testing/world.fixture.ts';
-import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
+import { startUpstashServer, type FaultRequest, type UpstashServer } from '../testing/upstash-server.ts';
 
 const url = 'http://durable.test/api/chat';
 const delta = (text: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: text });
@@ -404,6 +404,29 @@ describe('viewer and its store', () => {
       await here.world.settled();
     },
   );
+
+  it('G1: a subscription that dies while the start of a run is being read is missed within seconds', async () => {
+    const here = open(stores['upstash']!());
+    const live = await watch(open(stores['upstash']!()).world, here.session);
+    await expect.poll(() => live.frames.length).toBe(1);
+    // The wake-ups arrive before the log has been read, and the last of them is the last ever heard.
+    const isLogRead = ({ commands: [[name, key] = [], ...others] }: FaultRequest) =>
+      name === 'XRANGE' && key!.endsWith(':log') && others.length === 0;
+    server.faults.inject({ kind: 'delay', ms: 600 }, { match: isLogRead });
+    server.resetCounts();
+    const response = await here.send('one');
+    await here.say(0, ...opening, delta('a'));
+    await expect.poll(() => server.counts()['XADD'], { timeout: 10_000 }).toBe(2);
+    server.faults.dropSubscriptions('silence');
+    await expect.poll(() => textOf(live.frames), { timeout: 10_000 }).toBe('a');
+    server.faults.clear();
+    await here.say(0, delta('b'));
+    await expect.poll(() => textOf(live.frames), { timeout: 10_000 }).toBe('ab');
+    await here.finish(0);
+    await response.text();
+    await live.close();
+    await here.world.settled();
+  });
 
   it('G1: a wake-up that says in part what is known adds only the rest', async () => {
     const channel = memoryChannel();
