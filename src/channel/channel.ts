@@ -69,6 +69,12 @@ export interface Channel {
    */
   claim(session: string, key: string, run: string): Promise<{ run: string; entries: LogEntry[] }>;
 
+  /**
+   * Takes something by name for `ms`, or holds it for as long again; resolves with whoever holds it. It is free
+   * again when its holder lets the time pass.
+   */
+  hold(session: string, key: string, holder: string, ms: number): Promise<string>;
+
   /** Gives a claim back. */
   unclaim(session: string, key: string): Promise<void>;
 

@@ -54,6 +54,18 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.claim(id, 'send', 'e')).run).toBe('e');
     });
 
+    it('lets one holder at a time hold what has a name, for as long as it keeps on', async () => {
+      const id = session();
+      const holders = await Promise.all(['a', 'b', 'c'].map((who) => channel.hold(id, 'call', who, 60_000)));
+      const holder = holders[0]!;
+      expect(holders).toEqual([holder, holder, holder]);
+      expect(await channel.hold(id, 'other call', 'd', 60_000)).toBe('d');
+      // Held again, for a shorter time: then it is free.
+      expect(await channel.hold(id, 'call', holder, 50)).toBe(holder);
+      await expect.poll(() => channel.hold(id, 'call', 'e', 60_000)).toBe('e');
+      expect(await channel.hold(id, 'call', holder, 50)).toBe('e');
+    });
+
     it('keeps the log in order and reads it from any entry', async () => {
       const id = session();
       expect(await channel.readLog(id, '')).toEqual([]);

@@ -18,6 +18,7 @@ interface Session {
   log: LogEntry[];
   runs: Map<string, Run>;
   claims: Map<string, { run: string; until: number }>;
+  holds: Map<string, { holder: string; until: number }>;
   leases: Map<string, Lease>;
   subscribers: Set<(wake: Wake) => void>;
 }
@@ -35,7 +36,14 @@ export function memoryChannel(): Channel {
   function sessionOf(id: string): Session {
     let session = sessions.get(id);
     if (!session) {
-      session = { log: [], runs: new Map(), claims: new Map(), leases: new Map(), subscribers: new Set() };
+      session = {
+        log: [],
+        runs: new Map(),
+        claims: new Map(),
+        holds: new Map(),
+        leases: new Map(),
+        subscribers: new Set(),
+      };
       sessions.set(id, session);
     }
     return session;
@@ -71,6 +79,13 @@ export function memoryChannel(): Channel {
         session.claims.set(key, claim);
       }
       return { run: claim.run, entries: after(session, '') };
+    },
+    async hold(id, key, holder, ms) {
+      const { holds } = sessionOf(id);
+      const held = holds.get(key);
+      if (held && held.holder !== holder && held.until > Date.now()) return held.holder;
+      holds.set(key, { holder, until: Date.now() + ms });
+      return holder;
     },
     async unclaim(id, key) {
       sessionOf(id).claims.delete(key);

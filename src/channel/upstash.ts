@@ -45,6 +45,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       run: (run: string) => `${tag}:run:${run}`,
       lease: (run: string) => `${tag}:lease:${run}`,
       send: (key: string) => `${tag}:send:${encodeSession(key)}`,
+      hold: (key: string) => `${tag}:hold:${encodeSession(key)}`,
       // No braces: the client puts this name into a URL as it is.
       channel: `${prefix}:${name}`,
     };
@@ -82,6 +83,18 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const page = decodeEntries(log);
       const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
       return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
+    },
+
+    async hold(session, name, holder, ms) {
+      const key = keysOf(session).hold(name);
+      const [taken, current] = await redis
+        .pipeline()
+        .set(key, encodeValue(holder), { nx: true, px: ms })
+        .get(key)
+        .exec<[unknown, string | null]>();
+      const held = current === null ? holder : decodeValue<string>(current);
+      if (taken === null && held === holder) await redis.pexpire(key, ms);
+      return held;
     },
 
     async unclaim(session, key) {

@@ -89,7 +89,9 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
       const message = chat.messages.findLast(({ parts }) =>
         parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId),
       );
-      return isOwn(message?.id) ? latest().onToolCall?.(call) : undefined;
+      if (!isOwn(message?.id)) return undefined;
+      session.held.add(toolCallId);
+      return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>
       tools.isAnswering || isOwn(event.messages.at(-1)?.id)
@@ -105,7 +107,22 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     // The chat's own signatures: what they say of M's tools is for the caller's eyes.
     addToolOutput: tools.addToolOutput as C['addToolOutput'],
     addToolApprovalResponse: tools.addToolApprovalResponse,
-    connect: () => (isPlain ? () => void chat.stop() : syncChat(chat, session)),
+    connect() {
+      if (isPlain) return () => void chat.stop();
+      const close = syncChat(chat, session);
+      const claims =
+        latest().onToolCall &&
+        import('./claims.ts').then(
+          ({ claimCalls }) =>
+            claimCalls(session, isOwn, (toolCall) => latest().onToolCall?.({ toolCall: toolCall as never })),
+          // Without it calls are answered all the same, by the tab that asked or by a person.
+          () => undefined,
+        );
+      return () => {
+        close();
+        void claims?.then((off) => off?.());
+      };
+    },
     async stop() {
       if (isPlain || session.getSnapshot().connection === 'closed') {
         await chat.stop();

@@ -30,8 +30,8 @@ export interface Requests {
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
   withdraw(session: string, run: string): Promise<void>;
-  /** Answers a tool call; resolves with the message as the answer left it, unless it is still being written. */
-  answer(session: string, answer: ToolAnswer): Promise<UIMessage | undefined>;
+  /** Posts what is not a chat's own send; resolves with the server's JSON. */
+  post(body: object): Promise<unknown>;
 }
 
 /** An answer to a tool call that waits for one. */
@@ -89,10 +89,8 @@ export function createRequests(options: RequestOptions): Requests {
     async withdraw(session, run) {
       await request('DELETE', { id: session, run, withdraw: '' });
     },
-    async answer(session, answer) {
-      const body = { id: session, trigger: 'tool-outcome', ...answer };
-      const response = await request('POST', {}, { body });
-      return ((await response.json()) as { message?: UIMessage }).message; // our own server's
+    async post(body) {
+      return (await request('POST', {}, { body })).json();
     },
   };
 }

@@ -1,7 +1,7 @@
 // A session as a client sees it: one subscription that outlives its connections, the state it folds to, and
 // for each active run the chunks so far. It knows no framework and no Chat.
 
-import type { UIMessage, UIMessageChunk } from 'ai';
+import { generateId, type UIMessage, type UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import {
@@ -27,6 +27,11 @@ export interface DurableSessionOptions extends RequestOptions {
   readonly id: string;
   /** Milliseconds to wait before attempt 1, 2, … to reconnect. Default: up to 0.5, 1, 2, … 10 s, at random. */
   readonly retryDelay?: (attempt: number) => number;
+  /**
+   * How long a tool call that waits for a client is left to the tab that started it before another tab with an
+   * `onToolCall` may take it over, in milliseconds. Default 5,000.
+   */
+  readonly takeOverAfterMs?: number;
 }
 
 /** What `getSnapshot` returns: a new object whenever something in it has changed. */
@@ -52,6 +57,11 @@ export class DurableSession {
   readonly requests: Requests;
   /** What the Chat that shows this session has been given of it. */
   readonly following: Following = new Following();
+  /** Names this client where it claims tool calls. */
+  readonly holder: string = generateId();
+  readonly takeOverAfterMs: number;
+  /** Calls that this client executes. */
+  readonly held: Set<string> = new Set<string>();
   readonly #subscription: Subscription;
   #snapshot: SessionSnapshot;
   #users = 0;
@@ -59,8 +69,14 @@ export class DurableSession {
   readonly #runs = new Map<string, RunLog>();
   readonly #sends = new Set<Promise<string | undefined>>();
 
-  constructor({ id, retryDelay = jitteredDelay, ...options }: DurableSessionOptions) {
+  constructor({
+    id,
+    retryDelay = jitteredDelay,
+    takeOverAfterMs = 5_000,
+    ...options
+  }: DurableSessionOptions) {
     this.id = id;
+    this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
     this.#subscription = new Subscription({
       connect: (after, signal) => this.requests.subscribe(id, after, signal),
@@ -139,8 +155,15 @@ export class DurableSession {
    * answer left it, or undefined while that is still being written. Rejects with `conflict` when somebody was
    * first or the call waits no more, and with `not_found` when there is no such call.
    */
-  answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
-    return this.requests.answer(this.id, answer);
+  async answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
+    const { id, holder } = this;
+    const body = {
+      id,
+      trigger: 'tool-outcome',
+      ...answer,
+      ...(this.held.has(answer.toolCallId) && { holder }),
+    };
+    return ((await this.requests.post(body)) as { message?: UIMessage }).message; // our own server's
   }
 
   /** A run's chunks; made on first mention. */
@@ -176,6 +199,7 @@ export class DurableSession {
   }
 
   #take(frame: Frame): void {
+    const state = applyFrame(this.#snapshot.state ?? emptySession, frame);
     switch (frame.type) {
       case 'snapshot':
         this.following.settle(frame.messages.map(({ id }) => id));
@@ -197,11 +221,12 @@ export class DurableSession {
       case 'run-withdraw':
       case 'run-steer':
       case 'run-end':
+        if (isActive(state, frame.run)) break;
         this.#runs.get(frame.run)?.end();
         this.#runs.delete(frame.run);
         break;
     }
-    this.#update({ state: applyFrame(this.#snapshot.state ?? emptySession, frame) });
+    this.#update({ state });
   }
 
   /** Shows the stop at once; the log's own word follows. */

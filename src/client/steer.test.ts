@@ -119,8 +119,19 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
     expect(ended).toMatchObject([{ withdrawn: true, steered: {} }, { reason: 'finish' }]);
   });
 
+  it.skipIf(!('experimental_createSteering' in ai))(
+    'run.steering: a message that was not delivered has its turn, and every tab sees why',
+    async () => {
+      const once: Use = (context) => ({ ...asSteering(context), stopWhen: stepCountIs(1) });
+      const { messages, ended } = await steered(once);
+      expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+      expect(ended).toMatchObject([{ reason: 'finish' }, { reason: 'finish', missed: 'stop-condition' }]);
+    },
+  );
+
   it('a message that no handler takes becomes the next turn', async () => {
-    const { messages, model } = await steered(notAtAll);
+    const { messages, model, ended } = await steered(notAtAll);
+    expect(ended).toMatchObject([{ reason: 'finish' }, { reason: 'finish', missed: 'not-taken' }]);
     expect(messages.map(textOf)).toEqual([
       'Find a hotel',
       'heard Find a hotel',

@@ -272,6 +272,93 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(booked).toEqual([]);
   });
 
+  it('a client tool whose tab is gone runs in another tab, once', async () => {
+    setUp();
+    const executed: string[] = [];
+    const origin = tab(() => void executed.push('origin'));
+    const others = ['second', 'third'].map((who) =>
+      tab((toolCallId, own) => {
+        executed.push(who);
+        void own().addToolOutput({ tool: 'location', toolCallId, output: who });
+      }),
+    );
+    for (const other of others) await joined(other);
+    await origin.chat.sendMessage({ text: 'location' });
+    // As long as its tab is there, the call is its own, however long that takes.
+    const since = Date.now();
+    await expect.poll(() => Date.now() - since, { timeout: 5_000 }).toBeGreaterThan(2_000);
+    expect(executed).toEqual(['origin']);
+
+    origin.close();
+    tabs.splice(0, 1);
+    await expect.poll(() => executed.length, { timeout: 10_000 }).toBe(2);
+    const messages = await agreed();
+    expect(textOf(messages[1])).toBe(`said:["${executed[1]}"]`);
+    expect(executed.length).toBe(2);
+    expect(model.calls.length).toBe(2);
+    expect(errors).toEqual([]);
+  });
+
+  it('a late result of a client tool that another tab has taken over is refused', async () => {
+    setUp();
+    let callId = '';
+    const origin = tab((toolCallId) => void (callId = toolCallId));
+    let taken: string | undefined;
+    const second = tab((toolCallId) => void (taken = toolCallId));
+    await joined(second);
+    await origin.chat.sendMessage({ text: 'location' });
+    origin.client.refuse = true;
+    origin.client.cut();
+    await expect.poll(() => taken, { timeout: 10_000 }).toBe(callId);
+    origin.client.refuse = false;
+    await origin.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
+    expect(errors).toEqual(['Another client has taken the tool call over.']);
+    await second.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
+    const messages = await agreed();
+    expect(textOf(messages[1])).toBe('said:["in-time"]');
+  });
+
+  it('a client tool goes on in the tab that was reloaded', async () => {
+    setUp();
+    const executed: string[] = [];
+    const first = tab(() => void executed.push('before'));
+    await first.chat.sendMessage({ text: 'location' });
+    first.close();
+    tabs.length = 0;
+    tab((toolCallId, own) => {
+      executed.push('after');
+      void own().addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+    });
+    await expect.poll(() => executed, { timeout: 10_000 }).toEqual(['before', 'after']);
+    expect(textOf((await agreed())[1])).toBe('said:["here"]');
+  });
+
+  it('bad claims: unknown session, message, call; a call that is over; malformed', async () => {
+    setUp();
+    const origin = tab();
+    await origin.chat.sendMessage({ text: 'weather' });
+    const [, message] = await agreed();
+    const { toolCallId } = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
+    const claim = (more: object) =>
+      origin.session.requests.post({
+        id,
+        trigger: 'tool-claim',
+        messageId: message!.id,
+        toolCallId,
+        holder: 'h',
+        ms: 1_000,
+        ...more,
+      });
+    await expect(claim({})).rejects.toMatchObject({ code: 'conflict' });
+    for (const unknown of [{ id: 'x' }, { messageId: 'x' }, { toolCallId: 'x' }]) {
+      await expect(claim(unknown)).rejects.toMatchObject({ code: 'not_found', status: 404 });
+    }
+    for (const bad of [{ ms: 0 }, { ms: 1e9 }, { holder: '' }, { holder: undefined }]) {
+      await expect(claim(bad)).rejects.toMatchObject({ code: 'bad_request', status: 400 });
+    }
+    expect((await agreed())[1]).toEqual(message);
+  });
+
   it('bad answers: unknown session, message, call; a call that is over; malformed', async () => {
     setUp();
     const origin = tab();

@@ -78,17 +78,27 @@ export interface RunWithdrawFrame {
   readonly by?: string;
 }
 
-/** The message of a run that still waited was handed to a running one, which answers it: the run is not needed. */
-export interface RunSteerFrame {
+/**
+ * What became of the message of a run that still waited and was offered to a running one. Delivered, the running
+ * answer answers it, and the run is not needed; missed, the run has its turn.
+ */
+export type RunSteerFrame = {
   readonly type: 'run-steer';
   readonly run: string;
-  /** The run that took the message. */
+  /** The running one. */
   readonly into: string;
-  /** The step whose model call received it, where the SDK tells. */
-  readonly step?: number;
-  /** The running answer holds the message as a part of its own, so that it does not stand beside it. */
-  readonly inside: boolean;
-}
+} & (
+  | {
+      /** The step whose model call received it, where the SDK tells. */
+      readonly step?: number;
+      /** The running answer holds the message as a part of its own, so that it does not stand beside it. */
+      readonly inside: boolean;
+    }
+  | {
+      /** Why: the SDK's own reason, or `not-taken` when the handler asked for no more messages. */
+      readonly missed: string;
+    }
+);
 
 export interface RunEndFrame {
   readonly type: 'run-end';
@@ -119,6 +129,8 @@ export interface SnapshotRun {
   readonly sent?: string;
   readonly parallel?: true;
   readonly steer?: true;
+  /** Why the running answer did not take its message. */
+  readonly missed?: string;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
   /** How many of the run's chunks `chunks` stands for. */

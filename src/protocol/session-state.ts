@@ -17,6 +17,8 @@ export interface ActiveRun {
   readonly sent?: string;
   readonly parallel?: true;
   readonly steer?: true;
+  /** Why the running answer did not take its message. */
+  readonly missed?: string;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
 }
@@ -35,6 +37,11 @@ export interface SessionRun {
   readonly by?: string;
   /** The user message that came with it. */
   readonly sent?: string;
+  /**
+   * Sent to steer, and not taken by the running answer, so that it has a turn of its own. The SDK's reason
+   * (`finished`, `stop-condition`, `aborted`, …), or `not-taken` when the handler asked for no more messages.
+   */
+  readonly missed?: string;
 }
 
 export interface EndedRun {
@@ -48,6 +55,8 @@ export interface EndedRun {
   readonly withdrawn?: true;
   /** The run that took its message, and at which step. */
   readonly steered?: { readonly into: string; readonly step?: number };
+  /** Why the running answer did not take its message, so that it had a turn of its own. */
+  readonly missed?: string;
   /** The send that became this run and never becomes another. */
   readonly sendKey?: string;
 }
@@ -134,15 +143,14 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
     }
     case 'run-stop': {
-      const { type: _, run: __, ...stop } = frame;
-      return {
-        ...state,
-        active: state.active.map((run) => (run.run === frame.run && !run.stop ? { ...run, stop } : run)),
-      };
+      const { type: _, run, ...stop } = frame;
+      // The first one counts.
+      return changeRun(state, run, { stop }, 'stop');
     }
     case 'run-withdraw':
       return withdrawRun(state, frame.run, frame.by === undefined ? {} : { by: frame.by }, true);
     case 'run-steer': {
+      if ('missed' in frame) return changeRun(state, frame.run, { missed: frame.missed });
       const { into, step, inside } = frame;
       const steered = { into, ...(step !== undefined && { step }) };
       return withdrawRun(state, frame.run, { steered }, inside);
@@ -160,6 +168,19 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       frame satisfies never;
       return state;
   }
+}
+
+/** A run that has the field `unless` already stays as it is. */
+function changeRun(
+  state: SessionState,
+  id: string,
+  change: Partial<ActiveRun>,
+  unless: keyof ActiveRun = 'missed',
+): SessionState {
+  return {
+    ...state,
+    active: state.active.map((run) => (run.run === id && !run[unless] ? { ...run, ...change } : run)),
+  };
 }
 
 function placeAtEnd(state: SessionState, id: string): SessionState {
@@ -199,6 +220,7 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
     ended: new Map(state.ended).set(frame.run, {
       ...end,
       messageId,
+      ...(run.missed && { missed: run.missed }),
       ...(run.send?.once && !isFailedStart(end.reason, end.chunks) && { sendKey: run.send.key }),
     }),
   };

@@ -6,6 +6,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { ToolOutcomeFrame } from '../protocol/frames.ts';
 import { applyFrame } from '../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../protocol/tool-outcome.ts';
+import { holds } from './claim.ts';
 import type { Hub } from './hub.ts';
 import { newId } from './id.ts';
 import { retry } from './retry.ts';
@@ -14,17 +15,21 @@ export interface ToolAnswer {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
+  /** The client that answers for a tool it executes; refused once another one has taken the call over. */
+  readonly holder?: string;
   readonly by?: string;
 }
 
 /** A client may answer a call a moment before the call has reached the log. */
 const appearWithinMs = 3_000;
+/** While an answer is on its way into the log nobody takes its call over. */
+const answerWithinMs = 10_000;
 
 /** See `SessionHandle.answer`. */
 export async function answerTool(
   channel: Channel,
   hub: Hub,
-  { messageId, toolCallId, outcome, by }: ToolAnswer,
+  { messageId, toolCallId, outcome, holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
   await hub.refresh();
   await findCall(hub, messageId, toolCallId);
@@ -40,6 +45,10 @@ export async function answerTool(
     answer: newId(),
     ...(by !== undefined && { by }),
   };
+  const ms = answerWithinMs;
+  if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
+    throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
+  }
   // A call is approved once, and has an output once.
   const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
   const key = `${messageId} ${toolCallId} ${kind}`;

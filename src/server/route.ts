@@ -10,7 +10,15 @@ import { authorized, type Authorize, type Handler, type Settings } from './optio
 import { send } from './send.ts';
 import { createSession } from './session.ts';
 import { subscribe } from './subscribe.ts';
-import { isAnswer, parseAnswer, parseRunId, parseSend, parseSessionId, type SendBody } from './validate.ts';
+import {
+  kindOf,
+  parseAnswer,
+  parseClaim,
+  parseRunId,
+  parseSend,
+  parseSessionId,
+  type SendBody,
+} from './validate.ts';
 
 /** What a framework hands to a route besides the request. */
 export interface RouteContext<Params = unknown> {
@@ -57,7 +65,13 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
     POST: (request, context) =>
       answering(settings, async () => {
         const posted = await readJson(request, settings.maxBodyBytes);
-        if (isAnswer(posted)) {
+        const kind = kindOf(posted);
+        if (kind === 'tool-claim') {
+          const { id: sessionId, ...claim } = parseClaim(posted);
+          await authorized(authorize, { request, sessionId, action: 'send' });
+          return json({ claimed: await sessionOf(sessionId).claim(claim) });
+        }
+        if (kind === 'tool-outcome') {
           const { id: sessionId, ...answer } = parseAnswer(posted);
           const by = await authorized(authorize, { request, sessionId, action: 'send' });
           const message = await sessionOf(sessionId).answer({ ...answer, ...(by !== undefined && { by }) });

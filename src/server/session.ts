@@ -8,6 +8,7 @@ import type { RunStopFrame } from '../protocol/frames.ts';
 import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
 import { reap } from './end.ts';
 import { answerTool, type ToolAnswer } from './answer.ts';
+import { claimTool, type ToolClaim } from './claim.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { retry } from './retry.ts';
@@ -32,6 +33,11 @@ export interface SessionHandle {
    * is not there, and with `conflict` for one that does not wait, or that somebody else answered first.
    */
   answer(options: ToolAnswer): Promise<UIMessage | undefined>;
+  /**
+   * Claims a tool call that waits for a client to execute it; resolves with whether the claim is the caller's.
+   * Rejects with `not_found` for a call that is not there, and with `conflict` for one that does not wait.
+   */
+  claim(options: ToolClaim): Promise<boolean>;
 }
 
 const confirmWithinMs = 5_000;
@@ -120,6 +126,8 @@ export function createSession(
       }),
 
     answer: (options) => withHub(async (hub) => answerTool(await channel(), hub, options)),
+
+    claim: (options) => withHub(async (hub) => claimTool(await channel(), hub, options)),
   };
 }
 

@@ -30,12 +30,14 @@ export interface SteeringOptions {
   readonly run: string;
 }
 
+type Outcome = { readonly step?: number; readonly inside: boolean } | { readonly missed: string };
+
 /** The SDK's own, as far as it is used here. */
 interface SdkSteering {
   steer(
     message: ModelMessage,
     options: { readonly id: string },
-  ): Promise<{ readonly type: string; readonly stepNumber?: number }>;
+  ): Promise<{ readonly type: string; readonly stepNumber?: number; readonly reason?: string }>;
 }
 
 /** How long the end of a run waits for the word on messages that it was offered. */
@@ -60,10 +62,7 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
     });
   }
 
-  async function record(
-    of: ActiveRun,
-    how: { readonly step?: number; readonly inside: boolean },
-  ): Promise<void> {
+  async function record(of: ActiveRun, how: Outcome): Promise<void> {
     const frame = { type: 'run-steer', run: of.run, into: run, ...how } as const;
     await retry(() => channel.append(session, { key: `${of.run} steer`, frames: [frame] }, {}));
   }
@@ -71,8 +70,8 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
   async function offer(to: SdkSteering, of: ActiveRun, message: UIMessage): Promise<void> {
     const [converted] = await ai.convertToModelMessages([message]);
     if (!converted) return;
-    const { type, stepNumber } = await to.steer(converted, { id: message.id });
-    if (type !== 'delivered') return;
+    const { type, stepNumber, reason = type } = await to.steer(converted, { id: message.id });
+    if (type !== 'delivered') return record(of, { missed: reason });
     await record(of, { ...(stepNumber !== undefined && { step: stepNumber }), inside: true });
   }
 
@@ -110,6 +109,7 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
     },
     async settle() {
       off();
+      for (const { of } of waiting()) words.add(record(of, { missed: 'not-taken' }).catch(() => {}));
       let timer: ReturnType<typeof setTimeout> | undefined;
       const late = new Promise((resolve) => (timer = setTimeout(resolve, settleWithinMs)));
       await Promise.race([Promise.all(words), late]);

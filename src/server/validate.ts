@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Trigger } from '../protocol/frames.ts';
 import type { ToolOutcome } from '../protocol/tool-outcome.ts';
+import type { ToolClaim } from './claim.ts';
 import type { WhenBusy } from './options.ts';
 
 /** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
@@ -17,6 +18,7 @@ export interface SendBody {
 }
 
 const maxIdLength = 256;
+const maxClaimMs = 10 * 60_000;
 
 /** Ids end up in keys, headers and logs: bounded, printable, well-formed. */
 const id = z
@@ -53,6 +55,16 @@ const answerBody = z.object({
       reason: z.string().optional(),
     }),
   ]),
+  holder: id.optional(),
+});
+
+const claimBody = z.object({
+  id,
+  trigger: z.literal('tool-claim'),
+  messageId: id,
+  toolCallId: id,
+  holder: id,
+  ms: z.int().min(1).max(maxClaimMs),
 });
 
 /** A validated answer to a tool call. */
@@ -61,11 +73,25 @@ export interface AnswerBody {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
+  readonly holder?: string;
 }
 
-/** Whether a body is meant as an answer to a tool call; everything else is a send. */
-export function isAnswer(json: unknown): boolean {
-  return typeof json === 'object' && json !== null && 'trigger' in json && json.trigger === 'tool-outcome';
+/** A validated claim on a tool call. */
+export interface ClaimBody extends ToolClaim {
+  readonly id: string;
+}
+
+/** What a body is meant as: an answer to a tool call, a claim on one, or a send. */
+export function kindOf(json: unknown): 'tool-outcome' | 'tool-claim' | 'send' {
+  const trigger = typeof json === 'object' && json !== null && 'trigger' in json ? json.trigger : undefined;
+  return trigger === 'tool-outcome' || trigger === 'tool-claim' ? trigger : 'send';
+}
+
+/** Throws `bad_request` as `parseSend` does. */
+export function parseClaim(json: unknown): ClaimBody {
+  const result = claimBody.safeParse(json);
+  if (!result.success) throw invalid(result.error);
+  return result.data;
 }
 
 /** Throws `bad_request` as `parseSend` does. */

@@ -410,8 +410,8 @@ describe('viewer and its store', () => {
     const live = await watch(open(stores['upstash']!()).world, here.session);
     await expect.poll(() => live.frames.length).toBe(1);
     // The wake-ups arrive before the log has been read, and the last of them is the last ever heard.
-    const isLogRead = ({ commands: [[name, key] = [], ...others] }: FaultRequest) =>
-      name === 'XRANGE' && key!.endsWith(':log') && others.length === 0;
+    const isLogRead = ({ commands }: FaultRequest) =>
+      commands.length === 1 && commands[0]![0] === 'XRANGE' && commands[0]![1]!.endsWith(':log');
     server.faults.inject({ kind: 'delay', ms: 600 }, { match: isLogRead });
     server.resetCounts();
     const response = await here.send('one');
@@ -426,6 +426,19 @@ describe('viewer and its store', () => {
     await response.text();
     await live.close();
     await here.world.settled();
+  });
+
+  it('G1: a withdrawal that came too late takes nothing from the viewers', async () => {
+    const channel = memoryChannel();
+    const here = open(channel);
+    const lease = { type: 'take', run: 'r', ms: 60_000 } as const;
+    const start: LogFrame = { type: 'run-start', run: 'r', messageId: 'm', trigger: 'submit-message', at: 0 };
+    await channel.append(here.session, { key: 'start', frames: [start] }, { lease });
+    const viewer = await watch(here.world, here.session);
+    await channel.append(here.session, { key: 'late', frames: [{ type: 'run-withdraw', run: 'r' }] }, {});
+    await channel.write(here.session, 'r', 0, [...opening, delta('a')]);
+    await expect.poll(() => textOf(viewer.frames)).toBe('a');
+    await viewer.close();
   });
 
   it('G1: a wake-up that says in part what is known adds only the rest', async () => {

@@ -122,7 +122,9 @@ async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, voi
     const entry = hub.log.entries[place.index]!;
     for (const frame of entry.frames) {
       if (frame.type === 'run-start') place.runs.set(frame.run, 0);
-      if (frame.type === 'run-withdraw' || frame.type === 'run-steer') place.runs.delete(frame.run);
+      // One that came too late means nothing.
+      const waits = frame.type === 'run-withdraw' || frame.type === 'run-steer';
+      if (waits && hub.state.ended.get(frame.run)?.withdrawn) place.runs.delete(frame.run);
       if (frame.type !== 'run-end') continue;
       // The rest of a run comes before its end.
       const from = place.runs.get(frame.run);

@@ -45,7 +45,7 @@ export function openTab(
     id,
     () => ({ ...init, fetch: client.fetch }),
     (options) => new PlainChat(options),
-    (options) => new DurableSession({ ...options, retryDelay: () => 5 }),
+    (options) => new DurableSession({ ...options, retryDelay: () => 5, takeOverAfterMs: 300 }),
   );
   return { ...bound, client, close: bound.connect() };
 }
