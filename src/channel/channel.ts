@@ -9,6 +9,8 @@ export interface Closure {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
+  /** It lost its place to another edit that was made at the same moment. */
+  readonly conflict?: true;
 }
 
 /** A run's chunks from some position on, and its closure if it has one. */

@@ -167,23 +167,32 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect(model.calls.length).toBe(1);
   });
 
-  it('two tabs that edit one message at once: one edit stands, the other run is stopped, both tabs agree', async () => {
+  it('two tabs that edit one message at once: one edit stands, the other is told, both tabs agree', async () => {
     setUp();
-    const first = tab();
+    const told: Tab[] = [];
+    const openOne = (): Tab => {
+      const one: Tab = openTab(world.client(), id, { onError: () => void told.push(one) });
+      tabs.push(one);
+      return one;
+    };
+    const first = openOne();
     await first.chat.sendMessage({ text: 'count to 3' });
-    const second = tab();
+    const second = openOne();
     await expect.poll(() => second.chat.messages.length).toBe(2);
     const messageId = first.chat.messages[0]!.id;
     await Promise.all([
       first.chat.sendMessage({ text: 'count to 50 at 100/s', messageId }),
       second.chat.sendMessage({ text: 'count to 51 at 100/s', messageId }),
     ]);
+    expect(told.map(({ chat }) => chat.status)).toEqual(['error']);
+    told[0]!.chat.clearError();
     const messages = await agreed();
     expect(messages.length).toBe(2);
     const winner = ['50', '51'].find((n) => textOf(messages[0]).includes(n));
     expect(textOf(messages[1])).toBe(numbers(Number(winner)));
     const ends = [...(first.session.getSnapshot().state?.ended.values() ?? [])].map(({ reason }) => reason);
     expect(ends.slice(1).sort()).toEqual(['finish', 'stop']);
+    expect(told).toEqual([winner === '50' ? second : first]);
   });
 
   it('parallel: both are written at once, and every tab sees both grow', async () => {

@@ -69,6 +69,8 @@ export interface RunStopFrame {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
+  /** It lost its place to another edit that was made at the same moment. */
+  readonly conflict?: true;
 }
 
 /** A run that still waited for its turn, and the message that came with it, are gone. Too late, it means nothing. */
@@ -132,7 +134,7 @@ export interface SnapshotRun {
   /** Why the running answer did not take its message. */
   readonly missed?: string;
   /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
+  readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
   /** How many of the run's chunks `chunks` stands for. */
   readonly count: number;
   /** The run so far, compacted: adjacent deltas are merged. */

@@ -20,7 +20,7 @@ export interface ActiveRun {
   /** Why the running answer did not take its message. */
   readonly missed?: string;
   /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string; readonly interruptedBy?: string };
+  readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
 }
 
 export type RunStatus = 'queued' | 'running' | 'stopping';

@@ -90,6 +90,8 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     if (!stopped) tellStarted({ type: 'failed', error: failure });
   }
   tellStarted({ type: 'streaming' });
+  // Everybody else sees what happened; who asked for this run is told besides.
+  if (closure.conflict) origin.push({ type: 'error', errorText: conflictText }, chunks.length + 1);
   const ended = finish(options, writer, control, { closure, chunks, base });
   // A client takes the end of its stream for the end of the run: what it does next has to find it so. A store
   // that is away keeps it waiting no longer than this.
@@ -101,6 +103,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   return ended;
 }
 
+const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
 const doneWithinMs = 2_000;
 
 /** Stores what is left to store, and ends the run. */
@@ -265,7 +268,7 @@ async function waitForTurn(
     const ended = hub.state.ended.get(run);
     if (ended?.withdrawn) return undefined;
     if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
-    const moved = () => (hub.state.active[0]?.run !== first?.run ? true : undefined);
+    const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
     if (!(await hub.until(moved, { signal, ms: leaseMs / 2 })) && first && !signal.aborted) {
       await hub.refresh().catch(() => {});
       await reap(channel, session, first.run, hub.state.byId.get(first.messageId)).catch(() => {});

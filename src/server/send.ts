@@ -55,76 +55,84 @@ type Accepted =
     };
 
 async function accept(options: SendOptions): Promise<Accepted> {
-  const { channel, body, named, by, settings } = options;
-  const session = body.id;
+  const { channel, body, named, settings } = options;
   const whenBusy = policyOf(settings, body);
   const run = newId();
-  const key = sendOf(body, named);
-  let claimed = await channel.claim(session, key.key, run);
-  let log = logOf(claimed.entries);
-  const stopping = log.state.active.find((active) => active.run === claimed.run && active.stop);
-  if (stopping) {
-    // The same wish again, while what it became the first time is being stopped.
-    await waitUntilEnded(options, stopping.run);
-    claimed = await channel.claim(session, key.key, run);
-    log = logOf(claimed.entries);
-  }
-  if (claimed.run !== run) return { type: 'attach', run: claimed.run };
+  const sent = sendOf(body, named);
+  const { run: winner, log } = await claim(options, sent, run);
+  if (winner !== run) return { type: 'attach', run: winner };
   try {
-    const known = runOfSend(log.state, key.key);
+    const known = runOfSend(log.state, sent.key);
     if (known !== undefined) return { type: 'attach', run: known };
-
     await waitUntilWritten(options, log);
-    const plan = planTurn(log.state, body, newId());
-    const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
-    if (busy && whenBusy === 'reject') throw isBusy();
-    await requestStop(channel, session, plan.displaced, { by, interruptedBy: plan.sent });
-    const start: RunStartFrame = {
-      type: 'run-start',
-      run,
-      messageId: plan.messageId,
-      trigger: body.trigger,
-      at: Date.now(),
-      send: key,
-      ...(plan.sent !== undefined && { sent: plan.sent }),
-      ...(whenBusy === 'parallel' && { parallel: true }),
-      ...(whenBusy === 'steer' && { steer: true }),
-      ...(by !== undefined && { by }),
-    };
-    const entry = { key: `${run} start`, frames: [...plan.frames, start] };
-    const lease = { type: 'take', run, ms: settings.leaseMs } as const;
-    for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
-
-    const before = runsBefore(log.state, run);
-    if (whenBusy === 'reject' && before.some((active) => !active.stop)) {
-      // Somebody else was a moment earlier.
-      const withdraw = { type: 'run-withdraw', run } as const;
-      await channel.append(
-        session,
-        { key: `${run} withdraw`, frames: [withdraw] },
-        { lease: { type: 'release', run } },
-      );
-      throw isBusy();
-    }
-    const displaced = before.filter(
-      (active) =>
-        !active.stop &&
-        ((whenBusy === 'interrupt' && isItsTurn(log.state, active.run)) ||
-          !log.state.order.includes(active.messageId)),
-    );
-    const cause = { by, interruptedBy: plan.sent };
-    await requestStop(
-      channel,
-      session,
-      displaced.map((active) => active.run),
-      cause,
-    );
-    return { type: 'run', run, plan, sent: key, state: log.state };
+    const plan = await takePlace(options, { run, sent, whenBusy }, log);
+    return { type: 'run', run, plan, sent, state: log.state };
   } catch (error) {
     // What was not accepted can be sent again.
-    await channel.unclaim(session, key.key).catch(() => {});
+    await channel.unclaim(body.id, sent.key).catch(() => {});
     throw error;
   }
+}
+
+/** Claims the send; the answer's `run` is whoever came first. */
+async function claim(
+  options: SendOptions,
+  { key }: SendKey,
+  run: string,
+): Promise<{ readonly run: string; readonly log: Log }> {
+  const { channel, body } = options;
+  const first = await channel.claim(body.id, key, run);
+  const log = logOf(first.entries);
+  const isStopping = log.state.active.some((active) => active.run === first.run && active.stop);
+  if (!isStopping) return { run: first.run, log };
+  // The same wish again, while what it became the first time is being stopped.
+  await waitUntilEnded(options, first.run);
+  const second = await channel.claim(body.id, key, run);
+  return { run: second.run, log: logOf(second.entries) };
+}
+
+/** Puts the run in its place, in `log` too, and stops what has to make room for it. */
+async function takePlace(
+  { channel, body, by, settings }: SendOptions,
+  { run, sent, whenBusy }: { readonly run: string; readonly sent: SendKey; readonly whenBusy: WhenBusy },
+  log: Log,
+): Promise<Plan> {
+  const session = body.id;
+  const plan = planTurn(log.state, body, newId());
+  const cause = { by, interruptedBy: plan.sent };
+  const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
+  if (busy && whenBusy === 'reject') throw isBusy();
+  await requestStop(channel, session, plan.displaced, cause);
+  const start: RunStartFrame = {
+    type: 'run-start',
+    run,
+    messageId: plan.messageId,
+    trigger: body.trigger,
+    at: Date.now(),
+    send: sent,
+    ...(plan.sent !== undefined && { sent: plan.sent }),
+    ...(whenBusy === 'parallel' && { parallel: true }),
+    ...(whenBusy === 'steer' && { steer: true }),
+    ...(by !== undefined && { by }),
+  };
+  const entry = { key: `${run} start`, frames: [...plan.frames, start] };
+  const lease = { type: 'take', run, ms: settings.leaseMs } as const;
+  for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
+
+  const before = runsBefore(log.state, run).filter(({ stop }) => !stop);
+  if (whenBusy === 'reject' && before.length > 0) {
+    // Somebody else was a moment earlier.
+    const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
+    await channel.append(session, withdrawal, { lease: { type: 'release', run } });
+    throw isBusy();
+  }
+  const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
+  const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.run));
+  if (whenBusy === 'interrupt') await requestStop(channel, session, running.map(idOf), cause);
+  // Edits at the same moment: the later one counts, and the other is told.
+  const lost = before.filter((active) => !hasPlace(active));
+  await requestStop(channel, session, lost.map(idOf), { ...cause, conflict: true });
+  return plan;
 }
 
 /**
@@ -171,6 +179,10 @@ function isBusy(): DurableChatError {
     'conflict',
     'The session is busy with another answer. Wait for it, or stop it.',
   );
+}
+
+function idOf({ run }: ActiveRun): string {
+  return run;
 }
 
 /** Active runs that stand before this one. */

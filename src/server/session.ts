@@ -136,6 +136,8 @@ export interface StopCause {
   readonly by?: string | undefined;
   /** The message that interrupts them. */
   readonly interruptedBy?: string | undefined;
+  /** They lost their place to another edit at the same moment. */
+  readonly conflict?: true;
 }
 
 /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
@@ -143,7 +145,7 @@ export async function requestStop(
   channel: Channel,
   session: string,
   runs: readonly string[],
-  { by, interruptedBy }: StopCause,
+  { by, interruptedBy, conflict }: StopCause,
 ): Promise<void> {
   for (const run of runs) {
     const frame: RunStopFrame = {
@@ -151,6 +153,7 @@ export async function requestStop(
       run,
       ...(by !== undefined && { by }),
       ...(interruptedBy !== undefined && { interruptedBy }),
+      ...(conflict && { conflict }),
     };
     const entry = { key: `${run} stop`, frames: [frame] };
     await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
