@@ -29,8 +29,7 @@ interface Framework {
 
 async function vue(): Promise<Framework> {
   return {
-    // The package brings its own copy of `ai`, whose private fields are not this one's.
-    createChat: (init) => new VueChat(init as never) as unknown as AbstractChat<UIMessage>,
+    createChat: (init) => new VueChat<UIMessage>(init),
     observe: (read, show) => watch(read, (value) => show(value), { immediate: true, flush: 'sync' }),
     effect(run) {
       const scope = effectScope();
