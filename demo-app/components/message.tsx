@@ -17,6 +17,7 @@ const ENDINGS: Record<Ending, string> = {
   stopped: 'Stopped',
   replaced: 'Stopped for the next message',
   interrupted: 'Cut short: whoever wrote this is gone',
+  missed: 'Too late to steer the answer before it',
 };
 
 export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {

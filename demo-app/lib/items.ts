@@ -5,7 +5,7 @@ import type { DemoChat, DemoMessage, SessionRun } from './chat';
 export type Standing = 'idle' | 'writing' | 'stopping' | 'queued';
 
 /** How an answer ended, where that is worth a word. The page knows it of the answers that it saw end. */
-export type Ending = 'stopped' | 'replaced' | 'interrupted';
+export type Ending = 'stopped' | 'replaced' | 'interrupted' | 'missed';
 
 export interface MessageItem {
   type: 'message';
@@ -68,9 +68,10 @@ function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
 
 function endingsOf({ session }: View): Map<string, Ending> {
   const endings = new Map<string, Ending>();
-  for (const { messageId, reason, interruptedBy } of session.getSnapshot().state?.ended.values() ?? []) {
+  for (const { messageId, reason, interruptedBy, missed } of session.getSnapshot().state?.ended.values() ?? []) {
     if (reason === 'stop') endings.set(messageId, interruptedBy === undefined ? 'stopped' : 'replaced');
     else if (reason === 'interrupted') endings.set(messageId, 'interrupted');
+    else if (missed !== undefined) endings.set(messageId, 'missed');
     else endings.delete(messageId);
   }
   return endings;
