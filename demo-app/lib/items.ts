@@ -68,7 +68,8 @@ function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
 
 function endingsOf({ session }: View): Map<string, Ending> {
   const endings = new Map<string, Ending>();
-  for (const { messageId, reason, interruptedBy, missed } of session.getSnapshot().state?.ended.values() ?? []) {
+  for (const { messageId, reason, interruptedBy, missed } of session.getSnapshot().state?.ended.values() ??
+    []) {
     if (reason === 'stop') endings.set(messageId, interruptedBy === undefined ? 'stopped' : 'replaced');
     else if (reason === 'interrupted') endings.set(messageId, 'interrupted');
     else if (missed !== undefined) endings.set(messageId, 'missed');
