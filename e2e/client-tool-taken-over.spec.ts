@@ -10,12 +10,26 @@ const told = { title: 'Your location', state: 'done' };
 async function keepSilent(page: Page): Promise<void> {
   await page.route('**/api/chat', (route) => {
     const { trigger } = (route.request().postDataJSON() ?? {}) as { trigger?: string };
-    // Neither answered nor refused.
-    return trigger === 'tool-outcome' ? undefined : route.continue();
+    return trigger === 'tool-outcome' ? route.abort() : route.continue();
   });
 }
 
-test('a tool of the page whose tab is closed runs in one of the others, and once', async ({ openTab }) => {
+/** The page's answers get through, and nothing after them. */
+async function sendNothingAfter(page: Page): Promise<void> {
+  let answered = false;
+  await page.route('**/api/chat', (route) => {
+    const { trigger } = (route.request().postDataJSON() ?? {}) as { trigger?: string };
+    if (answered) return route.abort();
+    answered = trigger === 'tool-outcome';
+    return route.continue();
+  });
+}
+
+test('a tool of the page whose tab is closed runs in one of the others, and once', async ({
+  openTab,
+  expectProblems,
+}) => {
+  expectProblems(/net::ERR_FAILED/);
   const asker = await openTab();
   const others = [await openTab({ beside: asker }), await openTab()];
   await keepSilent(asker.page);
@@ -31,7 +45,8 @@ test('a tool of the page whose tab is closed runs in one of the others, and once
   expect(posted(others, 'submit-message')).toBe(1);
 });
 
-test('a tool of the page goes on after a reload', async ({ openTab }) => {
+test('a tool of the page goes on after a reload', async ({ openTab, expectProblems }) => {
+  expectProblems(/net::ERR_FAILED/);
   const asker = await openTab();
   await keepSilent(asker.page);
   await asker.send('where am I');
@@ -40,4 +55,20 @@ test('a tool of the page goes on after a reload', async ({ openTab }) => {
   await asker.reload();
   await expect.poll(() => asker.messages(), { timeout: 30_000 }).toEqual(turn);
   await expectConversation([asker], turn);
+});
+
+test('the answer goes on when its tab was closed right after a tool of the page', async ({
+  openTab,
+  expectProblems,
+}) => {
+  expectProblems(/net::ERR_FAILED/);
+  const asker = await openTab();
+  const other = await openTab();
+  await sendNothingAfter(asker.page);
+  await asker.send('where am I');
+  await expectTools([other], [told]);
+  await asker.page.close();
+  await expect.poll(() => other.messages(), { timeout: 30_000 }).toEqual(turn);
+  await expectConversation([other], turn);
+  expect(posted([other], 'submit-message')).toBe(1);
 });

@@ -110,17 +110,16 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
     connect() {
       if (isPlain) return () => void chat.stop();
       const close = syncChat(chat, session);
-      const claims =
-        latest().onToolCall &&
-        import('./claims.ts').then(
-          ({ claimCalls }) =>
-            claimCalls(session, isOwn, (toolCall) => latest().onToolCall?.({ toolCall: toolCall as never })),
-          // Without it calls are answered all the same, by the tab that asked or by a person.
-          () => undefined,
+      const { onToolCall, sendAutomaticallyWhen } = latest();
+      const looking =
+        (onToolCall || sendAutomaticallyWhen) &&
+        import('./take-over.ts').then(
+          ({ takeOver }) => takeOver({ session, chat, latest, isOwn }),
+          () => undefined, // then only the tab that asked acts
         );
       return () => {
         close();
-        void claims?.then((off) => off?.());
+        if (looking) void looking.then((off) => off?.());
       };
     },
     async stop() {

@@ -4,6 +4,7 @@ import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, ty
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
+import { waitingCalls } from '../protocol/waiting-calls.ts';
 import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
 import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
@@ -331,6 +332,24 @@ describe.each(stores)('tools on %s', (name, open) => {
     });
     await expect.poll(() => executed, { timeout: 10_000 }).toEqual(['before', 'after']);
     expect(textOf((await agreed())[1])).toBe('said:["here"]');
+  });
+
+  it('an answer whose tab is gone before it could go on is continued by another, once', async () => {
+    setUp();
+    const origin = tab(() => {});
+    const others = [tab(() => {}), tab(() => {})];
+    for (const other of others) await joined(other);
+    await origin.chat.sendMessage({ text: 'location' });
+    await agreed();
+    const { messageId, toolCallId } = waitingCalls(origin.session.getSnapshot().state!)[0]!;
+    const outcome = { state: 'output-available', output: 'here' } as const;
+    await origin.session.answer({ messageId, toolCallId, outcome });
+    origin.close();
+    tabs.splice(0, 1);
+    await expect.poll(() => model.calls.length, { timeout: 10_000 }).toBe(2);
+    expect(textOf((await agreed())[1])).toBe('said:["here"]');
+    expect(model.calls.length).toBe(2);
+    expect(errors).toEqual([]);
   });
 
   it('bad claims: unknown session, message, call; a call that is over; malformed', async () => {
