@@ -1,7 +1,7 @@
 // The port to the store that sessions live in. Every adapter passes conformance.ts.
 
 import type { UIMessageChunk } from 'ai';
-import type { LogEntry, LogFrame, RunEndReason } from '../protocol/frames.ts';
+import type { InterruptionCause, LogEntry, LogFrame, RunEndReason } from '../protocol/frames.ts';
 
 /** How a run was closed. A closed run takes no more chunks, from anybody. */
 export interface Closure {
@@ -9,6 +9,8 @@ export interface Closure {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
+  /** Why it was `interrupted`, where its producer knew. */
+  readonly cause?: InterruptionCause;
   /** It lost its place to another edit that was made at the same moment. */
   readonly conflict?: true;
 }
@@ -114,8 +116,11 @@ export interface Channel {
   /** The run's chunks from position `from` on. */
   readRun(session: string, run: string, from: number): Promise<RunTail>;
 
-  /** Renews a run's lease for `ms`; tells whether a stop was marked on it. */
-  heartbeat(session: string, run: string, ms: number): Promise<'running' | 'stop'>;
+  /**
+   * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that somebody may have
+   * ended the run.
+   */
+  heartbeat(session: string, run: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;
 
   /** Which of these runs have a producer that renews its lease. */
   alive(session: string, runs: readonly string[]): Promise<boolean[]>;

@@ -143,6 +143,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.alive(id, ['run', 'none'])).toEqual([true, false]);
       expect(await channel.heartbeat(id, 'run', 150)).toBe('running');
       await expect.poll(() => channel.alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
+      expect(await channel.heartbeat(id, 'run', 60_000)).toBe('lapsed');
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
       await channel.append(
         id,

@@ -132,9 +132,9 @@ export function memoryChannel(): Channel {
     },
     async heartbeat(id, run, ms) {
       const session = sessionOf(id);
-      const stop = leaseOf(session, run)?.stop ?? false;
-      session.leases.set(run, { until: Date.now() + ms, stop });
-      return stop ? 'stop' : 'running';
+      const held = leaseOf(session, run);
+      session.leases.set(run, { until: Date.now() + ms, stop: held?.stop ?? false });
+      return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
     },
     async alive(id, runs) {
       const session = sessionOf(id);

@@ -2,6 +2,7 @@ import { Redis } from '@upstash/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DurableChatError } from '../protocol/errors.ts';
 import { startUpstashServer, type UpstashServer } from '../testing/upstash-server.ts';
+import type { Wake } from './channel.ts';
 import { describeChannel } from './conformance.fixture.ts';
 import { upstashChannel } from './upstash.ts';
 
@@ -42,6 +43,65 @@ describe('upstash errors', () => {
         expect(everything).not.toContain(server.token);
       }
     }
+  });
+
+  it('G8: a request that hangs has failed after timeoutMs, on a client of ours and on any other', async () => {
+    const given = { redis: new Redis({ url: server.url, token: server.token }) };
+    for (const where of [given, { url: server.url, token: server.token }]) {
+      const channel = upstashChannel({ ...where, timeoutMs: 200 });
+      const clear = server.faults.inject({ kind: 'hang' });
+      const attempts = [
+        channel.claim('hang', 'send', 'run'),
+        channel.unclaim('hang', 'send'),
+        channel.hold('hang', 'call', 'me', 1_000),
+        channel.readLog('hang', ''),
+        channel.append('hang', { key: 'k', frames: [] }, {}),
+        channel.append('hang', { key: 'k', frames: [] }, { after: '' }),
+        channel.write('hang', 'run', 0, [{ type: 'start' }]),
+        channel.close('hang', 'run', { reason: 'finish' }),
+        channel.readRun('hang', 'run', 0),
+        channel.heartbeat('hang', 'run', 1_000),
+        channel.alive('hang', ['run']),
+      ];
+      for (const { reason } of (await Promise.allSettled(attempts)) as PromiseRejectedResult[]) {
+        expect(reason).toMatchObject({ code: 'store_failed' });
+        expect(String(reason)).toContain('TimeoutError');
+      }
+      clear();
+      expect(await channel.readLog('hang', '')).toEqual([]);
+    }
+  });
+
+  it('G7: chunks that the store has no memory for are not heard of, and cost no more when it has', async () => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    const wakes: Wake[] = [];
+    const subscription = await channel.subscribe('full', (wake) => wakes.push(wake));
+    const [first, second] = ['a', 'b'].map((delta) => ({ type: 'text-delta', id: 't', delta }) as const);
+    await channel.write('full', 'run', 0, [first!]);
+    await server.command('CONFIG', 'SET', 'maxmemory', 1);
+    await expect(channel.write('full', 'run', 1, [second!])).rejects.toMatchObject({ code: 'store_failed' });
+    await server.command('CONFIG', 'SET', 'maxmemory', 0);
+    expect((await channel.readRun('full', 'run', 0)).chunks).toEqual([first]);
+    server.resetCounts();
+    const { requests } = server;
+    expect(await channel.write('full', 'run', 1, [second!])).toBe('stored');
+    expect(server.counts()).toEqual({ XADD: 1, PUBLISH: 1 });
+    expect(server.requests - requests).toBe(1);
+    await expect.poll(() => wakes.length).toBe(2);
+    expect(wakes).toMatchObject([
+      { from: 0, chunks: [first] },
+      { from: 1, chunks: [second] },
+    ]);
+    subscription.close();
+  });
+
+  it('G1: a stale answer about a write that was refused is not believed', async () => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    const chunk = { type: 'start' } as const;
+    await channel.close('stale', 'run', { reason: 'interrupted' });
+    server.faults.inject({ kind: 'stale' }, { times: 1 });
+    await expect(channel.write('stale', 'run', 0, [chunk])).rejects.toMatchObject({ code: 'store_failed' });
+    expect(await channel.write('stale', 'run', 0, [chunk])).toBe('closed');
   });
 
   it('G1: a reply lost after the write was applied stores the batch once', async () => {

@@ -26,6 +26,8 @@ export type UpstashChannelOptions = (
   readonly prefix?: string;
   /** How long a session is kept after its last send, in seconds. Default 7 days. */
   readonly ttl?: number;
+  /** How long one request may take before it counts as failed, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
 };
 
 const closedId = '9007199254740991-0';
@@ -35,8 +37,10 @@ const maxWakeLength = 200_000;
 
 /** A channel on Upstash Redis, over its REST API. Throws `config` when it is not told where. */
 export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
-  const redis = 'redis' in options ? options.redis : connect(options);
-  const { prefix = 'dc', ttl = 7 * 24 * 3600 } = options;
+  const { prefix = 'dc', ttl = 7 * 24 * 3600, timeoutMs = 10_000 } = options;
+  const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);
+  /** A client that was given to us may wait for ever. */
+  const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
   const keysOf = (session: string) => {
     const name = encodeSession(session);
     const tag = `${prefix}:{${name}}`;
@@ -54,7 +58,9 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   async function readAll(key: string, after: string): Promise<StreamEntry[]> {
     const entries: StreamEntry[] = [];
     for (let start = after; ;) {
-      const page = decodeEntries(await redis.xrange(key, start === '' ? '-' : `(${start}`, '+', pageSize));
+      const page = decodeEntries(
+        await ask(redis.xrange(key, start === '' ? '-' : `(${start}`, '+', pageSize)),
+      );
       entries.push(...page);
       if (page.length < pageSize) return entries;
       start = page.at(-1)!.id;
@@ -74,12 +80,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   return scrubErrors({
     async claim(session, key, run) {
       const keys = keysOf(session);
-      const [, winner, log] = await redis
+      const pipeline = redis
         .pipeline()
         .set(keys.send(key), run, { nx: true, ex: 60 })
         .get(keys.send(key))
-        .xrange(keys.log, '-', '+', pageSize)
-        .exec<[unknown, string | null, unknown]>();
+        .xrange(keys.log, '-', '+', pageSize);
+      const [, winner, log] = await ask(pipeline.exec<[unknown, string | null, unknown]>());
       const page = decodeEntries(log);
       const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
       return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
@@ -87,18 +93,15 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async hold(session, name, holder, ms) {
       const key = keysOf(session).hold(name);
-      const [taken, current] = await redis
-        .pipeline()
-        .set(key, encodeValue(holder), { nx: true, px: ms })
-        .get(key)
-        .exec<[unknown, string | null]>();
+      const pipeline = redis.pipeline().set(key, encodeValue(holder), { nx: true, px: ms }).get(key);
+      const [taken, current] = await ask(pipeline.exec<[unknown, string | null]>());
       const held = current === null ? holder : decodeValue<string>(current);
-      if (taken === null && held === holder) await redis.pexpire(key, ms);
+      if (taken === null && held === holder) await ask(redis.pexpire(key, ms));
       return held;
     },
 
     async unclaim(session, key) {
-      await redis.del(keysOf(session).send(key));
+      await ask(redis.del(keysOf(session).send(key)));
     },
 
     async readLog(session, after) {
@@ -115,11 +118,11 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       // A session lives on from its last send.
       if (lease?.type === 'take') pipeline.expire(keys.log, ttl);
       if (after === undefined) {
-        await pipeline.exec();
+        await ask(pipeline.exec());
         return [];
       }
       pipeline.xrange(keys.log, after === '' ? '-' : `(${after}`, '+', pageSize);
-      const page = decodeEntries((await pipeline.exec<unknown[]>()).at(-1));
+      const page = decodeEntries((await ask(pipeline.exec<unknown[]>())).at(-1));
       const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
       return [...page, ...rest].map(toLogEntry);
     },
@@ -127,20 +130,24 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     async write(session, run, from, chunks) {
       const keys = keysOf(session);
       const wake = encodeValue({ type: 'chunks', run, from, chunks } satisfies Wake);
-      const pipeline = redis
-        .pipeline()
+      // What Redis refuses before it runs it, such as anything that needs memory it has not got, is refused with
+      // all of its transaction: nobody hears of chunks that were not stored.
+      const transaction = redis
+        .multi()
         .xadd(keys.run(run), `${from + chunks.length}-0`, { v: encodeValue(chunks) })
         .publish(
           keys.channel,
           wake.length > maxWakeLength ? encodeValue({ type: 'run', run } satisfies Wake) : wake,
         );
-      if (from === 0) pipeline.expire(keys.run(run), ttl);
-      const [added] = await pipeline.exec<unknown[]>({ keepErrors: true });
+      if (from === 0) transaction.expire(keys.run(run), ttl);
+      const [added] = await ask(transaction.exec<unknown[]>({ keepErrors: true }));
       if (!added?.error) return 'stored';
       if (!isRefusal(added.error)) throw new Error('XADD failed');
       // Refused: either this very batch is there already, or the run was closed.
-      const last = decodeEntries(await redis.xrevrange(keys.run(run), '+', '-', 1))[0];
-      return last?.id === closedId ? 'closed' : 'stored';
+      const last = decodeEntries(await ask(redis.xrevrange(keys.run(run), '+', '-', 1)))[0];
+      if (last?.id === closedId) return 'closed';
+      if (Number.parseInt(last?.id ?? '0', 10) < from + chunks.length) throw new Error('a stale answer');
+      return 'stored';
     },
 
     async close(session, run, closure, { fence = false, written = false } = {}) {
@@ -149,10 +156,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const transaction = redis.multi().xadd(keys.run(run), closedId, { v: encodeValue(closure) });
       if (fence) transaction.publish(keys.channel, encodeValue({ type: 'closed', run } satisfies Wake));
       if (!written) transaction.expire(keys.run(run), ttl);
-      const [added] = await transaction.exec<unknown[]>({ keepErrors: true });
+      const [added] = await ask(transaction.exec<unknown[]>({ keepErrors: true }));
       if (!added?.error) return closure;
       if (!isRefusal(added.error)) throw new Error('XADD failed');
-      const [winner] = decodeEntries(await redis.xrange(keys.run(run), closedId, closedId));
+      const [winner] = decodeEntries(await ask(redis.xrange(keys.run(run), closedId, closedId)));
       if (!winner) throw new Error('the closing entry is not there yet');
       return decodeValue<Closure>(winner.value);
     },
@@ -172,15 +179,16 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     async heartbeat(session, run, ms) {
       const key = keysOf(session).lease(run);
       // The mark of a stop stays: this answer may be lost.
-      const lease = await redis.getex<string>(key, { px: ms });
-      if (lease === null) await redis.set(key, 'running', { px: ms });
-      return lease === 'stop' ? 'stop' : 'running';
+      const lease = await ask(redis.getex<string>(key, { px: ms }));
+      if (lease !== null) return lease === 'stop' ? 'stop' : 'running';
+      await ask(redis.set(key, 'running', { px: ms }));
+      return 'lapsed';
     },
 
     async alive(session, runs) {
       if (runs.length === 0) return [];
       const keys = keysOf(session);
-      return (await redis.mget<unknown[]>(runs.map(keys.lease))).map((lease) => lease !== null);
+      return (await ask(redis.mget<unknown[]>(runs.map(keys.lease)))).map((lease) => lease !== null);
     },
 
     async subscribe(session, onWake): Promise<Subscription> {
@@ -202,7 +210,7 @@ function encodeSession(session: string): string {
   return encodeURIComponent(session).replace(/%/g, '=');
 }
 
-function connect(given: { readonly url?: string; readonly token?: string }): Redis {
+function connect(given: { readonly url?: string; readonly token?: string }, timeoutMs: number): Redis {
   const env = typeof process === 'undefined' ? {} : process.env;
   // The first complete pair: never the address of one database with the token of another.
   const pairs = [
@@ -224,7 +232,22 @@ function connect(given: { readonly url?: string; readonly token?: string }): Red
     automaticDeserialization: false,
     enableAutoPipelining: false,
     enableTelemetry: false,
+    // Ends a request that nobody waits for any more; subscriptions have a signal of their own.
+    signal: () => AbortSignal.timeout(timeoutMs),
   });
+}
+
+/** Rejects when the answer has not come in time, whatever becomes of the request. */
+async function within<T>(ms: number, request: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException('No answer in time.', 'TimeoutError')), ms);
+  });
+  try {
+    return await Promise.race([request, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The client's errors quote the whole command, chat text and all: none of that may leave this file. */

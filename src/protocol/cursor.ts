@@ -8,13 +8,18 @@ export interface Cursor {
   readonly log: string;
   /** Chunks seen of each active run. */
   readonly runs: Readonly<Record<string, number>>;
+  /** Those of them that were last said to be degraded. */
+  readonly degraded?: readonly string[];
 }
 
 const version = '1';
 
 export function encodeCursor(session: string, cursor: Cursor): string {
   // A run of which nothing was seen is read from its beginning anyway.
-  const runs = Object.entries(cursor.runs).flatMap(([run, count]) => (count > 0 ? [`${run}:${count}`] : []));
+  const runs = Object.entries(cursor.runs).flatMap(([run, count]) => {
+    const degraded = cursor.degraded?.includes(run) ?? false;
+    return count > 0 || degraded ? [`${run}:${count}${degraded ? '!' : ''}`] : [];
+  });
   return [version, digest(session), cursor.log, ...runs].join('~');
 }
 
@@ -34,10 +39,12 @@ export function decodeCursor(session: string, text: string): Cursor {
     );
   }
   const positions: Record<string, number> = Object.create(null) as Record<string, number>;
+  const degraded: string[] = [];
   for (const entry of runs) {
-    const match = /^([\w-]{1,64}):(\d{1,15})$/.exec(entry);
+    const match = /^([\w-]{1,64}):(\d{1,15})(!?)$/.exec(entry);
     if (!match?.[1]) throw new DurableChatError('invalid_cursor', 'The cursor is damaged.');
     positions[match[1]] = Number(match[2]);
+    if (match[3]) degraded.push(match[1]);
   }
-  return { log, runs: positions };
+  return { log, runs: positions, degraded };
 }

@@ -7,6 +7,12 @@ import type { ToolOutcome } from './tool-outcome.ts';
 /** Why a run ended. */
 export type RunEndReason = 'finish' | 'stop' | 'error' | 'interrupted';
 
+/**
+ * Why a run was interrupted, where its own producer knew: the function it ran in came near its `deadline`, or the
+ * `store` took nothing for so long that the rest could not be kept.
+ */
+export type InterruptionCause = 'deadline' | 'store';
+
 /** What a send asked for: the AI SDK's own `trigger`. */
 export type Trigger = 'submit-message' | 'regenerate-message';
 
@@ -114,6 +120,20 @@ export interface RunEndFrame {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
+  readonly cause?: InterruptionCause;
+}
+
+/** Whether what a run emits reaches the store. */
+export type Durability = 'durable' | 'degraded';
+
+/**
+ * The store began to fail a run, or takes it again. The log does not hold it: only the server that produces the run
+ * tells it, to the viewers that it serves itself.
+ */
+export interface DurabilityFrame {
+  readonly type: 'durability';
+  readonly run: string;
+  readonly durability: Durability;
 }
 
 /** A run inside a snapshot. */
@@ -135,6 +155,8 @@ export interface SnapshotRun {
   readonly missed?: string;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
+  /** Present once the store began to fail it. */
+  readonly durability?: Durability;
   /** How many of the run's chunks `chunks` stands for. */
   readonly count: number;
   /** The run so far, compacted: adjacent deltas are merged. */
@@ -171,7 +193,7 @@ export type LogFrame =
   | ToolOutcomeFrame;
 
 /** Everything that can come down a subscription. A viewer ignores types it does not know. */
-export type Frame = LogFrame | ChunksFrame | SnapshotFrame | ResetFrame;
+export type Frame = LogFrame | ChunksFrame | DurabilityFrame | SnapshotFrame | ResetFrame;
 
 /** One record of a session's log: frames that belong together, under a key that makes a retry harmless. */
 export interface LogEntry {

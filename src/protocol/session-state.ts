@@ -2,7 +2,16 @@
 // Server and client fold the same frames with it, so that they cannot disagree.
 
 import type { UIMessage } from 'ai';
-import type { Frame, RunEndFrame, RunEndReason, SnapshotFrame, ToolOutcomeFrame, Trigger } from './frames.ts';
+import type {
+  Durability,
+  Frame,
+  InterruptionCause,
+  RunEndFrame,
+  RunEndReason,
+  SnapshotFrame,
+  ToolOutcomeFrame,
+  Trigger,
+} from './frames.ts';
 import { withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
@@ -21,6 +30,8 @@ export interface ActiveRun {
   readonly missed?: string;
   /** Present once a stop was accepted. */
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
+  /** Known to the viewers of the server that produces it, and to them once the store began to fail it. */
+  readonly durability?: Durability;
 }
 
 export type RunStatus = 'queued' | 'running' | 'stopping';
@@ -42,6 +53,11 @@ export interface SessionRun {
    * (`finished`, `stop-condition`, `aborted`, …), or `not-taken` when the handler asked for no more messages.
    */
   readonly missed?: string;
+  /**
+   * `degraded` while the store does not take what the run emits: a reload would not show the newest part of it. Told
+   * by the server that produces the run to the viewers it serves itself; absent until the store first fails it.
+   */
+  readonly durability?: Durability;
 }
 
 export interface EndedRun {
@@ -51,6 +67,8 @@ export interface EndedRun {
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
+  /** Why it was `interrupted`, where its producer knew. */
+  readonly cause?: InterruptionCause;
   /** It never had its turn: it was taken back, or its message went into another run. */
   readonly withdrawn?: true;
   /** The run that took its message, and at which step. */
@@ -147,10 +165,12 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       // The first one counts.
       return changeRun(state, run, { stop }, 'stop');
     }
+    case 'durability':
+      return changeRun(state, frame.run, { durability: frame.durability });
     case 'run-withdraw':
       return withdrawRun(state, frame.run, frame.by === undefined ? {} : { by: frame.by }, true);
     case 'run-steer': {
-      if ('missed' in frame) return changeRun(state, frame.run, { missed: frame.missed });
+      if ('missed' in frame) return changeRun(state, frame.run, { missed: frame.missed }, 'missed');
       const { into, step, inside } = frame;
       const steered = { into, ...(step !== undefined && { step }) };
       return withdrawRun(state, frame.run, { steered }, inside);
@@ -175,12 +195,10 @@ function changeRun(
   state: SessionState,
   id: string,
   change: Partial<ActiveRun>,
-  unless: keyof ActiveRun = 'missed',
+  unless?: 'stop' | 'missed',
 ): SessionState {
-  return {
-    ...state,
-    active: state.active.map((run) => (run.run === id && !run[unless] ? { ...run, ...change } : run)),
-  };
+  const changes = (run: ActiveRun) => run.run === id && !(unless && run[unless]);
+  return { ...state, active: state.active.map((run) => (changes(run) ? { ...run, ...change } : run)) };
 }
 
 function placeAtEnd(state: SessionState, id: string): SessionState {
