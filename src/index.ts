@@ -21,6 +21,7 @@ export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';
 export type { ToolAnswer } from './server/answer.ts';
 export type { DurableChat } from './server/create.ts';
+export type { DurableChatEvent, RunEvent } from './server/events.ts';
 export type {
   Action,
   Authorization,
@@ -30,6 +31,7 @@ export type {
   Handler,
   HandlerContext,
   HandlerRun,
+  OnStoreDown,
   WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';

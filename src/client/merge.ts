@@ -29,7 +29,9 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
     if (!logged) return [];
     return [mine && equal(mine, logged) ? mine : logged];
   });
-  const sent = shown.filter((message) => !placed.has(message.id) && isPending(message.id));
+  // An answer that came without the session, because its store was down, stands behind what it answers.
+  let pending = false;
+  const sent = shown.filter(({ id }) => !placed.has(id) && (pending ||= isPending(id)));
   const next = [...merged, ...sent];
   const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
   return same ? undefined : next;

@@ -3,24 +3,16 @@
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { createOrigin, type Origin } from './origin.ts';
-import { DurableChatError } from '../protocol/errors.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
 import { isActive, runsOf } from '../protocol/session-state.ts';
 
-const appearWithinMs = 10_000;
-
-/** Waits for the run to be in the log; throws `conflict` when it does not come. */
-export async function findRun(hub: Hub, run: string): Promise<void> {
+/** Waits for the run to be in the log; false when it has not come by then. */
+export async function appears(hub: Hub, run: string, ms: number): Promise<boolean> {
   await hub.ready;
   const known = () => hub.state.ended.has(run) || isActive(hub.state, run) || undefined;
-  if (known()) return;
+  if (known()) return true;
   await hub.refresh();
-  if (!(await hub.until(known, { ms: appearWithinMs }))) {
-    throw new DurableChatError(
-      'conflict',
-      'The same send is being accepted by another request. Send it again in a minute.',
-    );
-  }
+  return (await hub.until(known, { ms })) ?? false;
 }
 
 /** The answer to the SDK's own resume: the run that is being written, from its start; 204 when there is none. */

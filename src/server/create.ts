@@ -36,9 +36,7 @@ export function createCore(options: DurableChatOptions, channel: () => Promise<C
   function suspect(store: Channel, session: string, run: string): void {
     void hubs().then(async (all) => {
       const lease = all.acquire(session);
-      const messageId = lease.hub.state.active.find((active) => active.run === run)?.messageId;
-      const base = messageId === undefined ? undefined : lease.hub.state.byId.get(messageId);
-      await reap(store, session, run, base)
+      await reap(store, lease.hub, run)
         .catch(() => {}) // the next silence tries again
         .finally(lease.release);
     });

@@ -5,10 +5,11 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import { foldMessage } from './fold.ts';
+import type { Hub } from './hub.ts';
 import { patiently, retry } from './retry.ts';
 
 export interface EndOptions {
-  readonly channel: Channel;
+  readonly channel: Pick<Channel, 'close' | 'readRun' | 'append'>;
   readonly session: string;
   readonly run: string;
   /** How it ends unless somebody else closed it first. */
@@ -19,6 +20,8 @@ export interface EndOptions {
   readonly chunks?: readonly UIMessageChunk[];
   /** A claim to give back. */
   readonly claim?: string | undefined;
+  /** Called once nobody can take the run for one that goes on. */
+  readonly onClosed?: () => void;
 }
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
@@ -26,6 +29,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const { channel, session, run, base } = options;
   const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
   const closure = await retry(() => channel.close(session, run, options.closure, how), patiently);
+  options.onClosed?.();
   const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0), patiently)).chunks;
   const message = await foldMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
@@ -36,6 +40,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(message && { message }),
     ...(closure.by !== undefined && { by: closure.by }),
     ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
+    ...(closure.cause !== undefined && { cause: closure.cause }),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
   const entry = { key: `${run} end`, frames: [frame] };
@@ -43,15 +48,16 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   return closure;
 }
 
-/** Ends a run whose producer no longer renews its lease (G6); leaves a living one alone. */
-export async function reap(
-  channel: Channel,
-  session: string,
-  run: string,
-  base: UIMessage | undefined,
-): Promise<'alive' | 'ended'> {
+/**
+ * Ends a run whose producer no longer renews its lease (G6); leaves a living one alone. While the store failed
+ * nobody could renew anything, so that a lease which is gone says nothing shortly after (G8).
+ */
+export async function reap(channel: Channel, hub: Hub, run: string): Promise<void> {
+  if (hub.isShaken) return;
+  const { session, state } = hub;
   const [alive] = await channel.alive(session, [run]);
-  if (alive) return 'alive';
+  if (alive) return;
+  const messageId = state.active.find((active) => active.run === run)?.messageId;
+  const base = messageId === undefined ? undefined : state.byId.get(messageId);
   await endRun({ channel, session, run, base, closure: { reason: 'interrupted' } });
-  return 'ended';
 }

@@ -5,6 +5,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { Channel, Subscription, Wake } from '../channel/channel.ts';
+import type { Durability } from '../protocol/frames.ts';
 import { isActive, type SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
 import { retry } from './retry.ts';
@@ -20,12 +21,14 @@ export interface Patience {
   readonly ms?: number;
 }
 
-/** Silence after which the store is asked, while somebody watches an active run. */
+/** Silence after which the store is asked, while somebody watches an active run or nothing can be heard. */
 const activeSilenceMs = 3_000;
 /** The same otherwise. */
 const idleSilenceMs = 20_000;
 /** How long a session's first reader waits for the subscription to stand. */
 const subscribeWithinMs = 1_000;
+/** How long after a failure of the store its producers may need to show that they live. */
+const shakenMs = 5_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
 
@@ -47,6 +50,8 @@ export class Hub {
   #silence: ReturnType<typeof setTimeout> | undefined;
   #silenceMs = 0;
   #closed = false;
+  readonly #degraded = new Set<string>();
+  #failedAt = -Infinity;
 
   /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
   constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
@@ -59,6 +64,23 @@ export class Hub {
 
   get state(): SessionState {
     return this.log.state;
+  }
+
+  /** Runs of this process that the store fails at the moment. */
+  get degraded(): ReadonlySet<string> {
+    return this.#degraded;
+  }
+
+  /** Whether the store has failed here lately. */
+  get isShaken(): boolean {
+    return Date.now() - this.#failedAt < shakenMs;
+  }
+
+  /** The producer's own word on what the log cannot tell. */
+  setDurability(run: string, durability: Durability): void {
+    if (durability === 'degraded') this.#degraded.add(run);
+    else this.#degraded.delete(run);
+    this.#changed();
   }
 
   /** Calls back after every change, until the result is called. */
@@ -143,14 +165,15 @@ export class Hub {
     );
     await Promise.race([subscribed, new Promise((resolve) => setTimeout(resolve, subscribeWithinMs))]);
     late = true;
-    await retry(() => this.refresh(), { attempts: 3 });
+    await retry(() => this.refresh(), { forMs: 1_000 });
   }
 
   async #subscribe(): Promise<void> {
     this.#subscribedAt = Date.now();
     const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
-    if (this.#closed) subscription.close();
-    else this.#subscription = subscription;
+    if (this.#closed) return subscription.close();
+    this.#subscription = subscription;
+    this.#listenForSilence();
   }
 
   #onWake(wake: Wake): void {
@@ -198,7 +221,10 @@ export class Hub {
         if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run);
       }
       this.log.add(entry);
-      for (const { run } of ends) if (this.#runs.has(run)) this.#release(run);
+      for (const { run } of ends) {
+        this.#degraded.delete(run);
+        if (this.#runs.has(run)) this.#release(run);
+      }
     }
     this.#changed();
   }
@@ -235,7 +261,7 @@ export class Hub {
 
   #serially(task: () => Promise<void>): Promise<void> {
     const done = this.#queue.then(() => (this.#closed ? undefined : task()));
-    this.#queue = done.catch(() => {});
+    this.#queue = done.catch(() => void (this.#failedAt = Date.now()));
     return done;
   }
 
@@ -248,7 +274,8 @@ export class Hub {
   }
 
   #patience(): number {
-    return this.#watched && this.state.active.length > 0 ? activeSilenceMs : idleSilenceMs;
+    const expects = this.#watched && this.state.active.length > 0;
+    return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
   }
 
   async #onSilence(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
+import type { DurableChatEvent } from './events.ts';
 import type { SessionHandle } from './session.ts';
 import type { Steered } from './steering.ts';
 
@@ -34,6 +35,15 @@ export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Autho
  */
 export type WhenBusy = 'queue' | 'interrupt' | 'steer' | 'reject' | 'parallel';
 
+/**
+ * What becomes of a send while the store is down.
+ *
+ * - `reject`: it is refused with `store_failed` (503).
+ * - `passthrough`: the handler is called with the client's own messages, and its answer goes to that client alone: no
+ *   other viewer sees it, the log never holds it, and a broken connection loses it.
+ */
+export type OnStoreDown = 'reject' | 'passthrough';
+
 /** Where an error happened, as far as that is known. */
 export interface ErrorContext {
   readonly sessionId?: string;
@@ -57,13 +67,30 @@ export interface DurableChatOptions {
   readonly leaseMs?: number;
   /** How long a stopped handler may take to heed its signal, in milliseconds. Default 2,000. */
   readonly stopGraceMs?: number;
+  /**
+   * How long the function that serves a request may live, in milliseconds: a run that comes near it ends itself as
+   * `interrupted`, while there is time to keep what there is of it. Default: what Vercel says; elsewhere, no limit.
+   */
+  readonly maxDurationMs?: number;
+  /** What becomes of a send while the store is down. Default `reject`. */
+  readonly onStoreDown?: OnStoreDown;
+  /**
+   * How much of a run may wait for a store that fails, in bytes of its chunks. Beyond it the run goes on for its own
+   * client; the log keeps what fitted, and ends the run as `interrupted`. Default 8 MB.
+   */
+  readonly maxUnwrittenBytes?: number;
   /** Keeps a serverless function alive until a run has ended, e.g. Vercel's `waitUntil`. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /**
    * Told of what failed behind an answer: a handler that threw, a store that stayed away. The error may hold
-   * chat text. Default: its name is written to the console, and nothing else of it.
+   * chat text. Default: its name is written to the console, and nothing else of it. What it throws is ignored.
    */
   readonly onError?: (error: unknown, context: ErrorContext) => void;
+  /**
+   * Told what happens to the runs that this server produces: when they start and end, and when the store fails them.
+   * Events hold no chat text. What it throws is ignored.
+   */
+  readonly onEvent?: (event: DurableChatEvent) => void;
 }
 
 /** The run that a handler works for. */
@@ -98,7 +125,11 @@ export interface Settings {
   readonly flushIntervalMs: number;
   readonly leaseMs: number;
   readonly stopGraceMs: number;
+  readonly maxDurationMs: number | undefined;
+  readonly onStoreDown: OnStoreDown;
+  readonly maxUnwrittenBytes: number;
   readonly onError: NonNullable<DurableChatOptions['onError']>;
+  readonly onEvent: NonNullable<DurableChatOptions['onEvent']>;
 }
 
 export function settingsOf(options: DurableChatOptions): Settings {
@@ -109,7 +140,18 @@ export function settingsOf(options: DurableChatOptions): Settings {
     flushIntervalMs: options.flushIntervalMs ?? 50,
     leaseMs: options.leaseMs ?? 15_000,
     stopGraceMs: options.stopGraceMs ?? 2_000,
-    onError: options.onError ?? logName,
+    maxDurationMs: options.maxDurationMs,
+    onStoreDown: options.onStoreDown ?? 'reject',
+    maxUnwrittenBytes: options.maxUnwrittenBytes ?? 8 * 1024 * 1024,
+    onError: harmless(options.onError ?? logName),
+    onEvent: harmless(options.onEvent ?? (() => {})),
+  };
+}
+
+/** The app's own observer: what it throws, now or later, ends nothing. */
+function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...args: A) => void {
+  return (...args) => {
+    new Promise((resolve) => resolve(observe(...args))).catch(() => {});
   };
 }
 

@@ -1,25 +1,26 @@
 // Trying again, with growing pauses and full jitter; it knows nothing of what it tries.
 
 export interface RetryOptions {
-  /** How often at most. Default 6. */
-  readonly attempts?: number;
-  /** The longest first pause, in milliseconds; it doubles each time, up to 5 s. Default 100. */
-  readonly pauseMs?: number;
+  /** How long to go on, in milliseconds: after that no attempt begins. Default 3,000. */
+  readonly forMs?: number;
 }
 
-/** For what must not be lost: some minutes of trying. */
-export const patiently: RetryOptions = { attempts: 60 };
+/** How long a store may be away before it is given up, in milliseconds. */
+export const patienceMs: number = 5 * 60_000;
+
+/** For what must not be lost. */
+export const patiently: RetryOptions = { forMs: patienceMs };
 
 /** The result of the first attempt that succeeds; the last attempt's error when none does. */
-export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
-  const { attempts = 6, pauseMs = 100 } = options;
-  for (let tried = 1; ; tried++) {
+export async function retry<T>(attempt: () => Promise<T>, { forMs = 3_000 }: RetryOptions = {}): Promise<T> {
+  const until = Date.now() + forMs;
+  for (let ceiling = 100; ; ceiling = Math.min(5_000, ceiling * 2)) {
     try {
       return await attempt();
     } catch (error) {
-      if (tried >= attempts) throw error;
-      const ceiling = Math.min(5_000, pauseMs * 2 ** (tried - 1));
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * ceiling));
+      const pause = Math.random() * ceiling;
+      if (Date.now() + pause > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 }

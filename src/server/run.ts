@@ -5,10 +5,13 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import { historyOf, isItsTurn } from '../protocol/session-state.ts';
+import { createControl, type Control } from './control.ts';
+import { watchStore, type RunStore } from './durability.ts';
 import { endRun, reap } from './end.ts';
+import type { RunEvent } from './events.ts';
 import type { Hub } from './hub.ts';
 import type { Origin } from './origin.ts';
-import { patiently, retry } from './retry.ts';
+import { patienceMs } from './retry.ts';
 import { sourceOf, withMessageId } from './source.ts';
 import { createSteering, type Steered } from './steering.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -29,7 +32,11 @@ export interface RunOptions {
   readonly leaseMs: number;
   readonly flushIntervalMs: number;
   readonly stopGraceMs: number;
+  readonly maxUnwrittenBytes: number;
+  /** When the process will be ended, in milliseconds since the epoch. */
+  readonly deadline: number | undefined;
   readonly onError: (error: unknown) => void;
+  readonly onEvent: (event: RunEvent) => void;
   readonly call: (history: readonly UIMessage[], steered: Steered, signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -54,13 +61,24 @@ export function startRun(options: RunOptions): Run {
 }
 
 async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
-  const { channel, session, run, origin } = options;
-  const control = listenForStop(options);
+  const { channel, hub, session, run, origin, onEvent } = options;
+  const began = Date.now();
+  onEvent({ type: 'run-start', queued: options.queued });
+  const control = createControl(options);
+  const store = watchStore(channel, (durability) => {
+    hub.setDurability(run, durability);
+    onEvent({ type: 'durability', durability });
+  });
   const chunks: UIMessageChunk[] = [];
   const writer = createWriter({
-    write: (from, batch) => channel.write(session, run, from, batch),
+    write: (from, batch) => store.write(session, run, from, batch),
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,
+    maxUnwritten: options.maxUnwrittenBytes,
+    onOverflow() {
+      store.giveUp();
+      onEvent({ type: 'overflow', chunks: chunks.length - 1 });
+    },
   });
   const emit = (emitted: UIMessageChunk) => {
     // As it is now, for everybody: the app may go on changing what it has handed over.
@@ -75,10 +93,10 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     const history = options.queued ? await waitForTurn(options, control.signal) : options.history;
     base = history?.at(-1)?.id === options.messageId ? history?.at(-1) : undefined;
     if (!history) closure = { reason: 'stop' };
-    else closure = control.stopped() ?? (await generate(options, history, control, emit, tellStarted));
+    else closure = control.ending() ?? (await generate(options, history, control, emit, tellStarted));
   } catch (error) {
-    const stopped = control.stopped();
-    closure = stopped ?? { reason: 'error' };
+    const ending = control.ending();
+    closure = ending ?? { reason: 'error' };
     const failure =
       error instanceof DurableChatError
         ? error
@@ -86,13 +104,20 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
             cause: error,
           });
     // A queued send was answered with a stream already: there the error has to be a chunk.
-    if (options.queued && !stopped) emit({ type: 'error', errorText: failure.message });
-    if (!stopped) tellStarted({ type: 'failed', error: failure });
+    if (options.queued && !ending) emit({ type: 'error', errorText: failure.message });
+    if (!ending) tellStarted({ type: 'failed', error: failure });
   }
   tellStarted({ type: 'streaming' });
   // Everybody else sees what happened; who asked for this run is told besides.
   if (closure.conflict) origin.push({ type: 'error', errorText: conflictText }, chunks.length + 1);
-  const ended = finish(options, writer, control, { closure, chunks, base });
+  const ended = finish(options, { store, writer, control, closure, chunks, base });
+  const over = { type: 'run-end', chunks: chunks.length } as const;
+  const report = ({ reason, cause }: Closure, logged: boolean) =>
+    onEvent({ ...over, reason, ...(cause && { cause }), durationMs: Date.now() - began, logged });
+  ended.then(
+    (how) => report(how, true),
+    () => report(closure, false),
+  );
   // A client takes the end of its stream for the end of the run: what it does next has to find it so. A store
   // that is away keeps it waiting no longer than this.
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -106,25 +131,37 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
 const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
 const doneWithinMs = 2_000;
 
+interface Finished {
+  readonly store: RunStore;
+  readonly writer: Writer;
+  readonly control: Control;
+  readonly closure: Closure;
+  readonly chunks: readonly UIMessageChunk[];
+  readonly base: UIMessage | undefined;
+}
+
 /** Stores what is left to store, and ends the run. */
-async function finish(
-  { channel, session, run, send }: RunOptions,
-  writer: Writer,
-  control: StopControl,
-  {
-    closure,
-    chunks,
-    base,
-  }: { closure: Closure; chunks: readonly UIMessageChunk[]; base: UIMessage | undefined },
-): Promise<Closure> {
+async function finish({ session, run, send, onError }: RunOptions, finished: Finished): Promise<Closure> {
+  const { store, writer, control, closure, chunks, base } = finished;
   try {
-    // Chunks that a closed run refused are not part of it.
-    const own = (await writer.drain()) === 'stored' ? { chunks } : {};
-    // From here on a heartbeat would only bring the lease back that the end gives up.
-    control.close();
+    const drained = await writer.drain();
     // A send that came to nothing may be sent again.
     const claim = !send.once || chunks.length === 0 ? send.key : undefined;
-    return await endRun({ channel, session, run, base, closure, claim, ...own });
+    // After the closing a heartbeat would only bring the lease back that the end gives up.
+    const ending = { channel: store, session, run, base, claim, onClosed: control.close };
+    // Chunks that a closed run refused are not part of it.
+    if (drained === 'closed') return await endRun({ ...ending, closure });
+    if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
+    onError(
+      new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.'),
+    );
+    const stored = chunks.slice(0, writer.stored);
+    const interrupted: Closure = { reason: 'interrupted', cause: 'store' };
+    return await endRun({
+      ...ending,
+      closure: closure.reason === 'stop' ? closure : interrupted,
+      chunks: stored,
+    });
   } finally {
     control.close();
   }
@@ -134,7 +171,7 @@ async function finish(
 async function generate(
   options: RunOptions,
   history: readonly UIMessage[],
-  control: StopControl,
+  control: Control,
   emit: (chunk: UIMessageChunk) => void,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
@@ -151,7 +188,7 @@ async function generate(
 async function read(
   options: RunOptions,
   result: unknown,
-  control: StopControl,
+  control: Control,
   emit: (chunk: UIMessageChunk) => void,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
@@ -178,80 +215,13 @@ async function read(
     }
   } catch (error) {
     failed = true;
-    if (!control.stopped()) {
+    if (!control.ending()) {
       // What the error says is the app's business; viewers learn that there was one.
       options.onError(error);
       emit({ type: 'error', errorText: 'An error occurred.' });
     }
   }
-  return control.stopped() ?? { reason: failed ? 'error' : 'finish' };
-}
-
-/** Two renewals fit into a lease: one of them may fail. */
-const heartbeatPart = 0.4;
-
-interface StopControl {
-  readonly signal: AbortSignal;
-  /** Present once somebody asked for it. */
-  stopped(): Closure | undefined;
-  /** Rejects some time after an abort, when what should have heeded the signal is not waited for any more. */
-  graceOver(): Promise<never>;
-  /** Aborts the model without a stop: the run is not ours any more. */
-  abort(): void;
-  close(): void;
-}
-
-/** Renews the lease, and hears of a stop by pub/sub or at the latest on the next renewal (G3). */
-function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: RunOptions): StopControl {
-  const controller = new AbortController();
-  let closure: Closure | undefined;
-
-  function check(): void {
-    const active = hub.state.active.find((candidate) => candidate.run === run);
-    if (active?.stop) stop(active.stop);
-  }
-
-  function stop(how: Omit<Closure, 'reason'>): void {
-    if (closure) return;
-    closure = { reason: 'stop', ...how };
-    controller.abort();
-  }
-
-  let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const grace = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => {
-      const over = () => reject(new DurableChatError('handler_failed', 'The handler did not heed the stop.'));
-      graceTimer = setTimeout(over, stopGraceMs);
-    });
-  });
-  grace.catch(() => {});
-  const off = hub.onChange(check);
-  check();
-  const timer = setInterval(() => {
-    channel.heartbeat(session, run, leaseMs).then(
-      // Who asked is in the log.
-      (state) =>
-        state === 'stop'
-          ? hub
-              .refresh()
-              .then(check)
-              .finally(() => stop({}))
-          : undefined,
-      () => {}, // The next renewal tries again.
-    );
-  }, leaseMs * heartbeatPart);
-
-  return {
-    signal: controller.signal,
-    stopped: () => closure,
-    graceOver: () => grace,
-    abort: () => controller.abort(),
-    close() {
-      clearTimeout(graceTimer);
-      clearInterval(timer);
-      off();
-    },
-  };
+  return control.ending() ?? { reason: failed ? 'error' : 'finish' };
 }
 
 /**
@@ -259,20 +229,28 @@ function listenForStop({ channel, hub, session, run, leaseMs, stopGraceMs }: Run
  * when the send was taken back.
  */
 async function waitForTurn(
-  { channel, hub, session, run, messageId, leaseMs }: RunOptions,
+  { channel, hub, run, messageId, leaseMs }: RunOptions,
   signal: AbortSignal,
 ): Promise<readonly UIMessage[] | undefined> {
-  await retry(() => hub.refresh(), patiently);
-  while (!signal.aborted && !isItsTurn(hub.state, run)) {
-    const first = hub.state.active[0];
+  let reached = Date.now();
+  async function refresh(): Promise<void> {
+    try {
+      await hub.refresh();
+      reached = Date.now();
+    } catch (error) {
+      if (Date.now() - reached > patienceMs) throw error;
+    }
+  }
+  await refresh();
+  for (;;) {
     const ended = hub.state.ended.get(run);
     if (ended?.withdrawn) return undefined;
     if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    if (signal.aborted || isItsTurn(hub.state, run)) return historyOf(hub.state, messageId);
+    const first = hub.state.active[0];
     const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
-    if (!(await hub.until(moved, { signal, ms: leaseMs / 2 })) && first && !signal.aborted) {
-      await hub.refresh().catch(() => {});
-      await reap(channel, session, first.run, hub.state.byId.get(first.messageId)).catch(() => {});
-    }
+    if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
+    await refresh();
+    if (first) await reap(channel, hub, first.run).catch(() => {});
   }
-  return historyOf(hub.state, messageId);
 }

@@ -4,22 +4,21 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { LogEntry, RunStartFrame } from '../protocol/frames.ts';
-import {
-  historyOf,
-  isItsTurn,
-  runOfSend,
-  type ActiveRun,
-  type SessionState,
-} from '../protocol/session-state.ts';
-import { findRun, relayRun } from './attach.ts';
+import type { RunStartFrame } from '../protocol/frames.ts';
+import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../protocol/session-state.ts';
+import { relayRun } from './attach.ts';
+import { deadlineOf } from './deadline.ts';
+import type { RunEvent } from './events.ts';
 import type { Hubs } from './hubs.ts';
 import { newId } from './id.ts';
-import { Log } from './log.ts';
+import type { Log } from './log.ts';
 import type { HandlerRun, Settings, WhenBusy } from './options.ts';
-import type { Steered } from './steering.ts';
+import { withSteering } from './steering.ts';
 import { createOrigin } from './origin.ts';
+import { passThrough } from './passthrough.ts';
+import { patiently, retry } from './retry.ts';
 import { startRun, type Started } from './run.ts';
+import { claimSend, giveBack, untilEnded } from './send-claim.ts';
 import { requestStop } from './session.ts';
 import { planTurn, sendOf, type Plan, type SendKey } from './turn.ts';
 import type { SendBody } from './validate.ts';
@@ -39,8 +38,19 @@ export interface SendOptions {
 
 /** The answer to a send. Throws what the client has to be told. */
 export async function send(options: SendOptions): Promise<Response> {
-  const accepted = await accept(options);
-  return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted);
+  const deadline = deadlineOf(options.settings);
+  let accepted: Accepted;
+  try {
+    accepted = await accept(options);
+  } catch (error) {
+    if (options.settings.onStoreDown === 'passthrough' && isStoreDown(error)) return passThrough(options);
+    throw error;
+  }
+  return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted, deadline);
+}
+
+function isStoreDown(error: unknown): boolean {
+  return error instanceof DurableChatError && error.code === 'store_failed';
 }
 
 type Accepted =
@@ -55,40 +65,25 @@ type Accepted =
     };
 
 async function accept(options: SendOptions): Promise<Accepted> {
-  const { channel, body, named, settings } = options;
+  const { channel, hubs, body, named, settings } = options;
   const whenBusy = policyOf(settings, body);
   const run = newId();
   const sent = sendOf(body, named);
-  const { run: winner, log } = await claim(options, sent, run);
-  if (winner !== run) return { type: 'attach', run: winner };
+  const claim = { channel, hubs, session: body.id, key: sent.key, run, leaseMs: settings.leaseMs };
   try {
-    const known = runOfSend(log.state, sent.key);
-    if (known !== undefined) return { type: 'attach', run: known };
+    const claimed = await claimSend(claim);
+    if (claimed.type === 'attach') return claimed;
+    const { log } = claimed;
     await waitUntilWritten(options, log);
     const plan = await takePlace(options, { run, sent, whenBusy }, log);
     return { type: 'run', run, plan, sent, state: log.state };
   } catch (error) {
-    // What was not accepted can be sent again.
-    await channel.unclaim(body.id, sent.key).catch(() => {});
+    // What was not accepted can be sent again. A store that is down has kept the client waiting long enough.
+    const give = () => giveBack(claim);
+    if (isStoreDown(error)) options.waitUntil(retry(give, patiently).catch(() => {}));
+    else await give().catch(() => {});
     throw error;
   }
-}
-
-/** Claims the send; the answer's `run` is whoever came first. */
-async function claim(
-  options: SendOptions,
-  { key }: SendKey,
-  run: string,
-): Promise<{ readonly run: string; readonly log: Log }> {
-  const { channel, body } = options;
-  const first = await channel.claim(body.id, key, run);
-  const log = logOf(first.entries);
-  const isStopping = log.state.active.some((active) => active.run === first.run && active.stop);
-  if (!isStopping) return { run: first.run, log };
-  // The same wish again, while what it became the first time is being stopped.
-  await waitUntilEnded(options, first.run);
-  const second = await channel.claim(body.id, key, run);
-  return { run: second.run, log: logOf(second.entries) };
 }
 
 /** Puts the run in its place, in `log` too, and stops what has to make room for it. */
@@ -117,7 +112,8 @@ async function takePlace(
   };
   const entry = { key: `${run} start`, frames: [...plan.frames, start] };
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
-  for (const added of await channel.append(session, entry, { after: log.lastId, lease })) log.add(added);
+  const after = log.lastId;
+  for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
 
   const before = runsBefore(log.state, run).filter(({ stop }) => !stop);
   if (whenBusy === 'reject' && before.length > 0) {
@@ -140,28 +136,12 @@ async function takePlace(
  * writes the message is waited for.
  */
 async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
-  const { channel, body } = options;
+  const { channel, hubs, body, settings } = options;
   const last = body.messages.at(-1);
   const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
   if (!writer) return;
-  await waitUntilEnded(options, writer.run);
+  await untilEnded(hubs, body.id, writer.run, settings.leaseMs);
   for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
-}
-
-async function waitUntilEnded({ hubs, body, settings }: SendOptions, run: string): Promise<void> {
-  const { hub, release } = hubs.acquire(body.id);
-  try {
-    await hub.ready;
-    await hub.until(() => hub.state.ended.has(run) || undefined, { ms: settings.leaseMs });
-  } finally {
-    release();
-  }
-}
-
-function logOf(entries: readonly LogEntry[]): Log {
-  const log = new Log();
-  for (const entry of entries) log.add(entry);
-  return log;
 }
 
 /** What the app lets this send do when the session is busy. */
@@ -196,6 +176,7 @@ function runsBefore(state: SessionState, run: string): readonly ActiveRun[] {
 async function produce(
   options: SendOptions,
   { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
+  deadline: number | undefined,
 ): Promise<Response> {
   const { channel, hubs, settings, body, call, waitUntil } = options;
   const origin = createOrigin(run);
@@ -204,7 +185,9 @@ async function produce(
   const onError = (error: unknown) => settings.onError(error, { sessionId: body.id, run });
   const { started, ended } = startRun({
     ...settings,
+    deadline,
     onError,
+    onEvent: (event: RunEvent) => settings.onEvent({ ...event, sessionId: body.id, run }),
     channel,
     hub: lease.hub,
     session: body.id,
@@ -237,24 +220,13 @@ async function produce(
   }
 }
 
-/** Reading `steering` makes it, so it must not be read here. */
-function withSteering(id: string, messageId: string, steered: Steered): HandlerRun {
-  return Object.defineProperties({ id, messageId }, Object.getOwnPropertyDescriptors(steered)) as HandlerRun;
-}
-
-async function attach({ hubs, body, waitUntil }: SendOptions, run: string): Promise<Response> {
-  const lease = hubs.acquire(body.id);
-  try {
-    await findRun(lease.hub, run);
-  } catch (error) {
-    lease.release();
-    throw error;
-  }
+function attach({ hubs, body, waitUntil }: SendOptions, run: string): Response {
+  const { hub, release } = hubs.acquire(body.id);
   const origin = createOrigin(run);
   waitUntil(
-    relayRun(lease.hub, run, origin)
+    relayRun(hub, run, origin)
       .catch(() => origin.fail())
-      .finally(lease.release),
+      .finally(release),
   );
   return origin.response();
 }

@@ -62,9 +62,7 @@ export function createSession(
     read: () =>
       withHub(async (hub) => {
         await hub.refresh();
-        for (const { run, messageId } of hub.state.active) {
-          await reap(await channel(), id, run, hub.state.byId.get(messageId));
-        }
+        for (const { run } of hub.state.active) await reap(await channel(), hub, run);
         await hub.refresh();
         return { messages: messagesOf(hub.state), runs: runsOf(hub.state) };
       }),

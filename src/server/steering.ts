@@ -7,6 +7,7 @@ import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { ActiveRun } from '../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
+import type { HandlerRun } from './options.ts';
 import { retry } from './retry.ts';
 
 /** The SDK's steering object, where the installed `ai` has one. */
@@ -25,9 +26,14 @@ export interface Steered {
 
 export interface SteeringOptions {
   readonly channel: Channel;
-  readonly hub: Hub;
+  readonly hub: Pick<Hub, 'state' | 'onChange'>;
   readonly session: string;
   readonly run: string;
+}
+
+/** Reading `steering` makes it, so it must not be read here. */
+export function withSteering(id: string, messageId: string, steered: Steered): HandlerRun {
+  return Object.defineProperties({ id, messageId }, Object.getOwnPropertyDescriptors(steered)) as HandlerRun;
 }
 
 type Outcome = { readonly step?: number; readonly inside: boolean } | { readonly missed: string };

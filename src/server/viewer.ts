@@ -20,6 +20,8 @@ interface Place {
   index: number;
   /** Active runs, and how many of their chunks have been seen. */
   runs: Map<string, number>;
+  /** Those of them that the viewer takes for degraded. */
+  degraded: Set<string>;
 }
 
 /** How many ended runs a snapshot tells of: a viewer may wait for the end of one it knows. */
@@ -43,11 +45,12 @@ export async function openViewer(hub: Hub, after: string | undefined): Promise<V
       let changed = true;
       const off = hub.onChange(() => (changed = true));
       try {
-        const place: Place = { log: '', index: 0, runs: new Map() };
+        const place: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
         if (cursor && known) {
           place.log = cursor.log;
           place.index = indexAfter(hub.log.entries, cursor.log);
           place.runs = runsAt(hub.log.entries.slice(0, place.index), cursor.runs);
+          place.degraded = new Set(cursor.degraded);
         } else {
           if (cursor) yield { frame: { type: 'reset' } };
           yield await takeSnapshot(hub, place);
@@ -94,6 +97,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
   place.index = hub.log.entries.length;
   const runs = state.active.map((run) => ({ ...run, count: hub.countOf(run.run) }));
   place.runs = new Map(runs.map(({ run, count }) => [run, count]));
+  place.degraded = new Set(hub.degraded);
   const frame: SnapshotFrame = {
     type: 'snapshot',
     messages: messagesOf(state),
@@ -101,6 +105,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
       runs.map(async ({ send: _send, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
+        ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
@@ -143,6 +148,14 @@ async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, voi
   for (const [run, from] of place.runs) {
     if (hub.countOf(run) > from) yield* chunksFrom(hub, place, run, await hub.chunksOf(run, from));
   }
+  for (const run of place.runs.keys()) {
+    const degraded = hub.degraded.has(run);
+    if (degraded === place.degraded.has(run)) continue;
+    if (degraded) place.degraded.add(run);
+    else place.degraded.delete(run);
+    const durability = degraded ? 'degraded' : 'durable';
+    yield { frame: { type: 'durability', run, durability }, cursor: cursorOf(hub, place) };
+  }
 }
 
 function* chunksFrom(
@@ -165,5 +178,6 @@ function forViewers(frame: LogFrame): LogFrame {
 }
 
 function cursorOf(hub: Hub, place: Place): string {
-  return encodeCursor(hub.session, { log: place.log, runs: Object.fromEntries(place.runs) });
+  const { log, runs, degraded } = place;
+  return encodeCursor(hub.session, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
 }

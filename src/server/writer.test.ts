@@ -6,18 +6,25 @@ import { createWriter, type Writer, type WriteResult } from './writer.ts';
 const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta });
 const count = (n: number) => Array.from({ length: n }, (_, index) => text(String(index)));
 
+const untold = { onClosed: () => {}, onOverflow: () => {}, maxUnwritten: Infinity };
+
 /** A store that answers when it is told to. */
-function heldStore(flushIntervalMs = 0): {
+function heldStore(
+  flushIntervalMs = 0,
+  maxUnwritten = Infinity,
+): {
   writer: Writer;
   writes: { from: number; chunks: readonly UIMessageChunk[] }[];
   answer(result?: WriteResult | Error): Promise<void>;
   closed: number;
+  overflows: number;
   most: number;
 } {
   const waiting: ((result: WriteResult | Error) => void)[] = [];
   const store = {
     writes: [] as { from: number; chunks: readonly UIMessageChunk[] }[],
     closed: 0,
+    overflows: 0,
     most: 0,
     async answer(result: WriteResult | Error = 'stored') {
       await expect.poll(() => waiting.length).toBeGreaterThan(0);
@@ -25,7 +32,9 @@ function heldStore(flushIntervalMs = 0): {
     },
     writer: createWriter({
       flushIntervalMs,
+      maxUnwritten,
       onClosed: () => store.closed++,
+      onOverflow: () => void store.overflows++,
       write: (from, chunks) => {
         store.writes.push({ from, chunks: [...chunks] });
         return new Promise((resolve, reject) => {
@@ -141,6 +150,35 @@ describe('writer', () => {
     ]);
   });
 
+  it('G8: what waits is bounded: beyond it nothing is taken, and what was taken is stored without a gap', async () => {
+    const size = JSON.stringify(text('a')).length;
+    const store = heldStore(0, 3 * size);
+    for (const delta of 'abc') store.writer.push(text(delta));
+    expect(store.overflows).toBe(0);
+    for (const delta of 'def') store.writer.push(text(delta));
+    expect(store.overflows).toBe(1);
+    const drained = store.writer.drain();
+    await store.answer();
+    expect(await drained).toBe('cut');
+    expect(store.writes).toEqual([{ from: 0, chunks: ['a', 'b', 'c'].map(text) }]);
+    // Once something is missing, nothing after it may be there.
+    store.writer.push(text('g'));
+    expect(await store.writer.drain()).toBe('cut');
+    expect(store.overflows).toBe(1);
+    expect(store.writer.stored).toBe(3);
+  });
+
+  it('G8: what is stored makes room, and one chunk that is larger than all is taken', async () => {
+    const store = heldStore(0, 100);
+    for (const delta of ['a'.repeat(1_000), 'b'.repeat(1_000), 'c']) {
+      store.writer.push(text(delta));
+      await store.answer();
+      await expect.poll(() => store.writer.stored).toBe(store.writes.length);
+    }
+    expect(await store.writer.drain()).toBe('stored');
+    expect(store.overflows).toBe(0);
+  });
+
   it('G1: whatever fails and whenever chunks come, all are stored once and in order', async () => {
     const plan = fc.record({
       pushes: fc.array(fc.nat(3), { minLength: 1, maxLength: 30 }),
@@ -152,7 +190,7 @@ describe('writer', () => {
         const stored: UIMessageChunk[] = [];
         const writer = createWriter({
           flushIntervalMs,
-          onClosed: () => {},
+          ...untold,
           write: async (from, chunks) => {
             const outcome = outcomes.shift() ?? 'stored';
             await Promise.resolve();
@@ -187,7 +225,7 @@ describe('writer', () => {
       let writes = 0;
       const writer = createWriter({
         flushIntervalMs: 0,
-        onClosed: () => {},
+        ...untold,
         write: () => {
           writes++;
           return new Promise((resolve) => (answer = resolve));

@@ -8,8 +8,11 @@ export type WriteResult = 'stored' | 'closed';
 
 export interface Writer {
   push(chunk: UIMessageChunk): void;
-  /** Resolves once everything pushed is stored, or the run was found closed. Rejects when the store stays down. */
-  drain(): Promise<WriteResult>;
+  /**
+   * Resolves once everything that was taken is stored, or the run was found closed; `cut` when not all was taken.
+   * Rejects when the store stays down.
+   */
+  drain(): Promise<WriteResult | 'cut'>;
   /** Chunks known to be stored. */
   readonly stored: number;
 }
@@ -20,15 +23,28 @@ export interface WriterOptions {
   readonly flushIntervalMs: number;
   /** The run was closed by somebody else: its producer has to give up. */
   readonly onClosed: () => void;
+  /** How much may wait to be written, as characters of JSON. What comes beyond that, and after it, is not taken. */
+  readonly maxUnwritten: number;
+  /** Told once, when not everything is taken any more. */
+  readonly onOverflow: () => void;
+}
+
+interface Pending {
+  readonly chunk: UIMessageChunk;
+  /** Of its JSON. */
+  readonly length: number;
 }
 
 /** A batch is cut here, so that one write stays far from the store's request limit. */
 const maxBatchLength = 512_000;
 
-export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions): Writer {
-  const pending: UIMessageChunk[] = [];
+export function createWriter(options: WriterOptions): Writer {
+  const { write, flushIntervalMs, onClosed, maxUnwritten, onOverflow } = options;
+  const pending: Pending[] = [];
+  let unwritten = 0;
   let stored = 0;
   let closed = false;
+  let cut = false;
   let draining = false;
   let wake: (() => void) | undefined;
   let working: Promise<void> | undefined;
@@ -46,7 +62,7 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
           onClosed();
           return;
         }
-        pending.splice(0, batch.length);
+        for (const { length } of pending.splice(0, batch.length)) unwritten -= length;
         stored += batch.length;
         await rested;
       }
@@ -78,25 +94,32 @@ export function createWriter({ write, flushIntervalMs, onClosed }: WriterOptions
       return stored;
     },
     push(chunk) {
-      pending.push(chunk);
-      // A failure shows in `drain`, which tries once more.
+      if (closed || cut) return;
+      const { length } = JSON.stringify(chunk);
+      if (unwritten > 0 && unwritten + length > maxUnwritten) {
+        cut = true;
+        return onOverflow();
+      }
+      unwritten += length;
+      pending.push({ chunk, length });
+      // A failure shows in `drain`.
       start().catch(() => {});
     },
     async drain() {
       draining = true;
       wake?.();
-      await working?.catch(() => {});
-      while (pending.length > 0 && !closed) await start();
-      return closed ? 'closed' : 'stored';
+      while ((working || pending.length > 0) && !closed) await start();
+      if (closed) return 'closed';
+      return cut ? 'cut' : 'stored';
     },
   };
 }
 
-function takeBatch(pending: readonly UIMessageChunk[]): UIMessageChunk[] {
-  let length = 0;
-  const end = pending.findIndex((chunk, index) => {
-    length += JSON.stringify(chunk).length;
-    return index > 0 && length > maxBatchLength;
+function takeBatch(pending: readonly Pending[]): UIMessageChunk[] {
+  let total = 0;
+  const end = pending.findIndex(({ length }, index) => {
+    total += length;
+    return index > 0 && total > maxBatchLength;
   });
-  return pending.slice(0, end === -1 ? undefined : end);
+  return pending.slice(0, end === -1 ? undefined : end).map(({ chunk }) => chunk);
 }

@@ -1,0 +1,28 @@
+// When the function that serves a request will be ended from outside.
+
+/** What Vercel's runtime tells of the request it is serving; `getDeadline` of `@vercel/functions` reads the same. */
+const vercelContext = Symbol.for('@vercel/request-context');
+
+type VercelGlobal = typeof globalThis & {
+  readonly [vercelContext]?: { readonly get?: () => { readonly deadline?: number | string | Date } };
+};
+
+/**
+ * Milliseconds since the epoch; undefined where nobody says. To be called while the request is being answered,
+ * and at its beginning: `maxDurationMs` counts from now.
+ */
+export function deadlineOf({
+  maxDurationMs = Infinity,
+}: {
+  readonly maxDurationMs: number | undefined;
+}): number | undefined {
+  const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
+  const at = told === undefined ? NaN : new Date(told).getTime();
+  const deadline = Math.min(Number.isNaN(at) ? Infinity : at, Date.now() + maxDurationMs);
+  return deadline === Infinity ? undefined : deadline;
+}
+
+/** How long before a deadline there is to be nothing left to do but the last of it. */
+export function marginBefore(ms: number): number {
+  return Math.min(5_000, ms / 5);
+}
