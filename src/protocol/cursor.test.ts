@@ -40,6 +40,12 @@ describe('cursor', () => {
         // What was not begun is not spoken of.
         const begun = Object.entries(cursor.runs).filter(([, count]) => count > 0);
         expect(Object.entries(back.runs)).toEqual(begun);
+        expect(back.degraded).toEqual([]);
+        // Of a run that is degraded that is said, however much was seen of it.
+        const degraded = Object.keys(cursor.runs).filter((_, index) => index % 2 === 0);
+        const marked = decodeCursor(session, encodeCursor(session, { ...cursor, degraded }));
+        expect(marked.degraded).toEqual(degraded);
+        for (const run of degraded) expect(marked.runs[run]).toBe(cursor.runs[run]);
         // It travels in a header and in a query.
         expect(text).toMatch(/^[\x21-\x7e]+$/);
         expect(new URL(`http://x/?after=${text}`).searchParams.get('after')).toBe(text);

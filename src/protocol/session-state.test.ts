@@ -1,7 +1,7 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Frame, LogFrame, RunStartFrame, SnapshotFrame } from './frames.ts';
+import type { Durability, Frame, LogFrame, RunStartFrame, SnapshotFrame } from './frames.ts';
 import {
   applyFrame,
   emptySession,
@@ -232,6 +232,23 @@ describe('session state', () => {
     ]);
     expect(state.active).toMatchObject([{ run: 'r', stop: { by: 'ann' } }]);
     expect(runsOf(state)[0]!.status).toBe('stopping');
+  });
+
+  it('G8: shows what was last said of a run’s durability, and of a run that is not there nothing', () => {
+    const said = (run: string, durability: Durability): Frame => ({ type: 'durability', run, durability });
+    const begun = apply([put('u'), start('r', 'a'), start('next', 'b')]);
+    const degraded = apply([said('r', 'degraded'), said('unknown', 'degraded')], begun);
+    expect(runsOf(degraded).map(({ durability }) => durability)).toEqual(['degraded', undefined]);
+    expect(runsOf(apply([said('r', 'durable')], degraded))[0]!.durability).toBe('durable');
+    // A run that missed its chance to steer, or is stopping, is spoken of like any other.
+    const missed = { type: 'run-steer', run: 'next', into: 'r', missed: 'finished' } as const;
+    const spoken = [missed, { type: 'run-stop', run: 'next' }, said('next', 'degraded')] as const;
+    expect(runsOf(apply(spoken, begun))[1]).toMatchObject({ status: 'stopping', durability: 'degraded' });
+    const cut = apply(
+      [{ type: 'run-end', run: 'r', reason: 'interrupted', chunks: 0, cause: 'store' }],
+      degraded,
+    );
+    expect(cut.ended.get('r')).toMatchObject({ reason: 'interrupted', cause: 'store' });
   });
 
   it('G5: knows which run a send became; afterwards only for a send that happens once', () => {
