@@ -13,7 +13,7 @@ export function createDurableChat(options: DurableChatOptions = {}): DurableChat
   return { route, session };
 }
 
-export { memoryChannel } from './channel/memory.ts';
+export { memoryChannel, type MemoryChannelOptions } from './channel/memory.ts';
 export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
 export type * from './protocol/frames.ts';
@@ -31,7 +31,9 @@ export type {
   Handler,
   HandlerContext,
   HandlerRun,
+  Limits,
   OnStoreDown,
+  RunEnd,
   WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';

@@ -21,5 +21,5 @@ export function durableRoute<Params = unknown>(
   );
 }
 
-export type { DurableChatOptions, Handler, HandlerContext } from './server/options.ts';
+export type { DurableChatOptions, Handler, HandlerContext, Limits, RunEnd } from './server/options.ts';
 export type { RouteContext, Routes } from './server/route.ts';

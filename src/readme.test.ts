@@ -9,6 +9,17 @@ import { expect, it } from 'vitest';
 const root = new URL('..', import.meta.url).pathname;
 const run = promisify(execFile);
 
+/** What the samples use of a package that is not installed here. */
+const ratelimit = `
+declare module '@upstash/ratelimit' {
+  export class Ratelimit {
+    constructor(config: { redis: import('@upstash/redis').Redis; limiter: Limiter });
+    static slidingWindow(tokens: number, window: \`\${number} \${'ms' | 's' | 'm' | 'h' | 'd'}\`): Limiter;
+    limit(identifier: string): Promise<{ success: boolean; limit: number; remaining: number; reset: number }>;
+  }
+  interface Limiter { readonly ratelimit: unique symbol }
+}`;
+
 it('every TypeScript sample of the README compiles', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const samples = [...readme.matchAll(/^```(tsx?)\n(.*?)^```/gms)];
@@ -19,6 +30,7 @@ it('every TypeScript sample of the README compiles', async () => {
     for (const [index, [, extension = 'ts', code = '']] of samples.entries()) {
       await writeFile(join(folder, `sample-${index}.${extension}`), code);
     }
+    await writeFile(join(folder, 'ratelimit.d.ts'), ratelimit);
     const entries = ['next', 'upstash', 'client', 'react', 'testing'];
     const paths = Object.fromEntries(
       entries.map((entry) => [`durable-chat/${entry}`, [join(root, `src/${entry}.ts`)]]),

@@ -28,6 +28,7 @@ export interface RunTail {
  * - `chunks`: these chunks were appended to the run.
  * - `run`: the run has grown, by too much to say here.
  * - `closed`: the run was closed. No later `chunks` of it are real.
+ * - `deleted`: the session was.
  */
 export type Wake =
   | { readonly type: 'log'; readonly key: string }
@@ -38,7 +39,8 @@ export type Wake =
       readonly chunks: readonly UIMessageChunk[];
     }
   | { readonly type: 'run'; readonly run: string }
-  | { readonly type: 'closed'; readonly run: string };
+  | { readonly type: 'closed'; readonly run: string }
+  | { readonly type: 'deleted' };
 
 export interface Subscription {
   /** Replaces a connection that is suspected dead; resolves once the new one is acknowledged. */
@@ -82,12 +84,16 @@ export interface Channel {
   /** Gives a claim back. */
   unclaim(session: string, key: string): Promise<void>;
 
-  /** The log's entries after `after`, all of them when it is ''. */
-  readLog(session: string, after: string): Promise<LogEntry[]>;
+  /**
+   * The log's entries from the one with the id `from` on; all of them when it is ''. An answer that does not
+   * begin with `from` is of a log that began anew, or of a replica that is behind.
+   */
+  readLog(session: string, from: string): Promise<LogEntry[]>;
 
   /**
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
-   * own included; else with none.
+   * own included; else with none. The session is kept for its time to live from then on. An entry that comes
+   * with a `stop` or a `release` belongs to a run: in a log that is gone it is not stored, and nothing renewed.
    */
   append(
     session: string,
@@ -115,6 +121,13 @@ export interface Channel {
 
   /** The run's chunks from position `from` on. */
   readRun(session: string, run: string, from: number): Promise<RunTail>;
+
+  /**
+   * Deletes the session with all that belongs to it, and tells all subscribers. A log that is gone, deleted or
+   * expired, begins anew with the next append. The closures of `closed` runs are kept, without their chunks:
+   * their producers may not have heard of them.
+   */
+  delete(session: string, closed?: readonly string[]): Promise<void>;
 
   /**
    * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that somebody may have

@@ -76,8 +76,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(third.map(({ key }) => key)).toEqual(['k2', 'k3']);
       const all = await channel.readLog(id, '');
       expect(all.map(({ key }) => key)).toEqual(['k1', 'k2', 'k3']);
-      expect(await channel.readLog(id, all[1]!.id)).toEqual([all[2]]);
-      expect(await channel.readLog(id, all[2]!.id)).toEqual([]);
+      expect(await channel.readLog(id, all[1]!.id)).toEqual([all[1], all[2]]);
+      expect(await channel.readLog(id, all[2]!.id)).toEqual([all[2]]);
       expect((await channel.claim(id, 'send', 'run')).entries).toEqual(all);
     });
 
@@ -171,6 +171,47 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       const entry = { key: 'end', frames: [message('1')] };
       await channel.append(id, entry, { lease: { type: 'release', run: 'run', key: 'send' } });
       expect((await channel.claim(id, 'send', 'next')).run).toBe('next');
+    });
+
+    it('a deleted session is gone with all that belongs to it, its subscribers are told, and it begins anew', async () => {
+      const id = session();
+      const wakes: Wake[] = [];
+      const subscription = await channel.subscribe(id, (wake) => wakes.push(wake));
+      const start = (run: string): LogFrame => ({
+        type: 'run-start',
+        run,
+        messageId: run,
+        trigger: 'submit-message',
+        at: 0,
+        send: { key: 'send', once: true },
+      });
+      await channel.claim(id, 'send', 'one');
+      for (const run of ['one', 'two']) {
+        const lease = { type: 'take', run, ms: 60_000 } as const;
+        await channel.append(id, { key: run, frames: [start(run)] }, { lease });
+        await channel.write(id, run, 0, [text('private')]);
+        await channel.close(id, run, { reason: 'stop' });
+      }
+      const [first] = await channel.readLog(id, '');
+      await channel.delete(id, ['two']);
+      expect(await channel.readLog(id, '')).toEqual([]);
+      expect(await channel.readLog(id, first!.id)).toEqual([]);
+      expect(await channel.alive(id, ['one', 'two'])).toEqual([false, false]);
+      expect(await channel.readRun(id, 'one', 0)).toEqual({ chunks: [] });
+      expect(await channel.readRun(id, 'two', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
+      expect(await channel.write(id, 'two', 1, [text('late')])).toBe('closed');
+      await expect.poll(() => wakes).toContainEqual({ type: 'deleted' });
+      // What only ends a run does not bring the log back.
+      for (const type of ['stop', 'release'] as const) {
+        await channel.append(id, { key: type, frames: [message('late')] }, { lease: { type, run: 'one' } });
+      }
+      expect(await channel.readLog(id, '')).toEqual([]);
+      expect((await channel.claim(id, 'send', 'three')).run).toBe('three');
+      const [anew] = await channel.append(id, { key: 'k', frames: [message('1')] }, { after: '' });
+      expect(await channel.readLog(id, first!.id)).toEqual([anew]);
+      await channel.delete(id);
+      await channel.delete(id);
+      subscription.close();
     });
 
     it('wakes its subscribers, in order and only those of the session', async () => {

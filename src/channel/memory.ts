@@ -20,7 +20,12 @@ interface Session {
   claims: Map<string, { run: string; until: number }>;
   holds: Map<string, { holder: string; until: number }>;
   leases: Map<string, Lease>;
-  subscribers: Set<(wake: Wake) => void>;
+  until: number;
+}
+
+export interface MemoryChannelOptions {
+  /** How long a session is kept after its last send, in seconds. Default 7 days. */
+  readonly ttl?: number;
 }
 
 /** Everything goes through JSON, so that nobody shares an object with the store. */
@@ -29,23 +34,31 @@ function copy<T>(value: T): T {
 }
 
 /** A channel that lives and dies with this process. */
-export function memoryChannel(): Channel {
+export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}): Channel {
+  /** In the order in which they expire. */
   const sessions = new Map<string, Session>();
+  const subscribers = new Map<string, Set<(wake: Wake) => void>>();
   let sequence = 0;
 
-  function sessionOf(id: string): Session {
-    let session = sessions.get(id);
-    if (!session) {
-      session = {
-        log: [],
-        runs: new Map(),
-        claims: new Map(),
-        holds: new Map(),
-        leases: new Map(),
-        subscribers: new Set(),
-      };
-      sessions.set(id, session);
+  function find(id: string): Session | undefined {
+    for (const [oldest, { until }] of sessions) {
+      if (until > Date.now()) break;
+      sessions.delete(oldest);
     }
+    return sessions.get(id);
+  }
+
+  function sessionOf(id: string): Session {
+    const known = find(id);
+    if (known) return known;
+    const maps = { runs: new Map(), claims: new Map(), holds: new Map(), leases: new Map() };
+    return keep(id, { log: [], ...maps, until: 0 });
+  }
+
+  function keep(id: string, session: Session): Session {
+    session.until = Date.now() + ttl * 1000;
+    sessions.delete(id);
+    sessions.set(id, session);
     return session;
   }
 
@@ -61,13 +74,12 @@ export function memoryChannel(): Channel {
   }
 
   /** Subscribers hear of it in a later microtask, as they would over a network. */
-  function publish(session: Session, wake: Wake): void {
-    for (const subscriber of session.subscribers) queueMicrotask(() => subscriber(copy(wake)));
+  function publish(id: string, wake: Wake): void {
+    for (const subscriber of subscribers.get(id) ?? []) queueMicrotask(() => subscriber(copy(wake)));
   }
 
-  function after(session: Session, id: string): LogEntry[] {
-    const index = id === '' ? 0 : session.log.findIndex((entry) => sequenceOf(entry.id) > sequenceOf(id));
-    return index === -1 ? [] : copy(session.log.slice(index));
+  function after({ log }: Session, id: string): LogEntry[] {
+    return copy(log.filter((entry) => sequenceOf(entry.id) > sequenceOf(id)));
   }
 
   return {
@@ -88,10 +100,11 @@ export function memoryChannel(): Channel {
       return holder;
     },
     async unclaim(id, key) {
-      sessionOf(id).claims.delete(key);
+      find(id)?.claims.delete(key);
     },
-    async readLog(id, afterId) {
-      return after(sessionOf(id), afterId);
+    async readLog(id, from) {
+      const log = find(id)?.log ?? [];
+      return copy(log.filter((entry) => sequenceOf(entry.id) >= sequenceOf(from)));
     },
     async append(id, entry, options) {
       const session = sessionOf(id);
@@ -105,8 +118,12 @@ export function memoryChannel(): Channel {
         session.leases.delete(lease.run);
         if (lease.key !== undefined) session.claims.delete(lease.key);
       }
-      session.log.push(copy({ id: `${++sequence}-0`, key: entry.key, frames: entry.frames }));
-      publish(session, { type: 'log', key: entry.key });
+      const begins = lease?.type !== 'stop' && lease?.type !== 'release';
+      if (begins) keep(id, session);
+      if (begins || session.log.length > 0) {
+        session.log.push(copy({ id: `${++sequence}-0`, key: entry.key, frames: entry.frames }));
+      }
+      publish(id, { type: 'log', key: entry.key });
       return options.after === undefined ? [] : after(session, options.after);
     },
     async write(id, runId, from, chunks) {
@@ -115,20 +132,29 @@ export function memoryChannel(): Channel {
       if (run.closure) return 'closed';
       const fresh = copy(chunks.slice(Math.max(0, run.chunks.length - from)));
       run.chunks.push(...fresh);
-      publish(session, { type: 'chunks', run: runId, from, chunks });
+      publish(id, { type: 'chunks', run: runId, from, chunks });
       return 'stored';
     },
     async close(id, runId, closure, options) {
       const session = sessionOf(id);
       const run = runOf(session, runId);
       run.closure ??= copy(closure);
-      if (options?.fence) publish(session, { type: 'closed', run: runId });
+      if (options?.fence) publish(id, { type: 'closed', run: runId });
       return copy(run.closure);
     },
     async readRun(id, runId, from) {
-      const run = sessionOf(id).runs.get(runId);
+      const run = find(id)?.runs.get(runId);
       if (!run) return { chunks: [] };
       return copy({ chunks: run.chunks.slice(from), ...(run.closure && { closure: run.closure }) });
+    },
+    async delete(id, closed = []) {
+      const runs = find(id)?.runs;
+      sessions.delete(id);
+      for (const run of closed) {
+        const closure = runs?.get(run)?.closure;
+        if (closure) sessionOf(id).runs.set(run, { chunks: [], closure });
+      }
+      publish(id, { type: 'deleted' });
     },
     async heartbeat(id, run, ms) {
       const session = sessionOf(id);
@@ -137,20 +163,24 @@ export function memoryChannel(): Channel {
       return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
     },
     async alive(id, runs) {
-      const session = sessionOf(id);
-      return runs.map((run) => leaseOf(session, run) !== undefined);
+      const session = find(id);
+      return runs.map((run) => session !== undefined && leaseOf(session, run) !== undefined);
     },
     async subscribe(id, onWake) {
-      const { subscribers } = sessionOf(id);
-      subscribers.add(onWake);
+      const all = subscribers.get(id) ?? new Set();
+      subscribers.set(id, all.add(onWake));
       return {
         renew: async () => {},
-        close: () => void subscribers.delete(onWake),
+        close() {
+          all.delete(onWake);
+          if (all.size === 0 && subscribers.get(id) === all) subscribers.delete(id);
+        },
       };
     },
   };
 }
 
+/** '' stands before all. */
 function sequenceOf(id: string): number {
-  return Number.parseInt(id, 10);
+  return id === '' ? 0 : Number.parseInt(id, 10);
 }

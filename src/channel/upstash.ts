@@ -10,6 +10,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { LogEntry } from '../protocol/frames.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from './channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './upstash-codec.ts';
+import { keysOf as sessionKeys, type SessionKeys } from './upstash-keys.ts';
 import { subscribeTo } from './upstash-subscription.ts';
 
 /** Either a client of your own, or where to find the database. */
@@ -41,41 +42,30 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);
   /** A client that was given to us may wait for ever. */
   const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
-  const keysOf = (session: string) => {
-    const name = encodeSession(session);
-    const tag = `${prefix}:{${name}}`;
-    return {
-      log: `${tag}:log`,
-      run: (run: string) => `${tag}:run:${run}`,
-      lease: (run: string) => `${tag}:lease:${run}`,
-      send: (key: string) => `${tag}:send:${encodeSession(key)}`,
-      hold: (key: string) => `${tag}:hold:${encodeSession(key)}`,
-      // No braces: the client puts this name into a URL as it is.
-      channel: `${prefix}:${name}`,
-    };
-  };
+  const keysOf = (session: string) => sessionKeys(prefix, session);
 
-  async function readAll(key: string, after: string): Promise<StreamEntry[]> {
+  /** The entries of a stream from `start` on, as XRANGE understands it. */
+  async function readAll(key: string, start: string): Promise<StreamEntry[]> {
     const entries: StreamEntry[] = [];
-    for (let start = after; ;) {
-      const page = decodeEntries(
-        await ask(redis.xrange(key, start === '' ? '-' : `(${start}`, '+', pageSize)),
-      );
+    for (let from = start; ;) {
+      const page = decodeEntries(await ask(redis.xrange(key, from, '+', pageSize)));
       entries.push(...page);
       if (page.length < pageSize) return entries;
-      start = page.at(-1)!.id;
+      from = after(page.at(-1)!.id);
     }
   }
 
-  function changeLease(pipeline: ReturnType<Redis['pipeline']>, keys: Keys, change: LeaseChange): void {
+  function changeLease(
+    pipeline: ReturnType<Redis['pipeline']>,
+    keys: SessionKeys,
+    change: LeaseChange,
+  ): void {
     if (change.type === 'take') pipeline.set(keys.lease(change.run), 'running', { px: change.ms });
     else if (change.type === 'stop')
       pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
     else if (change.key === undefined) pipeline.del(keys.lease(change.run));
     else pipeline.del(keys.lease(change.run), keys.send(change.key));
   }
-
-  type Keys = ReturnType<typeof keysOf>;
 
   return scrubErrors({
     async claim(session, key, run) {
@@ -87,7 +77,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         .xrange(keys.log, '-', '+', pageSize);
       const [, winner, log] = await ask(pipeline.exec<[unknown, string | null, unknown]>());
       const page = decodeEntries(log);
-      const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
+      const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
       return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
     },
 
@@ -104,26 +94,27 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       await ask(redis.del(keysOf(session).send(key)));
     },
 
-    async readLog(session, after) {
-      return (await readAll(keysOf(session).log, after)).map(toLogEntry);
+    async readLog(session, from) {
+      return (await readAll(keysOf(session).log, from === '' ? '-' : from)).map(toLogEntry);
     },
 
-    async append(session, { key, frames }, { after, lease }) {
+    async append(session, { key, frames }, { after: known, lease }) {
       const keys = keysOf(session);
+      // What only ends something does not begin a session anew that is gone.
+      const nomkStream = lease?.type === 'stop' || lease?.type === 'release';
       const pipeline = redis.pipeline();
       if (lease) changeLease(pipeline, keys, lease);
       pipeline
-        .xadd(keys.log, '*', { v: encodeValue({ key, frames }) })
+        .xadd(keys.log, '*', { v: encodeValue({ key, frames }) }, { nomkStream })
         .publish(keys.channel, encodeValue({ type: 'log', key } satisfies Wake));
-      // A session lives on from its last send.
-      if (lease?.type === 'take') pipeline.expire(keys.log, ttl);
-      if (after === undefined) {
+      if (!nomkStream) pipeline.expire(keys.log, ttl);
+      if (known === undefined) {
         await ask(pipeline.exec());
         return [];
       }
-      pipeline.xrange(keys.log, after === '' ? '-' : `(${after}`, '+', pageSize);
+      pipeline.xrange(keys.log, after(known), '+', pageSize);
       const page = decodeEntries((await ask(pipeline.exec<unknown[]>())).at(-1));
-      const rest = page.length < pageSize ? [] : await readAll(keys.log, page.at(-1)!.id);
+      const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
       return [...page, ...rest].map(toLogEntry);
     },
 
@@ -165,7 +156,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     },
 
     async readRun(session, run, from) {
-      const entries = await readAll(keysOf(session).run(run), from === 0 ? '' : `${from}-0`);
+      const entries = await readAll(keysOf(session).run(run), after(from === 0 ? '' : `${from}-0`));
       const closing = entries.at(-1)?.id === closedId ? entries.pop() : undefined;
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
@@ -174,6 +165,25 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         chunks.push(...batch.slice(from + chunks.length - (Number.parseInt(id, 10) - batch.length)));
       }
       return { chunks, ...(closing && { closure: decodeValue<Closure>(closing.value) }) };
+    },
+
+    async delete(session, closed = []) {
+      const keys = keysOf(session);
+      const entries = (await readAll(keys.log, '-')).map(toLogEntry);
+      const starts = entries.flatMap(({ frames }) => frames.filter((frame) => frame.type === 'run-start'));
+      const names = starts.flatMap(({ run, send }) => [
+        keys.lease(run),
+        ...(closed.includes(run) ? [] : [keys.run(run)]),
+        ...(send ? [keys.send(send.key)] : []),
+      ]);
+      const transaction = redis.multi();
+      for (const run of closed) {
+        transaction.xtrim(keys.run(run), { strategy: 'MINID', exactness: '=', threshold: closedId });
+      }
+      transaction
+        .del(keys.log, ...names)
+        .publish(keys.channel, encodeValue({ type: 'deleted' } satisfies Wake));
+      await ask(transaction.exec());
     },
 
     async heartbeat(session, run, ms) {
@@ -197,17 +207,17 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   });
 }
 
+/** Where XRANGE begins behind an entry; '' stands before all. */
+function after(id: string): string {
+  return id === '' ? '-' : `(${id}`;
+}
+
 function toLogEntry({ id, value }: StreamEntry): LogEntry {
   return { id, ...decodeValue<Pick<LogEntry, 'key' | 'frames'>>(value) };
 }
 
 function isRefusal(error: string): boolean {
   return error.includes('equal or smaller');
-}
-
-/** Safe in a key, in a hash tag and in a URL, and different for different ids. */
-function encodeSession(session: string): string {
-  return encodeURIComponent(session).replace(/%/g, '=');
 }
 
 function connect(given: { readonly url?: string; readonly token?: string }, timeoutMs: number): Redis {

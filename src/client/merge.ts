@@ -5,6 +5,8 @@ import type { SessionState } from '../protocol/session-state.ts';
 
 export interface MergeInput<M extends UIMessage> {
   readonly state: SessionState;
+  /** Whether the server has never had anything of the session. */
+  readonly isNew: boolean;
   /** What the chat shows now. */
   readonly shown: readonly M[];
   /** Messages that the chat itself is writing. */
@@ -19,7 +21,7 @@ export interface MergeInput<M extends UIMessage> {
 export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | undefined {
   const { state, shown, isWriting, isPending, mirrored } = input;
   // A session that the server does not know yet begins with what the app has.
-  if (state.order.length === 0 && state.ended.size === 0) return undefined;
+  if (input.isNew) return undefined;
   const local = new Map(shown.map((message) => [message.id, message]));
   const placed = new Set(state.order);
   const merged = state.order.flatMap((id): M[] => {

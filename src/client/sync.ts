@@ -19,6 +19,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const { following } = session;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
+  /** A session that is empty again was deleted, or has expired: then so is the chat. */
+  let isNew = true;
   const mirrored = new Map<string, M>();
 
   function sync(): void {
@@ -28,8 +30,10 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     // What a run is still writing is not in the log: the chat's own version stands until it is.
     const writing = new Set(state.active.map(({ messageId }) => messageId));
     for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);
+    if (state.order.length > 0 || state.ended.size > 0) isNew = false;
     const messages = mergeMessages({
       state,
+      isNew,
       shown: chat.messages,
       mirrored,
       isWriting: (id) => writing.has(id),

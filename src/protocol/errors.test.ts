@@ -11,6 +11,7 @@ const statuses: Record<DurableChatErrorCode, number> = {
   not_found: 404,
   conflict: 409,
   too_large: 413,
+  too_many: 429,
   config: 500,
   handler_failed: 500,
   handler_result: 500,
@@ -47,7 +48,7 @@ describe('DurableChatError', () => {
     [413, 'too_large'],
     [503, 'store_failed'],
     [502, 'store_failed'],
-    [429, 'bad_request'],
+    [429, 'too_many'],
   ] as const)('an answer %i that is not ours becomes %s', (status, code) => {
     for (const body of ['', '<html>', 'null', '[]', '{}', '{"error":"no"}', '{"error":{"code":"x"}}']) {
       const error = DurableChatError.fromBody(status, body);

@@ -8,6 +8,7 @@ const statusOf = {
   not_found: 404,
   conflict: 409,
   too_large: 413,
+  too_many: 429,
   config: 500,
   handler_failed: 500,
   handler_result: 500,
@@ -22,7 +23,8 @@ const statusOf = {
  * - `unauthorized`, `forbidden`: `authorize` said no.
  * - `not_found`: no such session or run.
  * - `conflict`: the request is fine, the session's state does not allow it.
- * - `too_large`: the body is over `maxBodyBytes`.
+ * - `too_large`: the body, its message or the session is over one of the app's `limits`.
+ * - `too_many`: as many viewers or runs as the app's `limits` allow; later there may be room.
  * - `config`: the library is set up wrongly; the message says what to change.
  * - `handler_failed`: the app's handler threw before it returned a stream.
  * - `handler_result`: the app's handler returned something that is not a UI message stream.

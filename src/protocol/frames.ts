@@ -136,6 +136,12 @@ export interface DurabilityFrame {
   readonly durability: Durability;
 }
 
+/** The app has been told of a run's end, or is not to be told of it. Viewers do not hear of this. */
+export interface RunSavedFrame {
+  readonly type: 'run-saved';
+  readonly run: string;
+}
+
 /** A run inside a snapshot. */
 export interface SnapshotRun {
   readonly run: string;
@@ -190,6 +196,7 @@ export type LogFrame =
   | RunWithdrawFrame
   | RunSteerFrame
   | RunEndFrame
+  | RunSavedFrame
   | ToolOutcomeFrame;
 
 /** Everything that can come down a subscription. A viewer ignores types it does not know. */

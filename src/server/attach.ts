@@ -21,7 +21,7 @@ export async function resume(
   session: string,
   waitUntil: (promise: Promise<unknown>) => void,
 ): Promise<Response> {
-  const { hub, release } = hubs.acquire(session);
+  const { hub, release } = hubs.view(session);
   try {
     await hub.watch();
     const running = runsOf(hub.state).find(({ status }) => status === 'running');
@@ -48,7 +48,14 @@ export async function resume(
 export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<void> {
   await hub.watch();
   let count = 0;
-  while (!origin.left.aborted) {
+  let seen = false;
+  /** A session that was deleted has nothing more to say of its runs. */
+  const isGone = () => {
+    const isHere = hub.state.ended.has(run) || isActive(hub.state, run);
+    seen ||= isHere;
+    return seen && !isHere;
+  };
+  while (!origin.left.aborted && !isGone()) {
     const ended = hub.state.ended.get(run);
     const chunks = await hub.chunksOf(run, count);
     for (const chunk of chunks) origin.push(chunk, ++count);
@@ -58,9 +65,8 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
       for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
     }
     if (ended) break;
-    await hub.until(() => hub.state.ended.has(run) || hub.countOf(run) > count || undefined, {
-      signal: origin.left,
-    });
+    const news = () => isGone() || hub.state.ended.has(run) || hub.countOf(run) > count;
+    await hub.until(() => news() || undefined, { signal: origin.left });
   }
   origin.done();
 }

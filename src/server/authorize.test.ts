@@ -2,6 +2,7 @@ import type { UIMessageChunk } from 'ai';
 import { describe, expect, it, vi } from 'vitest';
 import type { Channel } from '../channel/channel.ts';
 import { memoryChannel } from '../channel/memory.ts';
+import { DurableSession } from '../client/session.ts';
 import type { Authorize, AuthorizeInput } from '../index.ts';
 import { DurableChatError, type ErrorBody } from '../protocol/errors.ts';
 import type { Frame, LogFrame } from '../protocol/frames.ts';
@@ -75,7 +76,9 @@ describe('G10: authorize', () => {
       const secret = 'a-very-private-sentence';
       const { response, touched } = await ask(() => Promise.reject(new Error(secret)), action);
       expect(response.status).toBe(500);
-      expect(await response.text()).not.toContain(secret);
+      const text = await response.text();
+      expect((JSON.parse(text) as ErrorBody).error.code).toBe('handler_failed');
+      expect(text).not.toContain(secret);
       expect(touched).toEqual([]);
     });
 
@@ -153,6 +156,28 @@ describe('G10: authorize', () => {
     const frames = (await channel.readLog('s', '')).flatMap((entry) => entry.frames);
     expect(frames.map(({ type }) => type)).toEqual(['message', 'run-start', 'run-end']);
     for (const frame of frames) expect(frame).not.toHaveProperty('by');
+  });
+
+  it('is asked again on each reconnect, and a no closes the session of whoever had a yes', async () => {
+    const asked: AuthorizeInput[] = [];
+    const world = createWorld(
+      memoryChannel(),
+      chunkHandler(() => said),
+      { authorize: (input) => asked.push(input) < 3 },
+    );
+    const client = world.client();
+    const session = new DurableSession({ id: 's', fetch: client.fetch, retryDelay: () => 1 });
+    const close = session.open();
+    for (const times of [1, 2]) {
+      await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+      expect(asked.length).toBe(times);
+      client.cut();
+      await expect.poll(() => session.getSnapshot().connection).not.toBe('connected');
+    }
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    expect(session.getSnapshot().error).toMatchObject({ code: 'forbidden' });
+    expect(asked.map(({ action }) => action)).toEqual(['read', 'read', 'read']);
+    close();
   });
 
   it('what a client says of itself is not believed', async () => {

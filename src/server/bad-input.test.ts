@@ -254,7 +254,7 @@ describe('a body over the limit', () => {
       413,
       'too_large',
     );
-    expect(message).toContain('maxBodyBytes');
+    expect(message).toContain('limits.bodyBytes');
     await expectError(await post(world.routes, chunked(large).stream), 413, 'too_large');
     // A length that lies does not help.
     await expectError(
@@ -268,14 +268,14 @@ describe('a body over the limit', () => {
   });
 
   it('is not read to its end', async () => {
-    const world = createWorld(memoryChannel(), () => streamOf(said), { maxBodyBytes: 1_000 });
+    const world = createWorld(memoryChannel(), () => streamOf(said), { limits: { bodyBytes: 1_000 } });
     const endless = chunked('x'.repeat(2_000_000));
     await expectError(await post(world.routes, endless.stream), 413, 'too_large');
     expect(endless.wasCancelled()).toBe(true);
   });
 
   it('is counted in bytes, not in characters', async () => {
-    const world = createWorld(memoryChannel(), () => streamOf(said), { maxBodyBytes: 1_000 });
+    const world = createWorld(memoryChannel(), () => streamOf(said), { limits: { bodyBytes: 1_000 } });
     await expectError(await post(world.routes, sendBody('s', 'ü'.repeat(500), 'm')), 413, 'too_large');
     expect((await post(world.routes, sendBody('s', 'u'.repeat(500), 'm'))).status).toBe(200);
     await world.settled();

@@ -22,6 +22,8 @@ export interface Control {
   readonly signal: AbortSignal;
   /** How the run is to end; undefined as long as nobody has said. */
   ending(): Closure | undefined;
+  /** Whether the session was deleted. */
+  isGone(): boolean;
   /** Rejects some time after an abort, when what should have heeded the signal is not waited for any more. */
   graceOver(): Promise<never>;
   /** Aborts the model without a word on the end: the run is not ours any more. */
@@ -40,6 +42,8 @@ export function createControl(options: ControlOptions): Control {
   const { channel, hub, session, run, leaseMs, stopGraceMs, deadline } = options;
   const controller = new AbortController();
   let closure: Closure | undefined;
+  let seen = false;
+  let gone = false;
 
   function end(how: Closure): void {
     if (closure) return;
@@ -49,8 +53,12 @@ export function createControl(options: ControlOptions): Control {
 
   function check(): void {
     const active = hub.state.active.find((candidate) => candidate.run === run);
+    const ended = hub.state.ended.has(run);
+    seen ||= active !== undefined;
+    gone = seen && !active && !ended;
+    if (gone) end({ reason: 'stop' });
     if (active?.stop) end({ reason: 'stop', ...active.stop });
-    if (hub.state.ended.has(run)) controller.abort();
+    if (ended) controller.abort();
   }
 
   async function renew(): Promise<void> {
@@ -93,6 +101,7 @@ export function createControl(options: ControlOptions): Control {
   return {
     signal: controller.signal,
     ending: () => closure,
+    isGone: () => gone,
     graceOver: () => grace,
     abort: () => controller.abort(),
     close() {

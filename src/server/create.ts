@@ -2,15 +2,17 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { reap } from './end.ts';
-import { createHubs, type Hubs } from './hubs.ts';
+import { createHubs } from './hubs.ts';
+import { createKeeper, type Opened } from './keeper.ts';
 import { settingsOf, type DurableChatOptions, type Handler } from './options.ts';
 import { createRoutes, type Routes } from './route.ts';
 import { createSession, type SessionHandle } from './session.ts';
+import { parseSessionId } from './validate.ts';
 
 export interface DurableChat {
   /** Wraps a chat route's handler. */
   route<Params = unknown>(handler: Handler<Params>): Routes<Params>;
-  /** A session, for the server's own code. */
+  /** A session, for the server's own code. Throws `bad_request` for an id that cannot be one. */
   session(id: string): SessionHandle;
 }
 
@@ -25,28 +27,39 @@ export interface Core extends DurableChat {
 
 export function createCore(options: DurableChatOptions, channel: () => Promise<Channel>): Core {
   const settings = settingsOf(options);
-  let shared: Promise<Hubs> | undefined;
+  let opened: Promise<Opened> | undefined;
 
-  function hubs(): Promise<Hubs> {
-    shared ??= channel().then((store) => createHubs(store, (session, run) => suspect(store, session, run)));
-    return shared;
+  function open(): Promise<Opened> {
+    opened ??= channel().then((store) => {
+      const { viewersPerSession } = settings.limits;
+      const hubs = createHubs({ channel: store, onSuspect, viewersPerSession });
+      return { channel: store, hubs, keeper: createKeeper({ ...settings, channel: store, hubs }) };
+    });
+    return opened;
   }
 
-  /** A run that went silent is ended if its producer is gone (G6). */
-  function suspect(store: Channel, session: string, run: string): void {
-    void hubs().then(async (all) => {
-      const lease = all.acquire(session);
-      await reap(store, lease.hub, run)
-        .catch(() => {}) // the next silence tries again
-        .finally(lease.release);
-    });
+  function onSuspect(session: string, run: string): void {
+    void open().then((all) => endIfDead(all, session, run));
   }
 
   const core: Core = {
     routes: (handler, toRequest, waitUntil) =>
-      createRoutes({ handler, channel, hubs, settings, authorize: options.authorize, toRequest, waitUntil }),
+      createRoutes({ handler, open, settings, authorize: options.authorize, toRequest, waitUntil }),
     route: (handler) => core.routes(handler, (request) => request, options.waitUntil ?? (() => {})),
-    session: (id) => createSession(id, channel, hubs),
+    session: (id) => createSession(parseSessionId(id), open, options.waitUntil ?? (() => {})),
   };
   return core;
+}
+
+/** A run that went silent is ended if its producer is gone (G6). */
+async function endIfDead({ channel, hubs, keeper }: Opened, session: string, run: string): Promise<void> {
+  const { hub, release } = hubs.acquire(session);
+  try {
+    await reap(channel, hub, run);
+    await keeper.tell(session);
+  } catch {
+    // The next silence tries again.
+  } finally {
+    release();
+  }
 }

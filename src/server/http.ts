@@ -25,10 +25,19 @@ export function errorResponse(error: unknown): Response {
   return json(known, known.status);
 }
 
+/** The answer as it leaves: kept by no cache, whoever made it, and with these headers. */
+export function sealed(response: Response, headers: Readonly<Record<string, string>>): Response {
+  const all = new Headers(response.headers); // a Response of the app's may not let its own be changed
+  if (!all.get('cache-control')?.includes('no-store')) all.set('cache-control', 'no-store');
+  for (const [name, value] of Object.entries(headers)) all.set(name, value);
+  const { status, statusText } = response;
+  return new Response(response.body, { status, statusText, headers: all });
+}
+
 /** The request's JSON, read up to `limit` bytes; throws `too_large` or `bad_request`. */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
   const tooLarge = () =>
-    new DurableChatError('too_large', `The body is over the limit of ${limit} bytes (maxBodyBytes).`);
+    new DurableChatError('too_large', `The body is over the limit of ${limit} bytes (limits.bodyBytes).`);
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
   const decoder = new TextDecoder();
   let text = '';

@@ -8,6 +8,7 @@ import type { Channel, Subscription, Wake } from '../channel/channel.ts';
 import type { Durability } from '../protocol/frames.ts';
 import { isActive, type SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
+import { LogReader } from './read-log.ts';
 import { retry } from './retry.ts';
 
 interface RunBuffer {
@@ -29,16 +30,20 @@ const idleSilenceMs = 20_000;
 const subscribeWithinMs = 1_000;
 /** How long after a failure of the store its producers may need to show that they live. */
 const shakenMs = 5_000;
+/** How soon a log that was not there is looked for again. */
+const missingPauseMs = 200;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
 
 export class Hub {
   readonly session: string;
-  readonly log: Log = new Log();
+  /** Another object once the session has begun anew: it had expired, or was deleted. */
+  log: Log = new Log();
   /** Resolves once the session has been read; rejects when the store could not be reached. */
   readonly ready: Promise<void>;
 
   readonly #channel: Channel;
+  readonly #reader: LogReader;
   readonly #onSuspect: (run: string) => void;
   readonly #runs = new Map<string, RunBuffer>();
   /** Whether anybody here wants chunks; a producer alone only wants the log. */
@@ -50,6 +55,7 @@ export class Hub {
   #silence: ReturnType<typeof setTimeout> | undefined;
   #silenceMs = 0;
   #closed = false;
+  readonly #releases = new Set<ReturnType<typeof setTimeout>>();
   readonly #degraded = new Set<string>();
   #failedAt = -Infinity;
 
@@ -57,6 +63,7 @@ export class Hub {
   constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
     this.session = session;
     this.#channel = channel;
+    this.#reader = new LogReader(channel, session);
     this.#onSuspect = onSuspect;
     this.ready = this.#open();
     this.ready.catch(() => {});
@@ -136,6 +143,20 @@ export class Hub {
     });
   }
 
+  /** The same, until it is clear whether the session is still there. */
+  async settle(): Promise<void> {
+    for (;;) {
+      await this.refresh();
+      if (!this.#reader.isMissing || this.#closed) return;
+      await new Promise((resolve) => setTimeout(resolve, missingPauseMs));
+    }
+  }
+
+  /** Begins anew with what the store has now: the session was deleted. */
+  forget(): Promise<void> {
+    return this.#serially(() => this.#beginAnew());
+  }
+
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
   watch(): Promise<void> {
     if (!this.#watched) {
@@ -150,6 +171,7 @@ export class Hub {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#silence);
+    for (const timer of this.#releases) clearTimeout(timer);
     this.#subscription?.close();
     this.#listeners.clear();
   }
@@ -179,7 +201,7 @@ export class Hub {
   #onWake(wake: Wake): void {
     if (this.#closed) return;
     this.#listenForSilence();
-    if (wake.type !== 'log' && this.state.ended.has(wake.run)) return;
+    if ('run' in wake && this.state.ended.has(wake.run)) return;
     // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
     if (wake.type === 'closed') this.#bufferOf(wake.run).closed = true;
     void this.#serially(() => this.#take(wake)).catch(() => {
@@ -194,6 +216,8 @@ export class Hub {
       case 'closed':
         // The fence is up; what is left to read is read with the run's end.
         return;
+      case 'deleted':
+        return this.#beginAnew();
       case 'run':
         return this.#watched && this.#readRun(wake.run);
       case 'chunks': {
@@ -212,7 +236,10 @@ export class Hub {
   }
 
   async #readLog(): Promise<void> {
-    for (const entry of await this.#channel.readLog(this.session, this.log.lastId)) {
+    const { log, entries } = await this.#reader.readOn(this.log);
+    if (log !== this.log) this.#runs.clear();
+    this.log = log;
+    for (const entry of entries) {
       if (this.log.has(entry.id)) continue;
       const ends = entry.frames.filter((frame) => frame.type === 'run-end');
       // An ended run is complete before anybody hears of its end.
@@ -226,6 +253,16 @@ export class Hub {
         if (this.#runs.has(run)) this.#release(run);
       }
     }
+    this.#changed();
+  }
+
+  async #beginAnew(): Promise<void> {
+    const log = new Log();
+    for (const entry of await this.#channel.readLog(this.session, '')) log.add(entry);
+    // Word of it that comes late, when there is another log already.
+    if (log.entries[0]?.id === this.log.entries[0]?.id) return;
+    this.log = log;
+    this.#runs.clear();
     this.#changed();
   }
 
@@ -249,7 +286,11 @@ export class Hub {
 
   /** Those who follow have it in a moment; whoever comes later reads it from the store. */
   #release(run: string): void {
-    const timer = setTimeout(() => this.#runs.delete(run), 30_000);
+    const timer = setTimeout(() => {
+      this.#runs.delete(run);
+      this.#releases.delete(timer);
+    }, 30_000);
+    this.#releases.add(timer);
     if (typeof timer === 'object') timer.unref?.();
   }
 
@@ -275,7 +316,7 @@ export class Hub {
 
   #patience(): number {
     const expects = this.#watched && this.state.active.length > 0;
-    return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
+    return expects || !this.#subscription || this.#reader.isMissing ? activeSilenceMs : idleSilenceMs;
   }
 
   async #onSilence(): Promise<void> {

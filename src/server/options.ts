@@ -1,7 +1,10 @@
 // What an app can set, and what a handler is given.
 
+import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
+import type { RunEndReason } from '../protocol/frames.ts';
+import { checkOrigins } from './cross-site.ts';
 import type { DurableChatEvent } from './events.ts';
 import type { SessionHandle } from './session.ts';
 import type { Steered } from './steering.ts';
@@ -35,6 +38,34 @@ export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Autho
  */
 export type WhenBusy = 'queue' | 'interrupt' | 'steer' | 'reject' | 'parallel';
 
+/** What one client, or all of them together, may put on the server. Over a limit a request is refused. */
+export interface Limits {
+  /** The largest POST body, in bytes; over it a 413 `too_large`. Default 4 MB. */
+  readonly bodyBytes: number;
+  /** The largest user message, in bytes of its JSON; over it a 413 `too_large`. Default: no limit but the body's. */
+  readonly messageBytes: number;
+  /** How many messages a session holds; a send beyond it is a 413 `too_large`. Default 5,000. */
+  readonly messagesPerSession: number;
+  /** How many viewers of one session each process serves at once; beyond it a 429 `too_many`. Default 1,000. */
+  readonly viewersPerSession: number;
+  /** How many runs of a session may work or wait at once; beyond it a 429 `too_many`. Default 100. */
+  readonly activeRunsPerSession: number;
+}
+
+/** A run's end, as `onRunEnd` is told of it. */
+export interface RunEnd {
+  readonly sessionId: string;
+  /** Names this end: the same one may be told more than once. */
+  readonly run: string;
+  readonly reason: RunEndReason;
+  /** The user who stopped it, as named by `authorize`. */
+  readonly by?: string;
+  /** The message that the run wrote; undefined when nothing of it was kept. */
+  readonly message: UIMessage | undefined;
+  /** All messages of the session as they are now, this one among them. */
+  readonly messages: readonly UIMessage[];
+}
+
 /**
  * What becomes of a send while the store is down.
  *
@@ -59,8 +90,25 @@ export interface DurableChatOptions {
   readonly whenBusy?: WhenBusy;
   /** What a client may ask for instead, in its body's `whenBusy`. Default: nothing. */
   readonly allowWhenBusy?: readonly WhenBusy[];
-  /** The largest POST body, in bytes. Default 4 MB. */
-  readonly maxBodyBytes?: number;
+  /**
+   * Origins besides the route's own whose pages may use it, as in `https://app.example`: they get the CORS headers
+   * that they need (export the route's `OPTIONS` too). Pages of all others are refused with 403. Default: none.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /** Sizes and counts over which a request is refused. */
+  readonly limits?: Partial<Limits>;
+  /**
+   * What the app has kept of a session: asked when the store has nothing of it, because it is new or has expired.
+   * Then what a client says of earlier messages does not count.
+   */
+  readonly loadMessages?: (session: {
+    readonly sessionId: string;
+  }) => readonly UIMessage[] | null | undefined | Promise<readonly UIMessage[] | null | undefined>;
+  /**
+   * Told of each run's end at least once: what a crash or a rejection left untold is told when the session is next
+   * read, watched or sent to. May be told twice, by two processes at once too.
+   */
+  readonly onRunEnd?: (end: RunEnd) => void | Promise<void>;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
   readonly flushIntervalMs?: number;
   /** How long a run outlives its producer, in milliseconds. Default 15,000. */
@@ -121,7 +169,10 @@ export type Handler<Params = unknown, R extends Request = Request> = (
 export interface Settings {
   readonly whenBusy: WhenBusy;
   readonly allowWhenBusy: readonly WhenBusy[];
-  readonly maxBodyBytes: number;
+  readonly limits: Limits;
+  readonly allowedOrigins: readonly string[];
+  readonly loadMessages: DurableChatOptions['loadMessages'];
+  readonly onRunEnd: DurableChatOptions['onRunEnd'];
   readonly flushIntervalMs: number;
   readonly leaseMs: number;
   readonly stopGraceMs: number;
@@ -132,11 +183,25 @@ export interface Settings {
   readonly onEvent: NonNullable<DurableChatOptions['onEvent']>;
 }
 
+const defaultLimits: Limits = {
+  bodyBytes: 4 * 1024 * 1024,
+  messageBytes: Infinity,
+  messagesPerSession: 5_000,
+  viewersPerSession: 1_000,
+  activeRunsPerSession: 100,
+};
+
+/** Throws `config` for settings that cannot be meant. */
 export function settingsOf(options: DurableChatOptions): Settings {
+  const { allowedOrigins = [], loadMessages, onRunEnd } = options;
+  checkOrigins(allowedOrigins);
   return {
     whenBusy: options.whenBusy ?? 'queue',
     allowWhenBusy: options.allowWhenBusy ?? [],
-    maxBodyBytes: options.maxBodyBytes ?? 4 * 1024 * 1024,
+    limits: { ...defaultLimits, ...options.limits },
+    allowedOrigins,
+    loadMessages,
+    onRunEnd,
     flushIntervalMs: options.flushIntervalMs ?? 50,
     leaseMs: options.leaseMs ?? 15_000,
     stopGraceMs: options.stopGraceMs ?? 2_000,

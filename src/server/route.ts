@@ -1,11 +1,11 @@
 // The three routes, Request to Response. Each asks `authorize` before it touches the store (G10).
 
 import type { UIMessage } from 'ai';
-import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { errorResponse, json, readJson } from './http.ts';
-import type { Hubs } from './hubs.ts';
 import { resume } from './attach.ts';
+import { corsHeaders, preflight } from './cross-site.ts';
+import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './http.ts';
+import type { Opened } from './keeper.ts';
 import { authorized, type Authorize, type Handler, type Settings } from './options.ts';
 import { send } from './send.ts';
 import { createSession } from './session.ts';
@@ -32,12 +32,13 @@ export interface Routes<Params = unknown> {
   POST(request: Request, context?: RouteContext<Params>): Promise<Response>;
   /** Stops a run, or all of a session. */
   DELETE(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
+  OPTIONS(request: Request, context?: RouteContext<Params>): Promise<Response>;
 }
 
 export interface RouteOptions<Params, R extends Request> {
   readonly handler: Handler<Params, R>;
-  readonly channel: () => Promise<Channel>;
-  readonly hubs: () => Promise<Hubs>;
+  readonly open: () => Promise<Opened>;
   readonly settings: Settings;
   readonly authorize: Authorize | undefined;
   readonly waitUntil: (promise: Promise<unknown>) => void;
@@ -46,25 +47,30 @@ export interface RouteOptions<Params, R extends Request> {
 }
 
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
-  const { channel, hubs, settings, authorize } = options;
-  const sessionOf = (id: string) => createSession(id, channel, hubs);
+  const { open, settings, authorize, waitUntil } = options;
+  const sessionOf = (id: string) => createSession(id, open, waitUntil);
 
   return {
     GET: (request) =>
-      answering(settings, async () => {
+      answering(settings, request, async () => {
         const { searchParams: query, pathname } = new URL(request.url);
         // The SDK's own way to resume: GET {api}/{id}/stream.
         const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
         const sessionId = parseSessionId(query.get('id') ?? (resumed === undefined ? null : decode(resumed)));
         await authorized(authorize, { request, sessionId, action: 'read' });
-        if (query.get('id') === null) return resume(await hubs(), sessionId, options.waitUntil);
+        // Nobody reads or leaves the stream of such an answer.
+        if (request.method === 'HEAD') return new Response(null, { headers: eventStreamHeaders });
+        const opened = await open();
+        if (query.get('id') === null) return resume(opened.hubs, sessionId, waitUntil);
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
-        return subscribe(await hubs(), sessionId, after);
+        const response = await subscribe(opened, sessionId, after);
+        void opened.keeper.tell(sessionId, waitUntil);
+        return response;
       }),
 
     POST: (request, context) =>
-      answering(settings, async () => {
-        const posted = await readJson(request, settings.maxBodyBytes);
+      answering(settings, request, async () => {
+        const posted = await readJson(request, settings.limits.bodyBytes);
         const kind = kindOf(posted);
         if (kind === 'tool-claim') {
           const { id: sessionId, ...claim } = parseClaim(posted);
@@ -84,13 +90,12 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
         }
         return send({
-          channel: await channel(),
-          hubs: await hubs(),
+          ...(await open()),
           settings,
           body,
           named,
           by,
-          waitUntil: options.waitUntil,
+          waitUntil,
           call: async (run, history, signal) =>
             options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
               session: sessionOf(body.id),
@@ -101,7 +106,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
       }),
 
     DELETE: (request) =>
-      answering(settings, async () => {
+      answering(settings, request, async () => {
         const query = new URL(request.url).searchParams;
         const sessionId = parseSessionId(query.get('id'));
         const run = parseRunId(query.get('run'));
@@ -118,6 +123,8 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           }),
         );
       }),
+
+    OPTIONS: (request) => answering(settings, request, async (cors) => preflight(request, cors)),
   };
 }
 
@@ -129,16 +136,22 @@ function decode(part: string): string {
   }
 }
 
-/** Every way of failing ends in a typed answer. */
-async function answering(settings: Settings, respond: () => Promise<Response>): Promise<Response> {
+/** Every way of failing ends in a typed answer. A page of another site gets nothing else, whatever it asks. */
+async function answering(
+  { allowedOrigins, onError }: Settings,
+  request: Request,
+  respond: (cors: Record<string, string>) => Promise<Response>,
+): Promise<Response> {
+  let cors = {};
   try {
-    return await respond();
+    cors = corsHeaders(request, allowedOrigins);
+    return sealed(await respond(cors), cors);
   } catch (error) {
-    if (error instanceof Response) return error;
+    if (error instanceof Response) return sealed(error, cors);
     // A framework's own way of answering, such as Next's redirect().
     if (error instanceof Error && 'digest' in error) throw error;
-    if (!(error instanceof DurableChatError)) settings.onError(error, {});
-    return errorResponse(error);
+    if (!(error instanceof DurableChatError)) onError(error, {});
+    return sealed(errorResponse(error), cors);
   }
 }
 

@@ -150,7 +150,7 @@ async function finish({ session, run, send, onError }: RunOptions, finished: Fin
     // After the closing a heartbeat would only bring the lease back that the end gives up.
     const ending = { channel: store, session, run, base, claim, onClosed: control.close };
     // Chunks that a closed run refused are not part of it.
-    if (drained === 'closed') return await endRun({ ...ending, closure });
+    if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
     onError(
       new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.'),

@@ -2,15 +2,15 @@
 // Two round trips to the store lie between the request and the app's handler.
 
 import type { UIMessage } from 'ai';
-import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { RunStartFrame } from '../protocol/frames.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { deadlineOf } from './deadline.ts';
 import type { RunEvent } from './events.ts';
-import type { Hubs } from './hubs.ts';
 import { newId } from './id.ts';
+import type { Opened } from './keeper.ts';
+import { checkRoom, isCrowded } from './limits.ts';
 import type { Log } from './log.ts';
 import type { HandlerRun, Settings, WhenBusy } from './options.ts';
 import { withSteering } from './steering.ts';
@@ -23,9 +23,7 @@ import { requestStop } from './session.ts';
 import { planTurn, sendOf, type Plan, type SendKey } from './turn.ts';
 import type { SendBody } from './validate.ts';
 
-export interface SendOptions {
-  readonly channel: Channel;
-  readonly hubs: Hubs;
+export interface SendOptions extends Opened {
   readonly settings: Settings;
   readonly body: SendBody;
   /** A name for this send that its client chose; a retry carries the same. */
@@ -86,14 +84,26 @@ async function accept(options: SendOptions): Promise<Accepted> {
   }
 }
 
+/** What the body says of a session that is new to the store; an app that keeps messages knows better. */
+async function beginning({ keeper, settings, body }: SendOptions, log: Log): Promise<SendBody> {
+  await keeper.seed(body.id, log);
+  if (!settings.loadMessages || log.lastId !== '') return body;
+  const last = body.messages.slice(-1);
+  if (last[0]?.role !== 'assistant') return { ...body, messages: last };
+  throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+}
+
 /** Puts the run in its place, in `log` too, and stops what has to make room for it. */
 async function takePlace(
-  { channel, body, by, settings }: SendOptions,
+  options: SendOptions,
   { run, sent, whenBusy }: { readonly run: string; readonly sent: SendKey; readonly whenBusy: WhenBusy },
   log: Log,
 ): Promise<Plan> {
-  const session = body.id;
+  const { channel, by, settings } = options;
+  const session = options.body.id;
+  const body = await beginning(options, log);
   const plan = planTurn(log.state, body, newId());
+  checkRoom(settings.limits, log.state, plan);
   const cause = { by, interruptedBy: plan.sent };
   const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
   if (busy && whenBusy === 'reject') throw isBusy();
@@ -116,11 +126,12 @@ async function takePlace(
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
 
   const before = runsBefore(log.state, run).filter(({ stop }) => !stop);
-  if (whenBusy === 'reject' && before.length > 0) {
+  const crowded = before.length >= settings.limits.activeRunsPerSession;
+  if (crowded || (whenBusy === 'reject' && before.length > 0)) {
     // Somebody else was a moment earlier.
     const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
     await channel.append(session, withdrawal, { lease: { type: 'release', run } });
-    throw isBusy();
+    throw crowded ? isCrowded(settings.limits) : isBusy();
   }
   const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
   const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.run));
@@ -178,7 +189,7 @@ async function produce(
   { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
   deadline: number | undefined,
 ): Promise<Response> {
-  const { channel, hubs, settings, body, call, waitUntil } = options;
+  const { channel, hubs, keeper, settings, body, call, waitUntil } = options;
   const origin = createOrigin(run);
   const lease = hubs.acquire(body.id);
   const queued = !isItsTurn(state, run);
@@ -199,7 +210,12 @@ async function produce(
     history: historyOf(state, plan.messageId),
     call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
   });
-  waitUntil(ended.catch(onError).finally(lease.release));
+  waitUntil(
+    ended
+      .then(() => keeper.tell(body.id))
+      .catch(onError)
+      .finally(lease.release),
+  );
   void started.then((outcome) => {
     if (outcome.type === 'failed') onError(outcome.error.cause ?? outcome.error);
   });

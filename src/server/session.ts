@@ -6,11 +6,11 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import type { RunStopFrame } from '../protocol/frames.ts';
 import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../protocol/session-state.ts';
-import { reap } from './end.ts';
+import { endRun, reap } from './end.ts';
 import { answerTool, type ToolAnswer } from './answer.ts';
 import { claimTool, type ToolClaim } from './claim.ts';
 import type { Hub } from './hub.ts';
-import type { Hubs } from './hubs.ts';
+import type { Opened } from './keeper.ts';
 import { retry } from './retry.ts';
 import { openViewer, type ViewerFrame } from './viewer.ts';
 
@@ -38,20 +38,27 @@ export interface SessionHandle {
    * Rejects with `not_found` for a call that is not there, and with `conflict` for one that does not wait.
    */
   claim(options: ToolClaim): Promise<boolean>;
+  /**
+   * Ends the active runs, and deletes all that the store has of the session; its viewers are given an empty one,
+   * or what `loadMessages` gives. A send to it begins anew. `onRunEnd` is told of none of it. Deleting what is not
+   * there is fine.
+   */
+  delete(): Promise<void>;
 }
 
 const confirmWithinMs = 5_000;
 
 export function createSession(
   id: string,
-  channel: () => Promise<Channel>,
-  hubs: () => Promise<Hubs>,
+  open: () => Promise<Opened>,
+  waitUntil: (promise: Promise<unknown>) => void,
 ): SessionHandle {
-  async function withHub<T>(use: (hub: Hub) => Promise<T>): Promise<T> {
-    const lease = (await hubs()).acquire(id);
+  async function withHub<T>(use: (hub: Hub, opened: Opened) => Promise<T>): Promise<T> {
+    const opened = await open();
+    const lease = opened.hubs.acquire(id);
     try {
       await lease.hub.ready;
-      return await use(lease.hub);
+      return await use(lease.hub, opened);
     } finally {
       lease.release();
     }
@@ -60,25 +67,30 @@ export function createSession(
   return {
     id,
     read: () =>
-      withHub(async (hub) => {
+      withHub(async (hub, { channel, keeper }) => {
+        await hub.settle();
+        await keeper.seedHub(hub);
+        for (const { run } of hub.state.active) await reap(channel, hub, run);
         await hub.refresh();
-        for (const { run } of hub.state.active) await reap(await channel(), hub, run);
-        await hub.refresh();
+        void keeper.tell(id, waitUntil);
         return { messages: messagesOf(hub.state), runs: runsOf(hub.state) };
       }),
 
     async *follow({ after, signal } = {}) {
-      const lease = (await hubs()).acquire(id);
+      const { hubs, keeper } = await open();
+      const lease = hubs.acquire(id);
       try {
-        yield* (await openViewer(lease.hub, after)).frames(signal);
+        const viewer = await openViewer(lease.hub, after, keeper.seedHub);
+        void keeper.tell(id, waitUntil);
+        yield* viewer.frames(signal);
       } finally {
         lease.release();
       }
     },
 
     stop: ({ run, by } = {}) =>
-      withHub(async (hub) => {
-        await hub.refresh();
+      withHub(async (hub, { channel }) => {
+        await hub.settle();
         if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
         const targets = active
@@ -87,7 +99,7 @@ export function createSession(
         if (run !== undefined && targets.length === 0 && !ended.has(run)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
-        await requestStop(await channel(), id, targets, { by });
+        await requestStop(channel, id, targets, { by });
         await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, {
           ms: confirmWithinMs,
         });
@@ -105,7 +117,7 @@ export function createSession(
       }),
 
     withdraw: ({ run, by }) =>
-      withHub(async (hub) => {
+      withHub(async (hub, { channel }) => {
         await hub.refresh();
         const { state } = hub;
         if (state.ended.get(run)?.withdrawn) return;
@@ -114,18 +126,35 @@ export function createSession(
         }
         const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
         if (isActive(state, run) && !isItsTurn(state, run)) {
-          await retry(async () =>
-            (await channel()).append(id, { key: `${run} withdraw`, frames: [frame] }, {}),
-          );
+          await retry(() => channel.append(id, { key: `${run} withdraw`, frames: [frame] }, {}));
           await hub.refresh();
           if (hub.state.ended.get(run)?.withdrawn) return;
         }
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
 
-    answer: (options) => withHub(async (hub) => answerTool(await channel(), hub, options)),
+    answer: (options) => withHub((hub, { channel }) => answerTool(channel, hub, options)),
 
-    claim: (options) => withHub(async (hub) => claimTool(await channel(), hub, options)),
+    claim: (options) => withHub((hub, { channel }) => claimTool(channel, hub, options)),
+
+    delete: () =>
+      withHub(async (hub, { channel }) => {
+        await hub.refresh();
+        const runs = hub.state.active.map(({ run }) => run);
+        for (const run of runs) {
+          // What is deleted is not to be kept by the app.
+          const entry = { key: `${run} saved`, frames: [{ type: 'run-saved', run } as const] };
+          await retry(() => channel.append(id, entry, { lease: { type: 'stop', run } }));
+        }
+        await requestStop(channel, id, runs, {});
+        const isOver = (run: string) => !isActive(hub.state, run);
+        await hub.until(() => runs.every(isOver) || undefined, { ms: confirmWithinMs });
+        // Whoever still works on one is refused by the store from now on.
+        const closed = runs.filter((run) => !isOver(run));
+        for (const run of closed) await endRun({ channel, session: id, run, closure: { reason: 'stop' } });
+        await retry(() => channel.delete(id, closed));
+        await hub.forget();
+      }),
   };
 }
 

@@ -1,17 +1,24 @@
 // A session as server-sent events: the answer to GET.
 
 import { encodeEvent, keepAlive } from '../protocol/sse.ts';
-import type { Hubs } from './hubs.ts';
 import { eventStreamHeaders } from './http.ts';
+import type { Opened } from './keeper.ts';
 import { openViewer, type Viewer } from './viewer.ts';
 
 const keepAliveMs = 15_000;
 
-/** Rejects as `openViewer` does; once it has resolved, failures only end the stream. */
-export async function subscribe(hubs: Hubs, session: string, after: string | undefined): Promise<Response> {
-  const lease = hubs.acquire(session);
+/**
+ * Rejects as `openViewer` does, and with `too_many` when there are too many viewers; once it has resolved,
+ * failures only end the stream.
+ */
+export async function subscribe(
+  { hubs, keeper }: Opened,
+  session: string,
+  after: string | undefined,
+): Promise<Response> {
+  const lease = hubs.view(session);
   try {
-    const viewer = await openViewer(lease.hub, after);
+    const viewer = await openViewer(lease.hub, after, keeper.seedHub);
     return new Response(toEventStream(viewer, lease.release), { headers: eventStreamHeaders });
   } catch (error) {
     lease.release();

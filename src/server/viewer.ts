@@ -7,6 +7,7 @@ import { decodeCursor, encodeCursor } from '../protocol/cursor.ts';
 import type { Frame, LogEntry, LogFrame, SnapshotFrame } from '../protocol/frames.ts';
 import { messagesOf } from '../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
+import type { Log } from './log.ts';
 
 /** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
 export interface ViewerFrame {
@@ -33,23 +34,31 @@ export interface Viewer {
 }
 
 /**
- * A viewer at `after`, or at the beginning of a snapshot. Rejects with `invalid_cursor` for a cursor that is
- * not this session's, and with `store_failed` when the session cannot be read.
+ * A viewer at `after`, or at the beginning of a snapshot. `prepare` is waited for before each snapshot: it may
+ * fill a session that is empty. Rejects with `invalid_cursor` for a cursor that is not this session's, and with
+ * `store_failed` when the session cannot be read.
  */
-export async function openViewer(hub: Hub, after: string | undefined): Promise<Viewer> {
+export async function openViewer(
+  hub: Hub,
+  after: string | undefined,
+  prepare: (hub: Hub) => Promise<void> = async () => {},
+): Promise<Viewer> {
   const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
   await hub.watch();
   const known = cursor !== undefined && (await find(hub, cursor.log));
+  await prepare(hub);
+  const opened = hub.log;
   return {
     async *frames(signal) {
       let changed = true;
       const off = hub.onChange(() => (changed = true));
       try {
         const place: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
+        let log = opened;
         if (cursor && known) {
           place.log = cursor.log;
-          place.index = indexAfter(hub.log.entries, cursor.log);
-          place.runs = runsAt(hub.log.entries.slice(0, place.index), cursor.runs);
+          place.index = indexAfter(log.entries, cursor.log);
+          place.runs = runsAt(log.entries.slice(0, place.index), cursor.runs);
           place.degraded = new Set(cursor.degraded);
         } else {
           if (cursor) yield { frame: { type: 'reset' } };
@@ -57,7 +66,13 @@ export async function openViewer(hub: Hub, after: string | undefined): Promise<V
         }
         while (!signal?.aborted) {
           changed = false;
-          yield* advance(hub, place);
+          if (hub.log === log) yield* advance(hub, log, place);
+          else {
+            yield { frame: { type: 'reset' } };
+            await prepare(hub);
+            log = hub.log;
+            yield await takeSnapshot(hub, place);
+          }
           await hub.until(() => changed || undefined, { signal });
         }
       } finally {
@@ -102,14 +117,16 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     type: 'snapshot',
     messages: messagesOf(state),
     runs: await Promise.all(
-      runs.map(async ({ send: _send, ...run }) => ({
+      runs.map(async ({ send: _send, saved: _saved, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
         ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
-    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _key, ...end }]) => ({ run, ...end })),
+    ended: [...state.ended]
+      .slice(-endedKept)
+      .map(([run, { sendKey: _key, saved: _saved, ...end }]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };
@@ -122,9 +139,9 @@ function placeOf(order: readonly string[], messageId: string): { after?: string 
 }
 
 /** Everything between the place and now, moving the place along. */
-async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, void, undefined> {
-  while (place.index < hub.log.entries.length) {
-    const entry = hub.log.entries[place.index]!;
+async function* advance(hub: Hub, log: Log, place: Place): AsyncGenerator<ViewerFrame, void, undefined> {
+  while (place.index < log.entries.length) {
+    const entry = log.entries[place.index]!;
     for (const frame of entry.frames) {
       if (frame.type === 'run-start') place.runs.set(frame.run, 0);
       // One that came too late means nothing.
@@ -141,6 +158,7 @@ async function* advance(hub: Hub, place: Place): AsyncGenerator<ViewerFrame, voi
     place.index++;
     place.log = entry.id;
     for (const [index, kept] of entry.frames.entries()) {
+      if (kept.type === 'run-saved') continue;
       const frame = forViewers(kept);
       yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
     }

@@ -8,7 +8,7 @@ import { startUpstashServer, type UpstashServer } from './upstash-server.ts';
 
 export interface Stores {
   /** Each opens a store of its own; what that gives are channels of server instances that share it. */
-  readonly stores: [name: string, open: () => () => Channel][];
+  readonly stores: [name: string, open: (options?: { readonly ttl?: number }) => () => Channel][];
   /** The server behind `upstash`, once the tests run. */
   readonly server: () => UpstashServer;
 }
@@ -25,12 +25,12 @@ export function useStores(): Stores {
     stores: [
       [
         'memory',
-        () => {
-          const channel = memoryChannel();
+        (options) => {
+          const channel = memoryChannel(options);
           return () => channel;
         },
       ],
-      ['upstash', () => () => upstashChannel({ url: server.url, token: server.token })],
+      ['upstash', (options) => () => upstashChannel({ url: server.url, token: server.token, ...options })],
     ],
   };
 }
