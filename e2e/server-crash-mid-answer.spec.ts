@@ -1,22 +1,33 @@
-import { expect } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import { assistant, count, expectConversation, expectStopped, you } from './support/conversation.ts';
+import type { Demo } from './support/demo.ts';
 import { test } from './support/test.ts';
+
+const broken = /net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)/;
+/** The dead producer's lease of 15 s has to run out first. */
+const noticed = { timeout: 40_000 };
+
+const cutShort = (page: Page) => page.getByText('Cut short: whoever wrote this is gone');
+
+async function crash(demo: Demo): Promise<void> {
+  await demo.kill();
+  await demo.start();
+}
 
 test('a crash of the server in the middle of an answer leaves its beginning, and the next turn works', async ({
   openTab,
   demo,
   expectProblems,
 }) => {
-  expectProblems(/net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)/);
+  test.setTimeout(120_000);
+  expectProblems(broken);
   const question = 'count to 2000 at 50/s';
   const tab = await openTab();
   const other = await openTab();
   await tab.send(question);
   await other.expectCounted(40);
-  await demo.kill();
-  await demo.start();
-  // The dead producer's lease has to run out first.
-  await expect.poll(() => other.status(), { timeout: 30_000 }).toBe('ready');
+  await crash(demo);
+  for (const one of [tab, other]) await expect(cutShort(one.page)).toBeVisible(noticed);
   const begun = await expectStopped([tab, other], question, 2000);
   expect(begun.startsWith(count(40))).toBe(true);
 
@@ -25,4 +36,47 @@ test('a crash of the server in the middle of an answer leaves its beginning, and
   await expectConversation([tab, other], turns);
   await other.reload();
   await expectConversation([tab, other, await openTab()], turns);
+  for (const one of [tab, other]) await expect(cutShort(one.page)).toBeVisible();
+});
+
+test('what a crash has cut short is there after a reload, and can be had anew from any tab', async ({
+  openTab,
+  demo,
+  expectProblems,
+}) => {
+  test.setTimeout(120_000);
+  expectProblems(broken);
+  const question = 'count to 300 at 50/s';
+  const tab = await openTab();
+  await tab.send(question);
+  await tab.expectCounted(40);
+  await crash(demo);
+  // Nobody watches while the lease runs out.
+  await tab.reload();
+  const other = await openTab();
+  for (const one of [tab, other]) {
+    await expect(cutShort(one.page)).toBeVisible(noticed);
+    // Offered without being looked for.
+    await expect(one.page.getByRole('button', { name: 'Regenerate', exact: true })).toBeVisible();
+  }
+  await expectStopped([tab, other], question, 300);
+  await other.press('Regenerate');
+  await expectConversation([tab, other], [you(question), assistant(count(300))]);
+  for (const one of [tab, other]) await expect(cutShort(one.page)).toHaveCount(0);
+});
+
+test('a crash of the server in the middle of a tool call leaves the call as failed, and the next turn works', async ({
+  openTab,
+  demo,
+  expectProblems,
+}) => {
+  test.setTimeout(120_000);
+  expectProblems(broken);
+  const tab = await openTab();
+  await tab.send('weather in Lisbon');
+  await expect.poll(() => tab.tools()).toHaveLength(1);
+  await crash(demo);
+  await expect(cutShort(tab.page)).toBeVisible(noticed);
+  await tab.send('count to 30 at 50/s');
+  await expect.poll(() => tab.answerText()).toBe(count(30));
 });

@@ -36,6 +36,6 @@ it('each entry exports these values', async () => {
     './upstash': ['upstashChannel'],
     './client': ['DurableChatError', 'DurableChatTransport', 'DurableSession', 'syncChat'],
     './react': ['useDurableChat'],
-    './testing': ['scriptedModel', 'startUpstashServer'],
+    './testing': ['createChaos', 'dropAt', 'scriptedModel', 'startUpstashServer'],
   });
 });

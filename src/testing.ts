@@ -1,5 +1,7 @@
-// durable-chat/testing: real parts to test and develop with.
+// durable-chat/testing: real parts to test and develop with, and what can go wrong with them.
 
+export { createChaos, type Chaos, type StoreFault, type StoreFaultOptions } from './testing/chaos.ts';
+export { dropAt, type DropAt } from './testing/drop-at.ts';
 export {
   scriptedModel,
   type ScriptedCall,

@@ -7,10 +7,12 @@ interface MessageToolsProps {
   message: DemoMessage;
   /** The run that waits for its turn with this message. */
   run: string | undefined;
+  /** The answer was cut short: what to do about it is not to be looked for. */
+  cut: boolean;
   onEdit: () => void;
 }
 
-export function MessageTools({ message, run, onEdit }: MessageToolsProps) {
+export function MessageTools({ message, run, cut, onEdit }: MessageToolsProps) {
   const { regenerate, withdraw } = useActions();
   if (run !== undefined) {
     return (
@@ -25,7 +27,7 @@ export function MessageTools({ message, run, onEdit }: MessageToolsProps) {
   // A file cannot be edited here, and would be lost.
   const editable = message.role === 'user' && message.parts.every(({ type }) => type === 'text');
   return (
-    <footer className={styles.tools}>
+    <footer className={styles.tools} data-shown={cut}>
       {editable && (
         <button type="button" onClick={onEdit}>
           Edit

@@ -68,7 +68,14 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
       <Sources parts={message.parts} />
       {live && (standing === 'stopping' || !showsLife(end)) && <Waiting stopping={standing === 'stopping'} />}
       {ending !== undefined && <p className={styles.note}>{ENDINGS[ending]}</p>}
-      {!live && !editing && <MessageTools message={message} run={run} onEdit={() => setEditing(true)} />}
+      {!live && !editing && (
+        <MessageTools
+          message={message}
+          run={run}
+          cut={ending === 'interrupted'}
+          onEdit={() => setEditing(true)}
+        />
+      )}
     </article>
   );
 });

@@ -3,6 +3,9 @@
 // A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. A batch written twice
 // is refused as "equal or smaller", which means stored; a closed run has an entry with the highest id, so
 // that Redis itself refuses every later write. No script is needed.
+//
+// A plain read may be answered by a replica that is behind. What decides something is read in a transaction, which
+// never is.
 
 import { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
@@ -70,12 +73,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   return scrubErrors({
     async claim(session, key, run) {
       const keys = keysOf(session);
-      const pipeline = redis
-        .pipeline()
+      const transaction = redis
+        .multi()
         .set(keys.send(key), run, { nx: true, ex: 60 })
         .get(keys.send(key))
         .xrange(keys.log, '-', '+', pageSize);
-      const [, winner, log] = await ask(pipeline.exec<[unknown, string | null, unknown]>());
+      const [, winner, log] = await ask(transaction.exec<[unknown, string | null, unknown]>());
       const page = decodeEntries(log);
       const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
       return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
@@ -83,8 +86,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async hold(session, name, holder, ms) {
       const key = keysOf(session).hold(name);
-      const pipeline = redis.pipeline().set(key, encodeValue(holder), { nx: true, px: ms }).get(key);
-      const [taken, current] = await ask(pipeline.exec<[unknown, string | null]>());
+      const transaction = redis.multi().set(key, encodeValue(holder), { nx: true, px: ms }).get(key);
+      const [taken, current] = await ask(transaction.exec<[unknown, string | null]>());
       const held = current === null ? holder : decodeValue<string>(current);
       if (taken === null && held === holder) await ask(redis.pexpire(key, ms));
       return held;
@@ -102,18 +105,18 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const keys = keysOf(session);
       // What only ends something does not begin a session anew that is gone.
       const nomkStream = lease?.type === 'stop' || lease?.type === 'release';
-      const pipeline = redis.pipeline();
-      if (lease) changeLease(pipeline, keys, lease);
-      pipeline
+      const transaction = redis.multi();
+      if (lease) changeLease(transaction, keys, lease);
+      transaction
         .xadd(keys.log, '*', { v: encodeValue({ key, frames }) }, { nomkStream })
         .publish(keys.channel, encodeValue({ type: 'log', key } satisfies Wake));
-      if (!nomkStream) pipeline.expire(keys.log, ttl);
+      if (!nomkStream) transaction.expire(keys.log, ttl);
       if (known === undefined) {
-        await ask(pipeline.exec());
+        await ask(transaction.exec());
         return [];
       }
-      pipeline.xrange(keys.log, after(known), '+', pageSize);
-      const page = decodeEntries((await ask(pipeline.exec<unknown[]>())).at(-1));
+      transaction.xrange(keys.log, after(known), '+', pageSize);
+      const page = decodeEntries((await ask(transaction.exec<unknown[]>())).at(-1));
       const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
       return [...page, ...rest].map(toLogEntry);
     },
@@ -135,10 +138,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       if (!added?.error) return 'stored';
       if (!isRefusal(added.error)) throw new Error('XADD failed');
       // Refused: either this very batch is there already, or the run was closed.
-      const last = decodeEntries(await ask(redis.xrevrange(keys.run(run), '+', '-', 1)))[0];
-      if (last?.id === closedId) return 'closed';
-      if (Number.parseInt(last?.id ?? '0', 10) < from + chunks.length) throw new Error('a stale answer');
-      return 'stored';
+      const [newest] = await ask(redis.multi().xrevrange(keys.run(run), '+', '-', 1).exec<[unknown]>());
+      return decodeEntries(newest)[0]?.id === closedId ? 'closed' : 'stored';
     },
 
     async close(session, run, closure, { fence = false, written = false } = {}) {
@@ -198,7 +199,9 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     async alive(session, runs) {
       if (runs.length === 0) return [];
       const keys = keysOf(session);
-      return (await ask(redis.mget<unknown[]>(runs.map(keys.lease)))).map((lease) => lease !== null);
+      const transaction = redis.multi().mget(runs.map(keys.lease));
+      const [leases] = await ask(transaction.exec<[unknown[]]>());
+      return leases.map((lease) => lease !== null);
     },
 
     async subscribe(session, onWake): Promise<Subscription> {

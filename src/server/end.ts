@@ -3,6 +3,7 @@
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../channel/channel.ts';
+import { DurableChatError } from '../protocol/errors.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import { foldMessage } from './fold.ts';
 import type { Hub } from './hub.ts';
@@ -30,7 +31,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
   const closure = await retry(() => channel.close(session, run, options.closure, how), patiently);
   options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(() => channel.readRun(session, run, 0), patiently)).chunks;
+  const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patiently));
   const message = await foldMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
     type: 'run-end',
@@ -46,6 +47,17 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const entry = { key: `${run} end`, frames: [frame] };
   await retry(() => channel.append(session, entry, { lease }), patiently);
   return closure;
+}
+
+/** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
+async function readClosed(
+  channel: EndOptions['channel'],
+  session: string,
+  run: string,
+): Promise<readonly UIMessageChunk[]> {
+  const { chunks, closure } = await channel.readRun(session, run, 0);
+  if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
+  return chunks;
 }
 
 /**

@@ -141,10 +141,17 @@ interface Finished {
 }
 
 /** Stores what is left to store, and ends the run. */
-async function finish({ session, run, send, onError }: RunOptions, finished: Finished): Promise<Closure> {
+async function finish(
+  { hub, session, run, send, onError }: RunOptions,
+  finished: Finished,
+): Promise<Closure> {
   const { store, writer, control, closure, chunks, base } = finished;
   try {
     const drained = await writer.drain();
+    if (drained === 'closed') await hub.refresh().catch(() => {});
+    // Taken for dead, and ended by somebody else: there is nothing left to write (G6).
+    const ended = hub.state.ended.get(run);
+    if (ended && !ended.withdrawn) return ended;
     // A send that came to nothing may be sent again.
     const claim = !send.once || chunks.length === 0 ? send.key : undefined;
     // After the closing a heartbeat would only bring the lease back that the end gives up.

@@ -40,12 +40,13 @@ export function openTab(
   client: Client,
   id: string,
   init: Omit<ChatInit<UIMessage>, 'id' | 'transport'> = {},
+  retryDelay: (attempt: number) => number = () => 5,
 ): Tab {
   const bound = bindChat<UIMessage, PlainChat>(
     id,
     () => ({ ...init, fetch: client.fetch }),
     (options) => new PlainChat(options),
-    (options) => new DurableSession({ ...options, retryDelay: () => 5, takeOverAfterMs: 300 }),
+    (options) => new DurableSession({ ...options, retryDelay, takeOverAfterMs: 300 }),
   );
   return { ...bound, client, close: bound.connect() };
 }

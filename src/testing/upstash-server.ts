@@ -1,7 +1,7 @@
 // A local server that speaks Upstash's REST over a real Redis: what the hosted service does for commands,
 // pipelines, transactions and subscriptions, plus counters and faults.
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
@@ -77,6 +77,8 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     for (const drop of streams) drop(how);
   });
   const closing = new AbortController();
+  // Every delayed answer listens.
+  setMaxListeners(0, closing.signal);
   let counted: Record<string, number> = {};
   let requests = 0;
   let syncToken = 0;

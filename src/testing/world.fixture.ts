@@ -16,6 +16,7 @@ import {
   type Handler,
   type Routes,
 } from '../index.ts';
+import { breakAfter } from './drop-at.ts';
 
 export interface Network {
   /** A `fetch` for one client; its connections are its own. */
@@ -28,6 +29,8 @@ export interface Client {
   readonly requests: { readonly method: string; readonly url: string }[];
   /** Breaks every open connection; new ones are refused while `refuse` is set. */
   cut(): void;
+  /** The server behind it is gone: requests under way fail too, and every later one. */
+  crash(): void;
   refuse: boolean;
   /** Called for each new response: how many bytes it may carry before it breaks; undefined for no limit. */
   limit: (method: string) => number | undefined;
@@ -60,15 +63,20 @@ export function createWorld(
   return {
     chat,
     routes,
-    client: () => createClient(routes),
+    client: () => createClient((request) => routes[request.method as keyof Routes](request)),
     async settled() {
       while (work.size > 0) await Promise.allSettled(work);
     },
   };
 }
 
-function createClient(routes: Routes): Client {
+/** A client of whatever answers its requests. */
+export function createClient(
+  respond: (request: Request) => Promise<Response>,
+  base = 'http://durable.test',
+): Client {
   const breakers = new Set<() => void>();
+  const failures = new Set<() => void>();
   const client: Client = {
     requests: [],
     refuse: false,
@@ -76,38 +84,57 @@ function createClient(routes: Routes): Client {
     cut() {
       for (const breakConnection of [...breakers]) breakConnection();
     },
+    crash() {
+      client.refuse = true;
+      client.cut();
+      for (const fail of [...failures]) fail();
+    },
     async fetch(input, init) {
       // Callers of this fetch pass a path and an init.
-      const url = new URL(input as string, 'http://durable.test');
-      const method = (init?.method ?? 'GET') as keyof Routes;
+      const url = new URL(input as string, base);
+      const method = init?.method ?? 'GET';
       client.requests.push({ method, url: url.pathname + url.search });
       if (client.refuse) throw new TypeError('fetch failed');
       init?.signal?.throwIfAborted();
       const { signal, ...rest } = init ?? {};
-      const answer = routes[method](new Request(url, rest));
-      const response = await (signal ? Promise.race([answer, abortOf(signal)]) : answer);
+      const answer = respond(new Request(url, rest));
+      const response = await unlessFailed(answer, signal ?? undefined, failures);
       if (!response.body) return response;
-      return new Response(wire(response.body, signal ?? undefined, client.limit(method), breakers), response);
+      const limit = client.limit(method);
+      const body = limit === undefined ? response.body : breakAfter(response.body, limit);
+      return new Response(wire(body, signal ?? undefined, breakers), response);
     },
   };
   return client;
 }
 
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error));
+/** The answer, unless `signal` aborts first or the server is gone. */
+async function unlessFailed(
+  answer: Promise<Response>,
+  signal: AbortSignal | undefined,
+  failures: Set<() => void>,
+): Promise<Response> {
+  let fail: () => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = () => reject(signal?.aborted ? (signal.reason as Error) : new TypeError('fetch failed'));
   });
+  failures.add(fail);
+  signal?.addEventListener('abort', fail);
+  try {
+    return await Promise.race([answer, failed]);
+  } finally {
+    failures.delete(fail);
+    signal?.removeEventListener('abort', fail);
+  }
 }
 
-/** A body that can break: on abort, on a cut, or after `limit` bytes. */
+/** A body that can break: on abort, or on a cut. */
 function wire(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
-  limit: number | undefined,
   breakers: Set<() => void>,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  let left = limit ?? Infinity;
   let breakConnection: () => void = () => {};
   return new ReadableStream<Uint8Array>({
     start(controller) {
@@ -126,11 +153,6 @@ function wire(
         breakers.delete(breakConnection);
         return controller.close();
       }
-      if (value.byteLength > left) {
-        if (left > 0) controller.enqueue(value.slice(0, left));
-        return breakConnection();
-      }
-      left -= value.byteLength;
       controller.enqueue(value);
     },
     cancel() {

@@ -1,0 +1,146 @@
+// The kit, used as an app would use it.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { memoryChannel } from '../channel/memory.ts';
+import { createChaos } from './chaos.ts';
+import { dropAt } from './drop-at.ts';
+import { scriptedModel } from './scripted-model.ts';
+import { openTab, textOf, type Tab } from './tab.fixture.ts';
+import { createWorld, modelHandler, sendBody } from './world.fixture.ts';
+
+const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+
+const tabs: Tab[] = [];
+afterEach(() => {
+  for (const tab of tabs.splice(0)) tab.close();
+});
+
+function setUp() {
+  const store = memoryChannel();
+  const chaos = createChaos(store);
+  const model = scriptedModel({ chunksPerSecond: 100 });
+  const options = { leaseMs: 400, flushIntervalMs: 5 };
+  const world = createWorld(chaos.channel, modelHandler(model), options);
+  const other = createWorld(store, modelHandler(scriptedModel({ chunksPerSecond: 100 })), options);
+  const open = (on: typeof world) => {
+    const tab = openTab(on.client(), 'chaos');
+    tabs.push(tab);
+    return tab;
+  };
+  return { chaos, model, world, other, open };
+}
+
+describe('killProducer', () => {
+  it('leaves what was stored, for others to end as interrupted', async () => {
+    const { chaos, world, other, open } = setUp();
+    const viewer = open(other);
+    void open(world).chat.sendMessage({ text: 'count to 1000' });
+    await expect.poll(() => textOf(viewer.chat.messages.at(-1))).toContain('7');
+    chaos.killProducer();
+    await expect.poll(() => viewer.session.getSnapshot().runs, { timeout: 10_000 }).toEqual([]);
+    expect([...viewer.session.getSnapshot().state!.ended.values()]).toMatchObject([
+      { reason: 'interrupted' },
+    ]);
+    const { messages } = await other.chat.session('chaos').read();
+    expect(textOf(messages[1])).toMatch(/^1 2 3 4 5 6 7/);
+    await expect.poll(() => viewer.chat.messages).toEqual(messages);
+  });
+});
+
+describe('freeze', () => {
+  it('past the lease: the producer that wakes aborts its model, and changes nothing', async () => {
+    const { chaos, model, world, other, open } = setUp();
+    const viewer = open(other);
+    const origin = open(world);
+    void origin.chat.sendMessage({ text: 'count to 1000' });
+    await expect.poll(() => textOf(viewer.chat.messages.at(-1))).toContain('7');
+    const thaw = chaos.freeze();
+    await expect.poll(() => viewer.session.getSnapshot().runs, { timeout: 10_000 }).toEqual([]);
+    const { messages } = await other.chat.session('chaos').read();
+    expect(model.calls[0]?.aborted).toBe(false);
+    thaw();
+    await expect.poll(() => model.calls[0]?.aborted, { timeout: 10_000 }).toBe(true);
+    await world.settled();
+    expect((await other.chat.session('chaos').read()).messages).toEqual(messages);
+    for (const tab of [viewer, origin])
+      await expect.poll(() => tab.chat.messages, { timeout: 10_000 }).toEqual(messages);
+  });
+
+  it('within the lease: the answer goes on', async () => {
+    const { chaos, world, open } = setUp();
+    const origin = open(world);
+    const sent = origin.chat.sendMessage({ text: 'count to 30' });
+    await expect.poll(() => textOf(origin.chat.messages.at(-1))).toContain('7');
+    chaos.freeze()();
+    await sent;
+    await world.settled();
+    expect((await world.chat.session('chaos').read()).messages.map(textOf)).toEqual([
+      'count to 30',
+      numbers(30),
+    ]);
+  });
+});
+
+describe('storeFaults', () => {
+  it('befalls the calls it names, as often as it says, in order', async () => {
+    const { channel, storeFaults } = createChaos(memoryChannel());
+    const write = (from: number) => channel.write('s', 'run', from, [{ type: 'start' }]);
+    storeFaults({ kind: 'refuse' }, { times: 1, on: ['write'] });
+    storeFaults({ kind: 'lose-reply' }, { times: 1, on: ['write'] });
+    expect(await channel.readRun('s', 'run', 0)).toEqual({ chunks: [] });
+    await expect(write(0)).rejects.toMatchObject({ code: 'store_failed' });
+    expect(await channel.readRun('s', 'run', 0)).toEqual({ chunks: [] });
+    await expect(write(0)).rejects.toMatchObject({ code: 'store_failed' });
+    expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(1);
+    expect(await write(1)).toBe('stored');
+    const heal = storeFaults({ kind: 'hang' });
+    const hung = write(2);
+    heal();
+    await expect(hung).rejects.toMatchObject({ code: 'store_failed' });
+    expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(2);
+  });
+
+  it('G8: an answer survives replies that are lost and a store that is away', async () => {
+    const { chaos, world, open } = setUp();
+    const origin = open(world);
+    chaos.storeFaults({ kind: 'lose-reply' }, { times: 3, on: ['write'] });
+    chaos.storeFaults({ kind: 'delay', ms: 30 }, { times: 3, on: ['write'] });
+    await origin.chat.sendMessage({ text: 'count to 30' });
+    await world.settled();
+    expect(textOf((await world.chat.session('chaos').read()).messages[1])).toBe(numbers(30));
+  });
+});
+
+describe('dropAt', () => {
+  it('breaks a response after so many bytes', async () => {
+    const { world } = setUp();
+    const text = async (bytes: number | undefined) => {
+      const post = dropAt(() => bytes, world.client().fetch);
+      const response = await post('/api/chat', { method: 'POST', body: sendBody('chaos', 'count to 3') });
+      let read = 0;
+      const reader = response.body!.getReader();
+      for (;;) {
+        const next = await reader.read().catch(() => 'broken' as const);
+        if (next === 'broken' || next.done) return [read, next === 'broken' ? 'broken' : 'whole'];
+        read += next.value.byteLength;
+      }
+    };
+    const [all] = await text(undefined);
+    expect(await text(undefined)).toEqual([all, 'whole']);
+    expect(await text(0)).toEqual([0, 'broken']);
+    expect(await text(100)).toEqual([100, 'broken']);
+    expect(await text(Number(all) - 1)).toEqual([Number(all) - 1, 'broken']);
+    expect(await text(Number(all))).toEqual([all, 'whole']);
+  });
+
+  it('G1: a viewer whose every connection breaks gets every chunk', async () => {
+    const { world, open } = setUp();
+    const client = world.client();
+    let drops = 0;
+    const broken = openTab({ ...client, fetch: dropAt(() => 400 + 100 * drops++, client.fetch) }, 'chaos');
+    tabs.push(broken);
+    await open(world).chat.sendMessage({ text: 'count to 40' });
+    await expect.poll(() => textOf(broken.chat.messages.at(-1)), { timeout: 10_000 }).toBe(numbers(40));
+    expect(drops).toBeGreaterThan(2);
+  });
+});
