@@ -1,6 +1,7 @@
 // durable-chat/client: the client without a framework.
 
 export type { Connection } from './client/connection.ts';
+export type { OutboxStorage } from './client/outbox.ts';
 export type { RequestOptions, ToolAnswer } from './client/requests.ts';
 export type { StopReceipt } from './protocol/stop-receipt.ts';
 export {

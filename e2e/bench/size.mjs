@@ -1,29 +1,59 @@
-// What `durable-chat/react` adds to an app's bundle, beside what the app has anyway.
+// What `durable-chat/react` adds to an app's bundle, beside what the app has anyway: with the page, and once it stands.
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 export async function benchSize() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [resolve(import.meta.dirname, '../../dist/react.js')],
     external: ['react', 'react-dom', '@ai-sdk/react', 'ai'],
     bundle: true,
+    splitting: true,
+    metafile: true,
     minify: true,
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
+    outdir: 'size',
     write: false,
   });
-  const [{ contents }] = outputFiles;
-  const gzip = gzipSync(contents, { level: 9 }).length;
+  const outputs = Object.entries(metafile.outputs).map(([path, output]) => ({
+    ...output,
+    path,
+    contents: outputFiles.find((file) => file.path === resolve(path)).contents,
+  }));
+  const entry = outputs.find(({ entryPoint }) => entryPoint?.endsWith('react.js'));
+  // The entry, and what it cannot begin without.
+  const upFront = new Set([entry.path]);
+  for (const path of upFront) {
+    for (const one of outputs.find((output) => output.path === path).imports) {
+      if (one.kind === 'import-statement' && !one.external) upFront.add(one.path);
+    }
+  }
+  const first = sizeOf(outputs.filter(({ path }) => upFront.has(path)));
+  const later = sizeOf(outputs.filter(({ path }) => !upFront.has(path)));
   return [
     {
-      what: 'durable-chat/react, min+gzip, without peers',
+      what: 'durable-chat/react with the page, min+gzip, without peers',
       budget: '≤ 8 KB',
-      measured: `${kb(gzip)} (min ${kb(contents.length)})`,
-      ok: gzip <= 8 * 1024,
+      measured: `${kb(first.gzip)} (min ${kb(first.min)})`,
+      ok: first.gzip <= 8 * 1024,
+    },
+    {
+      what: '… and on demand, once the page stands',
+      budget: '',
+      measured: `${kb(later.gzip)} (min ${kb(later.min)})`,
+      ok: true,
     },
   ];
+}
+
+function sizeOf(outputs) {
+  const sum = (size) => outputs.reduce((total, { contents }) => total + size(contents), 0);
+  return {
+    min: sum((contents) => contents.length),
+    gzip: sum((contents) => gzipSync(contents, { level: 9 }).length),
+  };
 }
 
 function kb(bytes) {

@@ -1,19 +1,21 @@
 // The subscription's connection as a pure state machine.
 //
-//   idle ──start──▶ connecting ──opened──▶ open
-//                    ▲   │ lost             │ lost
-//              retry │   ▼                  ▼
-//                   waiting ◀───────────────┘
-//   any but idle and failed: offline ──▶ offline ──online──▶ connecting ◀──online── failed
-//   connecting: refused ──▶ failed       any: stop ──▶ idle
+//   idle ──start──▶ connecting ──opened──▶ open ──rotated──▶ rotating ──opened──▶ open
+//                    ▲   │ lost             │ lost              │ lost
+//              retry │   ▼                  ▼                   ▼
+//                   waiting ◀───────────────┴───────────────────┘
+//   any but idle and failed: offline ──▶ offline ──online──▶ connecting ◀──online── waiting
+//   connecting, open, rotating: refused ──▶ failed       any: stop ──▶ idle
 
 import type { DurableChatError } from '../protocol/errors.ts';
 
 export type ConnectionState =
   | { readonly type: 'idle' }
-  /** `attempt` counts what has failed since bytes last came in. */
+  /** `attempt` counts what has failed since there was progress. */
   | { readonly type: 'connecting'; readonly attempt: number }
-  | { readonly type: 'open' }
+  | { readonly type: 'open'; readonly attempt: number }
+  /** The server has asked for a new connection: nothing is wrong. */
+  | { readonly type: 'rotating' }
   | { readonly type: 'waiting'; readonly attempt: number }
   | { readonly type: 'offline' }
   /** Trying again would not help. */
@@ -22,6 +24,9 @@ export type ConnectionState =
 export type ConnectionEvent =
   | { readonly type: 'start' }
   | { readonly type: 'opened' }
+  /** More than being let in: a frame came, or the connection has lasted. */
+  | { readonly type: 'progress' }
+  | { readonly type: 'rotated' }
   | { readonly type: 'lost' }
   | { readonly type: 'refused'; readonly error: DurableChatError }
   | { readonly type: 'retry' }
@@ -33,24 +38,32 @@ export type ConnectionEvent =
 export type Connection = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
 
 export function nextConnection(state: ConnectionState, event: ConnectionEvent): ConnectionState {
+  const { type } = state;
+  /** Connections in a row that brought nothing. */
+  const attempt = 'attempt' in state ? state.attempt : 0;
+  const isTrying = type === 'connecting' || type === 'rotating';
+  const isUp = isTrying || type === 'open';
   switch (event.type) {
     case 'start':
-      return state.type === 'idle' ? { type: 'connecting', attempt: 0 } : state;
+      return type === 'idle' ? { type: 'connecting', attempt } : state;
     case 'opened':
-      return state.type === 'connecting' ? { type: 'open' } : state;
+      if (!isTrying) return state;
+      // A server that rotates at once, again and again, is to be waited for.
+      return { type: 'open', attempt: type === 'rotating' ? 1 : attempt };
+    case 'progress':
+      return type === 'open' && attempt > 0 ? { type, attempt: 0 } : state;
+    case 'rotated':
     case 'lost':
-      if (state.type === 'connecting') return { type: 'waiting', attempt: state.attempt + 1 };
-      return state.type === 'open' ? { type: 'waiting', attempt: 1 } : state;
+      if (event.type === 'rotated' && type === 'open' && attempt === 0) return { type: 'rotating' };
+      return isUp ? { type: 'waiting', attempt: attempt + 1 } : state;
     case 'refused':
-      return state.type === 'connecting' ? { type: 'failed', error: event.error } : state;
+      return isUp ? { type: 'failed', error: event.error } : state;
     case 'retry':
-      return state.type === 'waiting' ? { type: 'connecting', attempt: state.attempt } : state;
+      return type === 'waiting' ? { type: 'connecting', attempt } : state;
     case 'offline':
-      return state.type === 'idle' || state.type === 'failed' ? state : { type: 'offline' };
+      return type === 'idle' || type === 'failed' ? state : { type: 'offline' };
     case 'online':
-      return state.type === 'offline' || state.type === 'waiting'
-        ? { type: 'connecting', attempt: 1 }
-        : state;
+      return type === 'offline' || type === 'waiting' ? { type: 'connecting', attempt: attempt || 1 } : state;
     case 'stop':
       return { type: 'idle' };
     default:
@@ -62,6 +75,7 @@ const shown = {
   idle: 'connecting',
   connecting: 'connecting',
   open: 'connected',
+  rotating: 'connected',
   waiting: 'reconnecting',
   offline: 'offline',
   failed: 'closed',

@@ -17,7 +17,9 @@ import { bindTools } from './tools.ts';
 import { DurableChatTransport } from './transport.ts';
 
 /** The options of `useChat`, and those of its default transport. */
-export type DurableChatInit<M extends UIMessage> = ChatInit<M> & HttpChatTransportInitOptions<M>;
+export type DurableChatInit<M extends UIMessage> = ChatInit<M> &
+  HttpChatTransportInitOptions<M> &
+  Pick<DurableSessionOptions, 'outbox'>;
 
 export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   readonly chat: C;
@@ -45,6 +47,7 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
       ? custom.session
       : createSession({
           id,
+          outbox: init.outbox,
           api: () => latest().api,
           fetch: (...request) => (latest().fetch ?? fetch)(...request),
           headers: () => resolve(latest().headers) ?? {},

@@ -13,8 +13,8 @@ export class Following {
   /** Those of them that the chat is still reading. */
   readonly #reading = new Set<string>();
   readonly #pending = new Set<string>();
-  /** Own runs that the session's frames have not told of yet. */
-  readonly #ahead = new Set<string>();
+  /** Own runs that the session's frames have not told of yet, with the message that each came with. */
+  readonly #ahead = new Map<string, string | undefined>();
   readonly #listeners = new Set<() => void>();
 
   /** Calls back when the chat has taken a stream's last chunk, until the result is called. */
@@ -23,10 +23,10 @@ export class Following {
     return () => void this.#listeners.delete(listener);
   }
 
-  follow(run: string, as: 'own' | 'other'): void {
+  follow(run: string, as: 'own' | 'other', sent?: string): void {
     if (as === 'own') {
       this.#own.add(run);
-      this.#ahead.add(run);
+      this.#ahead.set(run, sent);
     }
     this.#followed.add(run);
     this.#reading.add(run);
@@ -47,8 +47,11 @@ export class Following {
 
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
   isAhead(state: SessionState): boolean {
-    for (const run of this.#ahead) {
-      if (state.ended.has(run) || isActive(state, run)) this.#ahead.delete(run);
+    for (const [run, sent] of this.#ahead) {
+      if (!state.ended.has(run) && !isActive(state, run)) continue;
+      this.#ahead.delete(run);
+      // The log has had its message, even if that is gone again.
+      if (sent !== undefined) this.settle([sent]);
     }
     return this.#ahead.size > 0;
   }

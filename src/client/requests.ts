@@ -2,6 +2,7 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
+import { takeEvents, type SseEvent } from '../protocol/sse.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 
@@ -20,12 +21,8 @@ export function apiOf({ api }: RequestOptions): string {
 
 export interface Requests {
   readonly options: RequestOptions;
-  /** Subscribes; resolves with an open event stream. */
-  subscribe(
-    session: string,
-    after: string | undefined,
-    signal: AbortSignal,
-  ): Promise<ReadableStream<Uint8Array>>;
+  /** Subscribes behind `after`; see `Connect`. */
+  subscribe(session: string, ...connection: Parameters<Connect>): Promise<boolean>;
   /** Stops one run, or all; resolves with the server's receipt. */
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
@@ -33,6 +30,16 @@ export interface Requests {
   /** Posts what is not a chat's own send; resolves with the server's JSON. */
   post(body: object): Promise<unknown>;
 }
+
+/**
+ * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
+ * Resolves when it has ended, with whether the server asked to come back at once.
+ */
+export type Connect = (
+  after: string | undefined,
+  signal: AbortSignal,
+  onEvent: (event?: SseEvent) => void,
+) => Promise<boolean>;
 
 /** An answer to a tool call that waits for one. */
 export interface ToolAnswer {
@@ -73,14 +80,14 @@ export function createRequests(options: RequestOptions): Requests {
 
   return {
     options,
-    async subscribe(session, after, signal) {
+    async subscribe(session, after, signal, onEvent) {
       const response = await request('GET', { id: session, ...(after && { after }) }, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
           status: response.status,
         });
       }
-      return response.body;
+      return takeEvents(response.body, onEvent);
     },
     async stop(session, run) {
       const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });

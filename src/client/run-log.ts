@@ -2,7 +2,7 @@
 // streams of them that begin at the beginning and go on until the run ends.
 
 import type { UIMessageChunk } from 'ai';
-import { remainder } from '../protocol/compact.ts';
+import { compact, remainder } from '../protocol/compact.ts';
 
 export class RunLog {
   readonly run: string;
@@ -19,6 +19,11 @@ export class RunLog {
   /** How many of the run's chunks are here. */
   get count(): number {
     return this.#count;
+  }
+
+  /** What builds the message so far, compacted. */
+  get chunks(): UIMessageChunk[] {
+    return compact(this.#chunks);
   }
 
   get ended(): boolean {

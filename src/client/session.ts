@@ -1,7 +1,7 @@
 // A session as a client sees it: one subscription that outlives its connections, the state it folds to, and
 // for each active run the chunks so far. It knows no framework and no Chat.
 
-import { generateId, type UIMessage, type UIMessageChunk } from 'ai';
+import { generateId, type AbstractChat, type UIMessage, type UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import {
@@ -13,11 +13,12 @@ import {
   type SessionState,
 } from '../protocol/session-state.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
-import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { Following } from './following.ts';
+import type { Live } from './live.ts';
+import type { Outbox, OutboxStorage } from './outbox.ts';
 import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './requests.ts';
 import { RunLog } from './run-log.ts';
-import { Subscription } from './subscription.ts';
 
 export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
 export type { StopReceipt } from '../protocol/stop-receipt.ts';
@@ -25,13 +26,19 @@ export type { StopReceipt } from '../protocol/stop-receipt.ts';
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. */
   readonly id: string;
-  /** Milliseconds to wait before attempt 1, 2, … to reconnect. Default: up to 0.5, 1, 2, … 10 s, at random. */
+  /** Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again. Default: up to 0.5, 1, 2, … 10 s, at random. */
   readonly retryDelay?: (attempt: number) => number;
   /**
    * How long a tool call that waits for a client is left to the tab that started it before another tab with an
    * `onToolCall` may take it over, in milliseconds. Default 5,000.
    */
   readonly takeOverAfterMs?: number;
+  /**
+   * Where sends that have no answer yet are kept over a reload: the message, its idempotency key, and the body that
+   * came with it, but no headers. Default: the tab's `sessionStorage`. With `false`, a send that the network fails
+   * is neither kept nor made again.
+   */
+  readonly outbox?: OutboxStorage | false | undefined;
 }
 
 /** What `getSnapshot` returns: a new object whenever something in it has changed. */
@@ -44,6 +51,9 @@ export interface SessionSnapshot {
   /** The session's state; undefined until the server has told it. */
   readonly state: SessionState | undefined;
 }
+
+/** How soon a file that did not come over the network is asked for again. */
+const reloadAfterMs = 5_000;
 
 /** How long a stop waits to learn which run a send has become. */
 const sendWithinMs = 10_000;
@@ -62,32 +72,30 @@ export class DurableSession {
   readonly takeOverAfterMs: number;
   /** Calls that this client executes. */
   readonly held: Set<string> = new Set<string>();
-  readonly #subscription: Subscription;
+  /** Loads what a session needs on the network. */
+  readonly #loadLive: () => Promise<Live>;
+  #loading: Promise<Live | undefined> | undefined;
+  #live: Live | undefined;
   #snapshot: SessionSnapshot;
   #users = 0;
   readonly #listeners = new Set<() => void>();
   readonly #runs = new Map<string, RunLog>();
   readonly #sends = new Set<Promise<string | undefined>>();
 
-  constructor({
-    id,
-    retryDelay = jitteredDelay,
-    takeOverAfterMs = 5_000,
-    ...options
-  }: DurableSessionOptions) {
+  constructor({ id, retryDelay, outbox, takeOverAfterMs = 5_000, ...options }: DurableSessionOptions) {
     this.id = id;
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
-    this.#subscription = new Subscription({
-      connect: (after, signal) => this.requests.subscribe(id, after, signal),
-      retryDelay,
-      onFrame: (frame) => this.#take(frame),
-      onConnection: (state) =>
-        this.#update({
-          connection: connectionOf(state),
-          error: state.type === 'failed' ? state.error : undefined,
-        }),
-    });
+    this.#loadLive = async () => {
+      const { createLive } = await import('./live.ts');
+      return createLive({
+        session: this,
+        retryDelay,
+        outbox,
+        onFrame: (frame) => this.#take(frame),
+        onConnection: (connection, error) => this.#update({ connection, error }),
+      });
+    };
     this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
   }
 
@@ -102,13 +110,39 @@ export class DurableSession {
 
   /** Keeps the subscription up until the result is called. May be called many times. */
   open(): () => void {
-    if (this.#users++ === 0) this.#subscription.start();
+    if (this.#users++ === 0) void this.#connect();
     let open = true;
     return () => {
       if (!open) return;
       open = false;
-      if (--this.#users === 0) this.#subscription.stop();
+      if (--this.#users === 0) this.#live?.close();
     };
+  }
+
+  async #connect(): Promise<void> {
+    const live = await this.#load();
+    if (this.#users === 0) return;
+    if (live) live.open();
+    // Until then it is a chat as the SDK's own.
+    else setTimeout(() => this.#users > 0 && this.#connect(), reloadAfterMs);
+  }
+
+  /** Undefined when it could not be loaded. */
+  #load(): Promise<Live | undefined> {
+    return (this.#loading ??= this.#loadLive().then(
+      (live) => (this.#live = live),
+      () => (this.#loading = undefined),
+    ));
+  }
+
+  /** Sends without an answer, once they can be retried. */
+  get outbox(): Outbox | undefined {
+    return this.#live?.outbox;
+  }
+
+  /** Shows and sends again in `chat` what an earlier page sent and got no answer to. */
+  restoreInto<M extends UIMessage>(chat: AbstractChat<M>): void {
+    void this.#load().then((live) => live?.outbox?.restore(chat));
   }
 
   /**
@@ -118,15 +152,18 @@ export class DurableSession {
   async stop({ run }: { readonly run?: string } = {}): Promise<StopReceipt> {
     const sends = run === undefined ? [...this.#sends] : [];
     const receipts: StopReceipt[] = [];
+    const gaveUp = run === undefined && this.outbox?.giveUp();
     this.#showStop(run);
     try {
       receipts.push(await this.requests.stop(this.id, run));
     } catch (error) {
       // The server may hear of the stop before it has made the send into a run.
       const early = error instanceof DurableChatError && error.code === 'not_found' && run === undefined;
-      if (!early) {
+      // As far as is known here, there was nothing on the server to be stopped.
+      const local = gaveUp && this.#snapshot.runs.length === 0;
+      if (!early && !local) {
         // What was shown may not be so: ask again.
-        this.#subscription.renew();
+        this.#live?.renew();
         throw error;
       }
     }
@@ -191,6 +228,8 @@ export class DurableSession {
 
   /** Registers a send until its run is known; `send` never rejects. */
   trackSend(send: Promise<string | undefined>): void {
+    // A hidden tab that rested is busy again.
+    if (this.#users > 0) this.#live?.wake();
     this.#sends.add(send);
     void send.then(() => {
       this.#sends.delete(send);
@@ -216,7 +255,7 @@ export class DurableSession {
         this.runLog(frame.run);
         break;
       case 'chunks':
-        if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#subscription.renew();
+        if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#live?.renew();
         break;
       case 'run-withdraw':
       case 'run-steer':

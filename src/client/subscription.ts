@@ -1,14 +1,14 @@
 // A session's subscription: one stream of frames that outlives its connections. It reconnects where it left
 // off, and knows nothing of what the frames mean.
 
-import { DurableChatError } from '../protocol/errors.ts';
+import type { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
-import { createSseParser } from '../protocol/sse.ts';
+import type { SseEvent } from '../protocol/sse.ts';
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
+import type { Connect } from './requests.ts';
 
 export interface SubscriptionOptions {
-  /** Opens a connection behind `after`, or from a snapshot. */
-  readonly connect: (after: string | undefined, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>;
+  readonly connect: Connect;
   /** Milliseconds to wait before attempt 1, 2, … */
   readonly retryDelay: (attempt: number) => number;
   readonly onFrame: (frame: Frame) => void;
@@ -17,6 +17,13 @@ export interface SubscriptionOptions {
 
 /** The server sends something at least every 15 s; after twice that the connection counts as dead. */
 const silenceMs = 30_000;
+/** A connection that lasts so long was a good one, even if the session had nothing to say. */
+const steadyMs = 5_000;
+
+/** By its name: this file is loaded apart from the class. */
+function isOurs(error: unknown): error is DurableChatError {
+  return error instanceof Error && error.name === 'DurableChatError';
+}
 
 /** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
 function isFinal({ code, status }: DurableChatError): boolean {
@@ -27,6 +34,8 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   #state: ConnectionState = { type: 'idle' };
   #cursor: string | undefined;
+  /** When bytes last came in, or were first waited for. */
+  #heardAt = 0;
   #abort: AbortController | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -36,18 +45,10 @@ export class Subscription {
 
   /** Connects; a stopped subscription goes on where it was. */
   start(): void {
-    if (typeof window !== 'undefined') {
-      window.addEventListener('online', this.#onOnline);
-      window.addEventListener('offline', this.#onOffline);
-    }
     this.#dispatch({ type: 'start' });
   }
 
   stop(): void {
-    if (typeof window !== 'undefined') {
-      window.removeEventListener('online', this.#onOnline);
-      window.removeEventListener('offline', this.#onOffline);
-    }
     this.#dispatch({ type: 'stop' });
   }
 
@@ -57,8 +58,16 @@ export class Subscription {
     this.#dispatch({ type: 'lost' });
   }
 
-  #onOnline = (): void => this.#dispatch({ type: 'online' });
-  #onOffline = (): void => this.#dispatch({ type: 'offline' });
+  /** Connects at once what waits, and what is dead by the clock: timers stand still while a machine sleeps. */
+  wake(): void {
+    if (Date.now() - this.#heardAt > silenceMs) this.#dispatch({ type: 'lost' });
+    this.#dispatch({ type: 'online' });
+  }
+
+  /** There is no network: nothing is tried until `wake`. */
+  pause(): void {
+    this.#dispatch({ type: 'offline' });
+  }
 
   #dispatch(event: ConnectionEvent): void {
     const before = this.#state;
@@ -67,7 +76,7 @@ export class Subscription {
     this.#state = after;
     clearTimeout(this.#retry);
     if (after.type !== 'open') this.#abort?.abort();
-    if (after.type === 'connecting') void this.#connect();
+    if (after.type === 'connecting' || after.type === 'rotating') void this.#connect();
     if (after.type === 'waiting') {
       this.#retry = setTimeout(
         () => this.#dispatch({ type: 'retry' }),
@@ -80,42 +89,41 @@ export class Subscription {
   async #connect(): Promise<void> {
     const abort = new AbortController();
     this.#abort = abort;
+    const { signal } = abort;
     // An aborted connection has nothing more to say.
     const dispatch = (event: ConnectionEvent) => {
-      if (!abort.signal.aborted) this.#dispatch(event);
+      if (!signal.aborted) this.#dispatch(event);
     };
     let silence: ReturnType<typeof setTimeout> | undefined;
     const listen = () => {
+      this.#heardAt = Date.now();
       clearTimeout(silence);
       silence = setTimeout(() => dispatch({ type: 'lost' }), silenceMs);
     };
-    try {
+    const onEvent = (event?: SseEvent) => {
+      if (signal.aborted) return;
       listen();
-      const body = await this.#options.connect(this.#cursor, abort.signal);
-      const decoder = new TextDecoder();
-      const feed = createSseParser(({ data, id }) => {
-        if (abort.signal.aborted) return;
-        this.#options.onFrame(JSON.parse(data) as Frame); // our own server's; unknown types fall through
-        // Unless that very frame has shown that something is missing.
-        if (id !== undefined && !abort.signal.aborted) this.#cursor = id;
-      });
-      const reader = body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || abort.signal.aborted) break;
-        dispatch({ type: 'opened' });
-        listen();
-        feed(decoder.decode(value, { stream: true }));
-      }
-      dispatch({ type: 'lost' });
+      dispatch({ type: 'opened' });
+      if (!event) return;
+      this.#options.onFrame(JSON.parse(event.data) as Frame); // our own server's; unknown types fall through
+      // Unless that very frame has shown that something is missing.
+      if (signal.aborted) return;
+      this.#cursor = event.id ?? this.#cursor;
+      dispatch({ type: 'progress' });
+    };
+    listen();
+    const startedAt = this.#heardAt;
+    let end: ConnectionEvent = { type: 'lost' };
+    try {
+      if (await this.#options.connect(this.#cursor, signal, onEvent)) end = { type: 'rotated' };
     } catch (error) {
-      if (error instanceof DurableChatError && error.code === 'invalid_cursor') this.#cursor = undefined;
-      else if (error instanceof DurableChatError && isFinal(error)) {
-        return dispatch({ type: 'refused', error });
+      if (isOurs(error)) {
+        if (error.code === 'invalid_cursor') this.#cursor = undefined;
+        else if (isFinal(error)) end = { type: 'refused', error };
       }
-      dispatch({ type: 'lost' });
-    } finally {
-      clearTimeout(silence);
     }
+    clearTimeout(silence);
+    if (Date.now() - startedAt > steadyMs) dispatch({ type: 'progress' });
+    dispatch(end);
   }
 }

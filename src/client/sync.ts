@@ -90,6 +90,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const offDelivered = following.onDelivered(syncWhenWritten);
   // Not within the effect that may be calling this: what is read there is not to be tracked by it.
   queueMicrotask(sync);
+  session.restoreInto(chat);
   return () => {
     closed = true;
     clearTimeout(timer);

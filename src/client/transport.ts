@@ -12,7 +12,7 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
-import { readEvents } from '../protocol/sse.ts';
+import { takeEvents } from '../protocol/sse.ts';
 import { apiOf } from './requests.ts';
 import type { RunLog } from './run-log.ts';
 import type { DurableSession } from './session.ts';
@@ -45,19 +45,19 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     // What the log has already is not pending: if it goes, it is gone.
     const known = session.getSnapshot().state?.order ?? [];
     if (last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
-    const post = new Post({ ...this.#options, api: apiOf(session.requests.options) }, options, session);
-    // Followed before anybody learns that the send has its run: it is not to be followed twice.
-    const started = post.run.then((run) => {
-      if (run !== undefined) following.follow(run, 'own');
-      return run;
-    });
-    session.trackSend(started.catch(() => undefined));
-    const [run, response] = await Promise.all([started, post.response]);
-    if (run === undefined) return new PlainStream<M>().read(response);
+    const key = nameOf(options);
+    const attempt = () => {
+      const { sent } = new Post(this.#options, options, session, key);
+      session.trackSend(sent.then(({ run }) => run, untilHeard));
+      return sent;
+    };
+    const { outbox } = session;
+    const { run, body } = await (outbox ? outbox.deliver({ ...options, key }, attempt) : attempt());
+    if (run === undefined) return new PlainStream<M>().read(body);
 
     const log = session.runLog(run);
     const read = log.stream((how) => following.leave(run, how));
-    void pump(response, log)
+    void pump(body, log)
       // Somebody who has left the chat does not wait for its end.
       .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
       .then(() => session.forget(run));
@@ -74,54 +74,69 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   }
 }
 
+/** What a send has become. */
+interface Sent {
+  /** Undefined when the route is not durable. */
+  readonly run: string | undefined;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
 /** One POST, made by the SDK's own code. An abort leaves it alone until the run is known (G2). */
 class Post<M extends UIMessage> extends HttpChatTransport<M> {
-  readonly run: Promise<string | undefined>;
-  readonly response: Promise<ReadableStream<Uint8Array>>;
+  readonly sent: Promise<Sent>;
 
   constructor(
     options: HttpChatTransportInitOptions<M>,
     { abortSignal, ...send }: SendOptions<M>,
     session: DurableSession,
+    key: string | undefined,
   ) {
+    const { state, connection } = session.getSnapshot();
+    const last = send.messages.at(-1);
     /** What only a durable route understands is said only to one. */
-    const isDurable = session.getSnapshot().state !== undefined;
+    const isDurable = state !== undefined;
     const leave = new AbortController();
+    const leaveOnAbort = () => {
+      if (abortSignal?.aborted) leave.abort();
+      else abortSignal?.addEventListener('abort', () => leave.abort());
+    };
     const request = options.fetch ?? ((...args) => fetch(...args));
-    let tellRun: (run: string | undefined) => void;
-    const run = new Promise<string | undefined>((resolve) => (tellRun = resolve));
+    let run: string | undefined;
     const { prepareSendMessagesRequest: prepare } = options;
     super({
       ...options,
+      api: apiOf(session.requests.options),
       ...(prepare && isDurable && { prepareSendMessagesRequest: completed(prepare) }),
       fetch: async (input, init) => {
-        const response = await request(input, { ...init, signal: leave.signal });
-        // A refusal names no run: what it is known by is the end of the send.
-        if (response.ok) tellRun(response.headers.get('x-durable-run') ?? undefined);
-        else await throwOurs(response);
+        const named = isDurable && key !== undefined && { 'idempotency-key': key };
+        // The SDK's own headers are a plain object.
+        const headers = { ...named, ...(init?.headers as Record<string, string>) };
+        const response = await request(input, { ...init, headers, signal: leave.signal });
+        if (!response.ok) await throwOurs(response);
+        run = response.headers.get('x-durable-run') ?? undefined;
+        // Followed before anybody learns that the send has its run: it is not to be followed twice.
+        if (run !== undefined && response.ok) session.following.follow(run, 'own', last?.id);
         // Now the run can be stopped by its name: leaving stops nothing.
-        if (abortSignal?.aborted) leave.abort();
-        else abortSignal?.addEventListener('abort', () => leave.abort());
+        leaveOnAbort();
         return response;
       },
     });
     // A route without sessions is left at once: there is no run to be stopped by its name.
-    if (session.getSnapshot().connection === 'closed') {
-      abortSignal?.addEventListener('abort', () => leave.abort());
-    }
-    const sent = this.sendMessages({
-      ...send,
-      ...(isDurable && { headers: named(send) }),
-      abortSignal: undefined,
-    });
-    this.response = sent as unknown as Promise<ReadableStream<Uint8Array>>; // processResponseStream hands it on
-    this.run = Promise.race([run, sent.then(() => undefined)]);
+    if (connection === 'closed') leaveOnAbort();
+    // What is still on its way brings itself: a session that is new to the server is not to begin with it.
+    const messages = send.messages.filter(
+      (message) => !isDurable || message === last || !session.following.isPending(message.id),
+    );
+    this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
+      run,
+      body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
+    }));
   }
 
   protected override processResponseStream(
     stream: ReadableStream<Uint8Array>,
   ): ReadableStream<UIMessageChunk> {
-    return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `response`
+    return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `sent`
   }
 }
 
@@ -141,10 +156,14 @@ function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
 }
 
 /** Each regeneration and each edit is a wish of its own: its name tells it from an earlier one. */
-function named<M extends UIMessage>(send: Omit<SendOptions<M>, 'abortSignal'>): Record<string, string> {
-  const headers = Object.fromEntries(new Headers(send.headers).entries());
-  if (send.trigger === 'submit-message' && send.messageId === undefined) return headers;
-  return { 'idempotency-key': generateId(), ...headers };
+function nameOf<M extends UIMessage>({ headers, trigger, messageId }: SendOptions<M>): string | undefined {
+  const isNew = trigger === 'submit-message' && messageId === undefined;
+  return new Headers(headers).get('idempotency-key') ?? (isNew ? undefined : generateId());
+}
+
+/** The chat hears of a failure before it is compared with its session: an error that it shows is kept. */
+function untilHeard(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, 0, undefined));
 }
 
 /** Throws what a durable route refused the send with; anything else is the SDK's to report. */
@@ -163,14 +182,11 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
 /** Feeds the run from the POST response; what that does not bring, the session does. */
 async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void> {
   try {
-    const reader = readEvents(body).getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      if (value.data === '[DONE]') return log.end();
-      const chunk = JSON.parse(value.data) as UIMessageChunk; // our own server's
-      log.accept(Number(value.id) - 1, [chunk]);
-    }
+    await takeEvents(body, (event) => {
+      if (event?.data === '[DONE]') log.end();
+      // Our own server's.
+      else if (event) log.accept(Number(event.id) - 1, [JSON.parse(event.data) as UIMessageChunk]);
+    });
   } catch {
     // The session brings the rest.
   }

@@ -15,8 +15,17 @@ export function encodeEvent(data: string, id?: string): string {
 /** A comment: bytes that keep a connection alive and mean nothing. */
 export const keepAlive = ': keep-alive\n\n';
 
-/** Parses a stream of text into events. Feed it pieces cut anywhere; it calls back for each whole event. */
-export function createSseParser(onEvent: (event: SseEvent) => void): (text: string) => void {
+/** The end of a connection that its sender closes on purpose: come back at once. */
+export const comeBack = 'retry: 0\n\n';
+
+/**
+ * Parses a stream of text into events. Feed it pieces cut anywhere; it calls back for each whole event, and for a
+ * sender's word on when to come back.
+ */
+export function createSseParser(
+  onEvent: (event: SseEvent) => void,
+  onRetry: (value: string) => void = () => {},
+): (text: string) => void {
   let rest = '';
   let afterCr = false;
   let data: string[] = [];
@@ -34,6 +43,7 @@ export function createSseParser(onEvent: (event: SseEvent) => void): (text: stri
     const value = colon === -1 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') data.push(value);
     else if (field === 'id') id = value;
+    else if (field === 'retry') onRetry(value);
   }
 
   return function feed(text) {
@@ -60,4 +70,32 @@ export function readEvents(bytes: ReadableStream<Uint8Array>): ReadableStream<Ss
       transform: (chunk) => feed(decoder.decode(chunk, { stream: true })),
     }),
   );
+}
+
+/**
+ * Reads a byte stream to its end. Calls back for each event, and without one for bytes that complete none.
+ * Resolves with whether the sender asked to come back at once.
+ */
+export async function takeEvents(
+  bytes: ReadableStream<Uint8Array>,
+  onEvent: (event?: SseEvent) => void,
+): Promise<boolean> {
+  const decoder = new TextDecoder();
+  const reader = bytes.getReader();
+  let again = false;
+  let silent = false;
+  const feed = createSseParser(
+    (event) => {
+      silent = false;
+      onEvent(event);
+    },
+    (value) => (again = value === '0'),
+  );
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return again;
+    silent = true;
+    feed(decoder.decode(value, { stream: true }));
+    if (silent) onEvent();
+  }
 }

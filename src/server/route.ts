@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import { resume } from './attach.ts';
 import { corsHeaders, preflight } from './cross-site.ts';
+import { deadlineOf } from './deadline.ts';
 import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './http.ts';
 import type { Opened } from './keeper.ts';
 import { authorized, type Authorize, type Handler, type Settings } from './options.ts';
@@ -53,6 +54,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
   return {
     GET: (request) =>
       answering(settings, request, async () => {
+        const deadline = deadlineOf(settings);
         const { searchParams: query, pathname } = new URL(request.url);
         // The SDK's own way to resume: GET {api}/{id}/stream.
         const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
@@ -63,7 +65,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const opened = await open();
         if (query.get('id') === null) return resume(opened.hubs, sessionId, waitUntil);
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
-        const response = await subscribe(opened, sessionId, after);
+        const response = await subscribe(opened, sessionId, after, deadline);
         void opened.keeper.tell(sessionId, waitUntil);
         return response;
       }),

@@ -1,6 +1,6 @@
 // A session as server-sent events: the answer to GET.
 
-import { encodeEvent, keepAlive } from '../protocol/sse.ts';
+import { comeBack, encodeEvent, keepAlive } from '../protocol/sse.ts';
 import { eventStreamHeaders } from './http.ts';
 import type { Opened } from './keeper.ts';
 import { openViewer, type Viewer } from './viewer.ts';
@@ -9,31 +9,45 @@ const keepAliveMs = 15_000;
 
 /**
  * Rejects as `openViewer` does, and with `too_many` when there are too many viewers; once it has resolved,
- * failures only end the stream.
+ * failures only end the stream. It ends itself before `deadline`, and asks its viewer to come back.
  */
 export async function subscribe(
   { hubs, keeper }: Opened,
   session: string,
   after: string | undefined,
+  deadline: number | undefined,
 ): Promise<Response> {
   const lease = hubs.view(session);
   try {
     const viewer = await openViewer(lease.hub, after, keeper.seedHub);
-    return new Response(toEventStream(viewer, lease.release), { headers: eventStreamHeaders });
+    const endsAfterMs = deadline === undefined ? Infinity : rotationMs(deadline - Date.now());
+    return new Response(toEventStream(viewer, lease.release, endsAfterMs), { headers: eventStreamHeaders });
   } catch (error) {
     lease.release();
     throw error;
   }
 }
 
-function toEventStream(viewer: Viewer, onEnd: () => void): ReadableStream<Uint8Array> {
+/** With time to spare for what came before, and not at the same moment for all viewers. */
+function rotationMs(left: number): number {
+  return left * (0.8 + 0.1 * Math.random());
+}
+
+/** A timer's longest time; what is longer is for ever. */
+const maxTimerMs = 2 ** 31 - 1;
+
+function toEventStream(viewer: Viewer, onEnd: () => void, endsAfterMs: number): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const leaving = new AbortController();
   const frames = viewer.frames(leaving.signal);
   let timer: ReturnType<typeof setInterval>;
+  let rotation: ReturnType<typeof setTimeout> | undefined;
 
   function end(): void {
+    leaving.abort();
     clearInterval(timer);
+    clearTimeout(rotation);
+    void frames.return();
     onEnd();
   }
 
@@ -43,6 +57,12 @@ function toEventStream(viewer: Viewer, onEnd: () => void): ReadableStream<Uint8A
       const beat = () => controller.enqueue(encoder.encode(keepAlive));
       timer = setInterval(beat, keepAliveMs);
       beat();
+      if (endsAfterMs > maxTimerMs) return;
+      rotation = setTimeout(() => {
+        controller.enqueue(encoder.encode(comeBack));
+        end();
+        controller.close();
+      }, endsAfterMs);
     },
     async pull(controller) {
       try {
@@ -54,13 +74,11 @@ function toEventStream(viewer: Viewer, onEnd: () => void): ReadableStream<Uint8A
         controller.close();
       } catch {
         // The viewer reconnects with its cursor, and hears of a store that is down by the status.
+        if (leaving.signal.aborted) return;
         end();
         controller.close();
       }
     },
-    cancel() {
-      leaving.abort();
-      end();
-    },
+    cancel: end,
   });
 }

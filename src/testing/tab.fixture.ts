@@ -1,7 +1,7 @@
 // A tab: a Chat without a framework on a session of its own.
 
 import { AbstractChat, type ChatInit, type ChatState, type ChatStatus, type UIMessage } from 'ai';
-import { bindChat, type BoundChat } from '../client/durable-chat.ts';
+import { bindChat, type BoundChat, type DurableChatInit } from '../client/durable-chat.ts';
 import { DurableSession } from '../client/session.ts';
 import type { Client } from './world.fixture.ts';
 
@@ -39,7 +39,7 @@ export interface Tab extends BoundChat<UIMessage, PlainChat> {
 export function openTab(
   client: Client,
   id: string,
-  init: Omit<ChatInit<UIMessage>, 'id' | 'transport'> = {},
+  init: Omit<DurableChatInit<UIMessage>, 'id' | 'transport' | 'fetch'> = {},
   retryDelay: (attempt: number) => number = () => 5,
 ): Tab {
   const bound = bindChat<UIMessage, PlainChat>(

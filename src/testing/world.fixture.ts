@@ -32,6 +32,10 @@ export interface Client {
   /** The server behind it is gone: requests under way fail too, and every later one. */
   crash(): void;
   refuse: boolean;
+  /** Called for each request: whether the server gets it and the answer does not come back. */
+  lose: (method: string) => boolean;
+  /** Connections that are open now. */
+  readonly open: number;
   /** Called for each new response: how many bytes it may carry before it breaks; undefined for no limit. */
   limit: (method: string) => number | undefined;
 }
@@ -80,6 +84,10 @@ export function createClient(
   const client: Client = {
     requests: [],
     refuse: false,
+    lose: () => false,
+    get open() {
+      return breakers.size;
+    },
     limit: () => undefined,
     cut() {
       for (const breakConnection of [...breakers]) breakConnection();
@@ -97,7 +105,12 @@ export function createClient(
       if (client.refuse) throw new TypeError('fetch failed');
       init?.signal?.throwIfAborted();
       const { signal, ...rest } = init ?? {};
+      const lost = client.lose(method);
       const answer = respond(new Request(url, rest));
+      if (lost) {
+        await (await answer).body?.cancel();
+        throw new TypeError('fetch failed');
+      }
       const response = await unlessFailed(answer, signal ?? undefined, failures);
       if (!response.body) return response;
       const limit = client.limit(method);

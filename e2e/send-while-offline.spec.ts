@@ -1,0 +1,83 @@
+import { expect } from '@playwright/test';
+import { assistant, count, expectConversation, you } from './support/conversation.ts';
+import { test } from './support/test.ts';
+
+const offline = /net::ERR_(INTERNET_DISCONNECTED|NETWORK_CHANGED|FAILED)/;
+
+test('what is sent without a network waits in sight, and goes out in order when it is back', async ({
+  openTab,
+  expectProblems,
+}) => {
+  expectProblems(offline);
+  const tab = await openTab();
+  const other = await openTab();
+  await tab.send('count to 5');
+  const turn = [you('count to 5'), assistant(count(5))];
+  await expectConversation([tab, other], turn);
+
+  await tab.page.context().setOffline(true);
+  await tab.expectConnection('Offline');
+  const sent = [6, 7, 8].map((n) => `count to ${n}`);
+  for (const text of sent) await tab.send(text);
+  await expect.poll(() => tab.messages()).toEqual([...turn, ...sent.map(you)]);
+  expect(await tab.status()).toBe('submitted');
+  await tab.page.context().setOffline(false);
+  await tab.expectConnection('Connected');
+  await expectConversation(
+    [tab, other],
+    [...turn, ...[6, 7, 8].flatMap((n) => [you(`count to ${n}`), assistant(count(n))])],
+  );
+});
+
+test('a reload between a send and its answer loses nothing, and sends once', async ({
+  openTab,
+  expectProblems,
+}) => {
+  expectProblems(offline);
+  const tab = await openTab();
+  const other = await openTab();
+  // The subscription stands; what is posted does not get through.
+  await tab.page.route('**/api/chat', (route) =>
+    route.request().method() === 'POST' ? route.abort('failed') : route.continue(),
+  );
+  await tab.send('count to 5');
+  await tab.send('count to 6');
+  await expect.poll(() => tab.posts.length).toBeGreaterThan(2);
+  await tab.reload();
+  await expect.poll(() => tab.messages()).toEqual([you('count to 5'), you('count to 6')]);
+  await tab.page.unroute('**/api/chat');
+  await expectConversation(
+    [tab, other],
+    [you('count to 5'), assistant(count(5)), you('count to 6'), assistant(count(6))],
+  );
+  await tab.reload();
+  expect(await tab.messages()).toEqual(await other.messages());
+  expect(tab.posts.length).toBeGreaterThan(3);
+});
+
+test('a reload while the answer to a send is lost on its way finds the run that it became', async ({
+  openTab,
+  expectProblems,
+}) => {
+  expectProblems(offline);
+  const tab = await openTab();
+  const other = await openTab();
+  await tab.page.route('**/api/chat', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    // The server has it, the page does not know.
+    const left = new AbortController();
+    const { url, headers, body } = {
+      url: route.request().url(),
+      headers: await route.request().allHeaders(),
+      body: route.request().postData(),
+    };
+    await fetch(url, { method: 'POST', headers, body, signal: left.signal });
+    left.abort();
+    return route.abort('failed');
+  });
+  await tab.send('count to 100 at 25/s');
+  await other.expectCounted(5);
+  await tab.page.unroute('**/api/chat');
+  await tab.reload();
+  await expectConversation([tab, other], [you('count to 100 at 25/s'), assistant(count(100))]);
+});
