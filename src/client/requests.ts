@@ -72,7 +72,7 @@ export function createRequests(options: RequestOptions): Requests {
         cache: 'no-store',
       });
     } catch (cause) {
-      throw new DurableChatError('network', 'The server could not be reached.', { cause });
+      throw unreachable(cause);
     }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
     return response;
@@ -91,15 +91,26 @@ export function createRequests(options: RequestOptions): Requests {
     },
     async stop(session, run) {
       const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });
-      return (await response.json()) as StopReceipt; // our own server's
+      return (await jsonOf(response)) as StopReceipt; // our own server's
     },
     async withdraw(session, run) {
       await request('DELETE', { id: session, run, withdraw: '' });
     },
     async post(body) {
-      return (await request('POST', {}, { body })).json();
+      return jsonOf(await request('POST', {}, { body }));
     },
   };
+}
+
+function unreachable(cause: unknown): DurableChatError {
+  return new DurableChatError('network', 'The server could not be reached.', { cause });
+}
+
+/** An answer can break off as well. */
+function jsonOf(response: Response): Promise<unknown> {
+  return response.json().catch((cause: unknown) => {
+    throw unreachable(cause);
+  });
 }
 
 function resolve<T>(

@@ -169,10 +169,9 @@ describe('G10: authorize', () => {
     const session = new DurableSession({ id: 's', fetch: client.fetch, retryDelay: () => 1 });
     const close = session.open();
     for (const times of [1, 2]) {
+      await expect.poll(() => asked.length).toBe(times);
       await expect.poll(() => session.getSnapshot().connection).toBe('connected');
-      expect(asked.length).toBe(times);
       client.cut();
-      await expect.poll(() => session.getSnapshot().connection).not.toBe('connected');
     }
     await expect.poll(() => session.getSnapshot().connection).toBe('closed');
     expect(session.getSnapshot().error).toMatchObject({ code: 'forbidden' });
