@@ -85,8 +85,8 @@ export interface Channel {
   unclaim(session: string, key: string): Promise<void>;
 
   /**
-   * The log's entries from the one with the id `from` on; all of them when it is ''. An answer that does not
-   * begin with `from` is of a log that began anew, or of a replica that is behind.
+   * The log's entries from the one with the id `from` on; all of them when it is '', and when it is not there any
+   * more, because the session has expired or was deleted. A replica that is behind must not be taken for that.
    */
   readLog(session: string, from: string): Promise<LogEntry[]>;
 

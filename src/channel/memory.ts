@@ -104,7 +104,14 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     },
     async readLog(id, from) {
       const log = find(id)?.log ?? [];
-      return copy(log.filter((entry) => sequenceOf(entry.id) >= sequenceOf(from)));
+      return copy(
+        log.slice(
+          Math.max(
+            0,
+            log.findIndex((entry) => entry.id === from),
+          ),
+        ),
+      );
     },
     async append(id, entry, options) {
       const session = sessionOf(id);

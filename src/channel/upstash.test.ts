@@ -96,6 +96,19 @@ describe('upstash errors', () => {
     subscription.close();
   });
 
+  it('G1: a replica that is behind is not taken for a log that is gone', async () => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    const append = (key: string) => channel.append('behind', { key, frames: [] }, { after: '' });
+    await append('one');
+    const [one, two] = await append('two');
+    const catchUp = server.faults.inject({ kind: 'stale' });
+    expect(await channel.readLog('behind', one!.id)).toEqual([one, two]);
+    expect(await channel.readLog('behind', two!.id)).toEqual([two]);
+    catchUp();
+    await channel.delete('behind');
+    expect(await channel.readLog('behind', two!.id)).toEqual([]);
+  });
+
   it('G1: a reply lost after the write was applied stores the batch once', async () => {
     const redis = new Redis({ url: server.url, token: server.token });
     const channel = upstashChannel({ redis });

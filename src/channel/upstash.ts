@@ -58,6 +58,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     }
   }
 
+  /** The page that XRANGE answered with, and what follows it. */
+  async function readRest(key: string, answer: unknown): Promise<StreamEntry[]> {
+    const page = decodeEntries(answer);
+    return page.length < pageSize ? page : [...page, ...(await readAll(key, after(page.at(-1)!.id)))];
+  }
+
   function changeLease(
     pipeline: ReturnType<Redis['pipeline']>,
     keys: SessionKeys,
@@ -79,9 +85,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         .get(keys.send(key))
         .xrange(keys.log, '-', '+', pageSize);
       const [, winner, log] = await ask(transaction.exec<[unknown, string | null, unknown]>());
-      const page = decodeEntries(log);
-      const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
-      return { run: winner ?? run, entries: [...page, ...rest].map(toLogEntry) };
+      return { run: winner ?? run, entries: (await readRest(keys.log, log)).map(toLogEntry) };
     },
 
     async hold(session, name, holder, ms) {
@@ -98,7 +102,20 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     },
 
     async readLog(session, from) {
-      return (await readAll(keysOf(session).log, from === '' ? '-' : from)).map(toLogEntry);
+      const { log } = keysOf(session);
+      const entries = await readAll(log, from === '' ? '-' : from);
+      if (from === '' || entries[0]?.id === from) return entries.map(toLogEntry);
+      // Gone, or read from a replica that is behind: a transaction that writes is not.
+      const transaction = redis.multi().expire(log, ttl).xrange(log, '-', '+', pageSize);
+      const all = await readRest(log, (await ask(transaction.exec<unknown[]>())).at(-1));
+      return all
+        .slice(
+          Math.max(
+            0,
+            all.findIndex(({ id }) => id === from),
+          ),
+        )
+        .map(toLogEntry);
     },
 
     async append(session, { key, frames }, { after: known, lease }) {
@@ -116,9 +133,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         return [];
       }
       transaction.xrange(keys.log, after(known), '+', pageSize);
-      const page = decodeEntries((await ask(transaction.exec<unknown[]>())).at(-1));
-      const rest = page.length < pageSize ? [] : await readAll(keys.log, after(page.at(-1)!.id));
-      return [...page, ...rest].map(toLogEntry);
+      const answer = (await ask(transaction.exec<unknown[]>())).at(-1);
+      return (await readRest(keys.log, answer)).map(toLogEntry);
     },
 
     async write(session, run, from, chunks) {

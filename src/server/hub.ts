@@ -8,7 +8,6 @@ import type { Channel, Subscription, Wake } from '../channel/channel.ts';
 import type { Durability } from '../protocol/frames.ts';
 import { isActive, type SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
-import { LogReader } from './read-log.ts';
 import { retry } from './retry.ts';
 
 interface RunBuffer {
@@ -30,8 +29,8 @@ const idleSilenceMs = 20_000;
 const subscribeWithinMs = 1_000;
 /** How long after a failure of the store its producers may need to show that they live. */
 const shakenMs = 5_000;
-/** How soon a log that was not there is looked for again. */
-const missingPauseMs = 200;
+/** How old a reading may be for somebody who joins. */
+const lookAgainMs = 1_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
 
@@ -43,7 +42,6 @@ export class Hub {
   readonly ready: Promise<void>;
 
   readonly #channel: Channel;
-  readonly #reader: LogReader;
   readonly #onSuspect: (run: string) => void;
   readonly #runs = new Map<string, RunBuffer>();
   /** Whether anybody here wants chunks; a producer alone only wants the log. */
@@ -55,6 +53,7 @@ export class Hub {
   #silence: ReturnType<typeof setTimeout> | undefined;
   #silenceMs = 0;
   #closed = false;
+  #readAt = 0;
   readonly #releases = new Set<ReturnType<typeof setTimeout>>();
   readonly #degraded = new Set<string>();
   #failedAt = -Infinity;
@@ -63,7 +62,6 @@ export class Hub {
   constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
     this.session = session;
     this.#channel = channel;
-    this.#reader = new LogReader(channel, session);
     this.#onSuspect = onSuspect;
     this.ready = this.#open();
     this.ready.catch(() => {});
@@ -143,18 +141,9 @@ export class Hub {
     });
   }
 
-  /** The same, until it is clear whether the session is still there. */
-  async settle(): Promise<void> {
-    for (;;) {
-      await this.refresh();
-      if (!this.#reader.isMissing || this.#closed) return;
-      await new Promise((resolve) => setTimeout(resolve, missingPauseMs));
-    }
-  }
-
-  /** Begins anew with what the store has now: the session was deleted. */
-  forget(): Promise<void> {
-    return this.#serially(() => this.#beginAnew());
+  /** Reads in the background, unless that was done just now: whoever joins late may find the session gone. */
+  look(): void {
+    if (Date.now() - this.#readAt > lookAgainMs) this.refresh().catch(() => {});
   }
 
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
@@ -217,7 +206,7 @@ export class Hub {
         // The fence is up; what is left to read is read with the run's end.
         return;
       case 'deleted':
-        return this.#beginAnew();
+        return this.#readLog();
       case 'run':
         return this.#watched && this.#readRun(wake.run);
       case 'chunks': {
@@ -236,9 +225,13 @@ export class Hub {
   }
 
   async #readLog(): Promise<void> {
-    const { log, entries } = await this.#reader.readOn(this.log);
-    if (log !== this.log) this.#runs.clear();
-    this.log = log;
+    const { lastId } = this.log;
+    const entries = await this.#channel.readLog(this.session, lastId);
+    this.#readAt = Date.now();
+    if (lastId !== '' && entries[0]?.id !== lastId) {
+      this.log = new Log();
+      this.#runs.clear();
+    }
     for (const entry of entries) {
       if (this.log.has(entry.id)) continue;
       const ends = entry.frames.filter((frame) => frame.type === 'run-end');
@@ -253,16 +246,6 @@ export class Hub {
         if (this.#runs.has(run)) this.#release(run);
       }
     }
-    this.#changed();
-  }
-
-  async #beginAnew(): Promise<void> {
-    const log = new Log();
-    for (const entry of await this.#channel.readLog(this.session, '')) log.add(entry);
-    // Word of it that comes late, when there is another log already.
-    if (log.entries[0]?.id === this.log.entries[0]?.id) return;
-    this.log = log;
-    this.#runs.clear();
     this.#changed();
   }
 
@@ -316,7 +299,7 @@ export class Hub {
 
   #patience(): number {
     const expects = this.#watched && this.state.active.length > 0;
-    return expects || !this.#subscription || this.#reader.isMissing ? activeSilenceMs : idleSilenceMs;
+    return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
   }
 
   async #onSilence(): Promise<void> {

@@ -104,7 +104,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async tell(session, waitUntil) {
       if (!onRunEnd) return;
       const told = tellAll(session);
-      waitUntil?.(told);
+      try {
+        waitUntil?.(told);
+      } catch {
+        // Outside of a request a framework may have nothing to keep alive.
+      }
       await told;
     },
   };

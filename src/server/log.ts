@@ -42,7 +42,7 @@ export class Log {
 }
 
 /** Compares stream ids, which are two numbers; '' stands before all. */
-export function isAfter(id: string, other: string): boolean {
+function isAfter(id: string, other: string): boolean {
   if (id === '' || other === '') return id !== '';
   const [time = 0n, sequence = 0n] = id.split('-').map(BigInt);
   const [otherTime = 0n, otherSequence = 0n] = other.split('-').map(BigInt);

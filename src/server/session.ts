@@ -68,7 +68,7 @@ export function createSession(
     id,
     read: () =>
       withHub(async (hub, { channel, keeper }) => {
-        await hub.settle();
+        await hub.refresh();
         await keeper.seedHub(hub);
         for (const { run } of hub.state.active) await reap(channel, hub, run);
         await hub.refresh();
@@ -90,7 +90,7 @@ export function createSession(
 
     stop: ({ run, by } = {}) =>
       withHub(async (hub, { channel }) => {
-        await hub.settle();
+        await hub.refresh();
         if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
         const targets = active
@@ -153,7 +153,7 @@ export function createSession(
         const closed = runs.filter((run) => !isOver(run));
         for (const run of closed) await endRun({ channel, session: id, run, closure: { reason: 'stop' } });
         await retry(() => channel.delete(id, closed));
-        await hub.forget();
+        await hub.refresh();
       }),
   };
 }

@@ -45,6 +45,7 @@ export async function openViewer(
 ): Promise<Viewer> {
   const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
   await hub.watch();
+  hub.look();
   const known = cursor !== undefined && (await find(hub, cursor.log));
   await prepare(hub);
   const opened = hub.log;
