@@ -62,6 +62,7 @@ export function createLive(options: LiveOptions): Live {
   return {
     outbox,
     open() {
+      leavePage();
       subscription.start();
       if (typeof document !== 'undefined') leavePage = watchPage(subscription, isBusy);
     },

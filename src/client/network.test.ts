@@ -159,14 +159,14 @@ it('G1: behind a proxy that buffers, the answer comes in lumps, late and whole',
 it('G1: a server that ends its streams in time is come back to at once, with the cursor and out of sight', async () => {
   const channel = memoryChannel();
   const handler = modelHandler(scriptedModel());
+  // Where the answer is written there is time enough.
+  const other = createWorld(channel, handler).client();
   const client = createWorld(channel, handler, { maxDurationMs: 700 }).client();
   const tab = openTab(client, 'rotated');
   ends.push(tab.close);
   await expect.poll(() => tab.session.getSnapshot().connection).toBe('connected');
   const shown = new Set<string>();
   ends.push(tab.session.subscribe(() => void shown.add(tab.session.getSnapshot().connection)));
-  // Written by a server that may take its time.
-  const other = createWorld(channel, handler).client();
   const body = sendBody('rotated', 'count to 200 at 50/s');
   await (await other.fetch('/api/chat', { method: 'POST', body })).text();
   await expect.poll(() => textOf(tab.chat.messages.at(-1)), { timeout: 20_000 }).toBe(count(200));

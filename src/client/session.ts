@@ -26,7 +26,10 @@ export type { StopReceipt } from '../protocol/stop-receipt.ts';
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. */
   readonly id: string;
-  /** Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again. Default: up to 0.5, 1, 2, … 10 s, at random. */
+  /**
+   * Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again. Default: up to 0.5, 1, 2, … 10 s, at
+   * random.
+   */
   readonly retryDelay?: (attempt: number) => number;
   /**
    * How long a tool call that waits for a client is left to the tab that started it before another tab with an
