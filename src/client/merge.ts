@@ -31,12 +31,19 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
     if (!logged) return [];
     return [mine && equal(mine, logged) ? mine : logged];
   });
-  // An answer that came without the session, because its store was down, stands behind what it answers.
+  // An answer that came without the session, because its store was down, stands behind what it answers. What a run
+  // of the session has written is in the log, or gone.
   let pending = false;
-  const sent = shown.filter(({ id }) => !placed.has(id) && (pending ||= isPending(id)));
+  const sent = shown.filter(
+    ({ id }) => !placed.has(id) && (pending ||= isPending(id)) && !isWrittenByRun(state, id),
+  );
   const next = [...merged, ...sent];
   const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
   return same ? undefined : next;
+}
+
+function isWrittenByRun({ active, ended }: SessionState, messageId: string): boolean {
+  return [...active, ...ended.values()].some((run) => run.messageId === messageId);
 }
 
 /** Equal as JSON, which is how the log holds it. An equal message keeps its identity, so nothing re-renders. */

@@ -239,3 +239,15 @@ it('G3: a handler that does not heed its signal is not waited for', async () => 
   await expect.poll(() => tab.chat.messages.at(-1)?.parts).toMatchObject([{ text: 'deaf', state: 'done' }]);
   tab.close();
 });
+
+it('a stop whose answer breaks off fails as one that got none', async () => {
+  const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
+  const client = world.client();
+  const tab = openTab(client, 'broken');
+  const sent = tab.chat.sendMessage({ text: 'count to 1000' });
+  await expect.poll(() => textOf(tab.chat.messages.at(-1))).toContain('2');
+  client.limit = (method) => (method === 'DELETE' ? 5 : undefined);
+  await expect(tab.session.stop()).rejects.toMatchObject({ name: 'DurableChatError', code: 'network' });
+  await sent;
+  tab.close();
+});

@@ -43,7 +43,8 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
     const begin = performance.now();
     for (const { atMs, what } of events) {
       const wait = begin + atMs - performance.now();
-      if (wait > 0) await sleep(wait);
+      // A chat prepares a message for a moment before it sends it: a stop then is a stop of the sending.
+      await sleep(Math.max(1, wait));
       if (what.type === 'action') conversations[what.session]!.perform(what.action);
       else {
         faults++;
