@@ -29,6 +29,7 @@ const stateOf = (...frames: LogFrame[]): SessionState =>
 function merge(state: SessionState, shown: readonly UIMessage[]): string[] {
   const merged = mergeMessages({
     state,
+    isNew: false,
     shown,
     mirrored: new Map(),
     isWriting: () => false,
