@@ -121,6 +121,20 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect((await agreed()).map(textOf)).toEqual(['count to 30 at 100/s', numbers(30)]);
   });
 
+  it('queue: a tab that joins late never shows the running answer behind the message that waits', async () => {
+    setUp();
+    const first = await busy('count to 60 at 100/s');
+    void first.chat.sendMessage({ text: 'count to 3' });
+    await expect.poll(() => first.session.getSnapshot().runs.length).toBe(2);
+    const late = tab();
+    const shown = new Set<string>();
+    const look = setInterval(() => void shown.add(late.chat.messages.map(({ role }) => role).join(' ')), 1);
+    await agreed();
+    clearInterval(look);
+    expect([...shown].filter((roles) => roles.startsWith('user user assistant'))).toEqual([]);
+    expect(shown).toContain('user assistant user');
+  });
+
   it('interrupt: the answer stops, its beginning is kept, and the new send is answered', async () => {
     setUp({ whenBusy: 'interrupt' });
     const first = await busy('count to 1000 at 100/s');

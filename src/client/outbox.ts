@@ -59,10 +59,11 @@ export class Outbox {
 
   /**
    * Resolves or rejects as `attempt` does, which is called again for as long as the network fails. Rejects with an
-   * `AbortError` when that is given up. Where the route is not known to be durable there is one attempt.
+   * `AbortError` when that is given up. Where the route is not known to be durable there is one attempt. What is no
+   * send is not kept over a reload.
    */
-  async deliver<T>(outgoing: OutgoingSend, attempt: () => Promise<T>): Promise<T> {
-    const kept = keptOf(outgoing);
+  async deliver<T>(outgoing: OutgoingSend | undefined, attempt: () => Promise<T>): Promise<T> {
+    const kept = outgoing && keptOf(outgoing);
     const isLeft = kept !== undefined && this.#left.has(nameOf(kept));
     if (!isLeft && !this.#options.session.getSnapshot().state) return attempt();
     const earlier = [...this.#sends];
@@ -200,9 +201,13 @@ function nameOf({ key, message }: Kept): string {
   return key ?? message.id;
 }
 
-/** By the words of the browsers and Node, as the SDK itself tells: nothing was answered. */
+/** Nothing was answered: by our own word, or by those of the browsers and Node, as the SDK itself tells. */
 function isNetworkFailure(error: unknown): boolean {
-  return error instanceof TypeError && /fetch|network|load failed/i.test(error.message);
+  if (!(error instanceof Error)) return false;
+  return (
+    ('code' in error && error.code === 'network') ||
+    (error instanceof TypeError && /fetch|network|load failed/i.test(error.message))
+  );
 }
 
 /** Rejects when `signal` aborts, whether or not anybody waits for that. */

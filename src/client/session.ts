@@ -196,14 +196,18 @@ export class DurableSession {
    * first or the call waits no more, and with `not_found` when there is no such call.
    */
   async answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
-    const { id, holder } = this;
+    const { id, holder, outbox } = this;
     const body = {
       id,
       trigger: 'tool-outcome',
+      // Posted again, it is the same answer.
+      answer: generateId(),
       ...answer,
       ...(this.held.has(answer.toolCallId) && { holder }),
     };
-    return ((await this.requests.post(body)) as { message?: UIMessage }).message; // our own server's
+    const attempt = () => this.requests.post(body);
+    const answered = await (outbox ? outbox.deliver(undefined, attempt) : attempt());
+    return (answered as { message?: UIMessage }).message; // our own server's
   }
 
   /** A run's chunks; made on first mention. */

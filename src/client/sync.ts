@@ -42,10 +42,12 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
     const run = following.next(runs);
-    // A resume begins with nothing, one at a time, and wipes an error that the chat has just reported.
-    const base = run && (state.byId.get(run.messageId) as M | undefined); // the app's own message type
-    if (run && (base || following.isResuming || chat.status === 'error')) void mirror(run, base);
-    else if (run) void chat.resumeStream();
+    if (!run) return;
+    // A resume begins with nothing, writes at the end, one at a time, and wipes an error that was just reported.
+    const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
+    const isLast = state.order.at(-1) === run.messageId;
+    if (base || !isLast || following.isResuming || chat.status === 'error') void mirror(run, base);
+    else void chat.resumeStream();
   }
 
   /** A message that the chat is writing has to be told by the chat itself that somebody answered a call of it. */

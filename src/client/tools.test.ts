@@ -4,7 +4,7 @@ import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, ty
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
-import { waitingCalls } from '../protocol/waiting-calls.ts';
+import { waitingCalls, type WaitingCall } from '../protocol/waiting-calls.ts';
 import { useStores } from '../testing/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../testing/tab.fixture.ts';
 import { createWorld, type Client, type World } from '../testing/world.fixture.ts';
@@ -333,6 +333,32 @@ describe.each(stores)('tools on %s', (name, open) => {
     await expect.poll(() => executed, { timeout: 10_000 }).toEqual(['before', 'after']);
     expect(textOf((await agreed())[1])).toBe('said:["here"]');
   });
+
+  it.each(['request', 'reply'] as const)(
+    'an answer whose %s is lost is given again, and counts once',
+    async (lost) => {
+      setUp();
+      const origin = tab(() => {});
+      await joined(origin);
+      await origin.chat.sendMessage({ text: 'location' });
+      await agreed();
+      const [{ toolCallId }] = waitingCalls(origin.session.getSnapshot().state!) as [WaitingCall];
+      const { client } = origin;
+      let failures = 0;
+      const network = lost === 'request' ? 'refuse' : 'lose';
+      if (network === 'refuse') client.refuse = true;
+      client.lose = (method) => method === 'POST' && network === 'lose' && ++failures <= 2;
+      const answered = origin.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+      await expect
+        .poll(() => client.requests.filter(({ method }) => method === 'POST').length)
+        .toBeGreaterThan(3);
+      client.refuse = false;
+      await answered;
+      expect(textOf((await agreed())[1])).toBe('said:["here"]');
+      expect(model.calls.length).toBe(2);
+      expect(errors).toEqual([]);
+    },
+  );
 
   it('an answer whose tab is gone before it could go on is continued by another, once', async () => {
     setUp();

@@ -3,8 +3,8 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { ToolOutcomeFrame } from '../protocol/frames.ts';
-import { applyFrame } from '../protocol/session-state.ts';
+import type { LogEntry, ToolOutcomeFrame } from '../protocol/frames.ts';
+import { applyFrame, emptySession } from '../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../protocol/tool-outcome.ts';
 import { holds } from './claim.ts';
 import type { Hub } from './hub.ts';
@@ -15,6 +15,8 @@ export interface ToolAnswer {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
+  /** Names the answer: given again, it is the same one. Default: a new one. */
+  readonly answer?: string;
   /** The client that answers for a tool it executes; refused once another one has taken the call over. */
   readonly holder?: string;
   readonly by?: string;
@@ -29,10 +31,14 @@ const answerWithinMs = 10_000;
 export async function answerTool(
   channel: Channel,
   hub: Hub,
-  { messageId, toolCallId, outcome, holder, by }: ToolAnswer,
+  { messageId, toolCallId, outcome, answer = newId(), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
   await hub.refresh();
   await findCall(hub, messageId, toolCallId);
+  // A call is approved once, and has an output once.
+  const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
+  const key = `${messageId} ${toolCallId} ${kind}`;
+  if (hub.log.hasKey(key)) return whatCame(hub.log.entries);
   const known = hub.state.byId.get(messageId);
   if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw isOver();
@@ -42,31 +48,30 @@ export async function answerTool(
     messageId,
     toolCallId,
     outcome,
-    answer: newId(),
+    answer,
     ...(by !== undefined && { by }),
   };
   const ms = answerWithinMs;
   if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
   }
-  // A call is approved once, and has an output once.
-  const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
-  const key = `${messageId} ${toolCallId} ${kind}`;
-  if (hub.log.hasKey(key)) throw isOver();
-  let { state } = hub;
+  const { log } = hub;
   const entries = await retry(() =>
-    channel.append(hub.session, { key, frames: [frame] }, { after: hub.log.lastId }),
+    channel.append(hub.session, { key, frames: [frame] }, { after: log.lastId }),
   );
-  for (const entry of entries) {
-    state = entry.frames.reduce(applyFrame, state);
-    if (entry.key !== key) continue;
-    const [first] = entry.frames;
-    if (first?.type === 'tool-outcome' && first.answer === frame.answer) {
-      return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
-    }
-    break;
+  return whatCame([...log.entries, ...entries]);
+
+  /** The message with this answer, once the log has it; throws when another one was first. */
+  function whatCame(read: readonly LogEntry[]): UIMessage | undefined {
+    const index = read.findIndex((entry) => entry.key === key);
+    const [first] = read[index]?.frames ?? [];
+    if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
+    const state = read
+      .slice(0, index + 1)
+      .flatMap(({ frames }) => frames)
+      .reduce(applyFrame, emptySession);
+    return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
   }
-  throw isOver();
 }
 
 function isOver(): DurableChatError {

@@ -1,6 +1,7 @@
 // A session as server-sent events: the answer to GET.
 
 import { comeBack, encodeEvent, keepAlive } from '../protocol/sse.ts';
+import { marginBefore } from './deadline.ts';
 import { eventStreamHeaders } from './http.ts';
 import type { Opened } from './keeper.ts';
 import { openViewer, type Viewer } from './viewer.ts';
@@ -20,17 +21,19 @@ export async function subscribe(
   const lease = hubs.view(session);
   try {
     const viewer = await openViewer(lease.hub, after, keeper.seedHub);
-    const endsAfterMs = deadline === undefined ? Infinity : rotationMs(deadline - Date.now());
-    return new Response(toEventStream(viewer, lease.release, endsAfterMs), { headers: eventStreamHeaders });
+    return new Response(toEventStream(viewer, lease.release, rotationMs(deadline)), {
+      headers: eventStreamHeaders,
+    });
   } catch (error) {
     lease.release();
     throw error;
   }
 }
 
-/** With time to spare for what came before, and not at the same moment for all viewers. */
-function rotationMs(left: number): number {
-  return left * (0.8 + 0.1 * Math.random());
+/** With time to spare, and not at the same moment for all viewers. */
+function rotationMs(deadline = Infinity): number {
+  const left = deadline - Date.now();
+  return Math.max(0, left - marginBefore(left)) * (1 - Math.random() / 10);
 }
 
 /** A timer's longest time; what is longer is for ever. */

@@ -55,6 +55,7 @@ const answerBody = z.object({
       reason: z.string().optional(),
     }),
   ]),
+  answer: id.optional(),
   holder: id.optional(),
 });
 
@@ -73,6 +74,7 @@ export interface AnswerBody {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
+  readonly answer?: string;
   readonly holder?: string;
 }
 
