@@ -13,8 +13,10 @@ export class Following {
   /** Those of them that the chat is still reading. */
   readonly #reading = new Set<string>();
   readonly #pending = new Set<string>();
-  /** Own runs that the session's frames have not told of yet, with the message that each came with. */
-  readonly #ahead = new Map<string, string | undefined>();
+  /** Own runs that the session's frames have not told of yet. */
+  readonly #ahead = new Set<string>();
+  /** The messages that own runs came with, until the session's frames tell of the run, however late. */
+  readonly #sent = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
 
   /** Calls back when the chat has taken a stream's last chunk, until the result is called. */
@@ -26,7 +28,8 @@ export class Following {
   follow(run: string, as: 'own' | 'other', sent?: string): void {
     if (as === 'own') {
       this.#own.add(run);
-      this.#ahead.set(run, sent);
+      this.#ahead.add(run);
+      if (sent !== undefined) this.#sent.set(run, sent);
     }
     this.#followed.add(run);
     this.#reading.add(run);
@@ -47,11 +50,13 @@ export class Following {
 
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
   isAhead(state: SessionState): boolean {
-    for (const [run, sent] of this.#ahead) {
-      if (!state.ended.has(run) && !isActive(state, run)) continue;
-      this.#ahead.delete(run);
+    const isTold = (run: string) => state.ended.has(run) || isActive(state, run);
+    for (const run of this.#ahead) if (isTold(run)) this.#ahead.delete(run);
+    for (const [run, sent] of this.#sent) {
+      if (!isTold(run)) continue;
+      this.#sent.delete(run);
       // The log has had its message, even if that is gone again.
-      if (sent !== undefined) this.settle([sent]);
+      this.settle([sent]);
     }
     return this.#ahead.size > 0;
   }
