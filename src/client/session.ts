@@ -100,6 +100,8 @@ export class DurableSession {
       });
     };
     this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
+    // In a page it will be needed: it loads while that is being built.
+    if (typeof document !== 'undefined') void this.#load();
   }
 
   /** The same object until something changes. */

@@ -32,8 +32,6 @@ export interface ActiveRun {
   readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
   /** Known to the viewers of the server that produces it, and to them once the store began to fail it. */
   readonly durability?: Durability;
-  /** The app does not want to be told of its end. */
-  readonly saved?: true;
 }
 
 export type RunStatus = 'queued' | 'running' | 'stopping';
@@ -79,8 +77,6 @@ export interface EndedRun {
   readonly missed?: string;
   /** The send that became this run and never becomes another. */
   readonly sendKey?: string;
-  /** The app has been told of its end. */
-  readonly saved?: true;
 }
 
 export interface SessionState {
@@ -140,12 +136,10 @@ export function isItsTurn(state: SessionState, run: string): boolean {
 }
 
 export function runsOf(state: SessionState): SessionRun[] {
-  return state.active.map(
-    ({ send: _send, parallel: _parallel, steer: _steer, saved: _saved, stop, ...run }) => ({
-      ...run,
-      status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
-    }),
-  );
+  return state.active.map(({ send: _send, parallel: _parallel, steer: _steer, stop, ...run }) => ({
+    ...run,
+    status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
+  }));
 }
 
 export function applyFrame(state: SessionState, frame: Frame): SessionState {
@@ -183,25 +177,18 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     }
     case 'run-end':
       return endRun(state, frame);
-    case 'run-saved':
-      return saveRun(state, frame.run);
     case 'snapshot':
       return fromSnapshot(frame);
     case 'tool-outcome':
       return answerTool(state, frame);
     case 'chunks':
+    case 'run-saved':
     case 'reset':
       return state;
     default:
       frame satisfies never;
       return state;
   }
-}
-
-function saveRun(state: SessionState, id: string): SessionState {
-  const end = state.ended.get(id);
-  if (!end) return changeRun(state, id, { saved: true });
-  return { ...state, ended: new Map(state.ended).set(id, { ...end, saved: true }) };
 }
 
 /** A run that has the field `unless` already stays as it is. */
@@ -252,7 +239,6 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
     ended: new Map(state.ended).set(frame.run, {
       ...end,
       messageId,
-      ...(run.saved && { saved: true }),
       ...(run.missed && { missed: run.missed }),
       ...(run.send?.once && !isFailedStart(end.reason, end.chunks) && { sendKey: run.send.key }),
     }),

@@ -2,8 +2,8 @@
 // is told to it at least once.
 
 import type { Channel } from '../channel/channel.ts';
-import type { LogFrame } from '../protocol/frames.ts';
-import { messagesOf, type EndedRun } from '../protocol/session-state.ts';
+import type { LogEntry, LogFrame } from '../protocol/frames.ts';
+import { messagesOf } from '../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { Log } from './log.ts';
@@ -31,6 +31,11 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onRunEnd
   readonly hubs: Hubs;
 }
 
+/** The entry that says of a run that the app has been told of its end, or is not to be. */
+export function savedMark(run: string): Pick<LogEntry, 'key' | 'frames'> {
+  return { key: `${run} saved`, frames: [{ type: 'run-saved', run }] };
+}
+
 export function createKeeper(options: KeeperOptions): Keeper {
   const { channel, hubs, loadMessages, onRunEnd, onError } = options;
   /** Many viewers may find the same log empty at once. */
@@ -48,15 +53,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     for (const added of await retry(() => channel.append(session, entry, { after: '' }))) log.add(added);
   }
 
-  function isUntold(end: EndedRun | undefined): end is EndedRun {
-    return end !== undefined && !end.withdrawn && !end.saved;
-  }
-
   async function tellOf(hub: Hub, run: string): Promise<void> {
     const { session, state } = hub;
     const end = state.ended.get(run);
     const name = `${run} ${session}`;
-    if (!onRunEnd || !isUntold(end) || telling.has(name)) return;
+    const mark = savedMark(run);
+    if (!onRunEnd || !end || end.withdrawn || hub.log.hasKey(mark.key) || telling.has(name)) return;
     telling.add(name);
     try {
       await onRunEnd({
@@ -68,8 +70,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         messages: messagesOf(state),
       });
       // A release, so that it does not bring back a session that was deleted meanwhile.
-      const entry = { key: `${run} saved`, frames: [{ type: 'run-saved', run } as const] };
-      await retry(() => channel.append(session, entry, { lease: { type: 'release', run } }));
+      await retry(() => channel.append(session, mark, { lease: { type: 'release', run } }));
       await hub.refresh();
     } catch (error) {
       onError(error, { sessionId: session, run });

@@ -10,7 +10,7 @@ import { endRun, reap } from './end.ts';
 import { answerTool, type ToolAnswer } from './answer.ts';
 import { claimTool, type ToolClaim } from './claim.ts';
 import type { Hub } from './hub.ts';
-import type { Opened } from './keeper.ts';
+import { savedMark, type Opened } from './keeper.ts';
 import { retry } from './retry.ts';
 import { openViewer, type ViewerFrame } from './viewer.ts';
 
@@ -143,8 +143,7 @@ export function createSession(
         const runs = hub.state.active.map(({ run }) => run);
         for (const run of runs) {
           // What is deleted is not to be kept by the app.
-          const entry = { key: `${run} saved`, frames: [{ type: 'run-saved', run } as const] };
-          await retry(() => channel.append(id, entry, { lease: { type: 'stop', run } }));
+          await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
         }
         await requestStop(channel, id, runs, {});
         const isOver = (run: string) => !isActive(hub.state, run);

@@ -118,16 +118,14 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     type: 'snapshot',
     messages: messagesOf(state),
     runs: await Promise.all(
-      runs.map(async ({ send: _send, saved: _saved, ...run }) => ({
+      runs.map(async ({ send: _send, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
         ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
-    ended: [...state.ended]
-      .slice(-endedKept)
-      .map(([run, { sendKey: _key, saved: _saved, ...end }]) => ({ run, ...end })),
+    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _key, ...end }]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };
