@@ -21,12 +21,14 @@ test('what is sent without a network waits in sight, and goes out in order when 
   for (const text of sent) await tab.send(text);
   await expect.poll(() => tab.messages()).toEqual([...turn, ...sent.map(you)]);
   expect(await tab.status()).toBe('submitted');
+  await expect(tab.page.getByText('Goes out when the network is back')).toHaveCount(3);
   await tab.page.context().setOffline(false);
   await tab.expectConnection('Connected');
   await expectConversation(
     [tab, other],
     [...turn, ...[6, 7, 8].flatMap((n) => [you(`count to ${n}`), assistant(count(n))])],
   );
+  await expect(tab.page.getByText('Goes out when the network is back')).toHaveCount(0);
 });
 
 test('a reload between a send and its answer loses nothing, and sends once', async ({

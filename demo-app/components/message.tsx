@@ -21,7 +21,7 @@ const ENDINGS: Record<Ending, string> = {
 };
 
 export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
-  const { message, standing, run, ending, last } = props;
+  const { message, standing, run, ending, last, unsaved } = props;
   const { edit } = useActions();
   const [editing, setEditing] = useState(false);
   const article = useRef<HTMLElement>(null);
@@ -67,8 +67,10 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
       )}
       <Sources parts={message.parts} />
       {live && (standing === 'stopping' || !showsLife(end)) && <Waiting stopping={standing === 'stopping'} />}
+      {live && unsaved && <p className={styles.note}>Not saved yet: the store does not answer</p>}
+      {standing === 'unsent' && <p className={styles.note}>Goes out when the network is back</p>}
       {ending !== undefined && <p className={styles.note}>{ENDINGS[ending]}</p>}
-      {!live && !editing && (
+      {!live && !editing && standing !== 'unsent' && (
         <MessageTools
           message={message}
           run={run}

@@ -1,8 +1,11 @@
 // What the conversation shows, from the messages and the runs behind them: a pure function of the hook's state.
 import type { DemoChat, DemoMessage, SessionRun } from './chat';
 
-/** Where a message stands: at rest, being written, written for the last moment, or waiting for its turn. */
-export type Standing = 'idle' | 'writing' | 'stopping' | 'queued';
+/**
+ * Where a message stands: at rest, being written, written for the last moment, waiting for its turn, or waiting for
+ * the network.
+ */
+export type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent';
 
 /** How an answer ended, where that is worth a word. The page knows it of the answers that it saw end. */
 export type Ending = 'stopped' | 'replaced' | 'interrupted' | 'missed';
@@ -14,6 +17,8 @@ export interface MessageItem {
   /** The run to withdraw, of a message that waits. */
   run: string | undefined;
   ending: Ending | undefined;
+  /** It is being written, and the store does not take it for the moment. */
+  unsaved: boolean;
   /** Nothing follows: what the message asks of the reader can be answered. */
   last: boolean;
 }
@@ -27,7 +32,7 @@ export interface PendingItem {
 
 export type Item = MessageItem | PendingItem;
 
-type View = Pick<DemoChat, 'messages' | 'runs' | 'status' | 'session'>;
+type View = Pick<DemoChat, 'messages' | 'runs' | 'status' | 'connection' | 'session'>;
 
 export function isRunning({ status, runs }: Pick<View, 'status' | 'runs'>): boolean {
   return status === 'submitted' || status === 'streaming' || runs.some((run) => run.status === 'running');
@@ -39,6 +44,7 @@ export function itemsOf(view: View): Item[] {
   const active = runs.filter(({ status }) => status !== 'queued');
   const queued = new Map(runs.flatMap((run) => (run.status === 'queued' ? [[run.sent, run.run]] : [])));
   const writing = new Map(active.map((run) => [run.messageId, standingOf(run)]));
+  const unsaved = new Set(active.flatMap((run) => (run.durability === 'degraded' ? run.messageId : [])));
   const endings = endingsOf(view);
   const end = messages.at(-1);
   // The page's own request is a moment ahead of what the session tells about it.
@@ -47,9 +53,11 @@ export function itemsOf(view: View): Item[] {
 
   const items = messages.map((message): Item => {
     const run = queued.get(message.id);
-    const standing = run === undefined ? (writing.get(message.id) ?? 'idle') : 'queued';
+    const rest = isUnsent(view, message) ? 'unsent' : 'idle';
+    const standing = run === undefined ? (writing.get(message.id) ?? rest) : 'queued';
     const ending = standing === 'idle' ? endings.get(message.id) : undefined;
-    return { type: 'message', message, standing, run, ending, last: message === end };
+    const last = message === end;
+    return { type: 'message', message, standing, run, ending, last, unsaved: unsaved.has(message.id) };
   });
   for (const run of active) {
     if (messages.some(({ id }) => id === run.messageId)) continue;
@@ -58,8 +66,16 @@ export function itemsOf(view: View): Item[] {
     const place = asked >= 0 ? asked + 1 : waits >= 0 ? waits : items.length;
     items.splice(place, 0, { type: 'pending', key: run.messageId, standing: standingOf(run) });
   }
-  if (ahead && end?.role !== 'assistant') items.push({ type: 'pending', key: 'ahead', standing: 'writing' });
+  if (ahead && end?.role !== 'assistant' && items.at(-1)?.standing !== 'unsent') {
+    items.push({ type: 'pending', key: 'ahead', standing: 'writing' });
+  }
   return items;
+}
+
+/** Sent while there is no connection, and not in the session yet. */
+function isUnsent({ status, connection, session }: View, { id, role }: DemoMessage): boolean {
+  if (role !== 'user' || status !== 'submitted' || connection === 'connected') return false;
+  return session.getSnapshot().state?.order.includes(id) === false;
 }
 
 function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
