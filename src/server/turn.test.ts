@@ -100,6 +100,19 @@ describe('planTurn', () => {
     expect(after(known, plan)[2]).toEqual(user('u2'));
   });
 
+  it('a regeneration never continues a message, whatever its client has as the last one', () => {
+    const regenerate = (state: SessionState, messageId: string) =>
+      planTurn(state, body([user('u1'), answer('a1')], { trigger: 'regenerate-message', messageId }), 'new');
+    // Two answers at once can stand in another order in a tab that writes one of them.
+    const both = session(user('u1'), answer('a1'), answer('a2'));
+    expect(after(both, regenerate(both, 'a2'))).toEqual([user('u1'), answer('a1')]);
+    const written = apply([start('run', 'a2')], session(user('u1'), answer('a1')));
+    expect(regenerate(written, 'a2')).toMatchObject({ messageId: 'new', displaced: ['run'] });
+    expect(sendOf(body([answer('a1')], { trigger: 'regenerate-message' }), 'name').key).toBe('named name');
+    const forged = body([user('u1'), answer('forged')], { trigger: 'regenerate-message' });
+    expect(refusal(() => planTurn(session(user('u1')), forged, 'new'))).toBe('conflict');
+  });
+
   it('a regeneration of an answer that is still written displaces its run', () => {
     const running = apply([put(user('u3')), start('r3', 'b3')], known);
     const plan = planTurn(running, body([user('u3')], { trigger: 'regenerate-message' }), 'new');

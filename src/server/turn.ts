@@ -31,7 +31,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
   const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
 
-  if (last.role === 'assistant') return planContinuation(state, seed, last);
+  if (continues(body, last)) return planContinuation(state, seed, last);
   checkPlace(state, body, last);
   const write: LogFrame = { type: 'message', message: last };
 
@@ -56,6 +56,11 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   };
 }
 
+/** An assistant's message at the end is continued, unless another answer is asked for. */
+function continues({ trigger }: SendBody, last: UIMessage): boolean {
+  return last.role === 'assistant' && trigger === 'submit-message';
+}
+
 /**
  * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
  * that never got through: one that follows what the log ends with.
@@ -63,7 +68,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
 function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void {
   const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
   if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
-  if (body.messages.at(-2)?.id !== state.order.at(-1)) {
+  if (last.role === 'assistant' || body.messages.at(-2)?.id !== state.order.at(-1)) {
     throw new DurableChatError('conflict', 'The message is not in this session any more.');
   }
 }
@@ -87,8 +92,10 @@ function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessa
 
 /** The first message that a regeneration removes, if there is one. */
 function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
-  const named = body.messageId === undefined ? undefined : state.byId.get(body.messageId);
-  if (named?.role === 'assistant') return named.id;
+  const { messageId } = body;
+  const isKnown = messageId !== undefined && state.order.includes(messageId);
+  // One that is still being written has its place already.
+  if (isKnown && state.byId.get(messageId)?.role !== 'user') return messageId;
   const index = state.order.indexOf(last.id);
   return index === -1 ? undefined : state.order[index + 1];
 }
@@ -131,7 +138,7 @@ export interface SendKey {
  */
 export function sendOf(body: SendBody, named: string | null): SendKey {
   const last = body.messages.at(-1)!; // validated as not empty
-  if (last.role === 'assistant') {
+  if (continues(body, last)) {
     // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
     return { key: `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`, once: false };
   }

@@ -150,7 +150,10 @@ export class Conversation {
     const viewer = this.#viewers[0]!;
     const text = 'at last, count to 3 at 1000/s';
     this.#send(viewer, text);
-    const answered = () => this.#shownBy(viewer).slice(-2).map(textOf).join() === `${text},1 2 3`;
+    const answered = () => {
+      const texts = this.#shownBy(viewer).map(textOf);
+      return texts[texts.indexOf(text) + 1] === '1 2 3';
+    };
     if (!(await within(withinMs, async () => answered() && !isBusy(viewer.tab)))) {
       this.violations.push(`the next turn got no answer: ${viewer.tab.chat.error?.message ?? 'no error'}`);
     }
