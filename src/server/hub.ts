@@ -9,12 +9,7 @@ import type { Durability } from '../protocol/frames.ts';
 import { isActive, type SessionState } from '../protocol/session-state.ts';
 import { Log } from './log.ts';
 import { retry } from './retry.ts';
-
-interface RunBuffer {
-  chunks: UIMessageChunk[];
-  /** No wake-up of a closed run is believed any more. */
-  closed: boolean;
-}
+import { RunBuffers } from './run-buffers.ts';
 
 export interface Patience {
   readonly signal?: AbortSignal | undefined;
@@ -43,7 +38,7 @@ export class Hub {
 
   readonly #channel: Channel;
   readonly #onSuspect: (run: string) => void;
-  readonly #runs = new Map<string, RunBuffer>();
+  readonly #runs = new RunBuffers();
   /** Whether anybody here wants chunks; a producer alone only wants the log. */
   #watched: Promise<void> | undefined;
   readonly #listeners = new Set<() => void>();
@@ -54,7 +49,6 @@ export class Hub {
   #silenceMs = 0;
   #closed = false;
   #readAt = 0;
-  readonly #releases = new Set<ReturnType<typeof setTimeout>>();
   readonly #degraded = new Set<string>();
   #failedAt = -Infinity;
 
@@ -118,19 +112,18 @@ export class Hub {
 
   /** A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. */
   async chunksOf(run: string, from: number): Promise<readonly UIMessageChunk[]> {
-    const buffer = this.#runs.get(run);
-    if (buffer) return buffer.chunks.slice(from);
+    if (this.#runs.has(run)) return this.#runs.chunksOf(run).slice(from);
     return (await this.#channel.readRun(this.session, run, from)).chunks;
   }
 
   /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
   knownChunksOf(run: string): readonly UIMessageChunk[] {
-    return this.#runs.get(run)?.chunks ?? [];
+    return this.#runs.chunksOf(run);
   }
 
   /** How many chunks of a run are here. */
   countOf(run: string): number {
-    return this.knownChunksOf(run).length;
+    return this.#runs.countOf(run);
   }
 
   /** Reads what the store has; resolves when it has been taken in. */
@@ -160,7 +153,7 @@ export class Hub {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#silence);
-    for (const timer of this.#releases) clearTimeout(timer);
+    this.#runs.clear();
     this.#subscription?.close();
     this.#listeners.clear();
   }
@@ -192,7 +185,7 @@ export class Hub {
     this.#listenForSilence();
     if ('run' in wake && this.state.ended.has(wake.run)) return;
     // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
-    if (wake.type === 'closed') this.#bufferOf(wake.run).closed = true;
+    if (wake.type === 'closed') this.#runs.fence(wake.run);
     void this.#serially(() => this.#take(wake)).catch(() => {
       // The store did not answer; the next hint or the next silence reads again.
     });
@@ -212,12 +205,10 @@ export class Hub {
       case 'chunks': {
         if (!this.#watched) return;
         if (!isActive(this.state, wake.run)) await this.#readLog();
-        const buffer = this.#bufferOf(wake.run);
-        const known = buffer.chunks.length;
-        if (buffer.closed || wake.from + wake.chunks.length <= known) return;
-        if (wake.from > known) return this.#readRun(wake.run);
-        buffer.chunks.push(...wake.chunks.slice(known - wake.from));
-        return this.#changed();
+        const how = this.#runs.accept(wake.run, wake.from, wake.chunks);
+        if (how === 'gap') return this.#readRun(wake.run);
+        if (how === 'taken') this.#changed();
+        return;
       }
       default:
         wake satisfies never;
@@ -243,7 +234,7 @@ export class Hub {
       this.log.add(entry);
       for (const { run } of ends) {
         this.#degraded.delete(run);
-        if (this.#runs.has(run)) this.#release(run);
+        this.#runs.release(run);
       }
     }
     this.#changed();
@@ -254,27 +245,8 @@ export class Hub {
   }
 
   async #readRun(run: string): Promise<void> {
-    const buffer = this.#bufferOf(run);
-    const { chunks, closure } = await this.#channel.readRun(this.session, run, buffer.chunks.length);
-    buffer.chunks.push(...chunks);
-    buffer.closed ||= closure !== undefined;
+    this.#runs.append(run, await this.#channel.readRun(this.session, run, this.countOf(run)));
     this.#changed();
-  }
-
-  #bufferOf(run: string): RunBuffer {
-    let buffer = this.#runs.get(run);
-    if (!buffer) this.#runs.set(run, (buffer = { chunks: [], closed: false }));
-    return buffer;
-  }
-
-  /** Those who follow have it in a moment; whoever comes later reads it from the store. */
-  #release(run: string): void {
-    const timer = setTimeout(() => {
-      this.#runs.delete(run);
-      this.#releases.delete(timer);
-    }, 30_000);
-    this.#releases.add(timer);
-    if (typeof timer === 'object') timer.unref?.();
   }
 
   #changed(): void {
