@@ -7,8 +7,11 @@ const config: ViteUserConfig = defineConfig({
     // The Redis client reports every subscription that a test server cuts by closing.
     onConsoleLog: (log) => !log.startsWith('Stream reading error'),
     reporters: ['default', ['json', { outputFile: 'e2e/.results/vitest.json' }]],
-    // Concurrent tests wait for a store more than they work.
+    // Tests wait for stores and timers more than they work: several at once, whatever the machine has.
     maxConcurrency: 14,
+    maxWorkers: 3,
+    // A condition that holds late on a busy machine holds.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -153,3 +153,28 @@ describe('convergence', () => {
   });
   describeConvergence('upstash', () => upstashChannel({ url: server.url, token: server.token }), 20);
 });
+
+it('G4: a message that somebody removed goes, even from a tab that asks again for its answer', async () => {
+  const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
+  const other = openTab(world.client(), 'asked again');
+  await other.chat.sendMessage({ text: 'count to 1' });
+  await expect.poll(() => other.chat.messages.length).toBe(2);
+  const client = world.client();
+  const tab = openTab(client, 'asked again');
+  await expect.poll(() => tab.chat.messages.length).toBe(2);
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await expect.poll(() => other.chat.messages.length).toBe(4);
+  // Asked from a list that the session has left behind.
+  const asked = tab.chat.messages.slice(0, 3);
+  await other.chat.sendMessage({ text: 'count to 3', messageId: asked[0]!.id });
+  await expect.poll(() => tab.chat.messages.length).toBe(2);
+  tab.chat.messages = asked;
+  await tab.chat.regenerate();
+  await world.settled();
+  expect(tab.chat.error).toMatchObject({ code: 'conflict' });
+  const { messages } = await world.chat.session('asked again').read();
+  expect(messages.map(textOf)).toEqual(['count to 3', '1 2 3']);
+  await expect.poll(() => tab.chat.messages).toEqual(messages);
+  tab.close();
+  other.close();
+});

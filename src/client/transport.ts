@@ -42,9 +42,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const { session } = this;
     const { following } = session;
     const last = options.messages.at(-1);
-    // What the log has already is not pending: if it goes, it is gone.
+    // What the log has, or had when it was to be changed, is not pending: if it goes, it is gone.
     const known = session.getSnapshot().state?.order ?? [];
-    if (last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
+    if (isNew(options) && last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
     const key = nameOf(options);
     const attempt = () => {
       const { sent } = new Post(this.#options, options, session, key);
@@ -155,10 +155,14 @@ function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
   };
 }
 
+/** Whether a send changes nothing that was there before. */
+function isNew<M extends UIMessage>({ trigger, messageId }: SendOptions<M>): boolean {
+  return trigger === 'submit-message' && messageId === undefined;
+}
+
 /** Each regeneration and each edit is a wish of its own: its name tells it from an earlier one. */
-function nameOf<M extends UIMessage>({ headers, trigger, messageId }: SendOptions<M>): string | undefined {
-  const isNew = trigger === 'submit-message' && messageId === undefined;
-  return new Headers(headers).get('idempotency-key') ?? (isNew ? undefined : generateId());
+function nameOf<M extends UIMessage>(options: SendOptions<M>): string | undefined {
+  return new Headers(options.headers).get('idempotency-key') ?? (isNew(options) ? undefined : generateId());
 }
 
 /** The chat hears of a failure before it is compared with its session: an error that it shows is kept. */
