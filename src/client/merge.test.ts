@@ -53,3 +53,7 @@ it('G4: so does one of which its run has kept nothing', () => {
   const displaced = stateOf(start, { type: 'truncate', messageId: 'answer' });
   expect(merge(displaced, [asked, unsent, answer])).toEqual(['asked', 'unsent']);
 });
+
+it('G4: so does a message of the user that stood there', () => {
+  expect(merge(stateOf(), [asked, unsent, message('gone', 'user'), answer])).toEqual(['asked', 'unsent']);
+});

@@ -34,9 +34,10 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
   // An answer that came without the session, because its store was down, stands behind what it answers. What a run
   // of the session has written is in the log, or gone.
   let pending = false;
-  const sent = shown.filter(
-    ({ id }) => !placed.has(id) && (pending ||= isPending(id)) && !isWrittenByRun(state, id),
-  );
+  const sent = shown.filter(({ id, role }) => {
+    if (role === 'user') pending = isPending(id);
+    return pending && !placed.has(id) && !isWrittenByRun(state, id);
+  });
   const next = [...merged, ...sent];
   const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
   return same ? undefined : next;
