@@ -73,8 +73,8 @@ export function itemsOf(view: View): Item[] {
 }
 
 /** Sent while there is no connection, and not in the session yet. */
-function isUnsent({ status, connection, session }: View, { id, role }: DemoMessage): boolean {
-  if (role !== 'user' || status !== 'submitted' || connection === 'connected') return false;
+function isUnsent({ connection, session }: View, { id, role }: DemoMessage): boolean {
+  if (role !== 'user' || connection === 'connected' || session.outbox?.isEmpty !== false) return false;
   return session.getSnapshot().state?.order.includes(id) === false;
 }
 
