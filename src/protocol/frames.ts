@@ -1,7 +1,7 @@
 // The records on a session's wire. README.md beside this file is the specification.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { EndedRun } from './session-state.ts';
+import type { ActiveRun, EndedRun } from './session-state.ts';
 import type { ToolOutcome } from './tool-outcome.ts';
 
 /** Why a run ended. */
@@ -143,26 +143,12 @@ export interface RunSavedFrame {
 }
 
 /** A run inside a snapshot. */
-export interface SnapshotRun {
-  readonly run: string;
-  readonly messageId: string;
-  readonly trigger: Trigger;
-  readonly at: number;
-  readonly by?: string;
+export interface SnapshotRun extends Omit<ActiveRun, 'send'> {
   /**
    * The id that stands before the run's message in the order; null at the very start. Absent when a
    * truncation took the message's place away.
    */
   readonly after?: string | null;
-  readonly sent?: string;
-  readonly parallel?: true;
-  readonly steer?: true;
-  /** Why the running answer did not take its message. */
-  readonly missed?: string;
-  /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
-  /** Present once the store began to fail it. */
-  readonly durability?: Durability;
   /** How many of the run's chunks `chunks` stands for. */
   readonly count: number;
   /** The run so far, compacted: adjacent deltas are merged. */

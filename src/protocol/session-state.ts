@@ -8,6 +8,8 @@ import type {
   InterruptionCause,
   RunEndFrame,
   RunEndReason,
+  RunStartFrame,
+  RunStopFrame,
   SnapshotFrame,
   ToolOutcomeFrame,
   Trigger,
@@ -15,21 +17,11 @@ import type {
 import { withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
-export interface ActiveRun {
-  readonly run: string;
-  readonly messageId: string;
-  readonly trigger: Trigger;
-  readonly at: number;
-  readonly by?: string;
-  readonly send?: { readonly key: string; readonly once: boolean };
-  /** The user message that came with it. */
-  readonly sent?: string;
-  readonly parallel?: true;
-  readonly steer?: true;
+export interface ActiveRun extends Omit<RunStartFrame, 'type'> {
   /** Why the running answer did not take its message. */
   readonly missed?: string;
   /** Present once a stop was accepted. */
-  readonly stop?: { readonly by?: string; readonly interruptedBy?: string; readonly conflict?: true };
+  readonly stop?: Omit<RunStopFrame, 'type' | 'run'>;
   /** Known to the viewers of the server that produces it, and to them once the store began to fail it. */
   readonly durability?: Durability;
 }
