@@ -93,12 +93,13 @@ export interface Channel {
   /**
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
    * own included; else with none. The session is kept for its time to live from then on. An entry that comes
-   * with a `stop` or a `release` belongs to a run: in a log that is gone it is not stored, and nothing renewed.
+   * with a `stop` or a `release`, or with `existing`, belongs to what is there: in a log that is gone it is not
+   * stored, and nothing renewed.
    */
   append(
     session: string,
     entry: { readonly key: string; readonly frames: readonly LogFrame[] },
-    options: { readonly after?: string; readonly lease?: LeaseChange },
+    options: { readonly after?: string; readonly lease?: LeaseChange; readonly existing?: true },
   ): Promise<LogEntry[]>;
 
   /**

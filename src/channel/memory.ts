@@ -125,7 +125,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
         session.leases.delete(lease.run);
         if (lease.key !== undefined) session.claims.delete(lease.key);
       }
-      const begins = lease?.type !== 'stop' && lease?.type !== 'release';
+      const begins = lease?.type !== 'stop' && lease?.type !== 'release' && !options.existing;
       if (begins) keep(id, session);
       if (begins || session.log.length > 0) {
         session.log.push(copy({ id: `${++sequence}-0`, key: entry.key, frames: entry.frames }));

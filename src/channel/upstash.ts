@@ -118,10 +118,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         .map(toLogEntry);
     },
 
-    async append(session, { key, frames }, { after: known, lease }) {
+    async append(session, { key, frames }, { after: known, lease, existing = false }) {
       const keys = keysOf(session);
       // What only ends something does not begin a session anew that is gone.
-      const nomkStream = lease?.type === 'stop' || lease?.type === 'release';
+      const nomkStream = existing || lease?.type === 'stop' || lease?.type === 'release';
       const transaction = redis.multi();
       if (lease) changeLease(transaction, keys, lease);
       transaction

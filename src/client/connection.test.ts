@@ -105,7 +105,8 @@ const table: Record<Type, Record<ConnectionEvent['type'], ConnectionState | type
     stop: idle,
   },
   failed: {
-    start: same,
+    // It was for want of leave: that may be had by now.
+    start: connecting(0),
     opened: same,
     progress: same,
     rotated: same,
@@ -126,6 +127,11 @@ describe('the connection', () => {
       expect(nextConnection(state, event)).toEqual(expected === same ? state : expected);
     });
   }
+
+  it('a route without sessions is not asked again', () => {
+    const none: ConnectionState = { type: 'failed', error: new DurableChatError('not_found', 'No.') };
+    expect(nextConnection(none, { type: 'start' })).toBe(none);
+  });
 
   it('G1: being let in is not progress: attempts that bring nothing count on', () => {
     let state: ConnectionState = connecting(0);

@@ -45,7 +45,10 @@ export function nextConnection(state: ConnectionState, event: ConnectionEvent): 
   const isUp = isTrying || type === 'open';
   switch (event.type) {
     case 'start':
-      return type === 'idle' ? { type: 'connecting', attempt } : state;
+      // Somebody who was refused may have signed in since; a route without sessions has none now either.
+      return type === 'idle' || (type === 'failed' && [401, 403].includes(state.error.status))
+        ? { type: 'connecting', attempt }
+        : state;
     case 'opened':
       if (!isTrying) return state;
       // A server that rotates at once, again and again, is to be waited for.

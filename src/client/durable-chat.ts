@@ -125,14 +125,16 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
         if (looking) void looking.then((off) => off?.());
       };
     },
-    async stop() {
-      if (isPlain || session.getSnapshot().connection === 'closed') {
-        await chat.stop();
-        return { stopped: [], alreadyEnded: [], pending: [] };
-      }
-      const stopped = session.stop();
-      const [receipt] = await Promise.all([stopped, chat.stop()]);
-      return receipt;
+    stop() {
+      const { connection, state } = session.getSnapshot();
+      const isLocal = isPlain || (connection === 'closed' && !state);
+      const stopped = Promise.all([
+        isLocal ? { stopped: [], alreadyEnded: [], pending: [] } : session.stop(),
+        chat.stop(),
+      ]).then(([receipt]) => receipt);
+      // Who awaits nothing, as with `useChat`, is told as of any other error.
+      stopped.catch((error: Error) => latest().onError?.(error));
+      return stopped;
     },
   };
 }

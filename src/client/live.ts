@@ -45,8 +45,13 @@ export function createLive(options: LiveOptions): Live {
       : direct,
     retryDelay,
     onFrame,
-    onConnection: (state) =>
-      onConnection(connectionOf(state), state.type === 'failed' ? state.error : undefined),
+    onConnection(state) {
+      const refused = state.type === 'failed' ? state.error : undefined;
+      // What others write cannot be followed any more; the chat's own answers come with their sends.
+      for (const { run } of refused ? session.getSnapshot().runs : [])
+        if (!session.following.isOwn(run)) session.runLog(run).end(refused);
+      onConnection(connectionOf(state), refused);
+    },
   });
   const outbox =
     kept === false

@@ -40,12 +40,17 @@ export interface OutboxOptions {
   readonly name: () => string;
 }
 
+/** How long a stop waits for the first answer to a send, in milliseconds. */
+const giveUpWithinMs = 10_000;
+
 export class Outbox {
   readonly #options: OutboxOptions;
   /** Sends without an answer, in order. */
   readonly #sends = new Set<Send>();
   /** The names of sends that an earlier page has left. */
   readonly #left = new Set<string>();
+  /** Messages that were refused or given up: once a later one is answered, the log goes on without them. */
+  readonly #refused = new Set<string>();
   #isRestored = false;
 
   constructor(options: OutboxOptions) {
@@ -66,6 +71,7 @@ export class Outbox {
     const kept = outgoing && keptOf(outgoing);
     const isLeft = kept !== undefined && this.#left.has(nameOf(kept));
     if (!isLeft && !this.#options.session.getSnapshot().state) return attempt();
+    const own = outgoing?.messages.at(-1)?.id;
     const earlier = [...this.#sends];
     let answer = () => {};
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -81,7 +87,13 @@ export class Outbox {
       for (let failures = 1; ; failures++) {
         try {
           // The first attempt may have a run to be stopped: its answer is waited for.
-          return await (send.failed ? unlessGivenUp(attempt()) : attempt());
+          const result = await unlessGivenUp(attempt());
+          if (own !== undefined) {
+            this.#refused.delete(own);
+            this.#options.session.following.settle([...this.#refused]);
+            this.#refused.clear();
+          }
+          return result;
         } catch (error) {
           if (!isNetworkFailure(error)) throw error;
         }
@@ -92,6 +104,9 @@ export class Outbox {
         if (wasKept && !this.#has(kept)) send.gaveUp.abort();
         send.gaveUp.signal.throwIfAborted();
       }
+    } catch (error) {
+      if (own !== undefined) this.#refused.add(own);
+      throw error;
     } finally {
       this.#sends.delete(send);
       if (kept) this.#forget(kept);
@@ -102,7 +117,11 @@ export class Outbox {
   /** Ends the sends that wait for the network; false when none did. */
   giveUp(): boolean {
     const sends = [...this.#sends];
-    for (const { gaveUp } of sends) gaveUp.abort();
+    for (const { failed, gaveUp } of sends) {
+      // A first attempt may have a run to be stopped: its answer is waited for, but not for ever.
+      if (failed) gaveUp.abort();
+      else setTimeout(() => gaveUp.abort(), giveUpWithinMs);
+    }
     return sends.some(({ failed }) => failed);
   }
 

@@ -26,8 +26,10 @@ function isOurs(error: unknown): error is DurableChatError {
 }
 
 /** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
-function isFinal({ code, status }: DurableChatError): boolean {
-  return code === 'not_found' || (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
+function isFinal({ code, status }: DurableChatError, wasOpen: boolean): boolean {
+  // A route that has had the session is a route that has sessions.
+  if (code === 'not_found') return !wasOpen;
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
 }
 
 export class Subscription {
@@ -119,7 +121,7 @@ export class Subscription {
     } catch (error) {
       if (isOurs(error)) {
         if (error.code === 'invalid_cursor') this.#cursor = undefined;
-        else if (isFinal(error)) end = { type: 'refused', error };
+        else if (isFinal(error, this.#cursor !== undefined)) end = { type: 'refused', error };
       }
     }
     clearTimeout(silence);

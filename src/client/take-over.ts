@@ -13,7 +13,7 @@ export interface TakeOverOptions<M extends UIMessage> {
   readonly session: DurableSession;
   readonly chat: AbstractChat<M>;
   /** The callbacks as they are now. */
-  readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen'>;
+  readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen' | 'onError'>;
   /** Whether this tab asked, so that the chat itself acts on the message. */
   readonly isOwn: (messageId: string) => boolean;
 }
@@ -35,8 +35,11 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       timers.delete(name);
     }
     for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
-    if (answered && !timers.has(answered)) after(answered, othersAfterMs(), () => void proceed());
+    if (answered && !timers.has(answered))
+      after(answered, othersAfterMs(), () => void proceed().catch(report));
   }
+
+  const report = (error: unknown) => latest().onError?.(error as Error);
 
   function after(name: string, ms: number, act: () => void): void {
     timers.set(name, setTimeout(act, ms));
@@ -57,7 +60,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, Date.now() - since));
       const claimed = await ask({ messageId, toolCallId, ms }).catch(() => false);
       if (!timers.has(toolCallId)) return;
-      after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim());
+      after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));
       if (!claimed || own) return;
       own = true;
       session.held.add(toolCallId);
@@ -66,7 +69,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     }
 
     // What its own tab answers at once needs no claim.
-    after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim());
+    after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
   }
 
   async function ask(claim: object): Promise<boolean> {

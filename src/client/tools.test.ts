@@ -108,6 +108,13 @@ describe.each(stores)('tools on %s', (name, open) => {
     tabs.push(opened);
     return opened;
   };
+  /** The call that waits, once the tab has been told of it. */
+  const waiting = async ({ session }: Tab): Promise<WaitingCall> => {
+    const calls = () => waitingCalls(session.getSnapshot().state!);
+    await expect.poll(calls).toHaveLength(1);
+    return calls()[0]!;
+  };
+  const continued = () => expect.poll(() => model.calls.length).toBe(2);
   const joined = (one: Tab) => expect.poll(() => one.session.getSnapshot().state).toBeDefined();
   const partsOf = (one: Tab) =>
     one.chat.messages.at(-1)?.parts.flatMap((part) => ('toolCallId' in part ? [part] : [])) ?? [];
@@ -292,7 +299,7 @@ describe.each(stores)('tools on %s', (name, open) => {
 
     origin.close();
     tabs.splice(0, 1);
-    await expect.poll(() => executed.length, { timeout: 10_000 }).toBe(2);
+    await continued();
     const messages = await agreed();
     expect(textOf(messages[1])).toBe(`said:["${executed[1]}"]`);
     expect(executed.length).toBe(2);
@@ -315,6 +322,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     await origin.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
     expect(errors).toEqual(['Another client has taken the tool call over.']);
     await second.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
+    await continued();
     const messages = await agreed();
     expect(textOf(messages[1])).toBe('said:["in-time"]');
   });
@@ -331,6 +339,7 @@ describe.each(stores)('tools on %s', (name, open) => {
       void own().addToolOutput({ tool: 'location', toolCallId, output: 'here' });
     });
     await expect.poll(() => executed, { timeout: 10_000 }).toEqual(['before', 'after']);
+    await continued();
     expect(textOf((await agreed())[1])).toBe('said:["here"]');
   });
 
@@ -341,8 +350,7 @@ describe.each(stores)('tools on %s', (name, open) => {
       const origin = tab(() => {});
       await joined(origin);
       await origin.chat.sendMessage({ text: 'location' });
-      await agreed();
-      const [{ toolCallId }] = waitingCalls(origin.session.getSnapshot().state!) as [WaitingCall];
+      const { toolCallId } = await waiting(origin);
       const { client } = origin;
       let failures = 0;
       const network = lost === 'request' ? 'refuse' : 'lose';
@@ -354,6 +362,7 @@ describe.each(stores)('tools on %s', (name, open) => {
         .toBeGreaterThan(3);
       client.refuse = false;
       await answered;
+      await continued();
       expect(textOf((await agreed())[1])).toBe('said:["here"]');
       expect(model.calls.length).toBe(2);
       expect(errors).toEqual([]);
@@ -366,8 +375,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const others = [tab(() => {}), tab(() => {})];
     for (const other of others) await joined(other);
     await origin.chat.sendMessage({ text: 'location' });
-    await agreed();
-    const { messageId, toolCallId } = waitingCalls(origin.session.getSnapshot().state!)[0]!;
+    const { messageId, toolCallId } = await waiting(origin);
     const outcome = { state: 'output-available', output: 'here' } as const;
     await origin.session.answer({ messageId, toolCallId, outcome });
     origin.close();

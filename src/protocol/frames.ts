@@ -50,8 +50,11 @@ export interface RunStartFrame {
   readonly at: number;
   /** The user who sent it, as named by `authorize`. */
   readonly by?: string;
-  /** The send that became this run; `once` when the same send never becomes another one. */
-  readonly send?: { readonly key: string; readonly once: boolean };
+  /**
+   * The send that became this run; `once` when the same send never becomes another one, `named` what its client
+   * calls it besides.
+   */
+  readonly send?: { readonly key: string; readonly once: boolean; readonly named?: string };
   /** The user message that came with it. */
   readonly sent?: string;
   /** It does not wait for the runs before it. */

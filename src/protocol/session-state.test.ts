@@ -7,7 +7,6 @@ import {
   emptySession,
   historyOf,
   messagesOf,
-  runOfSend,
   runsOf,
   type SessionState,
 } from './session-state.ts';
@@ -249,19 +248,6 @@ describe('session state', () => {
       degraded,
     );
     expect(cut.ended.get('r')).toMatchObject({ reason: 'interrupted', cause: 'store' });
-  });
-
-  it('G5: knows which run a send became; afterwards only for a send that happens once', () => {
-    const once = { key: 'k1', once: true };
-    const again = { key: 'k2', once: false };
-    const state = apply([put('u'), start('r1', 'a1', { send: once }), start('r2', 'a2', { send: again })]);
-    expect([runOfSend(state, 'k1'), runOfSend(state, 'k2'), runOfSend(state, 'k3')]).toEqual([
-      'r1',
-      'r2',
-      undefined,
-    ]);
-    const ended = apply([end('r1', 'a1'), end('r2', 'a2')], state);
-    expect([runOfSend(ended, 'k1'), runOfSend(ended, 'k2')]).toEqual(['r1', undefined]);
   });
 
   it('ignores frames of types it does not know', () => {

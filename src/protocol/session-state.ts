@@ -67,8 +67,6 @@ export interface EndedRun {
   readonly steered?: { readonly into: string; readonly step?: number };
   /** Why the running answer did not take its message, so that it had a turn of its own. */
   readonly missed?: string;
-  /** The send that became this run and never becomes another. */
-  readonly sendKey?: string;
 }
 
 export interface SessionState {
@@ -106,14 +104,6 @@ export function historyOf(state: SessionState, messageId: string): UIMessage[] {
 /** Whether a run came to nothing because the app refused it or failed: its send may be sent again. */
 export function isFailedStart(reason: RunEndReason, chunks: number): boolean {
   return reason === 'error' && chunks === 0;
-}
-
-/** The run that a send became, if the log knows. */
-export function runOfSend(state: SessionState, key: string): string | undefined {
-  const active = state.active.find(({ send, stop }) => send?.key === key && !stop);
-  if (active) return active.run;
-  for (const [run, { sendKey }] of state.ended) if (sendKey === key) return run;
-  return undefined;
 }
 
 /** Whether the log has the run, and not its end. */
@@ -232,7 +222,6 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
       ...end,
       messageId,
       ...(run.missed && { missed: run.missed }),
-      ...(run.send?.once && !isFailedStart(end.reason, end.chunks) && { sendKey: run.send.key }),
     }),
   };
 }

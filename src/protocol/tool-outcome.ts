@@ -10,7 +10,7 @@ export type ToolOutcome =
 type Part = UIMessage['parts'][number];
 
 /** A tool part, read as far as outcomes go. */
-interface ToolPart {
+export interface ToolPart {
   readonly toolCallId: string;
   readonly state: string;
   readonly approval?: { readonly id: string; readonly approved?: boolean };
@@ -26,7 +26,7 @@ function toolOf(part: Part): (ToolPart & Record<string, unknown>) | undefined {
 }
 
 /** Whether the call waits for an outcome of this kind. */
-function waitsFor({ state }: ToolPart, outcome: ToolOutcome): boolean {
+export function waitsFor({ state }: ToolPart, outcome: ToolOutcome): boolean {
   return state === (outcome.state === 'approval-responded' ? 'approval-requested' : 'input-available');
 }
 

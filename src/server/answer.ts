@@ -57,7 +57,7 @@ export async function answerTool(
   }
   const { log } = hub;
   const entries = await retry(() =>
-    channel.append(hub.session, { key, frames: [frame] }, { after: log.lastId }),
+    channel.append(hub.session, { key, frames: [frame] }, { after: log.lastId, existing: true }),
   );
   return whatCame([...log.entries, ...entries]);
 

@@ -4,7 +4,7 @@ import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { createOrigin, type Origin } from './origin.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
-import { isActive, runsOf } from '../protocol/session-state.ts';
+import { isActive, isFailedStart, runsOf } from '../protocol/session-state.ts';
 
 /** Waits for the run to be in the log; false when it has not come by then. */
 export async function appears(hub: Hub, run: string, ms: number): Promise<boolean> {
@@ -63,6 +63,9 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
       // The stream has expired; the message it made is still there.
       const message = hub.state.byId.get(ended.messageId);
       for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
+    }
+    if (ended && isFailedStart(ended.reason, ended.chunks)) {
+      origin.push({ type: 'error', errorText: 'The answer could not be begun. Send it again.' }, 1);
     }
     if (ended) break;
     const news = () => isGone() || hub.state.ended.has(run) || hub.countOf(run) > count;

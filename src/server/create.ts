@@ -28,6 +28,8 @@ export interface Core extends DurableChat {
 export function createCore(options: DurableChatOptions, channel: () => Promise<Channel>): Core {
   const settings = settingsOf(options);
   let opened: Promise<Opened> | undefined;
+  /** Runs that are being ended because they went silent. */
+  const ending = new Set<string>();
 
   function open(): Promise<Opened> {
     opened ??= channel().then((store) => {
@@ -39,7 +41,12 @@ export function createCore(options: DurableChatOptions, channel: () => Promise<C
   }
 
   function onSuspect(session: string, run: string): void {
-    void open().then((all) => endIfDead(all, session, run));
+    const name = `${run} ${session}`;
+    if (ending.has(name)) return;
+    ending.add(name);
+    void open()
+      .then((all) => endIfDead(all, session, run))
+      .finally(() => ending.delete(name));
   }
 
   const core: Core = {
@@ -55,6 +62,7 @@ export function createCore(options: DurableChatOptions, channel: () => Promise<C
 async function endIfDead({ channel, hubs, keeper }: Opened, session: string, run: string): Promise<void> {
   const { hub, release } = hubs.acquire(session);
   try {
+    await hub.ready;
     await reap(channel, hub, run);
     await keeper.tell(session);
   } catch {

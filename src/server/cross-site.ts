@@ -44,7 +44,11 @@ function isOwn({ headers, url }: Request, origin: string | null): boolean {
   // Behind a proxy the name that the browser knows is the forwarded one. No page can set these headers, unless
   // a preflight allows it to. The scheme is left out: only the proxy knows it.
   const named = headers.get('x-forwarded-host') ?? headers.get('host') ?? new URL(url).host;
-  return URL.canParse(origin) && new URL(origin).host === named.split(',')[0]?.trim().toLowerCase();
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host } = new URL(origin);
+  // Parsed as well, so that a default port is the same as none.
+  const own = `${protocol}//${named.split(',')[0]?.trim()}`;
+  return URL.canParse(own) && new URL(own).host === host;
 }
 
 /** The answer to a preflight, given its `corsHeaders`. */

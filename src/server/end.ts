@@ -7,7 +7,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import type { LogFrame } from '../protocol/frames.ts';
 import { foldMessage } from './fold.ts';
 import type { Hub } from './hub.ts';
-import { patiently, retry } from './retry.ts';
+import { patiently, retry, type RetryOptions } from './retry.ts';
 
 export interface EndOptions {
   readonly channel: Pick<Channel, 'close' | 'readRun' | 'append'>;
@@ -21,18 +21,21 @@ export interface EndOptions {
   readonly chunks?: readonly UIMessageChunk[];
   /** A claim to give back. */
   readonly claim?: string | undefined;
+  /** How long to try. Default: some minutes. */
+  readonly patience?: RetryOptions;
   /** Called once nobody can take the run for one that goes on. */
   readonly onClosed?: () => void;
 }
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
-  const { channel, session, run, base } = options;
+  const { channel, session, run, base, patience = patiently } = options;
   const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
-  const closure = await retry(() => channel.close(session, run, options.closure, how), patiently);
+  const closure = await retry(() => channel.close(session, run, options.closure, how), patience);
   options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patiently));
-  const message = await foldMessage(chunks, base, closure.reason);
+  const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
+  const folded = await foldMessage(chunks, base, closure.reason);
+  const message = folded && withinLimit(folded);
   const frame: LogFrame = {
     type: 'run-end',
     run,
@@ -45,8 +48,24 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
   const entry = { key: `${run} end`, frames: [frame] };
-  await retry(() => channel.append(session, entry, { lease }), patiently);
+  await retry(() => channel.append(session, entry, { lease }), patience);
   return closure;
+}
+
+/** The largest message that a log takes, in bytes of its JSON: a store refuses requests over 10 MB. */
+const maxMessageBytes = 8 * 1024 * 1024;
+
+/** The message without the parts that do not fit: an end that cannot be stored would hold its session for ever. */
+function withinLimit(message: UIMessage): UIMessage {
+  let left = maxMessageBytes;
+  const encoder = new TextEncoder();
+  const parts = message.parts.filter((part) => {
+    const size = encoder.encode(JSON.stringify(part)).byteLength;
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+  return parts.length === message.parts.length ? message : { ...message, parts };
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
@@ -69,7 +88,10 @@ export async function reap(channel: Channel, hub: Hub, run: string): Promise<voi
   const { session, state } = hub;
   const [alive] = await channel.alive(session, [run]);
   if (alive) return;
-  const messageId = state.active.find((active) => active.run === run)?.messageId;
-  const base = messageId === undefined ? undefined : state.byId.get(messageId);
-  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' } });
+  const active = state.active.find((one) => one.run === run);
+  if (!active) return;
+  const base = state.byId.get(active.messageId);
+  // Whoever finds it so next tries again.
+  const patience = { forMs: 5_000 };
+  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' }, patience });
 }

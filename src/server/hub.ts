@@ -44,6 +44,7 @@ export class Hub {
   readonly #listeners = new Set<() => void>();
   #queue: Promise<unknown> = Promise.resolve();
   #subscription: Subscription | undefined;
+  #subscribing: Promise<void> | undefined;
   #subscribedAt = 0;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #silenceMs = 0;
@@ -172,7 +173,13 @@ export class Hub {
     await retry(() => this.refresh(), { forMs: 1_000 });
   }
 
-  async #subscribe(): Promise<void> {
+  /** Acknowledging may take longer than a silence: one attempt at a time. */
+  #subscribe(): Promise<void> {
+    this.#subscribing ??= this.#subscribeAnew().finally(() => (this.#subscribing = undefined));
+    return this.#subscribing;
+  }
+
+  async #subscribeAnew(): Promise<void> {
     this.#subscribedAt = Date.now();
     const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
     if (this.#closed) return subscription.close();

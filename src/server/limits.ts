@@ -7,6 +7,8 @@ import type { Plan } from './turn.ts';
 
 /** Throws `too_large` or `too_many` where a turn goes over a limit. */
 export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void {
+  // What can only be too much is not even counted: that takes a while.
+  if (plan.frames.length > limits.messagesPerSession + 3) throw isFull(limits);
   for (const frame of plan.frames) {
     if (frame.type !== 'message' || frame.message.role !== 'user') continue;
     if (bytesOf(frame.message) <= limits.messageBytes) continue;
@@ -19,13 +21,17 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
   const count = order.includes(plan.messageId) ? order.length : order.length + 1;
   // What makes the session shorter is welcome in one that is full.
   if (count > limits.messagesPerSession && count > state.order.length) {
-    throw new DurableChatError(
-      'too_large',
-      `The session has its limit of ${limits.messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
-    );
+    throw isFull(limits);
   }
   const working = state.active.filter(({ run, stop }) => !stop && !plan.displaced.includes(run));
   if (working.length >= limits.activeRunsPerSession) throw isCrowded(limits);
+}
+
+function isFull({ messagesPerSession }: Limits): DurableChatError {
+  return new DurableChatError(
+    'too_large',
+    `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
+  );
 }
 
 export function isCrowded({ activeRunsPerSession }: Limits): DurableChatError {

@@ -65,7 +65,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const opened = await open();
         if (query.get('id') === null) return resume(opened.hubs, sessionId, waitUntil);
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
-        const response = await subscribe(opened, sessionId, after, deadline);
+        const response = await subscribe(opened, sessionId, after, deadline, request.signal);
         void opened.keeper.tell(sessionId, waitUntil);
         return response;
       }),

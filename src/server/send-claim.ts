@@ -3,19 +3,19 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { runOfSend } from '../protocol/session-state.ts';
+import { isFailedStart } from '../protocol/session-state.ts';
 import { appears } from './attach.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { Log } from './log.ts';
 import { retry } from './retry.ts';
+import type { SendKey } from './turn.ts';
 
 export interface SendClaim {
   readonly channel: Channel;
   readonly hubs: Hubs;
   readonly session: string;
-  /** The send's name. */
-  readonly key: string;
+  readonly send: SendKey;
   /** What it becomes, if the claim is ours. */
   readonly run: string;
   readonly leaseMs: number;
@@ -33,12 +33,12 @@ const lookAgainMs = 1_000;
 export async function claimSend(
   claim: SendClaim,
 ): Promise<{ readonly type: 'attach'; readonly run: string } | { readonly type: 'ours'; readonly log: Log }> {
-  const { channel, hubs, session, key, run, leaseMs } = claim;
+  const { channel, hubs, session, send, run, leaseMs } = claim;
   for (const until = Date.now() + acceptWithinMs; ;) {
-    const { run: holder, entries } = await retry(() => channel.claim(session, key, run));
+    const { run: holder, entries } = await retry(() => channel.claim(session, send.key, run));
     const log = new Log();
     for (const entry of entries) log.add(entry);
-    const known = runOfSend(log.state, key);
+    const known = runOfSend(log, send);
     if (known !== undefined) return { type: 'attach', run: known };
     if (holder === run) return { type: 'ours', log };
     const isStopping = log.state.active.some((active) => active.run === holder && active.stop);
@@ -56,8 +56,28 @@ export async function claimSend(
   }
 }
 
+/** The run that a send became, if the log knows of one that still stands for it. */
+export function runOfSend({ entries, state }: Log, send: SendKey): string | undefined {
+  for (const frame of entries.flatMap(({ frames }) => frames)) {
+    if (frame.type !== 'run-start' || !frame.send) continue;
+    const isNamed = frame.send.named !== undefined && frame.send.named === send.named;
+    if (!isNamed && frame.send.key !== send.key) continue;
+    const { run } = frame;
+    const lasts = isNamed || frame.send.once;
+    const active = state.active.find((one) => one.run === run);
+    const end = state.ended.get(run);
+    if (
+      active
+        ? lasts || !active.stop
+        : end && lasts && !end.withdrawn && !isFailedStart(end.reason, end.chunks)
+    )
+      return run;
+  }
+  return undefined;
+}
+
 /** Gives a claim back that may have become somebody else's, or may never have been ours. */
-export async function giveBack({ channel, session, key, run }: SendClaim): Promise<void> {
+export async function giveBack({ channel, session, send: { key }, run }: SendClaim): Promise<void> {
   const { run: holder } = await channel.claim(session, key, run);
   if (holder === run) await channel.unclaim(session, key);
 }

@@ -7,6 +7,7 @@ import type { RunStartFrame } from '../protocol/frames.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { deadlineOf } from './deadline.ts';
+import { endRun } from './end.ts';
 import type { RunEvent } from './events.ts';
 import { newId } from './id.ts';
 import type { Opened } from './keeper.ts';
@@ -18,7 +19,7 @@ import { createOrigin } from './origin.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from './retry.ts';
 import { startRun, type Started } from './run.ts';
-import { claimSend, giveBack, untilEnded } from './send-claim.ts';
+import { claimSend, giveBack, untilEnded, type SendClaim } from './send-claim.ts';
 import { requestStop } from './session.ts';
 import { planTurn, sendOf, type Plan, type SendKey } from './turn.ts';
 import type { SendBody } from './validate.ts';
@@ -67,21 +68,30 @@ async function accept(options: SendOptions): Promise<Accepted> {
   const whenBusy = policyOf(settings, body);
   const run = newId();
   const sent = sendOf(body, named);
-  const claim = { channel, hubs, session: body.id, key: sent.key, run, leaseMs: settings.leaseMs };
+  const claim = { channel, hubs, session: body.id, send: sent, run, leaseMs: settings.leaseMs };
+  let placed = false;
   try {
     const claimed = await claimSend(claim);
     if (claimed.type === 'attach') return claimed;
     const { log } = claimed;
     await waitUntilWritten(options, log);
-    const plan = await takePlace(options, { run, sent, whenBusy }, log);
+    const onPlace = () => (placed = true);
+    const plan = await takePlace(options, { run, sent, whenBusy, onPlace }, log);
     return { type: 'run', run, plan, sent, state: log.state };
   } catch (error) {
-    // What was not accepted can be sent again. A store that is down has kept the client waiting long enough.
-    const give = () => giveBack(claim);
-    if (isStoreDown(error)) options.waitUntil(retry(give, patiently).catch(() => {}));
-    else await give().catch(() => {});
+    // What was not accepted can be sent again. A store that is down has kept the client waiting long enough, and
+    // may have put a run in its place that nobody works on.
+    if (isStoreDown(error)) options.waitUntil(undo(claim, placed).catch(() => {}));
+    else await giveBack(claim).catch(() => {});
     throw error;
   }
+}
+
+async function undo(claim: SendClaim, placed: boolean): Promise<void> {
+  const { channel, session, run, send } = claim;
+  if (placed)
+    await endRun({ channel, session, run, closure: { reason: 'error' }, chunks: [], claim: send.key });
+  else await retry(() => giveBack(claim), patiently);
 }
 
 /** What the body says of a session that is new to the store; an app that keeps messages knows better. */
@@ -93,10 +103,18 @@ async function beginning({ keeper, settings, body }: SendOptions, log: Log): Pro
   throw new DurableChatError('not_found', 'The message to continue is not in this session.');
 }
 
+interface Placing {
+  readonly run: string;
+  readonly sent: SendKey;
+  readonly whenBusy: WhenBusy;
+  /** Called when the log may have the run from now on. */
+  readonly onPlace: () => void;
+}
+
 /** Puts the run in its place, in `log` too, and stops what has to make room for it. */
 async function takePlace(
   options: SendOptions,
-  { run, sent, whenBusy }: { readonly run: string; readonly sent: SendKey; readonly whenBusy: WhenBusy },
+  { run, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
   const { channel, by, settings } = options;
@@ -123,6 +141,7 @@ async function takePlace(
   const entry = { key: `${run} start`, frames: [...plan.frames, start] };
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   const after = log.lastId;
+  onPlace();
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
 
   const before = runsBefore(log.state, run).filter(({ stop }) => !stop);

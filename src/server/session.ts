@@ -126,7 +126,9 @@ export function createSession(
         }
         const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
         if (isActive(state, run) && !isItsTurn(state, run)) {
-          await retry(() => channel.append(id, { key: `${run} withdraw`, frames: [frame] }, {}));
+          await retry(() =>
+            channel.append(id, { key: `${run} withdraw`, frames: [frame] }, { existing: true }),
+          );
           await hub.refresh();
           if (hub.state.ended.get(run)?.withdrawn) return;
         }

@@ -70,7 +70,9 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
 
   async function record(of: ActiveRun, how: Outcome): Promise<void> {
     const frame = { type: 'run-steer', run: of.run, into: run, ...how } as const;
-    await retry(() => channel.append(session, { key: `${of.run} steer`, frames: [frame] }, {}));
+    await retry(() =>
+      channel.append(session, { key: `${of.run} steer`, frames: [frame] }, { existing: true }),
+    );
   }
 
   async function offer(to: SdkSteering, of: ActiveRun, message: UIMessage): Promise<void> {

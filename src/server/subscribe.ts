@@ -17,11 +17,12 @@ export async function subscribe(
   session: string,
   after: string | undefined,
   deadline: number | undefined,
+  leaving: AbortSignal,
 ): Promise<Response> {
   const lease = hubs.view(session);
   try {
     const viewer = await openViewer(lease.hub, after, keeper.seedHub);
-    return new Response(toEventStream(viewer, lease.release, rotationMs(deadline)), {
+    return new Response(toEventStream(viewer, lease.release, rotationMs(deadline), leaving), {
       headers: eventStreamHeaders,
     });
   } catch (error) {
@@ -39,17 +40,24 @@ function rotationMs(deadline = Infinity): number {
 /** A timer's longest time; what is longer is for ever. */
 const maxTimerMs = 2 ** 31 - 1;
 
-function toEventStream(viewer: Viewer, onEnd: () => void, endsAfterMs: number): ReadableStream<Uint8Array> {
+function toEventStream(
+  viewer: Viewer,
+  onEnd: () => void,
+  endsAfterMs: number,
+  gone: AbortSignal,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const leaving = new AbortController();
   const frames = viewer.frames(leaving.signal);
   let timer: ReturnType<typeof setInterval>;
   let rotation: ReturnType<typeof setTimeout> | undefined;
+  let leave = () => {};
 
   function end(): void {
     leaving.abort();
     clearInterval(timer);
     clearTimeout(rotation);
+    gone.removeEventListener('abort', leave);
     void frames.return();
     onEnd();
   }
@@ -60,6 +68,13 @@ function toEventStream(viewer: Viewer, onEnd: () => void, endsAfterMs: number): 
       const beat = () => controller.enqueue(encoder.encode(keepAlive));
       timer = setInterval(beat, keepAliveMs);
       beat();
+      // Who left before the answer was there neither reads it nor cancels it.
+      leave = () => {
+        end();
+        controller.close();
+      };
+      gone.addEventListener('abort', leave);
+      if (gone.aborted) return leave();
       if (endsAfterMs > maxTimerMs) return;
       rotation = setTimeout(() => {
         controller.enqueue(encoder.encode(comeBack));

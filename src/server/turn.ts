@@ -4,9 +4,9 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
 import { digest } from '../protocol/digest.ts';
-import type { LogFrame } from '../protocol/frames.ts';
+import type { LogFrame, ToolOutcomeFrame } from '../protocol/frames.ts';
 import type { SessionState } from '../protocol/session-state.ts';
-import { outcomesOf, toolPartsOf, withOutcome } from '../protocol/tool-outcome.ts';
+import { outcomesOf, toolPartsOf, waitsFor, withOutcome } from '../protocol/tool-outcome.ts';
 import { closeParts } from './fold.ts';
 import type { SendBody } from './validate.ts';
 
@@ -31,7 +31,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
   const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
 
-  if (continues(body, last)) return planContinuation(state, seed, last);
+  if (continues(body, last)) return planContinuation(state, seed, last, newMessageId);
   checkPlace(state, body, last);
   const write: LogFrame = { type: 'message', message: last };
 
@@ -49,7 +49,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
   }
   return {
-    frames: [...seed, ...truncation(target), ...passing(state, target), write],
+    frames: [...seed, ...truncation(target), ...passing(state, target, newMessageId), write],
     messageId: newMessageId,
     sent: last.id,
     displaced: displacedBy(state, target),
@@ -73,7 +73,7 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
   }
 }
 
-function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage): Plan {
+function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage, answer: string): Plan {
   const known = state.byId.get(posted.id);
   if (!known && state.order.length > 0) {
     throw new DurableChatError('not_found', 'The message to continue is not in this session.');
@@ -82,12 +82,10 @@ function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessa
   if (known && (writing || state.order.at(-1) !== known.id)) {
     throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
   }
-  const message = known ? withOutcomes(known, posted) : posted;
-  return {
-    frames: [...seed, { type: 'message', message }],
-    messageId: message.id,
-    displaced: [],
-  };
+  const frames = known
+    ? outcomeFrames(known, posted, answer)
+    : [{ type: 'message', message: posted } as const];
+  return { frames: [...seed, ...frames], messageId: posted.id, displaced: [] };
 }
 
 /** The first message that a regeneration removes, if there is one. */
@@ -101,13 +99,20 @@ function regenerated(state: SessionState, body: SendBody, last: UIMessage): stri
 }
 
 /** A tool call that the conversation goes past is not answered any more: the next turn has to work (G11). */
-function passing(state: SessionState, target: string | undefined): LogFrame[] {
+function passing(state: SessionState, target: string | undefined, answer: string): LogFrame[] {
   const before = target === undefined ? state.order : state.order.slice(0, state.order.indexOf(target));
   const previous = state.byId.get(before.at(-1) ?? '');
   if (previous?.role !== 'assistant' || state.active.some(({ messageId }) => messageId === previous.id))
     return [];
   const message = closeParts(previous, 'passed');
-  return JSON.stringify(message) === JSON.stringify(previous) ? [] : [{ type: 'message', message }];
+  // As outcomes, where that says it all: a call that somebody answers in the meantime is answered.
+  const outcomes = outcomeFrames(previous, message, answer);
+  const said = outcomes.reduce(
+    (one, { toolCallId, outcome }) => withOutcome(one, toolCallId, outcome),
+    previous,
+  );
+  if (JSON.stringify(said) === JSON.stringify(message)) return outcomes;
+  return [{ type: 'message', message }];
 }
 
 function truncation(messageId: string | undefined): LogFrame[] {
@@ -120,15 +125,31 @@ function displacedBy(state: SessionState, target: string | undefined): string[] 
   return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ run }) => run);
 }
 
-/** `known` with those of `posted`'s tool outcomes that one of its tool calls is waiting for. */
-function withOutcomes(known: UIMessage, posted: UIMessage): UIMessage {
-  return outcomesOf(posted).reduce((message, [id, outcome]) => withOutcome(message, id, outcome), known);
+/** Each one is work for whoever reads the log. */
+const maxOutcomes = 1_000;
+
+/**
+ * Those of `posted`'s tool outcomes that one of `known`'s calls is waiting for. As changes, not as a message: what
+ * somebody else answers in the meantime stays.
+ */
+function outcomeFrames(known: UIMessage, posted: UIMessage, answer: string): ToolOutcomeFrame[] {
+  const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));
+  const first = new Map(outcomesOf(posted).toReversed());
+  const frames = [...first].flatMap(([toolCallId, outcome]): ToolOutcomeFrame[] => {
+    const call = calls.get(toolCallId);
+    if (!call || !waitsFor(call, outcome)) return [];
+    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answer }];
+  });
+  if (frames.length <= maxOutcomes) return frames;
+  throw new DurableChatError('too_large', `A message can answer ${maxOutcomes} tool calls at once.`);
 }
 
 /** What makes two sends the same; `once` when it lasts longer than the run. */
 export interface SendKey {
   readonly key: string;
   readonly once: boolean;
+  /** What its client calls it, where that is not its key: made again under this name it is the same send. */
+  readonly named?: string;
 }
 
 /**
@@ -140,7 +161,8 @@ export function sendOf(body: SendBody, named: string | null): SendKey {
   const last = body.messages.at(-1)!; // validated as not empty
   if (continues(body, last)) {
     // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
-    return { key: `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`, once: false };
+    const key = `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`;
+    return { key, once: false, ...(named !== null && { named }) };
   }
   if (named !== null) return { key: `named ${named}`, once: true };
   if (body.trigger === 'submit-message' && body.messageId === undefined) {

@@ -125,7 +125,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
         chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
       })),
     ),
-    ended: [...state.ended].slice(-endedKept).map(([run, { sendKey: _key, ...end }]) => ({ run, ...end })),
+    ended: [...state.ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
   };
