@@ -4,7 +4,7 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../protocol/frames.ts';
-import { applyFrame, emptySession } from '../protocol/session-state.ts';
+import { applyFrame, emptySession, type SessionState } from '../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../protocol/tool-outcome.ts';
 import { holds } from './claim.ts';
 import type { Hub } from './hub.ts';
@@ -38,7 +38,7 @@ export async function answerTool(
   // A call is approved once, and has an output once.
   const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
   const key = `${messageId} ${toolCallId} ${kind}`;
-  if (hub.log.hasKey(key)) return whatCame(hub.log.entries);
+  if (hub.log.hasKey(key)) return whatCame(emptySession, hub.log.entries);
   const known = hub.state.byId.get(messageId);
   if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw isOver();
@@ -55,21 +55,24 @@ export async function answerTool(
   if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
   }
-  const { log } = hub;
+  const {
+    state: before,
+    log: { lastId: after },
+  } = hub;
   const entries = await retry(() =>
-    channel.append(hub.session, { key, frames: [frame] }, { after: log.lastId, existing: true }),
+    channel.append(hub.session, { key, frames: [frame] }, { after, existing: true }),
   );
-  return whatCame([...log.entries, ...entries]);
+  return whatCame(before, entries);
 
   /** The message with this answer, once the log has it; throws when another one was first. */
-  function whatCame(read: readonly LogEntry[]): UIMessage | undefined {
+  function whatCame(known: SessionState, read: readonly LogEntry[]): UIMessage | undefined {
     const index = read.findIndex((entry) => entry.key === key);
     const [first] = read[index]?.frames ?? [];
     if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
     const state = read
       .slice(0, index + 1)
       .flatMap(({ frames }) => frames)
-      .reduce(applyFrame, emptySession);
+      .reduce(applyFrame, known);
     return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
   }
 }

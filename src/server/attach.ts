@@ -6,10 +6,14 @@ import { createOrigin, type Origin } from './origin.ts';
 import { chunksOfMessage } from '../protocol/message-chunks.ts';
 import { isActive, isFailedStart, runsOf } from '../protocol/session-state.ts';
 
+function isKnown({ state }: Hub, run: string): boolean {
+  return state.ended.has(run) || isActive(state, run);
+}
+
 /** Waits for the run to be in the log; false when it has not come by then. */
 export async function appears(hub: Hub, run: string, ms: number): Promise<boolean> {
   await hub.ready;
-  const known = () => hub.state.ended.has(run) || isActive(hub.state, run) || undefined;
+  const known = () => isKnown(hub, run) || undefined;
   if (known()) return true;
   await hub.refresh();
   return (await hub.until(known, { ms })) ?? false;
@@ -51,7 +55,7 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
   let seen = false;
   /** A session that was deleted has nothing more to say of its runs. */
   const isGone = () => {
-    const isHere = hub.state.ended.has(run) || isActive(hub.state, run);
+    const isHere = isKnown(hub, run);
     seen ||= isHere;
     return seen && !isHere;
   };

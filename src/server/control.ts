@@ -3,7 +3,7 @@
 
 import type { Channel, Closure } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import { marginBefore } from './deadline.ts';
+import { longestTimeoutMs, marginBefore } from './deadline.ts';
 import type { Hub } from './hub.ts';
 
 export interface ControlOptions {
@@ -35,8 +35,6 @@ export interface Control {
 const heartbeatPart = 0.4;
 /** A renewal that has failed is tried again this soon: others wait no longer once the store is back. */
 const againMs = 1_000;
-/** A longer timeout goes off at once. */
-const longestTimeoutMs = 2 ** 31 - 1;
 
 export function createControl(options: ControlOptions): Control {
   const { channel, hub, session, run, leaseMs, stopGraceMs, deadline } = options;

@@ -22,6 +22,9 @@ export function deadlineOf({
   return deadline === Infinity ? undefined : deadline;
 }
 
+/** A longer timeout goes off at once. */
+export const longestTimeoutMs: number = 2 ** 31 - 1;
+
 /** How long before a deadline there is to be nothing left to do but the last of it. */
 export function marginBefore(ms: number): number {
   return Math.min(5_000, ms / 5);

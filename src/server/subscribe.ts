@@ -1,7 +1,7 @@
 // A session as server-sent events: the answer to GET.
 
 import { comeBack, encodeEvent, keepAlive } from '../protocol/sse.ts';
-import { marginBefore } from './deadline.ts';
+import { longestTimeoutMs, marginBefore } from './deadline.ts';
 import { eventStreamHeaders } from './http.ts';
 import type { Opened } from './keeper.ts';
 import { openViewer, type Viewer } from './viewer.ts';
@@ -36,9 +36,6 @@ function rotationMs(deadline = Infinity): number {
   const left = deadline - Date.now();
   return Math.max(0, left - marginBefore(left)) * (1 - Math.random() / 10);
 }
-
-/** A timer's longest time; what is longer is for ever. */
-const maxTimerMs = 2 ** 31 - 1;
 
 function toEventStream(
   viewer: Viewer,
@@ -75,7 +72,8 @@ function toEventStream(
       };
       gone.addEventListener('abort', leave);
       if (gone.aborted) return leave();
-      if (endsAfterMs > maxTimerMs) return;
+      // What is longer is for ever.
+      if (endsAfterMs > longestTimeoutMs) return;
       rotation = setTimeout(() => {
         controller.enqueue(encoder.encode(comeBack));
         end();
