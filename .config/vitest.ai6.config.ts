@@ -12,7 +12,11 @@ const config: ViteUserConfig = mergeConfig(
         { find: /^@ai-sdk\/react$/, replacement: 'ai-sdk-react3' },
       ],
     },
-    test: { name: 'ai 6', include: ['src/{client,react}/**/*.test.{ts,tsx}'], reporters: ['default'] },
+    test: {
+      name: 'ai 6',
+      include: ['src/{client,react,test/client}/**/*.test.{ts,tsx}'],
+      reporters: ['default'],
+    },
   }),
 );
 

@@ -13,7 +13,7 @@ if (!(minutes > 0)) {
 
 const root = resolve(import.meta.dirname, '..');
 const vitest = join(createRequire(import.meta.url).resolve('vitest/package.json'), '../vitest.mjs');
-const suite = 'src/testing/chaos-suite.test.ts';
+const suite = 'src/test/chaos/chaos-suite.test.ts';
 const args = ['run', '--config', '.config/vitest.config.ts', '--reporter', 'verbose', suite];
 const child = spawn(process.execPath, [vitest, ...args], {
   cwd: root,

@@ -1,8 +1,8 @@
 // durable-chat/client: the client without a framework.
 
-export type { Connection } from './client/connection.ts';
-export type { OutboxStorage } from './client/outbox.ts';
-export type { RequestOptions, ToolAnswer } from './client/requests.ts';
+export type { Connection } from './client/network/connection.ts';
+export type { OutboxStorage } from './client/sends/outbox.ts';
+export type { RequestOptions, ToolAnswer } from './client/network/requests.ts';
 export type { StopReceipt } from './protocol/stop-receipt.ts';
 export {
   DurableSession,
@@ -13,7 +13,7 @@ export {
   type SessionSnapshot,
   type SessionState,
 } from './client/session.ts';
-export { syncChat } from './client/sync.ts';
-export { DurableChatTransport, type DurableChatTransportOptions } from './client/transport.ts';
+export { syncChat } from './client/chat/sync-chat.ts';
+export { DurableChatTransport, type DurableChatTransportOptions } from './client/chat/transport.ts';
 export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export { DurableChatError, type DurableChatErrorCode } from './protocol/errors.ts';

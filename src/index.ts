@@ -19,9 +19,9 @@ export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './p
 export type * from './protocol/frames.ts';
 export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';
-export type { ToolAnswer } from './server/answer.ts';
+export type { ToolAnswer } from './server/handle/answer-tool.ts';
 export type { DurableChat } from './server/create.ts';
-export type { DurableChatEvent, RunEvent } from './server/events.ts';
+export type { DurableChatEvent, RunEvent } from './server/lib/events.ts';
 export type {
   Action,
   Authorization,
@@ -36,8 +36,8 @@ export type {
   RunEnd,
   WhenBusy,
 } from './server/options.ts';
-export type { RouteContext, Routes } from './server/route.ts';
+export type { RouteContext, Routes } from './server/http/routes.ts';
 export type { StopReceipt } from './protocol/stop-receipt.ts';
-export type { SessionHandle } from './server/session.ts';
-export type { Steered, Steering } from './server/steering.ts';
-export type { ViewerFrame } from './server/viewer.ts';
+export type { SessionHandle } from './server/handle/session-handle.ts';
+export type { Steered, Steering } from './server/run/steering.ts';
+export type { ViewerFrame } from './server/follow/viewer.ts';

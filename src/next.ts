@@ -2,7 +2,7 @@
 
 import { after, NextRequest } from 'next/server.js';
 import type { DurableChatOptions, Handler } from './server/options.ts';
-import type { Routes } from './server/route.ts';
+import type { Routes } from './server/http/routes.ts';
 import { createFromEnvironment } from './setup.ts';
 
 /**
@@ -22,4 +22,4 @@ export function durableRoute<Params = unknown>(
 }
 
 export type { DurableChatOptions, Handler, HandlerContext, Limits, RunEnd } from './server/options.ts';
-export type { RouteContext, Routes } from './server/route.ts';
+export type { RouteContext, Routes } from './server/http/routes.ts';

@@ -14,7 +14,7 @@ export function createFromEnvironment(options: DurableChatOptions): Core {
   return createCore(
     options,
     setUp(options, env, {
-      upstash: async () => (await import('./channel/upstash.ts')).upstashChannel(),
+      upstash: async () => (await import('./channel/upstash/channel.ts')).upstashChannel(),
       memory: () => (shared.durableChatMemory ??= memoryChannel()),
     }),
   );

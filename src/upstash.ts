@@ -1,3 +1,3 @@
 // durable-chat/upstash: sessions in Upstash Redis.
 
-export { upstashChannel, type UpstashChannelOptions } from './channel/upstash.ts';
+export { upstashChannel, type UpstashChannelOptions } from './channel/upstash/channel.ts';

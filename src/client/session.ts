@@ -13,11 +13,11 @@ import {
   type SessionState,
 } from '../protocol/session-state.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
-import type { Connection } from './connection.ts';
-import { Following } from './following.ts';
-import type { Live } from './live.ts';
-import type { Outbox, OutboxStorage } from './outbox.ts';
-import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './requests.ts';
+import type { Connection } from './network/connection.ts';
+import { Following } from './sends/following.ts';
+import type { Live } from './network/live.ts';
+import type { Outbox, OutboxStorage } from './sends/outbox.ts';
+import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
 import { RunLog } from './run-log.ts';
 
 export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
@@ -90,7 +90,7 @@ export class DurableSession {
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
     this.#loadLive = async () => {
-      const { createLive } = await import('./live.ts');
+      const { createLive } = await import('./network/live.ts');
       return createLive({
         session: this,
         retryDelay,

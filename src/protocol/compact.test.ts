@@ -1,7 +1,7 @@
 import type { UIMessageChunk } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chunkStreams, foldChunks } from '../testing/chunks.fixture.ts';
+import { chunkStreams, foldChunks } from '../test/fixtures/chunks.fixture.ts';
 import { compact, remainder } from './compact.ts';
 
 const text = (id: string, delta: string): UIMessageChunk => ({ type: 'text-delta', id, delta });

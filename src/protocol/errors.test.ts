@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { awkwardStrings } from '../testing/chunks.fixture.ts';
+import { awkwardStrings } from '../test/fixtures/chunks.fixture.ts';
 import { DurableChatError, type DurableChatErrorCode } from './errors.ts';
 
 const statuses: Record<DurableChatErrorCode, number> = {

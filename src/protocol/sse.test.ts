@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { awkwardStrings } from '../testing/chunks.fixture.ts';
+import { awkwardStrings } from '../test/fixtures/chunks.fixture.ts';
 import { createSseParser, encodeEvent, keepAlive, readEvents, type SseEvent } from './sse.ts';
 
 function parse(...pieces: string[]): SseEvent[] {

@@ -6,8 +6,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { Handler } from '../index.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
-import { textOf } from '../testing/tab.fixture.ts';
-import { modelHandler } from '../testing/world.fixture.ts';
+import { textOf } from '../test/fixtures/tab.fixture.ts';
+import { modelHandler } from '../test/fixtures/world.fixture.ts';
 import {
   hooks,
   isAi7,
@@ -23,7 +23,7 @@ import {
   streamOf,
   type Message,
   type Options,
-} from '../testing/hooks.fixture.tsx';
+} from '../test/fixtures/hooks.fixture.tsx';
 import type { UseDurableChatHelpers } from './use-durable-chat.ts';
 
 describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {

@@ -3,7 +3,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { describe, expect, it, vi } from 'vitest';
-import { textOf } from '../testing/tab.fixture.ts';
+import { textOf } from '../test/fixtures/tab.fixture.ts';
 import {
   hooks,
   isAi7,
@@ -17,7 +17,7 @@ import {
   type Options,
   type Hook,
   type View,
-} from '../testing/hooks.fixture.tsx';
+} from '../test/fixtures/hooks.fixture.tsx';
 import type { UseDurableChatHelpers } from './use-durable-chat.ts';
 
 describe('against a route that is not durable', () => {

@@ -6,7 +6,7 @@ import { createRoot, type Root } from 'react-dom/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
-import { createWorld, modelHandler, type Client, type World } from '../testing/world.fixture.ts';
+import { createWorld, modelHandler, type Client, type World } from '../test/fixtures/world.fixture.ts';
 import { useDurableChat, type UseDurableChatHelpers } from './use-durable-chat.ts';
 
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');

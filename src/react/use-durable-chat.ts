@@ -5,8 +5,8 @@
 import { Chat, useChat, type UseChatHelpers } from '@ai-sdk/react';
 import { generateId, type ChatInit, type UIMessage } from 'ai';
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
-import { bindChat, statusOfChat, type DurableChatInit } from '../client/durable-chat.ts';
-import type { Connection } from '../client/connection.ts';
+import { bindChat, statusOfChat, type DurableChatInit } from '../client/chat/bind-chat.ts';
+import type { Connection } from '../client/network/connection.ts';
 import type { DurableSession, SessionRun, StopReceipt } from '../client/session.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */

@@ -1,13 +1,13 @@
 // One durable chat: the settings, the store and the hubs, shared by its routes and its sessions.
 
 import type { Channel } from '../channel/channel.ts';
-import { reap } from './end.ts';
-import { createHubs } from './hubs.ts';
-import { createKeeper, type Opened } from './keeper.ts';
+import { reap } from './run/end.ts';
+import { createHubs } from './follow/hubs.ts';
+import { createKeeper, type Opened } from './follow/app-history.ts';
 import { settingsOf, type DurableChatOptions, type Handler } from './options.ts';
-import { createRoutes, type Routes } from './route.ts';
-import { createSession, type SessionHandle } from './session.ts';
-import { parseSessionId } from './validate.ts';
+import { createRoutes, type Routes } from './http/routes.ts';
+import { createSession, type SessionHandle } from './handle/session-handle.ts';
+import { parseSessionId } from './http/parse-request.ts';
 
 export interface DurableChat {
   /** Wraps a chat route's handler. */

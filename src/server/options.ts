@@ -4,10 +4,10 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { RunEndReason } from '../protocol/frames.ts';
-import { checkOrigins } from './cross-site.ts';
-import type { DurableChatEvent } from './events.ts';
-import type { SessionHandle } from './session.ts';
-import type { Steered } from './steering.ts';
+import { checkOrigins } from './http/cross-origin.ts';
+import type { DurableChatEvent } from './lib/events.ts';
+import type { SessionHandle } from './handle/session-handle.ts';
+import type { Steered } from './run/steering.ts';
 
 export type Action = 'read' | 'send' | 'stop';
 

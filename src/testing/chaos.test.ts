@@ -5,8 +5,8 @@ import { memoryChannel } from '../channel/memory.ts';
 import { createChaos } from './chaos.ts';
 import { dropAt } from './drop-at.ts';
 import { scriptedModel } from './scripted-model.ts';
-import { openTab, textOf, type Tab } from './tab.fixture.ts';
-import { createWorld, modelHandler, sendBody } from './world.fixture.ts';
+import { openTab, textOf, type Tab } from '../test/fixtures/tab.fixture.ts';
+import { createWorld, modelHandler, sendBody } from '../test/fixtures/world.fixture.ts';
 
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 

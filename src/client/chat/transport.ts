@@ -1,0 +1,216 @@
+// The AI SDK's ChatTransport over a durable session. A send's stream begins on the POST response and, if that
+// breaks, goes on from the session at the same chunk. Against a server that is not durable it is the SDK's
+// own transport.
+
+import {
+  DefaultChatTransport,
+  generateId,
+  HttpChatTransport,
+  type ChatTransport,
+  type HttpChatTransportInitOptions,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { takeEvents } from '../../protocol/sse.ts';
+import { apiOf } from '../network/requests.ts';
+import type { RunLog } from '../run-log.ts';
+import type { DurableSession } from '../session.ts';
+
+export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
+  HttpChatTransportInitOptions<M>,
+  'api' | 'prepareReconnectToStreamRequest'
+> {
+  readonly session: DurableSession;
+}
+
+type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
+
+export class DurableChatTransport<M extends UIMessage = UIMessage> implements ChatTransport<M> {
+  /** What `reconnectToStream` returns begins at the beginning. */
+  readonly resumeStreamIsReplay = true;
+  readonly session: DurableSession;
+  readonly #options: Omit<HttpChatTransportInitOptions<M>, 'api'>;
+
+  constructor({ session, ...options }: DurableChatTransportOptions<M>) {
+    this.session = session;
+    const { api: _api, ...shared } = session.requests.options;
+    this.#options = { ...shared, ...options };
+  }
+
+  async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
+    const { session } = this;
+    const { following } = session;
+    const last = options.messages.at(-1);
+    // What the log has, or had when it was to be changed, is not pending: if it goes, it is gone.
+    const known = session.getSnapshot().state?.order ?? [];
+    if (isNew(options) && last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
+    const key = nameOf(options);
+    const attempt = () => {
+      const { sent } = new Post(this.#options, options, session, key);
+      session.trackSend(sent.then(({ run }) => run, untilHeard));
+      return sent;
+    };
+    const { outbox } = session;
+    const { run, body } = await (outbox ? outbox.deliver({ ...options, key }, attempt) : attempt());
+    if (run === undefined) return new PlainStream<M>().read(body);
+
+    const log = session.runLog(run);
+    const read = log.stream((how) => following.leave(run, how));
+    void pump(body, log)
+      // Somebody who has left the chat does not wait for its end.
+      .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
+      .then(() => session.forget(run));
+    return read;
+  }
+
+  /** The active run that nobody follows yet, from its start; null when there is none. */
+  async reconnectToStream(): Promise<ReadableStream<UIMessageChunk> | null> {
+    const { session } = this;
+    const run = session.following.next(session.getSnapshot().runs);
+    // A run that continues a message cannot be read without it: `syncChat` shows such a run.
+    const continues = run && session.getSnapshot().state?.byId.has(run.messageId);
+    return run && !continues ? session.replay(run.run) : null;
+  }
+}
+
+/** What a send has become. */
+interface Sent {
+  /** Undefined when the route is not durable. */
+  readonly run: string | undefined;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** One POST, made by the SDK's own code. An abort leaves it alone until the run is known (G2). */
+class Post<M extends UIMessage> extends HttpChatTransport<M> {
+  readonly sent: Promise<Sent>;
+
+  constructor(
+    options: HttpChatTransportInitOptions<M>,
+    { abortSignal, ...send }: SendOptions<M>,
+    session: DurableSession,
+    key: string | undefined,
+  ) {
+    const { state, connection } = session.getSnapshot();
+    const last = send.messages.at(-1);
+    /** What only a durable route understands is said only to one. */
+    const isDurable = state !== undefined;
+    const leave = new AbortController();
+    const leaveOnAbort = () => {
+      if (abortSignal?.aborted) leave.abort();
+      else abortSignal?.addEventListener('abort', () => leave.abort());
+    };
+    const request = options.fetch ?? ((...args) => fetch(...args));
+    let run: string | undefined;
+    const { prepareSendMessagesRequest: prepare } = options;
+    super({
+      ...options,
+      api: apiOf(session.requests.options),
+      ...(prepare && isDurable && { prepareSendMessagesRequest: completed(prepare) }),
+      fetch: async (input, init) => {
+        const named = isDurable && key !== undefined && { 'idempotency-key': key };
+        // The SDK's own headers are a plain object.
+        const headers = { ...named, ...(init?.headers as Record<string, string>) };
+        const response = await request(input, { ...init, headers, signal: leave.signal });
+        if (!response.ok) await throwOurs(response);
+        run = response.headers.get('x-durable-run') ?? undefined;
+        // Followed before anybody learns that the send has its run: it is not to be followed twice.
+        if (run !== undefined && response.ok) session.following.follow(run, 'own', last?.id);
+        // Now the run can be stopped by its name: leaving stops nothing.
+        leaveOnAbort();
+        return response;
+      },
+    });
+    // A route without sessions is left at once: there is no run to be stopped by its name.
+    if (connection === 'closed') leaveOnAbort();
+    // What is still on its way brings itself: a session that is new to the server is not to begin with it.
+    const messages = send.messages.filter(
+      (message) => !isDurable || message === last || !session.following.isPending(message.id),
+    );
+    this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
+      run,
+      body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
+    }));
+  }
+
+  protected override processResponseStream(
+    stream: ReadableStream<Uint8Array>,
+  ): ReadableStream<UIMessageChunk> {
+    return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `sent`
+  }
+}
+
+type Prepare<M extends UIMessage> = NonNullable<
+  HttpChatTransportInitOptions<M>['prepareSendMessagesRequest']
+>;
+
+/** A body of the app's own making, with what the route has to know if it left that out. */
+function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
+  return async (options) => {
+    const prepared = await prepare(options);
+    // None today: then the SDK's own body it is.
+    if (!prepared) return prepared;
+    const { id, trigger, messageId, messages } = options;
+    return { ...prepared, body: { id, trigger, messageId, messages: messages.slice(-1), ...prepared.body } };
+  };
+}
+
+/** Whether a send changes nothing that was there before. */
+function isNew<M extends UIMessage>({ trigger, messageId }: SendOptions<M>): boolean {
+  return trigger === 'submit-message' && messageId === undefined;
+}
+
+/** Each regeneration and each edit is a wish of its own: its name tells it from an earlier one. */
+function nameOf<M extends UIMessage>(options: SendOptions<M>): string | undefined {
+  return new Headers(options.headers).get('idempotency-key') ?? (isNew(options) ? undefined : generateId());
+}
+
+/** The chat hears of a failure before it is compared with its session: an error that it shows is kept. */
+function untilHeard(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, 0, undefined));
+}
+
+/** Throws what a durable route refused the send with; anything else is the SDK's to report. */
+async function throwOurs(response: Response): Promise<void> {
+  const error = DurableChatError.parse(response.status, await response.clone().text());
+  if (error) throw error;
+}
+
+/** Makes the SDK's own reading of a response available. */
+class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
+  read(body: ReadableStream<Uint8Array>): ReadableStream<UIMessageChunk> {
+    return this.processResponseStream(body);
+  }
+}
+
+/** Feeds the run from the POST response; what that does not bring, the session does. */
+async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void> {
+  try {
+    await takeEvents(body, (event) => {
+      if (event?.data === '[DONE]') log.end();
+      // Our own server's.
+      else if (event) log.accept(Number(event.id) - 1, [JSON.parse(event.data) as UIMessageChunk]);
+    });
+  } catch {
+    // The session brings the rest.
+  }
+}
+
+/** Keeps the subscription up until the run has ended; gives up only when the subscription cannot be had. */
+function finishFromSession(log: RunLog, session: DurableSession): Promise<void> {
+  if (log.ended) return Promise.resolve();
+  return new Promise((resolve) => {
+    const close = session.open();
+    const check = () => {
+      const { connection, error, state } = session.getSnapshot();
+      if (connection === 'closed') log.end(error); // which says why it is closed
+      else if (state?.ended.has(log.run)) log.end();
+      if (!log.ended) return;
+      off();
+      close();
+      resolve();
+    };
+    const off = session.subscribe(check);
+    check();
+  });
+}

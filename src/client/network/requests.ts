@@ -1,0 +1,120 @@
+// The client's requests to the route, and the options they share: the names and shapes are the AI SDK's.
+
+import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
+import type { StopReceipt } from '../../protocol/stop-receipt.ts';
+import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
+
+export interface RequestOptions extends Pick<
+  HttpChatTransportInitOptions<UIMessage>,
+  'headers' | 'credentials' | 'fetch'
+> {
+  /** The route; a function is asked anew for each request. Default `/api/chat`. */
+  readonly api?: string | (() => string | undefined);
+}
+
+/** The route as it is now. */
+export function apiOf({ api }: RequestOptions): string {
+  return (typeof api === 'function' ? api() : api) ?? '/api/chat';
+}
+
+export interface Requests {
+  readonly options: RequestOptions;
+  /** Subscribes behind `after`; see `Connect`. */
+  subscribe(session: string, ...connection: Parameters<Connect>): Promise<boolean>;
+  /** Stops one run, or all; resolves with the server's receipt. */
+  stop(session: string, run: string | undefined): Promise<StopReceipt>;
+  /** Takes back a send that waits for its turn. */
+  withdraw(session: string, run: string): Promise<void>;
+  /** Posts what is not a chat's own send; resolves with the server's JSON. */
+  post(body: object): Promise<unknown>;
+}
+
+/**
+ * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
+ * Resolves when it has ended, with whether the server asked to come back at once.
+ */
+export type Connect = (
+  after: string | undefined,
+  signal: AbortSignal,
+  onEvent: (event?: SseEvent) => void,
+) => Promise<boolean>;
+
+/** An answer to a tool call that waits for one. */
+export interface ToolAnswer {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+}
+
+/** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */
+export function createRequests(options: RequestOptions): Requests {
+  async function request(
+    method: string,
+    query: Record<string, string>,
+    { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+  ): Promise<Response> {
+    const api = apiOf(options);
+    const headers = new Headers(await resolve(options.headers));
+    const credentials = await resolve(options.credentials);
+    if (body !== undefined) headers.set('content-type', 'application/json');
+    const search = new URLSearchParams(query).toString();
+    const url = search === '' ? api : `${api}${api.includes('?') ? '&' : '?'}${search}`;
+    let response: Response;
+    try {
+      response = await (options.fetch ?? fetch)(url, {
+        method,
+        headers,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(credentials && { credentials }),
+        ...(signal && { signal }),
+        cache: 'no-store',
+      });
+    } catch (cause) {
+      throw unreachable(cause);
+    }
+    if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
+    return response;
+  }
+
+  return {
+    options,
+    async subscribe(session, after, signal, onEvent) {
+      const response = await request('GET', { id: session, ...(after && { after }) }, { signal });
+      if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
+        throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
+          status: response.status,
+        });
+      }
+      return takeEvents(response.body, onEvent);
+    },
+    async stop(session, run) {
+      const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });
+      return (await jsonOf(response)) as StopReceipt; // our own server's
+    },
+    async withdraw(session, run) {
+      await request('DELETE', { id: session, run, withdraw: '' });
+    },
+    async post(body) {
+      return jsonOf(await request('POST', {}, { body }));
+    },
+  };
+}
+
+function unreachable(cause: unknown): DurableChatError {
+  return new DurableChatError('network', 'The server could not be reached.', { cause });
+}
+
+/** An answer can break off as well. */
+function jsonOf(response: Response): Promise<unknown> {
+  return response.json().catch((cause: unknown) => {
+    throw unreachable(cause);
+  });
+}
+
+function resolve<T>(
+  value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined,
+): T | undefined | PromiseLike<T> {
+  return typeof value === 'function' ? (value as () => T | PromiseLike<T>)() : value;
+}

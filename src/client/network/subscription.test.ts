@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { SseEvent } from '../../protocol/sse.ts';
+import { stubPage } from '../../test/fixtures/browser.fixture.ts';
+import { watchPage } from './page.ts';
+import { Subscription } from './subscription.ts';
+
+interface Opened {
+  readonly after: string | undefined;
+  readonly signal: AbortSignal;
+  readonly say: (event?: SseEvent) => void;
+  readonly end: (again?: boolean) => void;
+}
+
+/** Connections that a test speaks for, the newest last. */
+function subscribed() {
+  const opened: Opened[] = [];
+  const seen: string[] = [];
+  const delays: number[] = [];
+  const subscription = new Subscription({
+    connect: (after, signal, say) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+        opened.push({ after, signal, say, end: (again = false) => resolve(again) });
+      }),
+    retryDelay(attempt) {
+      delays.push(attempt);
+      return 1_000 * attempt;
+    },
+    onFrame: () => {},
+    onConnection: ({ type }) => void (seen.at(-1) === type || seen.push(type)),
+  });
+  return { subscription, opened, seen, delays, latest: () => opened.at(-1)! };
+}
+
+const frame = (id?: string): SseEvent => ({ data: '{"type":"reset"}', ...(id !== undefined && { id }) });
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('a subscription', () => {
+  it('G1: goes on behind the last cursor, and takes no cursor from half a group', async () => {
+    const { subscription, latest } = subscribed();
+    subscription.start();
+    expect(latest().after).toBeUndefined();
+    latest().say(frame('a'));
+    latest().say(frame());
+    latest().end();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(latest().after).toBe('a');
+    subscription.stop();
+  });
+
+  it('G1: finds a connection that has fallen silent within twice the heartbeat', async () => {
+    const { subscription, opened, latest, seen } = subscribed();
+    subscription.start();
+    latest().say(frame('a'));
+    await vi.advanceTimersByTimeAsync(15_000);
+    latest().say();
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(opened.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(opened.length).toBe(2);
+    expect(opened[0]!.signal.aborted).toBe(true);
+    expect(latest().after).toBe('a');
+    expect(seen).toEqual(['connecting', 'open', 'waiting', 'connecting']);
+    subscription.stop();
+  });
+
+  it('G1: finds a server that accepts and never says a word', async () => {
+    const { subscription, opened } = subscribed();
+    subscription.start();
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(opened.length).toBe(2);
+    subscription.stop();
+  });
+
+  it('backs off from a server that greets and closes, and not from one that has lasted', async () => {
+    const { subscription, opened, delays, latest } = subscribed();
+    subscription.start();
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      latest().say();
+      latest().end();
+      await vi.advanceTimersByTimeAsync(1_000 * attempt);
+    }
+    expect(delays).toEqual([1, 2, 3, 4]);
+    // A proxy that cuts idle streams after ten seconds.
+    for (let cut = 0; cut < 3; cut++) {
+      latest().say();
+      await vi.advanceTimersByTimeAsync(10_000);
+      latest().end();
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(delays.slice(4)).toEqual([1, 1, 1]);
+    expect(opened.length).toBe(8);
+    subscription.stop();
+  });
+
+  it('comes back at once, and without a word, when the server asks for it', async () => {
+    const { subscription, opened, seen, delays, latest } = subscribed();
+    subscription.start();
+    latest().say(frame('a'));
+    latest().end(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(opened.length).toBe(2);
+    expect(latest().after).toBe('a');
+    latest().say();
+    expect(seen).toEqual(['connecting', 'open', 'rotating', 'open']);
+    // Once is a rotation; again and again is a fault.
+    latest().end(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(opened.length).toBe(2);
+    expect(delays).toEqual([2]);
+    subscription.stop();
+  });
+});
+
+describe('a page', () => {
+  function watched(isBusy = () => false) {
+    const page = stubPage();
+    const all = subscribed();
+    all.subscription.start();
+    all.latest().say(frame('a'));
+    return { ...all, page, leave: watchPage(all.subscription, isBusy) };
+  }
+
+  it('that wakes from sleep replaces a connection that is dead by the clock, at once', async () => {
+    const { page, opened, latest, leave } = watched();
+    page.hide();
+    page.show();
+    expect(opened.length).toBe(1);
+    page.hide();
+    // Asleep: the clock goes on, and no timer does.
+    vi.setSystemTime(Date.now() + 3_600_000);
+    page.show();
+    expect(opened.length).toBe(2);
+    expect(latest().after).toBe('a');
+    leave();
+  });
+
+  it('that is seen, or has a network again, waits no longer', async () => {
+    const { page, opened, latest, leave, subscription } = watched();
+    latest().end();
+    await vi.advanceTimersByTimeAsync(0);
+    page.show();
+    expect(opened.length).toBe(2);
+    latest().say(frame('b'));
+    page.goOffline();
+    expect(latest().signal.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(opened.length).toBe(2);
+    page.goOnline();
+    expect(opened.length).toBe(3);
+    expect(latest().after).toBe('b');
+    leave();
+    subscription.stop();
+  });
+
+  it('that nobody looks at lets go after a minute, and catches up when it is seen', async () => {
+    let busy = true;
+    const { page, opened, latest, leave } = watched(() => busy);
+    const beat = setInterval(() => latest().say(), 15_000);
+    page.hide();
+    await vi.advanceTimersByTimeAsync(150_000);
+    expect(latest().signal.aborted).toBe(false);
+    busy = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(latest().signal.aborted).toBe(true);
+    page.goOffline();
+    page.goOnline();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(opened.length).toBe(1);
+    page.show();
+    expect(opened.length).toBe(2);
+    expect(latest().after).toBe('a');
+    clearInterval(beat);
+    leave();
+  });
+
+  it('that is hidden for less than a minute keeps its connection', async () => {
+    const { page, opened, latest, leave } = watched();
+    const beat = setInterval(() => latest().say(), 15_000);
+    page.hide();
+    await vi.advanceTimersByTimeAsync(50_000);
+    page.show();
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(opened.length).toBe(1);
+    expect(latest().signal.aborted).toBe(false);
+    clearInterval(beat);
+    leave();
+  });
+});

@@ -1,0 +1,131 @@
+// A session's subscription: one stream of frames that outlives its connections. It reconnects where it left
+// off, and knows nothing of what the frames mean.
+
+import type { DurableChatError } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import type { SseEvent } from '../../protocol/sse.ts';
+import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
+import type { Connect } from './requests.ts';
+
+export interface SubscriptionOptions {
+  readonly connect: Connect;
+  /** Milliseconds to wait before attempt 1, 2, … */
+  readonly retryDelay: (attempt: number) => number;
+  readonly onFrame: (frame: Frame) => void;
+  readonly onConnection: (state: ConnectionState) => void;
+}
+
+/** The server sends something at least every 15 s; after twice that the connection counts as dead. */
+const silenceMs = 30_000;
+/** A connection that lasts so long was a good one, even if the session had nothing to say. */
+const steadyMs = 5_000;
+
+/** By its name: this file is loaded apart from the class. */
+function isOurs(error: unknown): error is DurableChatError {
+  return error instanceof Error && error.name === 'DurableChatError';
+}
+
+/** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
+function isFinal({ code, status }: DurableChatError, wasOpen: boolean): boolean {
+  // A route that has had the session is a route that has sessions.
+  if (code === 'not_found') return !wasOpen;
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+}
+
+export class Subscription {
+  readonly #options: SubscriptionOptions;
+  #state: ConnectionState = { type: 'idle' };
+  #cursor: string | undefined;
+  /** When bytes last came in, or were first waited for. */
+  #heardAt = 0;
+  #abort: AbortController | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
+  }
+
+  /** Connects; a stopped subscription goes on where it was. */
+  start(): void {
+    this.#dispatch({ type: 'start' });
+  }
+
+  stop(): void {
+    this.#dispatch({ type: 'stop' });
+  }
+
+  /** Something is missing: begin again with a snapshot. */
+  renew(): void {
+    this.#cursor = undefined;
+    this.#dispatch({ type: 'lost' });
+  }
+
+  /** Connects at once what waits, and what is dead by the clock: timers stand still while a machine sleeps. */
+  wake(): void {
+    if (Date.now() - this.#heardAt > silenceMs) this.#dispatch({ type: 'lost' });
+    this.#dispatch({ type: 'online' });
+  }
+
+  /** There is no network: nothing is tried until `wake`. */
+  pause(): void {
+    this.#dispatch({ type: 'offline' });
+  }
+
+  #dispatch(event: ConnectionEvent): void {
+    const before = this.#state;
+    const after = nextConnection(before, event);
+    if (after === before) return;
+    this.#state = after;
+    clearTimeout(this.#retry);
+    if (after.type !== 'open') this.#abort?.abort();
+    if (after.type === 'connecting' || after.type === 'rotating') void this.#connect();
+    if (after.type === 'waiting') {
+      this.#retry = setTimeout(
+        () => this.#dispatch({ type: 'retry' }),
+        this.#options.retryDelay(after.attempt),
+      );
+    }
+    this.#options.onConnection(after);
+  }
+
+  async #connect(): Promise<void> {
+    const abort = new AbortController();
+    this.#abort = abort;
+    const { signal } = abort;
+    // An aborted connection has nothing more to say.
+    const dispatch = (event: ConnectionEvent) => {
+      if (!signal.aborted) this.#dispatch(event);
+    };
+    let silence: ReturnType<typeof setTimeout> | undefined;
+    const listen = () => {
+      this.#heardAt = Date.now();
+      clearTimeout(silence);
+      silence = setTimeout(() => dispatch({ type: 'lost' }), silenceMs);
+    };
+    const onEvent = (event?: SseEvent) => {
+      if (signal.aborted) return;
+      listen();
+      dispatch({ type: 'opened' });
+      if (!event) return;
+      this.#options.onFrame(JSON.parse(event.data) as Frame); // our own server's; unknown types fall through
+      // Unless that very frame has shown that something is missing.
+      if (signal.aborted) return;
+      this.#cursor = event.id ?? this.#cursor;
+      dispatch({ type: 'progress' });
+    };
+    listen();
+    const startedAt = this.#heardAt;
+    let end: ConnectionEvent = { type: 'lost' };
+    try {
+      if (await this.#options.connect(this.#cursor, signal, onEvent)) end = { type: 'rotated' };
+    } catch (error) {
+      if (isOurs(error)) {
+        if (error.code === 'invalid_cursor') this.#cursor = undefined;
+        else if (isFinal(error, this.#cursor !== undefined)) end = { type: 'refused', error };
+      }
+    }
+    clearTimeout(silence);
+    if (Date.now() - startedAt > steadyMs) dispatch({ type: 'progress' });
+    dispatch(end);
+  }
+}

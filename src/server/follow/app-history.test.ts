@@ -1,0 +1,339 @@
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { describe, expect, it, vi } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import type { DurableChatOptions, RunEnd } from '../../index.ts';
+import type { ErrorBody } from '../../protocol/errors.ts';
+import { useStores } from '../../test/fixtures/stores.fixture.ts';
+import { openTab, textOf } from '../../test/fixtures/tab.fixture.ts';
+import { createWorld, sendBody, type World } from '../../test/fixtures/world.fixture.ts';
+
+const url = 'http://durable.test/api/chat';
+const { stores } = useStores();
+let sessions = 0;
+const newSession = () => `kept ${++sessions}`;
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
+
+const user = (text: string): UIMessage => ({
+  id: `user-${text}`,
+  role: 'user',
+  parts: [{ type: 'text', text }],
+});
+const kept: UIMessage[] = [
+  user('before'),
+  { id: 'answer-before', role: 'assistant', parts: [{ type: 'text', text: 'kept', state: 'done' }] },
+];
+
+/** Answers with the number of messages it was given; "wait" until it is stopped, "break" with an error. */
+function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}): World {
+  return createWorld(
+    channel,
+    async (request) => {
+      const { messages } = (await request.json()) as { messages: UIMessage[] };
+      const asked = textOf(messages.at(-1));
+      return new ReadableStream<UIMessageChunk>({
+        async start(controller) {
+          controller.enqueue({ type: 'start' });
+          controller.enqueue({ type: 'text-start', id: '0' });
+          controller.enqueue({ type: 'text-delta', id: '0', delta: `given ${messages.length}` });
+          if (asked === 'wait')
+            await new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+          if (asked === 'break') controller.enqueue({ type: 'error', errorText: 'broken' });
+          controller.enqueue({ type: 'finish' });
+          controller.close();
+        },
+      });
+    },
+    options,
+  );
+}
+
+const post = ({ routes }: World, session: string, text: string) =>
+  routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) }));
+const get = ({ routes }: World, session: string) =>
+  routes.GET(new Request(`${url}?id=${encodeURIComponent(session)}`));
+
+async function textsOf({ chat }: World, session: string): Promise<string[]> {
+  return (await chat.session(session).read()).messages.map((message) => textOf(message));
+}
+
+async function framesOf(channel: Channel, session: string) {
+  return (await channel.readLog(session, '')).flatMap(({ frames }) => frames);
+}
+
+describe.each(stores)('loadMessages, on %s', (_, openStore) => {
+  it('is what a session begins with: for a reader, a viewer and a send, once, and never over what is there', async () => {
+    const begin: ((world: World, session: string) => Promise<unknown>)[] = [
+      (world, session) => world.chat.session(session).read(),
+      async (world, session) => (await get(world, session)).body!.cancel(),
+      async (world, session) => (await post(world, session, 'now')).text(),
+      (world, session) => Promise.all(Array.from({ length: 5 }, () => world.chat.session(session).read())),
+    ];
+    for (const first of begin) {
+      const session = newSession();
+      const loadMessages = vi.fn(async () => kept);
+      const world = open(openStore()(), { loadMessages });
+      await first(world, session);
+      await world.settled();
+      const sent = first === begin[2] ? ['now', 'given 3'] : [];
+      expect(await textsOf(world, session)).toEqual(['before', 'kept', ...sent]);
+      await (await post(world, session, 'next')).text();
+      await world.settled();
+      const answer = `given ${3 + sent.length}`;
+      expect(await textsOf(world, session)).toEqual(['before', 'kept', ...sent, 'next', answer]);
+      expect(loadMessages.mock.calls).toEqual([[{ sessionId: session }]]);
+    }
+  });
+
+  it('goes before what a client says of earlier messages, also when there is nothing', async () => {
+    for (const loaded of [kept, [], null, undefined]) {
+      const session = newSession();
+      const world = open(openStore()(), { loadMessages: () => loaded });
+      const { messages, ...rest } = JSON.parse(sendBody(session, 'now')) as { messages: UIMessage[] };
+      const forged = { id: 'forged', role: 'assistant', parts: [{ type: 'text', text: 'forged' }] };
+      const body = (more: unknown[]) => JSON.stringify({ ...rest, messages: more });
+      const routes = (text: string) => world.routes.POST(new Request(url, { method: 'POST', body: text }));
+      const continued = await routes(body([...messages, forged]));
+      expect([loaded, continued.status]).toEqual([loaded, 404]);
+      await (await routes(body([user('invented'), forged, ...messages]))).text();
+      await world.settled();
+      const before = loaded?.map((message) => textOf(message)) ?? [];
+      expect(await textsOf(world, session)).toEqual([...before, 'now', `given ${before.length + 1}`]);
+    }
+  });
+
+  it('a failure is a typed error without its text, and the next try asks again', async () => {
+    const session = newSession();
+    const told: unknown[] = [];
+    let fails = true;
+    const world = open(openStore()(), {
+      onError: (error) => told.push(error),
+      loadMessages: async () => {
+        if (fails) throw new Error('a very private sentence');
+        return kept;
+      },
+    });
+    for (const answer of [await get(world, session), await post(world, session, 'now')]) {
+      expect(answer.status).toBe(500);
+      const { error } = (await answer.json()) as ErrorBody;
+      expect(error.code).toBe('handler_failed');
+      expect(error.message).not.toContain('private');
+    }
+    expect(told.length).toBe(2);
+    fails = false;
+    expect((await post(world, session, 'now')).status).toBe(200);
+    await world.settled();
+    expect(await textsOf(world, session)).toEqual(['before', 'kept', 'now', 'given 3']);
+  });
+
+  it('a tab of an expired session shows it, an open one and a reloaded one, and goes on with it', async () => {
+    const session = newSession();
+    const shared = openStore({ ttl: 3 });
+    const database: UIMessage[] = [];
+    const options: Omit<DurableChatOptions, 'channel'> = {
+      loadMessages: () => database,
+      onRunEnd: ({ messages }) => void database.splice(0, database.length, ...messages),
+    };
+    const world = open(shared(), options);
+    const tab = openTab(world.client(), session);
+    await tab.chat.sendMessage({ text: 'one' });
+    await world.settled();
+    const [, answer] = database;
+    expect(database.map((message) => textOf(message))).toEqual(['one', 'given 1']);
+    // As if somebody had worked on it: so it can be told from what the tab still shows.
+    database[1] = { ...answer!, metadata: { loaded: true } };
+    const probe = shared();
+    await eventually(() => probe.readLog(session, '')).toEqual([]);
+    const reloaded = openTab(open(shared(), options).client(), session);
+    await eventually(() => reloaded.chat.messages).toEqual(database);
+    await eventually(() => tab.chat.messages).toEqual(database);
+    await reloaded.chat.sendMessage({ text: 'two' });
+    const texts = ['one', 'given 1', 'two', 'given 3'];
+    for (const { chat } of [tab, reloaded]) {
+      await eventually(() => chat.messages.map((message) => textOf(message))).toEqual(texts);
+    }
+    tab.close();
+    reloaded.close();
+  });
+});
+
+describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
+  it('is told once of each end, how it came and what there is now; viewers hear nothing of that', async () => {
+    const session = newSession();
+    const channel = openStore()();
+    const ends: RunEnd[] = [];
+    const world = open(channel, {
+      authorize: () => ({ userId: 'ann' }),
+      onRunEnd: (end) => void ends.push(structuredClone(end)),
+    });
+    const seen: string[] = [];
+    const leaving = new AbortController();
+    const viewer = (async () => {
+      for await (const { frame } of world.chat.session(session).follow({ signal: leaving.signal }))
+        seen.push(frame.type);
+    })();
+    for (const text of ['one', 'break']) {
+      await (await post(world, session, text)).text();
+      await world.settled();
+    }
+    const waiting = await post(world, session, 'wait');
+    await world.chat.session(session).stop({ by: 'bob' });
+    await waiting.text();
+    await world.settled();
+    const runs = (await framesOf(channel, session)).flatMap((frame) =>
+      frame.type === 'run-end' ? [frame.run] : [],
+    );
+    const texts = ['one', 'given 1', 'break', 'given 3', 'wait', 'given 5'];
+    expect(ends).toMatchObject([
+      { sessionId: session, run: runs[0], reason: 'finish' },
+      { sessionId: session, run: runs[1], reason: 'error' },
+      { sessionId: session, run: runs[2], reason: 'stop', by: 'bob' },
+    ]);
+    for (const [index, { message, messages }] of ends.entries()) {
+      expect(messages.map((one) => textOf(one))).toEqual(texts.slice(0, index * 2 + 2));
+      expect(message).toEqual(messages.at(-1));
+    }
+    await eventually(() => seen.filter((type) => type === 'run-end').length).toBe(3);
+    expect(seen).not.toContain('run-saved');
+    leaving.abort();
+    await viewer;
+    // Nobody who comes later tells it again.
+    const later = vi.fn();
+    const other = open(channel, { onRunEnd: later });
+    await (await get(other, session)).body!.cancel();
+    await other.chat.session(session).read();
+    await other.settled();
+    expect(later).not.toHaveBeenCalled();
+  });
+
+  const openers: [string, (world: World, session: string) => Promise<unknown>][] = [
+    ['read', (world, session) => world.chat.session(session).read()],
+    ['subscription', async (world, session) => (await get(world, session)).body!.cancel()],
+    ['send', async (world, session) => (await post(world, session, 'two')).text()],
+  ];
+  it.each(openers)(
+    'a process that dies while it tells: made up for on the next %s, by the run’s name',
+    async (_, next) => {
+      const session = newSession();
+      const shared = openStore();
+      const never = vi.fn<(end: RunEnd) => Promise<void>>(() => new Promise(() => {}));
+      const dying = open(shared(), { onRunEnd: never });
+      await (await post(dying, session, 'one')).text();
+      await eventually(() => never.mock.calls.length).toBe(1);
+      const ends: RunEnd[] = [];
+      const world = open(shared(), { onRunEnd: (end) => void ends.push(end) });
+      await next(world, session);
+      await world.settled();
+      await eventually(() => ends.length).toBeGreaterThanOrEqual(1);
+      expect(ends[0]).toMatchObject({ run: never.mock.calls[0]![0].run, reason: 'finish' });
+      expect(textOf(ends[0]!.message)).toBe('given 1');
+      const told = ends.length;
+      await world.settled();
+      await world.chat.session(session).read();
+      await world.settled();
+      expect(ends.length).toBe(told);
+    },
+  );
+
+  it('a process that dies after it told, or before it could write so: told again, and then no more', async () => {
+    const session = newSession();
+    const shared = openStore();
+    const working = shared();
+    const dying: Channel = {
+      ...working,
+      append: (id, entry, options) =>
+        entry.key.endsWith(' saved') ? new Promise(() => {}) : working.append(id, entry, options),
+    };
+    const first = vi.fn();
+    await (await post(open(dying, { onRunEnd: first }), session, 'one')).text();
+    await eventually(() => first.mock.calls.length).toBe(1);
+    const second = vi.fn();
+    for (const times of [1, 1]) {
+      const world = open(shared(), { onRunEnd: second });
+      await world.chat.session(session).read();
+      await world.settled();
+      expect(second).toHaveBeenCalledTimes(times);
+    }
+    expect(second.mock.calls[0]).toEqual(first.mock.calls[0]);
+  });
+
+  it('a rejection goes to onError, and the next who comes tells again', async () => {
+    const session = newSession();
+    const errors: unknown[] = [];
+    let fails = true;
+    const onRunEnd = vi.fn(async () => {
+      if (fails) throw new Error('database away');
+    });
+    const world = open(openStore()(), { onRunEnd, onError: (error) => errors.push(error) });
+    await (await post(world, session, 'one')).text();
+    await world.settled();
+    expect(errors).toMatchObject([{ message: 'database away' }]);
+    fails = false;
+    for (const times of [2, 2]) {
+      await world.chat.session(session).read();
+      await world.settled();
+      expect(onRunEnd).toHaveBeenCalledTimes(times);
+    }
+  });
+
+  it('is not told of what is deleted', async () => {
+    const session = newSession();
+    const shared = openStore();
+    const onRunEnd = vi.fn();
+    const [here, there] = [open(shared(), { onRunEnd }), open(shared(), { onRunEnd })];
+    const waiting = await post(here, session, 'wait');
+    const queued = await post(here, session, 'queued');
+    await there.chat.session(session).delete();
+    for (const response of [waiting, queued]) expect(await response.text()).toContain('[DONE]');
+    await here.settled();
+    await there.settled();
+    expect(await textsOf(here, session)).toEqual([]);
+    expect(onRunEnd).not.toHaveBeenCalled();
+  });
+
+  it('G6: a run whose producer died is told of by whoever ends it', async () => {
+    const session = newSession();
+    const channel = openStore()();
+    const start = {
+      type: 'run-start',
+      messageId: 'm',
+      trigger: 'submit-message',
+      at: 0,
+      run: 'dead',
+    } as const;
+    await channel.append(
+      session,
+      { key: 'start', frames: [{ type: 'message', message: user('one') }, start] },
+      {},
+    );
+    await channel.write(session, 'dead', 0, [
+      { type: 'start', messageId: 'm' },
+      { type: 'text-start', id: '0' },
+      { type: 'text-delta', id: '0', delta: 'half' },
+    ]);
+    const ends: RunEnd[] = [];
+    const world = open(channel, { onRunEnd: (end) => void ends.push(end) });
+    await world.chat.session(session).read();
+    await world.settled();
+    expect(ends).toMatchObject([{ run: 'dead', reason: 'interrupted' }]);
+    expect(textOf(ends[0]!.message)).toBe('half');
+  });
+
+  it('a message that is gone by then is not told of as one to keep; a withdrawn run has no end', async () => {
+    const session = newSession();
+    const shared = openStore();
+    const dying = open(shared(), { onRunEnd: () => new Promise(() => {}) });
+    await (await post(dying, session, 'one')).text();
+    const waiting = await post(dying, session, 'wait');
+    const queued = await post(dying, session, 'queued');
+    await dying.chat.session(session).withdraw({ run: queued.headers.get('x-durable-run')! });
+    const edit = { ...(JSON.parse(sendBody(session, 'one')) as object), messageId: 'user-one' };
+    const again = await dying.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify(edit) }));
+    for (const response of [waiting, queued, again]) await response.text();
+    const ends: RunEnd[] = [];
+    const world = open(shared(), { onRunEnd: (end) => void ends.push(end) });
+    await world.chat.session(session).read();
+    await world.settled();
+    expect(ends.map(({ message }) => message && textOf(message))).toEqual([undefined, undefined, 'given 1']);
+    for (const { messages } of ends) expect(messages.map((one) => textOf(one))).toEqual(['one', 'given 1']);
+  });
+});

@@ -1,0 +1,306 @@
+// One session as this process sees it: one subscription to the store, shared by everyone who follows the
+// session here, and the log and the active runs as far as they have been read.
+//
+// Wake-ups are hints. A hint that does not fit makes the hub read; silence, too, makes it read.
+
+import type { UIMessageChunk } from 'ai';
+import type { Channel, Subscription, Wake } from '../../channel/channel.ts';
+import type { Durability } from '../../protocol/frames.ts';
+import { isActive, type SessionState } from '../../protocol/session-state.ts';
+import { Log } from './log.ts';
+import { retry } from '../lib/retry.ts';
+import { RunBuffers } from './run-buffers.ts';
+
+export interface Patience {
+  readonly signal?: AbortSignal | undefined;
+  readonly ms?: number;
+}
+
+/** Silence after which the store is asked, while somebody watches an active run or nothing can be heard. */
+const activeSilenceMs = 3_000;
+/** The same otherwise. */
+const idleSilenceMs = 20_000;
+/** How long a session's first reader waits for the subscription to stand. */
+const subscribeWithinMs = 1_000;
+/** How long after a failure of the store its producers may need to show that they live. */
+const shakenMs = 5_000;
+/** How old a reading may be for somebody who joins. */
+const lookAgainMs = 1_000;
+/** A subscription is replaced before an idle connection is likely to be cut. */
+const renewAfterMs = 240_000;
+
+export class Hub {
+  readonly session: string;
+  /** Another object once the session has begun anew: it had expired, or was deleted. */
+  log: Log = new Log();
+  /** Resolves once the session has been read; rejects when the store could not be reached. */
+  readonly ready: Promise<void>;
+
+  readonly #channel: Channel;
+  readonly #onSuspect: (run: string) => void;
+  readonly #runs = new RunBuffers();
+  /** Whether anybody here wants chunks; a producer alone only wants the log. */
+  #watched: Promise<void> | undefined;
+  readonly #listeners = new Set<() => void>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #subscription: Subscription | undefined;
+  #subscribing: Promise<void> | undefined;
+  #subscribedAt = 0;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #silenceMs = 0;
+  #closed = false;
+  #readAt = 0;
+  readonly #degraded = new Set<string>();
+  #failedAt = -Infinity;
+
+  /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
+  constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
+    this.session = session;
+    this.#channel = channel;
+    this.#onSuspect = onSuspect;
+    this.ready = this.#open();
+    this.ready.catch(() => {});
+  }
+
+  get state(): SessionState {
+    return this.log.state;
+  }
+
+  /** Runs of this process that the store fails at the moment. */
+  get degraded(): ReadonlySet<string> {
+    return this.#degraded;
+  }
+
+  /** Whether the store has failed here lately. */
+  get isShaken(): boolean {
+    return Date.now() - this.#failedAt < shakenMs;
+  }
+
+  /** The producer's own word on what the log cannot tell. */
+  setDurability(run: string, durability: Durability): void {
+    if (durability === 'degraded') this.#degraded.add(run);
+    else this.#degraded.delete(run);
+    this.#changed();
+  }
+
+  /** Calls back after every change, until the result is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. */
+  until<T>(condition: () => T | undefined, { signal, ms }: Patience = {}): Promise<T | undefined> {
+    return new Promise((resolve) => {
+      const settle = (value: T | undefined) => {
+        off();
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
+        resolve(value);
+      };
+      const giveUp = () => settle(undefined);
+      const check = () => {
+        const value = condition();
+        if (value !== undefined) settle(value);
+      };
+      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
+      const off = this.onChange(check);
+      signal?.addEventListener('abort', giveUp);
+      if (signal?.aborted) giveUp();
+      else check();
+    });
+  }
+
+  /** A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. */
+  async chunksOf(run: string, from: number): Promise<readonly UIMessageChunk[]> {
+    if (this.#runs.has(run)) return this.#runs.chunksOf(run).slice(from);
+    return (await this.#channel.readRun(this.session, run, from)).chunks;
+  }
+
+  /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
+  knownChunksOf(run: string): readonly UIMessageChunk[] {
+    return this.#runs.chunksOf(run);
+  }
+
+  /** How many chunks of a run are here. */
+  countOf(run: string): number {
+    return this.#runs.countOf(run);
+  }
+
+  /** Reads what the store has; resolves when it has been taken in. */
+  refresh(): Promise<void> {
+    return this.#serially(async () => {
+      await this.#readLog();
+      if (this.#watched) await this.#readRuns();
+    });
+  }
+
+  /** Reads in the background, unless that was done just now: whoever joins late may find the session gone. */
+  look(): void {
+    if (Date.now() - this.#readAt > lookAgainMs) this.refresh().catch(() => {});
+  }
+
+  /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
+  watch(): Promise<void> {
+    if (!this.#watched) {
+      const watched = this.ready.then(() => this.#serially(() => this.#readRuns()));
+      this.#watched = watched;
+      // A read that failed is tried again by the next who asks.
+      watched.catch(() => (this.#watched = undefined));
+    }
+    return this.#watched;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#silence);
+    this.#runs.clear();
+    this.#subscription?.close();
+    this.#listeners.clear();
+  }
+
+  async #open(): Promise<void> {
+    // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for; what
+    // it may have missed is read once it stands.
+    this.#listenForSilence();
+    let late = false;
+    const subscribed = this.#subscribe().then(
+      () => (late ? this.refresh().catch(() => {}) : undefined),
+      () => {}, // the next silence tries again
+    );
+    await Promise.race([subscribed, new Promise((resolve) => setTimeout(resolve, subscribeWithinMs))]);
+    late = true;
+    await retry(() => this.refresh(), { forMs: 1_000 });
+  }
+
+  /** Acknowledging may take longer than a silence: one attempt at a time. */
+  #subscribe(): Promise<void> {
+    this.#subscribing ??= this.#subscribeAnew().finally(() => (this.#subscribing = undefined));
+    return this.#subscribing;
+  }
+
+  async #subscribeAnew(): Promise<void> {
+    this.#subscribedAt = Date.now();
+    const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
+    if (this.#closed) return subscription.close();
+    this.#subscription = subscription;
+    this.#listenForSilence();
+  }
+
+  #onWake(wake: Wake): void {
+    if (this.#closed) return;
+    this.#listenForSilence();
+    if ('run' in wake && this.state.ended.has(wake.run)) return;
+    // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
+    if (wake.type === 'closed') this.#runs.fence(wake.run);
+    void this.#serially(() => this.#take(wake)).catch(() => {
+      // The store did not answer; the next hint or the next silence reads again.
+    });
+  }
+
+  async #take(wake: Wake): Promise<void> {
+    switch (wake.type) {
+      case 'log':
+        return this.log.hasKey(wake.key) ? undefined : this.#readLog();
+      case 'closed':
+        // The fence is up; what is left to read is read with the run's end.
+        return;
+      case 'deleted':
+        return this.#readLog();
+      case 'run':
+        return this.#watched && this.#readRun(wake.run);
+      case 'chunks': {
+        if (!this.#watched) return;
+        if (!isActive(this.state, wake.run)) await this.#readLog();
+        const how = this.#runs.accept(wake.run, wake.from, wake.chunks);
+        if (how === 'gap') return this.#readRun(wake.run);
+        if (how === 'taken') this.#changed();
+        return;
+      }
+      default:
+        wake satisfies never;
+    }
+  }
+
+  async #readLog(): Promise<void> {
+    const { lastId } = this.log;
+    const entries = await this.#channel.readLog(this.session, lastId);
+    this.#readAt = Date.now();
+    if (lastId !== '' && entries[0]?.id !== lastId) {
+      this.log = new Log();
+      this.#runs.clear();
+    }
+    for (const entry of entries) {
+      if (this.log.has(entry.id)) continue;
+      const ends = entry.frames.filter((frame) => frame.type === 'run-end');
+      // An ended run is complete before anybody hears of its end.
+      for (const { run, chunks } of ends) {
+        // A run that nobody here has begun to read is read by whoever asks for it.
+        if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run);
+      }
+      this.log.add(entry);
+      for (const { run } of ends) {
+        this.#degraded.delete(run);
+        this.#runs.release(run);
+      }
+    }
+    this.#changed();
+  }
+
+  async #readRuns(): Promise<void> {
+    for (const { run } of this.state.active) await this.#readRun(run);
+  }
+
+  async #readRun(run: string): Promise<void> {
+    this.#runs.append(run, await this.#channel.readRun(this.session, run, this.countOf(run)));
+    this.#changed();
+  }
+
+  #changed(): void {
+    // A run that begins or ends changes how long a silence is believed.
+    if (this.#patience() !== this.#silenceMs) this.#listenForSilence();
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #serially(task: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(() => (this.#closed ? undefined : task()));
+    this.#queue = done.catch(() => void (this.#failedAt = Date.now()));
+    return done;
+  }
+
+  #listenForSilence(): void {
+    clearTimeout(this.#silence);
+    if (this.#closed) return;
+    this.#silenceMs = this.#patience();
+    this.#silence = setTimeout(() => void this.#onSilence(), this.#silenceMs);
+    if (typeof this.#silence === 'object') this.#silence.unref?.();
+  }
+
+  #patience(): number {
+    const expects = this.#watched && this.state.active.length > 0;
+    return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
+  }
+
+  async #onSilence(): Promise<void> {
+    const before = this.#progress();
+    try {
+      await this.refresh();
+      // News that no hint told of, or a connection grown old: the subscription is suspect.
+      const missed = this.#progress() !== before;
+      if (!this.#subscription) await this.#subscribe();
+      else if (missed || Date.now() - this.#subscribedAt > renewAfterMs) {
+        this.#subscribedAt = Date.now();
+        await this.#subscription.renew();
+        await this.refresh();
+      }
+      for (const { run } of this.state.active) this.#onSuspect(run);
+    } catch {
+      // The store did not answer: the next silence asks again.
+    }
+    this.#listenForSilence();
+  }
+
+  #progress(): string {
+    return [this.log.lastId, ...this.state.active.map(({ run }) => this.countOf(run))].join();
+  }
+}

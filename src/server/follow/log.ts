@@ -1,0 +1,50 @@
+// A session's log as far as it was read: entries in order, each key counted once, folded to a state.
+
+import type { LogEntry } from '../../protocol/frames.ts';
+import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+
+export class Log {
+  /** In order; an entry that was written twice is here once. */
+  readonly entries: LogEntry[] = [];
+  readonly #keys = new Set<string>();
+  #state: SessionState = emptySession;
+  #lastId = '';
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The id of the last entry read; '' when there is none. */
+  get lastId(): string {
+    return this.#lastId;
+  }
+
+  /** Whether the log has read as far as `id`. */
+  has(id: string): boolean {
+    return !isAfter(id, this.#lastId);
+  }
+
+  /** Whether an entry of this key has been read. */
+  hasKey(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** Takes an entry in; false when it was known. */
+  add(entry: LogEntry): boolean {
+    if (this.has(entry.id)) return false;
+    this.#lastId = entry.id;
+    if (this.#keys.has(entry.key)) return false;
+    this.#keys.add(entry.key);
+    this.entries.push(entry);
+    this.#state = entry.frames.reduce(applyFrame, this.#state);
+    return true;
+  }
+}
+
+/** Compares stream ids, which are two numbers; '' stands before all. */
+function isAfter(id: string, other: string): boolean {
+  if (id === '' || other === '') return id !== '';
+  const [time = 0n, sequence = 0n] = id.split('-').map(BigInt);
+  const [otherTime = 0n, otherSequence = 0n] = other.split('-').map(BigInt);
+  return time === otherTime ? sequence > otherSequence : time > otherTime;
+}

@@ -1,0 +1,75 @@
+// The chunks of a session's runs as far as they are in this process.
+
+import type { UIMessageChunk } from 'ai';
+import type { RunTail } from '../../channel/channel.ts';
+
+interface Buffer {
+  readonly chunks: UIMessageChunk[];
+  /** No wake-up of a closed run is believed any more. */
+  closed: boolean;
+}
+
+/** How long an ended run stays: those who follow have it in a moment, whoever comes later reads the store. */
+const keptMs = 30_000;
+
+export class RunBuffers {
+  readonly #buffers = new Map<string, Buffer>();
+  readonly #releases = new Set<ReturnType<typeof setTimeout>>();
+
+  has(run: string): boolean {
+    return this.#buffers.has(run);
+  }
+
+  chunksOf(run: string): readonly UIMessageChunk[] {
+    return this.#buffers.get(run)?.chunks ?? [];
+  }
+
+  countOf(run: string): number {
+    return this.chunksOf(run).length;
+  }
+
+  /** Believes no later wake-up of the run. */
+  fence(run: string): void {
+    this.#of(run).closed = true;
+  }
+
+  /** Takes what was read from the store behind the chunks that are here. */
+  append(run: string, { chunks, closure }: RunTail): void {
+    const buffer = this.#of(run);
+    buffer.chunks.push(...chunks);
+    buffer.closed ||= closure !== undefined;
+  }
+
+  /** Takes what a wake-up says; `gap` when chunks before these are missing here. */
+  accept(run: string, from: number, chunks: readonly UIMessageChunk[]): 'taken' | 'known' | 'gap' {
+    const buffer = this.#of(run);
+    const known = buffer.chunks.length;
+    if (buffer.closed || from + chunks.length <= known) return 'known';
+    if (from > known) return 'gap';
+    buffer.chunks.push(...chunks.slice(known - from));
+    return 'taken';
+  }
+
+  /** Lets go of an ended run, after a while. */
+  release(run: string): void {
+    if (!this.has(run)) return;
+    const timer = setTimeout(() => {
+      this.#buffers.delete(run);
+      this.#releases.delete(timer);
+    }, keptMs);
+    this.#releases.add(timer);
+    if (typeof timer === 'object') timer.unref?.();
+  }
+
+  clear(): void {
+    for (const timer of this.#releases) clearTimeout(timer);
+    this.#releases.clear();
+    this.#buffers.clear();
+  }
+
+  #of(run: string): Buffer {
+    let buffer = this.#buffers.get(run);
+    if (!buffer) this.#buffers.set(run, (buffer = { chunks: [], closed: false }));
+    return buffer;
+  }
+}

@@ -1,0 +1,200 @@
+// One viewer's way through a session: from a place in it, the frames that come next. A viewer pulls; a slow
+// one gets more chunks in one frame, and never an unbounded queue.
+
+import type { UIMessageChunk } from 'ai';
+import { compact } from '../../protocol/compact.ts';
+import { decodeCursor, encodeCursor } from '../../protocol/cursor.ts';
+import type { Frame, LogEntry, LogFrame, SnapshotFrame } from '../../protocol/frames.ts';
+import { messagesOf } from '../../protocol/session-state.ts';
+import type { Hub } from './hub.ts';
+import type { Log } from './log.ts';
+
+/** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
+export interface ViewerFrame {
+  readonly frame: Frame;
+  readonly cursor?: string;
+}
+
+interface Place {
+  log: string;
+  /** Entries before this index have been seen. */
+  index: number;
+  /** Active runs, and how many of their chunks have been seen. */
+  runs: Map<string, number>;
+  /** Those of them that the viewer takes for degraded. */
+  degraded: Set<string>;
+}
+
+/** How many ended runs a snapshot tells of: a viewer may wait for the end of one it knows. */
+const endedKept = 20;
+
+export interface Viewer {
+  /** Frames from the viewer's place on, until `signal` aborts. To be called once. */
+  frames(signal?: AbortSignal): AsyncGenerator<ViewerFrame, void, undefined>;
+}
+
+/**
+ * A viewer at `after`, or at the beginning of a snapshot. `prepare` is waited for before each snapshot: it may
+ * fill a session that is empty. Rejects with `invalid_cursor` for a cursor that is not this session's, and with
+ * `store_failed` when the session cannot be read.
+ */
+export async function openViewer(
+  hub: Hub,
+  after: string | undefined,
+  prepare: (hub: Hub) => Promise<void> = async () => {},
+): Promise<Viewer> {
+  const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
+  await hub.watch();
+  hub.look();
+  const known = cursor !== undefined && (await find(hub, cursor.log));
+  await prepare(hub);
+  const opened = hub.log;
+  return {
+    async *frames(signal) {
+      let changed = true;
+      const off = hub.onChange(() => (changed = true));
+      try {
+        const place: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
+        let log = opened;
+        if (cursor && known) {
+          place.log = cursor.log;
+          place.index = indexAfter(log.entries, cursor.log);
+          place.runs = runsAt(log.entries.slice(0, place.index), cursor.runs);
+          place.degraded = new Set(cursor.degraded);
+        } else {
+          if (cursor) yield { frame: { type: 'reset' } };
+          yield await takeSnapshot(hub, place);
+        }
+        while (!signal?.aborted) {
+          changed = false;
+          if (hub.log === log) yield* advance(hub, log, place);
+          else {
+            yield { frame: { type: 'reset' } };
+            await prepare(hub);
+            log = hub.log;
+            yield await takeSnapshot(hub, place);
+          }
+          await hub.until(() => changed || undefined, { signal });
+        }
+      } finally {
+        off();
+      }
+    },
+  };
+}
+
+/** Whether the log has the entry; a stale replica is asked again before the answer is no. */
+async function find(hub: Hub, id: string): Promise<boolean> {
+  if (id === '') return true;
+  for (let attempt = 0; attempt < 3 && !hub.log.has(id); attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 100 * attempt));
+    await hub.refresh();
+  }
+  return hub.log.entries.some((entry) => entry.id === id);
+}
+
+function indexAfter(entries: readonly LogEntry[], id: string): number {
+  return id === '' ? 0 : entries.findIndex((entry) => entry.id === id) + 1;
+}
+
+/** The runs that were active after these entries, and how much of each the cursor has seen. */
+function runsAt(entries: readonly LogEntry[], seen: Readonly<Record<string, number>>): Map<string, number> {
+  const runs = new Map<string, number>();
+  for (const frame of entries.flatMap(({ frames }) => frames)) {
+    if (frame.type === 'run-start') runs.set(frame.run, seen[frame.run] ?? 0);
+    if (frame.type === 'run-end') runs.delete(frame.run);
+  }
+  return runs;
+}
+
+async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
+  const { state } = hub;
+  place.log = hub.log.entries.at(-1)?.id ?? '';
+  place.index = hub.log.entries.length;
+  const runs = state.active.map((run) => ({ ...run, count: hub.countOf(run.run) }));
+  place.runs = new Map(runs.map(({ run, count }) => [run, count]));
+  place.degraded = new Set(hub.degraded);
+  const frame: SnapshotFrame = {
+    type: 'snapshot',
+    messages: messagesOf(state),
+    runs: await Promise.all(
+      runs.map(async ({ send: _send, ...run }) => ({
+        ...run,
+        ...placeOf(state.order, run.messageId),
+        ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
+        chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
+      })),
+    ),
+    ended: [...state.ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
+    outcomes: state.outcomes,
+    hasOlder: false,
+  };
+  return { frame, cursor: cursorOf(hub, place) };
+}
+
+function placeOf(order: readonly string[], messageId: string): { after?: string | null } {
+  const index = order.indexOf(messageId);
+  return index === -1 ? {} : { after: order[index - 1] ?? null };
+}
+
+/** Everything between the place and now, moving the place along. */
+async function* advance(hub: Hub, log: Log, place: Place): AsyncGenerator<ViewerFrame, void, undefined> {
+  while (place.index < log.entries.length) {
+    const entry = log.entries[place.index]!;
+    for (const frame of entry.frames) {
+      if (frame.type === 'run-start') place.runs.set(frame.run, 0);
+      // One that came too late means nothing.
+      const waits = frame.type === 'run-withdraw' || frame.type === 'run-steer';
+      if (waits && hub.state.ended.get(frame.run)?.withdrawn) place.runs.delete(frame.run);
+      if (frame.type !== 'run-end') continue;
+      // The rest of a run comes before its end.
+      const from = place.runs.get(frame.run);
+      if (from !== undefined && from < frame.chunks) {
+        yield* chunksFrom(hub, place, frame.run, await hub.chunksOf(frame.run, from));
+      }
+      place.runs.delete(frame.run);
+    }
+    place.index++;
+    place.log = entry.id;
+    for (const [index, kept] of entry.frames.entries()) {
+      if (kept.type === 'run-saved') continue;
+      const frame = forViewers(kept);
+      yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
+    }
+  }
+  for (const [run, from] of place.runs) {
+    if (hub.countOf(run) > from) yield* chunksFrom(hub, place, run, await hub.chunksOf(run, from));
+  }
+  for (const run of place.runs.keys()) {
+    const degraded = hub.degraded.has(run);
+    if (degraded === place.degraded.has(run)) continue;
+    if (degraded) place.degraded.add(run);
+    else place.degraded.delete(run);
+    const durability = degraded ? 'degraded' : 'durable';
+    yield { frame: { type: 'durability', run, durability }, cursor: cursorOf(hub, place) };
+  }
+}
+
+function* chunksFrom(
+  hub: Hub,
+  place: Place,
+  run: string,
+  chunks: readonly UIMessageChunk[],
+): Generator<ViewerFrame, void, undefined> {
+  if (chunks.length === 0) return;
+  const from = place.runs.get(run) ?? 0;
+  place.runs.set(run, from + chunks.length);
+  yield { frame: { type: 'chunks', run, from, chunks }, cursor: cursorOf(hub, place) };
+}
+
+/** What a client called its send is not for others. */
+function forViewers(frame: LogFrame): LogFrame {
+  if (frame.type !== 'run-start') return frame;
+  const { send: _send, ...rest } = frame;
+  return rest;
+}
+
+function cursorOf(hub: Hub, place: Place): string {
+  const { log, runs, degraded } = place;
+  return encodeCursor(hub.session, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
+}

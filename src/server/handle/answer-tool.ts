@@ -1,0 +1,111 @@
+// An answer to a tool call that waits for somebody: recorded in the log, where the first one counts.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { holds } from './claim-tool.ts';
+import type { Hub } from '../follow/hub.ts';
+import { newId } from '../lib/id.ts';
+import { retry } from '../lib/retry.ts';
+
+export interface ToolAnswer {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+  /** Names the answer: given again, it is the same one. Default: a new one. */
+  readonly answer?: string;
+  /** The client that answers for a tool it executes; refused once another one has taken the call over. */
+  readonly holder?: string;
+  readonly by?: string;
+}
+
+/** A client may answer a call a moment before the call has reached the log. */
+const appearWithinMs = 3_000;
+/** While an answer is on its way into the log nobody takes its call over. */
+const answerWithinMs = 10_000;
+
+/** See `SessionHandle.answer`. */
+export async function answerTool(
+  channel: Channel,
+  hub: Hub,
+  { messageId, toolCallId, outcome, answer = newId(), holder, by }: ToolAnswer,
+): Promise<UIMessage | undefined> {
+  await hub.refresh();
+  await findCall(hub, messageId, toolCallId);
+  // A call is approved once, and has an output once.
+  const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
+  const key = `${messageId} ${toolCallId} ${kind}`;
+  if (hub.log.hasKey(key)) return whatCame(emptySession, hub.log.entries);
+  const known = hub.state.byId.get(messageId);
+  if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
+    throw isOver();
+
+  const frame: ToolOutcomeFrame = {
+    type: 'tool-outcome',
+    messageId,
+    toolCallId,
+    outcome,
+    answer,
+    ...(by !== undefined && { by }),
+  };
+  const ms = answerWithinMs;
+  if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
+    throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
+  }
+  const {
+    state: before,
+    log: { lastId: after },
+  } = hub;
+  const entries = await retry(() =>
+    channel.append(hub.session, { key, frames: [frame] }, { after, existing: true }),
+  );
+  return whatCame(before, entries);
+
+  /** The message with this answer, once the log has it; throws when another one was first. */
+  function whatCame(known: SessionState, read: readonly LogEntry[]): UIMessage | undefined {
+    const index = read.findIndex((entry) => entry.key === key);
+    const [first] = read[index]?.frames ?? [];
+    if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
+    const state = read
+      .slice(0, index + 1)
+      .flatMap(({ frames }) => frames)
+      .reduce(applyFrame, known);
+    return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
+  }
+}
+
+function isOver(): DurableChatError {
+  return new DurableChatError('conflict', 'The tool call does not wait for this answer, or has one already.');
+}
+
+function isWritten({ state }: Pick<Hub, 'state'>, messageId: string): boolean {
+  return state.active.some((run) => run.messageId === messageId);
+}
+
+/** Waits for a call of a message that is being written; throws `not_found` when it does not come. */
+async function findCall(hub: Hub, messageId: string, toolCallId: string): Promise<void> {
+  const isThere = () => {
+    const message = hub.state.byId.get(messageId);
+    return message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId) ?? false;
+  };
+  if (isThere()) return;
+  const run = hub.state.active.find((active) => active.messageId === messageId)?.run;
+  if (run !== undefined) {
+    await hub.watch();
+    let read = 0;
+    let found = false;
+    const look = () => {
+      const chunks = hub.knownChunksOf(run);
+      while (read < chunks.length && !found) {
+        const chunk = chunks[read++]!;
+        found = chunk.type === 'tool-input-available' && chunk.toolCallId === toolCallId;
+      }
+      return found || isThere() || undefined;
+    };
+    if (await hub.until(look, { ms: appearWithinMs })) return;
+  }
+  throw new DurableChatError('not_found', 'There is no such tool call in this session.');
+}

@@ -1,0 +1,42 @@
+// A tool that a client executes runs in one client at a time: whoever holds the claim on the call. The tab that
+// asked holds it while it lives; once it lets the claim run out another one takes the call over.
+
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { waitingCalls } from '../../protocol/waiting-calls.ts';
+import type { Hub } from '../follow/hub.ts';
+
+export interface ToolClaim {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  /** Names the client, for as long as it lives. */
+  readonly holder: string;
+  /** How long the claim lasts unless it is made again, in milliseconds. */
+  readonly ms: number;
+}
+
+/** See `SessionHandle.claim`. */
+export async function claimTool(
+  channel: Channel,
+  hub: Hub,
+  { messageId, toolCallId, holder, ms }: ToolClaim,
+): Promise<boolean> {
+  await hub.refresh();
+  const message = hub.state.byId.get(messageId);
+  if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
+    throw new DurableChatError('not_found', 'There is no such tool call in this session.');
+  }
+  if (!waitingCalls(hub.state).some((call) => call.toolCallId === toolCallId)) {
+    throw new DurableChatError('conflict', 'The tool call does not wait for a client.');
+  }
+  return holds(channel, hub.session, { messageId, toolCallId, holder, ms });
+}
+
+/** Whether `holder` holds the call, now that it has asked; a call that nobody holds is its own. */
+export async function holds(
+  channel: Channel,
+  session: string,
+  { messageId, toolCallId, holder, ms }: ToolClaim,
+): Promise<boolean> {
+  return (await channel.hold(session, `${messageId} ${toolCallId}`, holder, ms)) === holder;
+}

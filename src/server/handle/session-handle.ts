@@ -1,0 +1,189 @@
+// A session as the server's own code uses it: read it, follow it, stop it.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { StopReceipt } from '../../protocol/stop-receipt.ts';
+import type { RunStopFrame } from '../../protocol/frames.ts';
+import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../../protocol/session-state.ts';
+import { endRun, reap } from '../run/end.ts';
+import { answerTool, type ToolAnswer } from './answer-tool.ts';
+import { claimTool, type ToolClaim } from './claim-tool.ts';
+import type { Hub } from '../follow/hub.ts';
+import { savedMark, type Opened } from '../follow/app-history.ts';
+import { retry } from '../lib/retry.ts';
+import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
+
+export interface SessionHandle {
+  readonly id: string;
+  /** The messages that the log holds, and the runs that are active. */
+  read(): Promise<{ readonly messages: UIMessage[]; readonly runs: SessionRun[] }>;
+  /** Frames from `after` on, or from a snapshot, until `signal` aborts or the loop is left. */
+  follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
+  /** Stops one run, or all active ones. Rejects with `not_found` for a session or a run that never was. */
+  stop(options?: { readonly run?: string; readonly by?: string }): Promise<StopReceipt>;
+  /**
+   * Takes back a send that still waits for its turn, with its message. Rejects with `not_found` for a run that
+   * never was, and with `conflict` for one whose turn has come.
+   */
+  withdraw(options: { readonly run: string; readonly by?: string }): Promise<void>;
+  /**
+   * Answers a tool call that waits: with its output, or with an approval. Resolves with the message as this
+   * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
+   * is not there, and with `conflict` for one that does not wait, or that somebody else answered first.
+   */
+  answer(options: ToolAnswer): Promise<UIMessage | undefined>;
+  /**
+   * Claims a tool call that waits for a client to execute it; resolves with whether the claim is the caller's.
+   * Rejects with `not_found` for a call that is not there, and with `conflict` for one that does not wait.
+   */
+  claim(options: ToolClaim): Promise<boolean>;
+  /**
+   * Ends the active runs, and deletes all that the store has of the session; its viewers are given an empty one,
+   * or what `loadMessages` gives. A send to it begins anew. `onRunEnd` is told of none of it. Deleting what is not
+   * there is fine.
+   */
+  delete(): Promise<void>;
+}
+
+const confirmWithinMs = 5_000;
+
+export function createSession(
+  id: string,
+  open: () => Promise<Opened>,
+  waitUntil: (promise: Promise<unknown>) => void,
+): SessionHandle {
+  async function withHub<T>(use: (hub: Hub, opened: Opened) => Promise<T>): Promise<T> {
+    const opened = await open();
+    const lease = opened.hubs.acquire(id);
+    try {
+      await lease.hub.ready;
+      return await use(lease.hub, opened);
+    } finally {
+      lease.release();
+    }
+  }
+
+  return {
+    id,
+    read: () =>
+      withHub(async (hub, { channel, keeper }) => {
+        await hub.refresh();
+        await keeper.seedHub(hub);
+        for (const { run } of hub.state.active) await reap(channel, hub, run);
+        await hub.refresh();
+        void keeper.tell(id, waitUntil);
+        return { messages: messagesOf(hub.state), runs: runsOf(hub.state) };
+      }),
+
+    async *follow({ after, signal } = {}) {
+      const { hubs, keeper } = await open();
+      const lease = hubs.acquire(id);
+      try {
+        const viewer = await openViewer(lease.hub, after, keeper.seedHub);
+        void keeper.tell(id, waitUntil);
+        yield* viewer.frames(signal);
+      } finally {
+        lease.release();
+      }
+    },
+
+    stop: ({ run, by } = {}) =>
+      withHub(async (hub, { channel }) => {
+        await hub.refresh();
+        if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
+        const { active, ended } = hub.state;
+        const targets = active
+          .map((candidate) => candidate.run)
+          .filter((id) => run === undefined || id === run);
+        if (run !== undefined && targets.length === 0 && !ended.has(run)) {
+          throw new DurableChatError('not_found', 'There is no such run in this session.');
+        }
+        await requestStop(channel, id, targets, { by });
+        await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, {
+          ms: confirmWithinMs,
+        });
+        const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
+        return {
+          stopped: targets
+            .filter((target) => reasonOf(target) === 'stop')
+            .map((target) => ({ run: target, at: Date.now() })),
+          alreadyEnded: [
+            ...(run !== undefined && targets.length === 0 ? [run] : []),
+            ...targets.filter((target) => reasonOf(target) !== undefined && reasonOf(target) !== 'stop'),
+          ],
+          pending: targets.filter((target) => reasonOf(target) === undefined),
+        };
+      }),
+
+    withdraw: ({ run, by }) =>
+      withHub(async (hub, { channel }) => {
+        await hub.refresh();
+        const { state } = hub;
+        if (state.ended.get(run)?.withdrawn) return;
+        if (!state.ended.has(run) && !isActive(state, run)) {
+          throw new DurableChatError('not_found', 'There is no such run in this session.');
+        }
+        const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
+        if (isActive(state, run) && !isItsTurn(state, run)) {
+          await retry(() =>
+            channel.append(id, { key: `${run} withdraw`, frames: [frame] }, { existing: true }),
+          );
+          await hub.refresh();
+          if (hub.state.ended.get(run)?.withdrawn) return;
+        }
+        throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
+      }),
+
+    answer: (options) => withHub((hub, { channel }) => answerTool(channel, hub, options)),
+
+    claim: (options) => withHub((hub, { channel }) => claimTool(channel, hub, options)),
+
+    delete: () =>
+      withHub(async (hub, { channel }) => {
+        await hub.refresh();
+        const runs = hub.state.active.map(({ run }) => run);
+        for (const run of runs) {
+          // What is deleted is not to be kept by the app.
+          await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
+        }
+        await requestStop(channel, id, runs, {});
+        const isOver = (run: string) => !isActive(hub.state, run);
+        await hub.until(() => runs.every(isOver) || undefined, { ms: confirmWithinMs });
+        // Whoever still works on one is refused by the store from now on.
+        const closed = runs.filter((run) => !isOver(run));
+        for (const run of closed) await endRun({ channel, session: id, run, closure: { reason: 'stop' } });
+        await retry(() => channel.delete(id, closed));
+        await hub.refresh();
+      }),
+  };
+}
+
+/** Why runs are stopped. */
+export interface StopCause {
+  readonly by?: string | undefined;
+  /** The message that interrupts them. */
+  readonly interruptedBy?: string | undefined;
+  /** They lost their place to another edit at the same moment. */
+  readonly conflict?: true;
+}
+
+/** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
+export async function requestStop(
+  channel: Channel,
+  session: string,
+  runs: readonly string[],
+  { by, interruptedBy, conflict }: StopCause,
+): Promise<void> {
+  for (const run of runs) {
+    const frame: RunStopFrame = {
+      type: 'run-stop',
+      run,
+      ...(by !== undefined && { by }),
+      ...(interruptedBy !== undefined && { interruptedBy }),
+      ...(conflict && { conflict }),
+    };
+    const entry = { key: `${run} stop`, frames: [frame] };
+    await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
+  }
+}

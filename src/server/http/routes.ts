@@ -1,0 +1,178 @@
+// The three routes, Request to Response. Each asks `authorize` before it touches the store (G10).
+
+import type { UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { resume } from '../send/attach.ts';
+import { corsHeaders, preflight } from './cross-origin.ts';
+import { deadlineOf } from '../lib/deadline.ts';
+import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './respond.ts';
+import type { Opened } from '../follow/app-history.ts';
+import { authorized, type Authorize, type Handler, type Settings } from '../options.ts';
+import { send } from '../send/send.ts';
+import { createSession } from '../handle/session-handle.ts';
+import { subscribe } from './subscribe.ts';
+import {
+  kindOf,
+  parseAnswer,
+  parseClaim,
+  parseRunId,
+  parseSend,
+  parseSessionId,
+  type SendBody,
+} from './parse-request.ts';
+
+/** What a framework hands to a route besides the request. */
+export interface RouteContext<Params = unknown> {
+  readonly params?: Params;
+}
+
+export interface Routes<Params = unknown> {
+  /** Subscribes to a session. */
+  GET(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Sends: the AI SDK's own chat request. */
+  POST(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Stops a run, or all of a session. */
+  DELETE(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
+  OPTIONS(request: Request, context?: RouteContext<Params>): Promise<Response>;
+}
+
+export interface RouteOptions<Params, R extends Request> {
+  readonly handler: Handler<Params, R>;
+  readonly open: () => Promise<Opened>;
+  readonly settings: Settings;
+  readonly authorize: Authorize | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Makes the framework's own kind of request. */
+  readonly toRequest: (request: Request) => R;
+}
+
+export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
+  const { open, settings, authorize, waitUntil } = options;
+  const sessionOf = (id: string) => createSession(id, open, waitUntil);
+
+  return {
+    GET: (request) =>
+      answering(settings, request, async () => {
+        const deadline = deadlineOf(settings);
+        const { searchParams: query, pathname } = new URL(request.url);
+        // The SDK's own way to resume: GET {api}/{id}/stream.
+        const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
+        const sessionId = parseSessionId(query.get('id') ?? (resumed === undefined ? null : decode(resumed)));
+        await authorized(authorize, { request, sessionId, action: 'read' });
+        // Nobody reads or leaves the stream of such an answer.
+        if (request.method === 'HEAD') return new Response(null, { headers: eventStreamHeaders });
+        const opened = await open();
+        if (query.get('id') === null) return resume(opened.hubs, sessionId, waitUntil);
+        const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
+        const response = await subscribe(opened, sessionId, after, deadline, request.signal);
+        void opened.keeper.tell(sessionId, waitUntil);
+        return response;
+      }),
+
+    POST: (request, context) =>
+      answering(settings, request, async () => {
+        const posted = await readJson(request, settings.limits.bodyBytes);
+        const kind = kindOf(posted);
+        if (kind === 'tool-claim') {
+          const { id: sessionId, ...claim } = parseClaim(posted);
+          await authorized(authorize, { request, sessionId, action: 'send' });
+          return json({ claimed: await sessionOf(sessionId).claim(claim) });
+        }
+        if (kind === 'tool-outcome') {
+          const { id: sessionId, ...answer } = parseAnswer(posted);
+          const by = await authorized(authorize, { request, sessionId, action: 'send' });
+          const message = await sessionOf(sessionId).answer({ ...answer, ...(by !== undefined && { by }) });
+          return json({ message });
+        }
+        const body = parseSend(posted);
+        const by = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
+        const named = request.headers.get('idempotency-key');
+        if (named !== null && !/^[\w-]{1,128}$/.test(named)) {
+          throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
+        }
+        return send({
+          ...(await open()),
+          settings,
+          body,
+          named,
+          by,
+          waitUntil,
+          call: async (run, history, signal) =>
+            options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
+              session: sessionOf(body.id),
+              run,
+              params: context?.params as Params, // undefined is what there is outside of a framework
+            }),
+        });
+      }),
+
+    DELETE: (request) =>
+      answering(settings, request, async () => {
+        const query = new URL(request.url).searchParams;
+        const sessionId = parseSessionId(query.get('id'));
+        const run = parseRunId(query.get('run'));
+        const by = await authorized(authorize, { request, sessionId, action: 'stop' });
+        if (query.get('withdraw') !== null) {
+          if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
+          await sessionOf(sessionId).withdraw({ run, ...(by !== undefined && { by }) });
+          return json({ withdrawn: run });
+        }
+        return json(
+          await sessionOf(sessionId).stop({
+            ...(run !== undefined && { run }),
+            ...(by !== undefined && { by }),
+          }),
+        );
+      }),
+
+    OPTIONS: (request) => answering(settings, request, async (cors) => preflight(request, cors)),
+  };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new DurableChatError('bad_request', 'The session id in the path is not encoded as a URL wants it.');
+  }
+}
+
+/** Every way of failing ends in a typed answer. A page of another site gets nothing else, whatever it asks. */
+async function answering(
+  { allowedOrigins, onError }: Settings,
+  request: Request,
+  respond: (cors: Record<string, string>) => Promise<Response>,
+): Promise<Response> {
+  let cors = {};
+  try {
+    cors = corsHeaders(request, allowedOrigins);
+    return sealed(await respond(cors), cors);
+  } catch (error) {
+    if (error instanceof Response) return sealed(error, cors);
+    // A framework's own way of answering, such as Next's redirect().
+    if (error instanceof Error && 'digest' in error) throw error;
+    if (!(error instanceof DurableChatError)) onError(error, {});
+    return sealed(errorResponse(error), cors);
+  }
+}
+
+/** The request as the app's handler knows it, with the log's messages. */
+function handlerRequest(request: Request, body: SendBody, messages: readonly UIMessage[]): Request {
+  const headers = new Headers(request.headers);
+  for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
+  return new Request(request.url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ ...body, messages }),
+  });
+}
+
+/**
+ * Gives the request the stop signal itself. A signal that is passed to a Request is followed by another one,
+ * and in Node that one falls silent as soon as the Request is garbage-collected, which handlers that only
+ * keep `request.signal` let happen.
+ */
+function withSignal<R extends Request>(request: R, signal: AbortSignal): R {
+  return Object.defineProperty(request, 'signal', { value: signal });
+}

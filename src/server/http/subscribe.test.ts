@@ -1,0 +1,71 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { comeBack, createSseParser, keepAlive } from '../../protocol/sse.ts';
+import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A subscription as it comes over the wire. */
+async function subscription(options: { maxDurationMs?: number }) {
+  const world = createWorld(
+    memoryChannel(),
+    chunkHandler(() => []),
+    options,
+  );
+  const response = await world.routes.GET(new Request('http://durable.test/api/chat?id=s'));
+  const reader = response.body!.getReader();
+  const wire = { text: '', endedAt: undefined as number | undefined, leave: () => reader.cancel() };
+  const startedAt = Date.now();
+  void (async () => {
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      wire.text += decoder.decode(value, { stream: true });
+    }
+    wire.endedAt = Date.now() - startedAt;
+  })();
+  await vi.advanceTimersByTimeAsync(0);
+  return wire;
+}
+
+describe('a subscription on the wire', () => {
+  it('G1: says something every 15 s, so that no proxy takes it for idle', async () => {
+    const wire = await subscription({});
+    for (let beat = 0; beat < 4; beat++) {
+      const before = wire.text;
+      await vi.advanceTimersByTimeAsync(15_000);
+      expect(wire.text.slice(before.length)).toContain(keepAlive);
+    }
+    await wire.leave();
+  });
+
+  it('G1: ends itself before its function does, on a whole event, and asks to come back', async () => {
+    const endings = new Set<number>();
+    for (let n = 0; n < 5; n++) {
+      const wire = await subscription({ maxDurationMs: 60_000 });
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(wire.endedAt).toBeGreaterThanOrEqual(49_500);
+      expect(wire.endedAt).toBeLessThanOrEqual(55_001);
+      expect(wire.text.endsWith(`\n\n${comeBack}`)).toBe(true);
+      let retry: string | undefined;
+      createSseParser(
+        () => {},
+        (value) => (retry = value),
+      )(wire.text);
+      expect(retry).toBe('0');
+      endings.add(wire.endedAt!);
+    }
+    // Not all at once.
+    expect(endings.size).toBeGreaterThan(1);
+  });
+
+  it('lasts where there is no limit', async () => {
+    const wire = await subscription({});
+    await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+    expect(wire.endedAt).toBeUndefined();
+    expect(wire.text).not.toContain(comeBack);
+    await wire.leave();
+  });
+});

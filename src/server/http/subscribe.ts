@@ -1,0 +1,100 @@
+// A session as server-sent events: the answer to GET.
+
+import { comeBack, encodeEvent, keepAlive } from '../../protocol/sse.ts';
+import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
+import { eventStreamHeaders } from './respond.ts';
+import type { Opened } from '../follow/app-history.ts';
+import { openViewer, type Viewer } from '../follow/viewer.ts';
+
+const keepAliveMs = 15_000;
+
+/**
+ * Rejects as `openViewer` does, and with `too_many` when there are too many viewers; once it has resolved,
+ * failures only end the stream. It ends itself before `deadline`, and asks its viewer to come back.
+ */
+export async function subscribe(
+  { hubs, keeper }: Opened,
+  session: string,
+  after: string | undefined,
+  deadline: number | undefined,
+  leaving: AbortSignal,
+): Promise<Response> {
+  const lease = hubs.view(session);
+  try {
+    const viewer = await openViewer(lease.hub, after, keeper.seedHub);
+    return new Response(toEventStream(viewer, lease.release, rotationMs(deadline), leaving), {
+      headers: eventStreamHeaders,
+    });
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+/** With time to spare, and not at the same moment for all viewers. */
+function rotationMs(deadline = Infinity): number {
+  const left = deadline - Date.now();
+  return Math.max(0, left - marginBefore(left)) * (1 - Math.random() / 10);
+}
+
+function toEventStream(
+  viewer: Viewer,
+  onEnd: () => void,
+  endsAfterMs: number,
+  gone: AbortSignal,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const leaving = new AbortController();
+  const frames = viewer.frames(leaving.signal);
+  let timer: ReturnType<typeof setInterval>;
+  let rotation: ReturnType<typeof setTimeout> | undefined;
+  let leave = () => {};
+
+  function end(): void {
+    leaving.abort();
+    clearInterval(timer);
+    clearTimeout(rotation);
+    gone.removeEventListener('abort', leave);
+    void frames.return();
+    onEnd();
+  }
+
+  return new ReadableStream({
+    start(controller) {
+      // A viewer that has everything gets bytes too: proxies and clients wait for the first ones.
+      const beat = () => controller.enqueue(encoder.encode(keepAlive));
+      timer = setInterval(beat, keepAliveMs);
+      beat();
+      // Who left before the answer was there neither reads it nor cancels it.
+      leave = () => {
+        end();
+        controller.close();
+      };
+      gone.addEventListener('abort', leave);
+      if (gone.aborted) return leave();
+      // What is longer is for ever.
+      if (endsAfterMs > longestTimeoutMs) return;
+      rotation = setTimeout(() => {
+        controller.enqueue(encoder.encode(comeBack));
+        end();
+        controller.close();
+      }, endsAfterMs);
+    },
+    async pull(controller) {
+      try {
+        const { done, value } = await frames.next();
+        if (leaving.signal.aborted) return;
+        if (value) controller.enqueue(encoder.encode(encodeEvent(JSON.stringify(value.frame), value.cursor)));
+        if (!done) return;
+        end();
+        controller.close();
+      } catch {
+        // The viewer reconnects with its cursor, and hears of a store that is down by the status.
+        if (leaving.signal.aborted) return;
+        end();
+        controller.close();
+      }
+    },
+    cancel: end,
+  });
+}

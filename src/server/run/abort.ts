@@ -1,0 +1,112 @@
+// What ends a run from outside: a stop (G3), its function's deadline, or somebody else who took its producer for
+// dead (G6). It renews the lease, which is how the last of them is kept from happening.
+
+import type { Channel, Closure } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
+import type { Hub } from '../follow/hub.ts';
+
+export interface ControlOptions {
+  readonly channel: Channel;
+  readonly hub: Hub;
+  readonly session: string;
+  readonly run: string;
+  readonly leaseMs: number;
+  readonly stopGraceMs: number;
+  /** When the process will be ended, in milliseconds since the epoch. */
+  readonly deadline: number | undefined;
+}
+
+export interface Control {
+  /** Aborts the model. */
+  readonly signal: AbortSignal;
+  /** How the run is to end; undefined as long as nobody has said. */
+  ending(): Closure | undefined;
+  /** Whether the session was deleted. */
+  isGone(): boolean;
+  /** Rejects some time after an abort, when what should have heeded the signal is not waited for any more. */
+  graceOver(): Promise<never>;
+  /** Aborts the model without a word on the end: the run is not ours any more. */
+  abort(): void;
+  close(): void;
+}
+
+/** Two renewals fit into a lease: one of them may fail. */
+const heartbeatPart = 0.4;
+/** A renewal that has failed is tried again this soon: others wait no longer once the store is back. */
+const againMs = 1_000;
+
+export function createControl(options: ControlOptions): Control {
+  const { channel, hub, session, run, leaseMs, stopGraceMs, deadline } = options;
+  const controller = new AbortController();
+  let closure: Closure | undefined;
+  let seen = false;
+  let gone = false;
+
+  function end(how: Closure): void {
+    if (closure) return;
+    closure = how;
+    controller.abort();
+  }
+
+  function check(): void {
+    const active = hub.state.active.find((candidate) => candidate.run === run);
+    const ended = hub.state.ended.has(run);
+    seen ||= active !== undefined;
+    gone = seen && !active && !ended;
+    if (gone) end({ reason: 'stop' });
+    if (active?.stop) end({ reason: 'stop', ...active.stop });
+    if (ended) controller.abort();
+  }
+
+  async function renew(): Promise<void> {
+    const lease = await channel.heartbeat(session, run, leaseMs);
+    if (lease === 'running') return;
+    // Who asked for the stop is in the log; and so is whether somebody has ended the run meanwhile.
+    await hub.refresh().catch(() => {});
+    check();
+    if (lease === 'stop') end({ reason: 'stop' });
+  }
+
+  let graceTimer: ReturnType<typeof setTimeout> | undefined;
+  const grace = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => {
+      const over = () => reject(new DurableChatError('handler_failed', 'The handler did not heed the stop.'));
+      graceTimer = setTimeout(over, stopGraceMs);
+    });
+  });
+  grace.catch(() => {});
+  const off = hub.onChange(check);
+  check();
+
+  const every = leaseMs * heartbeatPart;
+  let due = Date.now() + every;
+  const heartbeat = setInterval(
+    () => {
+      if (Date.now() < due) return;
+      due = Date.now() + every;
+      renew().catch(() => (due = 0));
+    },
+    Math.min(againMs, every),
+  );
+  let last: ReturnType<typeof setTimeout> | undefined;
+  if (deadline !== undefined) {
+    const left = deadline - Date.now();
+    const inTime = Math.min(left - marginBefore(left), longestTimeoutMs);
+    last = setTimeout(() => end({ reason: 'interrupted', cause: 'deadline' }), inTime);
+  }
+
+  return {
+    signal: controller.signal,
+    ending: () => closure,
+    isGone: () => gone,
+    graceOver: () => grace,
+    abort: () => controller.abort(),
+    close() {
+      clearTimeout(graceTimer);
+      clearTimeout(last);
+      clearInterval(heartbeat);
+      off();
+    },
+  };
+}

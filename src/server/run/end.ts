@@ -1,0 +1,97 @@
+// The end of a run: closed in the store, folded to its message, told to the log. Whoever notices can do it,
+// in whatever order; the first closer decides, and the entry's key makes the log count it once.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import type { Channel, Closure } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { foldMessage } from './final-message.ts';
+import type { Hub } from '../follow/hub.ts';
+import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
+
+export interface EndOptions {
+  readonly channel: Pick<Channel, 'close' | 'readRun' | 'append'>;
+  readonly session: string;
+  readonly run: string;
+  /** How it ends unless somebody else closed it first. */
+  readonly closure: Closure;
+  /** The message that the run continues. */
+  readonly base?: UIMessage | undefined;
+  /** All of the run's chunks, where the caller has them; else they are read. */
+  readonly chunks?: readonly UIMessageChunk[];
+  /** A claim to give back. */
+  readonly claim?: string | undefined;
+  /** How long to try. Default: some minutes. */
+  readonly patience?: RetryOptions;
+  /** Called once nobody can take the run for one that goes on. */
+  readonly onClosed?: () => void;
+}
+
+/** Ends a run; resolves once the log says so. Repeating it changes nothing. */
+export async function endRun(options: EndOptions): Promise<Closure> {
+  const { channel, session, run, base, patience = patiently } = options;
+  const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
+  const closure = await retry(() => channel.close(session, run, options.closure, how), patience);
+  options.onClosed?.();
+  const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
+  const folded = await foldMessage(chunks, base, closure.reason);
+  const message = folded && withinLimit(folded);
+  const frame: LogFrame = {
+    type: 'run-end',
+    run,
+    reason: closure.reason,
+    chunks: chunks.length,
+    ...(message && { message }),
+    ...(closure.by !== undefined && { by: closure.by }),
+    ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
+    ...(closure.cause !== undefined && { cause: closure.cause }),
+  };
+  const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
+  const entry = { key: `${run} end`, frames: [frame] };
+  await retry(() => channel.append(session, entry, { lease }), patience);
+  return closure;
+}
+
+/** The largest message that a log takes, in bytes of its JSON: a store refuses requests over 10 MB. */
+const maxMessageBytes = 8 * 1024 * 1024;
+
+/** The message without the parts that do not fit: an end that cannot be stored would hold its session for ever. */
+function withinLimit(message: UIMessage): UIMessage {
+  let left = maxMessageBytes;
+  const encoder = new TextEncoder();
+  const parts = message.parts.filter((part) => {
+    const size = encoder.encode(JSON.stringify(part)).byteLength;
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+  return parts.length === message.parts.length ? message : { ...message, parts };
+}
+
+/** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
+async function readClosed(
+  channel: EndOptions['channel'],
+  session: string,
+  run: string,
+): Promise<readonly UIMessageChunk[]> {
+  const { chunks, closure } = await channel.readRun(session, run, 0);
+  if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
+  return chunks;
+}
+
+/**
+ * Ends a run whose producer no longer renews its lease (G6); leaves a living one alone. While the store failed
+ * nobody could renew anything, so that a lease which is gone says nothing shortly after (G8).
+ */
+export async function reap(channel: Channel, hub: Hub, run: string): Promise<void> {
+  if (hub.isShaken) return;
+  const { session, state } = hub;
+  const [alive] = await channel.alive(session, [run]);
+  if (alive) return;
+  const active = state.active.find((one) => one.run === run);
+  if (!active) return;
+  const base = state.byId.get(active.messageId);
+  // Whoever finds it so next tries again.
+  const patience = { forMs: 5_000 };
+  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' }, patience });
+}

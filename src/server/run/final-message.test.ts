@@ -1,0 +1,263 @@
+import {
+  convertToModelMessages,
+  jsonSchema,
+  stepCountIs,
+  streamText,
+  tool,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RunEndReason } from '../../protocol/frames.ts';
+import { chunkStreams, foldChunks } from '../../test/fixtures/chunks.fixture.ts';
+import { scriptedModel } from '../../testing/scripted-model.ts';
+import { foldMessage } from './final-message.ts';
+
+const user = (id: string): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text: 'next' }] });
+const reasons: RunEndReason[] = ['stop', 'error', 'interrupted', 'finish'];
+const cutShort = reasons.filter((reason) => reason !== 'finish');
+
+const head: UIMessageChunk[] = [
+  { type: 'start', messageId: 'm' },
+  { type: 'start-step' },
+  { type: 'text-start', id: '0' },
+  { type: 'text-delta', id: '0', delta: 'Let me ' },
+];
+const call = { toolCallId: 'c', toolName: 'search' };
+const available: UIMessageChunk[] = [
+  { type: 'text-end', id: '0' },
+  { type: 'tool-input-available', ...call, input: { q: 1 } },
+];
+
+/** Everything that a run can be in the middle of. */
+const middles: Record<string, UIMessageChunk[]> = {
+  text: [],
+  'text that has just begun': [{ type: 'text-start', id: '1' }],
+  reasoning: [
+    { type: 'reasoning-start', id: 'r' },
+    { type: 'reasoning-delta', id: 'r', delta: 'Hm' },
+  ],
+  'tool input before its first byte': [{ type: 'tool-input-start', ...call }],
+  'tool input': [
+    { type: 'tool-input-start', ...call },
+    { type: 'tool-input-delta', toolCallId: 'c', inputTextDelta: '{"q": "ha' },
+  ],
+  'dynamic tool input': [
+    { type: 'tool-input-start', ...call, dynamic: true },
+    { type: 'tool-input-delta', toolCallId: 'c', inputTextDelta: '{"q' },
+  ],
+  'a running server tool': available,
+  'a running provider tool': [{ type: 'tool-input-available', ...call, input: {}, providerExecuted: true }],
+  'a running dynamic tool': [{ type: 'tool-input-available', ...call, input: {}, dynamic: true }],
+  'a tool with a preliminary output': [
+    ...available,
+    { type: 'tool-output-available', toolCallId: 'c', output: 'half', preliminary: true },
+  ],
+  'an approval that was asked for': [
+    ...available,
+    { type: 'tool-approval-request', approvalId: 'p', toolCallId: 'c' },
+  ],
+  'an approved tool': [
+    ...available,
+    { type: 'tool-approval-request', approvalId: 'p', toolCallId: 'c' },
+    { type: 'tool-approval-response', approvalId: 'p', approved: true },
+  ],
+  'two tools, one of them done': [
+    ...available,
+    { type: 'tool-input-available', toolCallId: 'd', toolName: 'other', input: {} },
+    { type: 'tool-output-available', toolCallId: 'd', output: 1 },
+  ],
+  'the next step': [
+    ...available,
+    { type: 'tool-output-available', toolCallId: 'c', output: 1 },
+    { type: 'finish-step' },
+    { type: 'start-step' },
+  ],
+};
+
+/** What the model is asked on the next turn; throws or reports whatever the SDK or its prompt checks do. */
+async function nextTurn(messages: UIMessage[]): Promise<string> {
+  const model = scriptedModel({ script: () => ['fine'], chunksPerSecond: Infinity });
+  const search = tool({ inputSchema: jsonSchema({ type: 'object' }), execute: async () => 'result' });
+  const failures: unknown[] = [];
+  const result = streamText({
+    model,
+    messages: await convertToModelMessages(messages),
+    tools: { search, other: search },
+    stopWhen: stepCountIs(2),
+    onError: ({ error }) => {
+      failures.push(error);
+    },
+  });
+  const text = await result.text.then(
+    (value) => value,
+    () => '',
+  );
+  if (failures.length > 0) throw failures[0];
+  return text;
+}
+
+describe('G11: the next turn works', () => {
+  describe.each(cutShort)('after %s', (reason) => {
+    const names = Object.keys(middles).filter((name) => name !== 'an approved tool');
+    it.each(names)('in the middle of %s', async (name) => {
+      const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
+      expect(message).toBeDefined();
+      const history = [user('u1'), message!];
+      await expect(convertToModelMessages(history)).resolves.toBeDefined();
+      expect(await nextTurn([...history, user('u2')])).toBe('fine');
+      // What the log keeps is JSON.
+      expect(await nextTurn(JSON.parse(JSON.stringify([...history, user('u2')])))).toBe('fine');
+    });
+
+    // closePart leaves a call that was approved and has no result; the SDK's prompt check then refuses the turn.
+    it('in the middle of an approved tool', async () => {
+      const message = await foldMessage([...head, ...middles['an approved tool']!], undefined, reason);
+      expect(await nextTurn([user('u1'), message!, user('u2')])).toBe('fine');
+    });
+
+    it('nothing is left streaming, and what was produced is kept', async () => {
+      for (const middle of Object.values(middles)) {
+        const message = await foldMessage([...head, ...middle], undefined, reason);
+        const text = message!.parts.find((part) => part.type === 'text');
+        expect(text).toMatchObject({ text: 'Let me ', state: 'done' });
+        for (const part of message!.parts) {
+          if ('state' in part)
+            expect(['streaming', 'input-streaming', 'input-available']).not.toContain(part.state);
+        }
+      }
+    });
+
+    it('an open call says why it has no result', async () => {
+      for (const name of ['tool input', 'a running server tool', 'a running provider tool']) {
+        const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
+        const part = message!.parts.find((candidate) => candidate.type === 'tool-search');
+        expect(part).toMatchObject({
+          state: 'output-error',
+          errorText: expect.stringContaining('before') as string,
+        });
+      }
+    });
+
+    // Its state is output-available already, so closePart leaves it as a result that is still to come.
+    it('a preliminary output is not left as one that will be replaced', async () => {
+      const name = 'a tool with a preliminary output';
+      const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
+      expect(message!.parts.find((part) => part.type === 'tool-search')).not.toMatchObject({
+        preliminary: true,
+      });
+    });
+  });
+
+  it('any stream, cut anywhere, for any reason', async () => {
+    const cut = chunkStreams().chain((chunks) =>
+      fc.tuple(fc.constant(chunks), fc.nat(chunks.length), fc.constantFrom(...reasons)),
+    );
+    await fc.assert(
+      fc.asyncProperty(cut, async ([chunks, at, reason]) => {
+        const message = await foldMessage(chunks.slice(0, at), undefined, reason);
+        if (!message) return;
+        await convertToModelMessages([user('u1'), message]);
+        await convertToModelMessages([user('u1'), message, user('u2')]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  // closePart keeps the rawInput of the streaming state; on an output-error part the SDK warns of it.
+  it('a closed tool call has nothing left of its streaming state', async () => {
+    const message = await foldMessage([...head, ...middles['tool input']!], undefined, 'stop');
+    const part = message!.parts.find((candidate) => candidate.type === 'tool-search') as {
+      rawInput?: string;
+    };
+    expect(part.rawInput).toBeUndefined();
+  });
+});
+
+describe('foldMessage', () => {
+  it('a run that finished keeps its client tool call and its approval open', async () => {
+    const open = await foldMessage([...head, ...available], undefined, 'finish');
+    expect(open!.parts.at(-1)).toMatchObject({ type: 'tool-search', state: 'input-available' });
+    const asked = await foldMessage(
+      [...head, ...middles['an approval that was asked for']!],
+      undefined,
+      'finish',
+    );
+    expect(asked!.parts.at(-1)).toMatchObject({ state: 'approval-requested', approval: { id: 'p' } });
+  });
+
+  it('is what the SDK makes of a finished stream', async () => {
+    await fc.assert(
+      fc.asyncProperty(chunkStreams(), async (chunks) => {
+        if (chunks.at(-1)?.type !== 'finish') return;
+        expect(await foldMessage(chunks, undefined, 'finish')).toEqual(await foldChunks(chunks));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('nothing produced is nothing to keep', async () => {
+    for (const reason of reasons) {
+      expect(await foldMessage([], undefined, reason)).toBeUndefined();
+      expect(await foldMessage([{ type: 'start', messageId: 'm' }], undefined, reason)).toBeUndefined();
+      expect(
+        await foldMessage(
+          [
+            { type: 'start', messageId: 'm' },
+            { type: 'error', errorText: 'no' },
+          ],
+          undefined,
+          reason,
+        ),
+      ).toBeUndefined();
+    }
+  });
+
+  it('goes on from the message it continues, and leaves that as it was', async () => {
+    const base: UIMessage = {
+      id: 'm',
+      role: 'assistant',
+      parts: [
+        { type: 'step-start' },
+        { type: 'tool-search', toolCallId: 'c', state: 'output-available', input: {}, output: 1 },
+      ],
+    };
+    const before = structuredClone(base);
+    const message = await foldMessage([...head, { type: 'text-end', id: '0' }], base, 'finish');
+    expect(message!.parts.map(({ type }) => type)).toEqual([
+      'step-start',
+      'tool-search',
+      'step-start',
+      'text',
+    ]);
+    expect(base).toEqual(before);
+    expect(await foldMessage([], base, 'stop')).toEqual(base);
+  });
+
+  it('a malformed chunk ends the reading; what came before is kept', async () => {
+    const bad: UIMessageChunk[] = [
+      { type: 'text-delta', id: 'nobody', delta: 'x' },
+      { type: 'tool-output-available', toolCallId: 'nobody', output: 1 },
+      { type: 'tool-approval-response', approvalId: 'nobody', approved: true },
+    ];
+    for (const chunk of bad) {
+      const message = await foldMessage([...head, chunk, { type: 'text-end', id: '0' }], undefined, 'error');
+      expect(message).toMatchObject({
+        id: 'm',
+        parts: [{ type: 'step-start' }, { type: 'text', text: 'Let me ' }],
+      });
+    }
+  });
+
+  it('an error chunk is not the end: what follows it belongs to the message', async () => {
+    const chunks: UIMessageChunk[] = [
+      ...head,
+      { type: 'error', errorText: 'e' },
+      { type: 'text-delta', id: '0', delta: 'see' },
+    ];
+    expect(await foldMessage(chunks, undefined, 'error')).toMatchObject({
+      parts: [{ type: 'step-start' }, { type: 'text', text: 'Let me see', state: 'done' }],
+    });
+  });
+});

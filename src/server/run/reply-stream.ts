@@ -1,0 +1,74 @@
+// The answer to a POST: the AI SDK's own UI message stream, each event with its chunk count as SSE id.
+// Its reader may leave at any time; that changes nothing for the run (G2).
+
+import type { UIMessageChunk } from 'ai';
+import { encodeEvent, keepAlive } from '../../protocol/sse.ts';
+import { eventStreamHeaders, uiMessageStreamHeader } from '../http/respond.ts';
+
+/** The header that names the run a POST became; a client knows a durable server by it. */
+export const runHeader = 'x-durable-run';
+
+const keepAliveMs = 15_000;
+
+export interface Origin {
+  response(headers?: Headers): Response;
+  /** Sends one chunk at once; `count` is how many chunks the run has with it. */
+  push(chunk: UIMessageChunk, count: number): void;
+  /** Ends the stream as the SDK does. */
+  done(): void;
+  /** Breaks the stream off: its reader goes on from the session. */
+  fail(): void;
+  /** Aborts when the reader has left. */
+  readonly left: AbortSignal;
+}
+
+export function createOrigin(run: string): Origin {
+  const encoder = new TextEncoder();
+  const leaving = new AbortController();
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const stream = new ReadableStream<Uint8Array>({
+    start: (created) => {
+      controller = created;
+    },
+    cancel() {
+      close();
+      leaving.abort();
+    },
+  });
+  const timer = setInterval(() => send(keepAlive), keepAliveMs);
+
+  function send(text: string): void {
+    controller?.enqueue(encoder.encode(text));
+  }
+
+  function close(): void {
+    clearInterval(timer);
+    controller = undefined;
+  }
+
+  return {
+    left: leaving.signal,
+    response(headers) {
+      const all = new Headers(headers);
+      for (const name of ['content-length', 'content-encoding']) all.delete(name);
+      for (const [name, value] of Object.entries(eventStreamHeaders)) all.set(name, value);
+      all.set(uiMessageStreamHeader, 'v1');
+      all.set(runHeader, run);
+      // Servers hold the headers back until there is a byte to send, and the client waits for the run's name.
+      send(keepAlive);
+      return new Response(stream, { headers: all });
+    },
+    fail() {
+      const broken = controller;
+      close();
+      broken?.error(new Error('The stream broke off.'));
+    },
+    push: (chunk, count) => send(encodeEvent(JSON.stringify(chunk), String(count))),
+    done() {
+      send(encodeEvent('[DONE]'));
+      const ended = controller;
+      close();
+      ended?.close();
+    },
+  };
+}

@@ -1,0 +1,263 @@
+// The producer: one run from its place in the log to its end. Reads the app's stream once; every chunk goes
+// to the origin at once and to the write queue.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import type { Channel, Closure } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { historyOf, isItsTurn } from '../../protocol/session-state.ts';
+import { createControl, type Control } from './abort.ts';
+import { watchStore, type RunStore } from './durability.ts';
+import { endRun, reap } from './end.ts';
+import type { RunEvent } from '../lib/events.ts';
+import type { Hub } from '../follow/hub.ts';
+import type { Origin } from './reply-stream.ts';
+import { patienceMs } from '../lib/retry.ts';
+import { sourceOf, withMessageId } from './handler-result.ts';
+import { createSteering, type Steered } from './steering.ts';
+import { createWriter, type Writer } from './write-queue.ts';
+
+export interface RunOptions {
+  readonly channel: Channel;
+  readonly hub: Hub;
+  readonly session: string;
+  readonly run: string;
+  readonly messageId: string;
+  /** The send that became this run; `once` when the same send never becomes another one. */
+  readonly send: { readonly key: string; readonly once: boolean };
+  readonly origin: Origin;
+  /** Whether other runs stand before this one. */
+  readonly queued: boolean;
+  /** The history, when nothing has to be waited for. */
+  readonly history: readonly UIMessage[];
+  readonly leaseMs: number;
+  readonly flushIntervalMs: number;
+  readonly stopGraceMs: number;
+  readonly maxUnwrittenBytes: number;
+  /** When the process will be ended, in milliseconds since the epoch. */
+  readonly deadline: number | undefined;
+  readonly onError: (error: unknown) => void;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly call: (history: readonly UIMessage[], steered: Steered, signal: AbortSignal) => Promise<unknown>;
+}
+
+/** What became of the app's handler. */
+export type Started =
+  | { readonly type: 'streaming'; readonly headers?: Headers }
+  /** The app's handler refused with a Response of its own. */
+  | { readonly type: 'refused'; readonly response: Response }
+  | { readonly type: 'failed'; readonly error: DurableChatError };
+
+export interface Run {
+  /** Settles as soon as the handler has returned. Never rejects. */
+  readonly started: Promise<Started>;
+  /** Settles once the log holds the run's end. Rejects with `store_failed` when it cannot be written. */
+  readonly ended: Promise<Closure>;
+}
+
+export function startRun(options: RunOptions): Run {
+  let tellStarted: (started: Started) => void = () => {};
+  const started = new Promise<Started>((resolve) => (tellStarted = resolve));
+  return { started, ended: produce(options, tellStarted) };
+}
+
+async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
+  const { channel, hub, session, run, origin, onEvent } = options;
+  const began = Date.now();
+  onEvent({ type: 'run-start', queued: options.queued });
+  const control = createControl(options);
+  const store = watchStore(channel, (durability) => {
+    hub.setDurability(run, durability);
+    onEvent({ type: 'durability', durability });
+  });
+  const chunks: UIMessageChunk[] = [];
+  const writer = createWriter({
+    write: (from, batch) => store.write(session, run, from, batch),
+    flushIntervalMs: options.flushIntervalMs,
+    onClosed: control.abort,
+    maxUnwritten: options.maxUnwrittenBytes,
+    onOverflow() {
+      store.giveUp();
+      onEvent({ type: 'overflow', chunks: chunks.length - 1 });
+    },
+  });
+  const emit = (emitted: UIMessageChunk) => {
+    // As it is now, for everybody: the app may go on changing what it has handed over.
+    const chunk = 'delta' in emitted ? emitted : (JSON.parse(JSON.stringify(emitted)) as UIMessageChunk);
+    chunks.push(chunk);
+    origin.push(chunk, chunks.length);
+    writer.push(chunk);
+  };
+  let base: UIMessage | undefined;
+  let closure: Closure;
+  try {
+    const history = options.queued ? await waitForTurn(options, control.signal) : options.history;
+    base = history?.at(-1)?.id === options.messageId ? history?.at(-1) : undefined;
+    if (!history) closure = { reason: 'stop' };
+    else closure = control.ending() ?? (await generate(options, history, control, emit, tellStarted));
+  } catch (error) {
+    const ending = control.ending();
+    closure = ending ?? { reason: 'error' };
+    const failure =
+      error instanceof DurableChatError
+        ? error
+        : new DurableChatError('handler_failed', 'The handler failed before it returned a stream.', {
+            cause: error,
+          });
+    // A queued send was answered with a stream already: there the error has to be a chunk.
+    if (options.queued && !ending) emit({ type: 'error', errorText: failure.message });
+    if (!ending) tellStarted({ type: 'failed', error: failure });
+  }
+  tellStarted({ type: 'streaming' });
+  // Everybody else sees what happened; who asked for this run is told besides.
+  if (closure.conflict) origin.push({ type: 'error', errorText: conflictText }, chunks.length + 1);
+  const ended = finish(options, { store, writer, control, closure, chunks, base });
+  const over = { type: 'run-end', chunks: chunks.length } as const;
+  const report = ({ reason, cause }: Closure, logged: boolean) =>
+    onEvent({ ...over, reason, ...(cause && { cause }), durationMs: Date.now() - began, logged });
+  ended.then(
+    (how) => report(how, true),
+    () => report(closure, false),
+  );
+  // A client takes the end of its stream for the end of the run: what it does next has to find it so. A store
+  // that is away keeps it waiting no longer than this.
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, doneWithinMs)));
+  await Promise.race([ended.catch(() => {}), late]);
+  clearTimeout(timer);
+  origin.done();
+  return ended;
+}
+
+const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
+const doneWithinMs = 2_000;
+
+interface Finished {
+  readonly store: RunStore;
+  readonly writer: Writer;
+  readonly control: Control;
+  readonly closure: Closure;
+  readonly chunks: readonly UIMessageChunk[];
+  readonly base: UIMessage | undefined;
+}
+
+/** Stores what is left to store, and ends the run. */
+async function finish(
+  { hub, session, run, send, onError }: RunOptions,
+  finished: Finished,
+): Promise<Closure> {
+  const { store, writer, control, closure, chunks, base } = finished;
+  try {
+    const drained = await writer.drain();
+    if (drained === 'closed') await hub.refresh().catch(() => {});
+    // Taken for dead, and ended by somebody else: there is nothing left to write (G6).
+    const ended = hub.state.ended.get(run);
+    if (ended && !ended.withdrawn) return ended;
+    // A send that came to nothing may be sent again.
+    const claim = !send.once || chunks.length === 0 ? send.key : undefined;
+    // After the closing a heartbeat would only bring the lease back that the end gives up.
+    const ending = { channel: store, session, run, base, claim, onClosed: control.close };
+    // Chunks that a closed run refused are not part of it.
+    if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
+    if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
+    onError(
+      new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.'),
+    );
+    const stored = chunks.slice(0, writer.stored);
+    const interrupted: Closure = { reason: 'interrupted', cause: 'store' };
+    return await endRun({
+      ...ending,
+      closure: closure.reason === 'stop' ? closure : interrupted,
+      chunks: stored,
+    });
+  } finally {
+    control.close();
+  }
+}
+
+/** Calls the handler and reads its stream to the end. Throws when there is no stream to read. */
+async function generate(
+  options: RunOptions,
+  history: readonly UIMessage[],
+  control: Control,
+  emit: (chunk: UIMessageChunk) => void,
+  tellStarted: (started: Started) => void,
+): Promise<Closure> {
+  const { steered, settle } = createSteering(options);
+  try {
+    const call = options.call(history, steered, control.signal);
+    const result = await Promise.race([call, control.graceOver()]);
+    return await read(options, result, control, emit, tellStarted);
+  } finally {
+    await settle();
+  }
+}
+
+async function read(
+  options: RunOptions,
+  result: unknown,
+  control: Control,
+  emit: (chunk: UIMessageChunk) => void,
+  tellStarted: (started: Started) => void,
+): Promise<Closure> {
+  const source = sourceOf(result);
+  if (source.type === 'refusal') {
+    if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });
+    tellStarted({ type: 'refused', response: source.response });
+    return { reason: 'error' };
+  }
+  tellStarted({ type: 'streaming', ...(source.headers && { headers: source.headers }) });
+  const stamp = withMessageId(options.messageId);
+  const reader = source.chunks.getReader();
+  // A stream that does not heed the signal is not waited for.
+  control.graceOver().catch(() => reader.cancel().catch(() => {}));
+  let failed = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const chunk of stamp(value)) {
+        failed ||= chunk.type === 'error';
+        emit(chunk);
+      }
+    }
+  } catch (error) {
+    failed = true;
+    if (!control.ending()) {
+      // What the error says is the app's business; viewers learn that there was one.
+      options.onError(error);
+      emit({ type: 'error', errorText: 'An error occurred.' });
+    }
+  }
+  return control.ending() ?? { reason: failed ? 'error' : 'finish' };
+}
+
+/**
+ * Waits until every run before this one has ended; runs whose producers died are ended on the way. Undefined
+ * when the send was taken back.
+ */
+async function waitForTurn(
+  { channel, hub, run, messageId, leaseMs }: RunOptions,
+  signal: AbortSignal,
+): Promise<readonly UIMessage[] | undefined> {
+  let reached = Date.now();
+  async function refresh(): Promise<void> {
+    try {
+      await hub.refresh();
+      reached = Date.now();
+    } catch (error) {
+      if (Date.now() - reached > patienceMs) throw error;
+    }
+  }
+  await refresh();
+  for (;;) {
+    const ended = hub.state.ended.get(run);
+    if (ended?.withdrawn) return undefined;
+    if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    if (signal.aborted || isItsTurn(hub.state, run)) return historyOf(hub.state, messageId);
+    const first = hub.state.active[0];
+    const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
+    if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
+    await refresh();
+    if (first) await reap(channel, hub, first.run).catch(() => {});
+  }
+}

@@ -1,0 +1,127 @@
+// Steering across processes: a message that was sent with `whenBusy: 'steer'` waits as any queued one does, and
+// is offered to the running answer in the meantime. Taken, it needs no turn of its own; else it gets one.
+
+import * as ai from 'ai';
+import type { ModelMessage, UIMessage } from 'ai';
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { ActiveRun } from '../../protocol/session-state.ts';
+import type { Hub } from '../follow/hub.ts';
+import type { HandlerRun } from '../options.ts';
+import { retry } from '../lib/retry.ts';
+
+/** The SDK's steering object, where the installed `ai` has one. */
+export type Steering = typeof ai extends { experimental_createSteering: () => infer S } ? S : unknown;
+
+/** What a handler can do with messages that were sent to steer its answer. Without either, they wait. */
+export interface Steered {
+  /**
+   * To be passed on as `experimental_steering` (ai 7): it is fed from the session, from any tab and any server
+   * instance. Throws `config` where the installed `ai` knows no steering.
+   */
+  readonly steering: Steering;
+  /** The messages that have come since the last call, for `prepareStep`; taking them counts as delivery. */
+  takeMessages(): Promise<ModelMessage[]>;
+}
+
+export interface SteeringOptions {
+  readonly channel: Channel;
+  readonly hub: Pick<Hub, 'state' | 'onChange'>;
+  readonly session: string;
+  readonly run: string;
+}
+
+/** Reading `steering` makes it, so it must not be read here. */
+export function withSteering(id: string, messageId: string, steered: Steered): HandlerRun {
+  return Object.defineProperties({ id, messageId }, Object.getOwnPropertyDescriptors(steered)) as HandlerRun;
+}
+
+type Outcome = { readonly step?: number; readonly inside: boolean } | { readonly missed: string };
+
+/** The SDK's own, as far as it is used here. */
+interface SdkSteering {
+  steer(
+    message: ModelMessage,
+    options: { readonly id: string },
+  ): Promise<{ readonly type: string; readonly stepNumber?: number; readonly reason?: string }>;
+}
+
+/** How long the end of a run waits for the word on messages that it was offered. */
+const settleWithinMs = 1_000;
+
+export function createSteering({ channel, hub, session, run }: SteeringOptions): {
+  readonly steered: Steered;
+  /** Resolves once the log knows what became of every message that was offered. */
+  settle(): Promise<void>;
+} {
+  const offered = new Set<string>();
+  const words = new Set<Promise<void>>();
+  let steering: SdkSteering | undefined;
+  let off: () => void = () => {};
+
+  /** Messages that wait and were not offered yet. Of runs that go on side by side the first one takes them. */
+  function waiting(): { of: ActiveRun; message: UIMessage }[] {
+    if (hub.state.active[0]?.run !== run) return [];
+    return hub.state.active.slice(1).flatMap((of) => {
+      const message = of.sent === undefined ? undefined : hub.state.byId.get(of.sent);
+      return of.steer && !of.stop && message && !offered.has(of.run) ? [{ of, message }] : [];
+    });
+  }
+
+  async function record(of: ActiveRun, how: Outcome): Promise<void> {
+    const frame = { type: 'run-steer', run: of.run, into: run, ...how } as const;
+    await retry(() =>
+      channel.append(session, { key: `${of.run} steer`, frames: [frame] }, { existing: true }),
+    );
+  }
+
+  async function offer(to: SdkSteering, of: ActiveRun, message: UIMessage): Promise<void> {
+    const [converted] = await ai.convertToModelMessages([message]);
+    if (!converted) return;
+    const { type, stepNumber, reason = type } = await to.steer(converted, { id: message.id });
+    if (type !== 'delivered') return record(of, { missed: reason });
+    await record(of, { ...(stepNumber !== undefined && { step: stepNumber }), inside: true });
+  }
+
+  function offerAll(): void {
+    if (!steering) return;
+    for (const { of, message } of waiting()) {
+      offered.add(of.run);
+      // A failure leaves the message waiting for its turn.
+      const word = offer(steering, of, message).catch(() => {});
+      words.add(word);
+    }
+  }
+
+  return {
+    steered: {
+      get steering() {
+        if (!steering) {
+          const { experimental_createSteering: create } = ai as {
+            experimental_createSteering?: () => unknown;
+          };
+          if (!create)
+            throw new DurableChatError('config', 'run.steering needs ai 7. Use run.takeMessages().');
+          steering = create() as SdkSteering; // by its own documentation
+          off = hub.onChange(offerAll);
+          offerAll();
+        }
+        return steering as Steering; // the very object
+      },
+      async takeMessages() {
+        const taken = waiting();
+        for (const { of } of taken) offered.add(of.run);
+        for (const { of } of taken) await record(of, { inside: false });
+        return ai.convertToModelMessages(taken.map(({ message }) => message));
+      },
+    },
+    async settle() {
+      off();
+      for (const { of } of waiting()) words.add(record(of, { missed: 'not-taken' }).catch(() => {}));
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise((resolve) => (timer = setTimeout(resolve, settleWithinMs)));
+      await Promise.race([Promise.all(words), late]);
+      clearTimeout(timer);
+    },
+  };
+}

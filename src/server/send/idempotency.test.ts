@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { Log } from '../follow/log.ts';
+import { runOfSend } from './idempotency.ts';
+
+const start = (run: string, send: { key: string; once: boolean; named?: string }): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId: `message of ${run}`,
+  trigger: 'submit-message',
+  at: 0,
+  send,
+});
+const end = (run: string, chunks = 3): LogFrame => ({ type: 'run-end', run, reason: 'error', chunks });
+const logOf = (...frames: LogFrame[]): Log => {
+  const log = new Log();
+  for (const [index, frame] of frames.entries())
+    log.add({ id: `${index + 1}-0`, key: `${index}`, frames: [frame] });
+  return log;
+};
+const once = { key: 'k1', once: true };
+const again = { key: 'k2', once: false, named: 'n' };
+
+it('G5: knows which run a send became; afterwards only for a send that happens once', () => {
+  const runs = [start('r1', once), start('r2', again)];
+  const known = (log: Log) => ['k1', 'k2', 'k3'].map((key) => runOfSend(log, { key, once: false }));
+  expect(known(logOf(...runs))).toEqual(['r1', 'r2', undefined]);
+  expect(known(logOf(...runs, end('r1'), end('r2')))).toEqual(['r1', undefined, undefined]);
+  // One that is being stopped is still the same send, if that happens once.
+  const stops = ['r1', 'r2'].map((run): LogFrame => ({ type: 'run-stop', run }));
+  expect(known(logOf(...runs, ...stops))).toEqual(['r1', undefined, undefined]);
+});
+
+it('G5: a send that its client named is the same send under that name, also when it is over', () => {
+  const log = logOf(start('r2', again), end('r2'));
+  expect(runOfSend(log, { key: 'spelled otherwise', once: false, named: 'n' })).toBe('r2');
+  expect(runOfSend(log, { key: 'k2', once: false, named: 'another' })).toBeUndefined();
+});
+
+it('G5: what came to nothing may be sent again', () => {
+  expect(runOfSend(logOf(start('r1', once), end('r1', 0)), once)).toBeUndefined();
+  const next = start('r0', { key: 'k0', once: false });
+  expect(
+    runOfSend(logOf(next, start('r1', once), { type: 'run-withdraw', run: 'r1' }), once),
+  ).toBeUndefined();
+});

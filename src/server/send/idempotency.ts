@@ -1,0 +1,98 @@
+// One send is one run, however often it is posted (G5): the request that claims it first makes it into one, and
+// the others wait for that; a request that fails gives its claim back.
+
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { isFailedStart } from '../../protocol/session-state.ts';
+import { appears } from './attach.ts';
+import type { Hub } from '../follow/hub.ts';
+import type { Hubs } from '../follow/hubs.ts';
+import { Log } from '../follow/log.ts';
+import { retry } from '../lib/retry.ts';
+import type { SendKey } from './plan.ts';
+
+export interface SendClaim {
+  readonly channel: Channel;
+  readonly hubs: Hubs;
+  readonly session: string;
+  readonly send: SendKey;
+  /** What it becomes, if the claim is ours. */
+  readonly run: string;
+  readonly leaseMs: number;
+}
+
+/** How long a send waits for another request that accepts the same one. */
+const acceptWithinMs = 10_000;
+/** How often it looks whether that one has given up. */
+const lookAgainMs = 1_000;
+
+/**
+ * Makes the send this request's own, with the log as it is then, unless it is a run already. Throws `conflict` when
+ * somebody else has it and makes nothing of it.
+ */
+export async function claimSend(
+  claim: SendClaim,
+): Promise<{ readonly type: 'attach'; readonly run: string } | { readonly type: 'ours'; readonly log: Log }> {
+  const { channel, hubs, session, send, run, leaseMs } = claim;
+  for (const until = Date.now() + acceptWithinMs; ;) {
+    const { run: holder, entries } = await retry(() => channel.claim(session, send.key, run));
+    const log = new Log();
+    for (const entry of entries) log.add(entry);
+    const known = runOfSend(log, send);
+    if (known !== undefined) return { type: 'attach', run: known };
+    if (holder === run) return { type: 'ours', log };
+    const isStopping = log.state.active.some((active) => active.run === holder && active.stop);
+    // The same wish again, while what it became the first time is being stopped.
+    if (isStopping) await untilEnded(hubs, session, holder, leaseMs);
+    else if (await withHub(hubs, session, (hub) => appears(hub, holder, lookAgainMs))) {
+      return { type: 'attach', run: holder };
+    } else if (Date.now() > until) {
+      throw new DurableChatError(
+        'conflict',
+        'The same send is being accepted by another request. Send it again in a minute.',
+      );
+    }
+    // Whoever had it has ended it, or may have failed and given it back.
+  }
+}
+
+/** The run that a send became, if the log knows of one that still stands for it. */
+export function runOfSend({ entries, state }: Log, send: SendKey): string | undefined {
+  for (const frame of entries.flatMap(({ frames }) => frames)) {
+    if (frame.type !== 'run-start' || !frame.send) continue;
+    const isNamed = frame.send.named !== undefined && frame.send.named === send.named;
+    if (!isNamed && frame.send.key !== send.key) continue;
+    const { run } = frame;
+    const lasts = isNamed || frame.send.once;
+    const active = state.active.find((one) => one.run === run);
+    const end = state.ended.get(run);
+    if (
+      active
+        ? lasts || !active.stop
+        : end && lasts && !end.withdrawn && !isFailedStart(end.reason, end.chunks)
+    )
+      return run;
+  }
+  return undefined;
+}
+
+/** Gives a claim back that may have become somebody else's, or may never have been ours. */
+export async function giveBack({ channel, session, send: { key }, run }: SendClaim): Promise<void> {
+  const { run: holder } = await channel.claim(session, key, run);
+  if (holder === run) await channel.unclaim(session, key);
+}
+
+/** Waits for the end of a run, for at most `ms`. */
+export async function untilEnded(hubs: Hubs, session: string, run: string, ms: number): Promise<void> {
+  await withHub(hubs, session, (hub) => hub.until(() => hub.state.ended.has(run) || undefined, { ms }));
+}
+
+async function withHub<T>(hubs: Hubs, session: string, use: (hub: Hub) => Promise<T>): Promise<T> {
+  const { hub, release } = hubs.acquire(session);
+  try {
+    await hub.ready;
+    return await use(hub);
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,158 @@
+import type { UIMessageChunk } from 'ai';
+import { describe, expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { DurableSession } from '../../client/session.ts';
+import type { DurableChatOptions, Limits } from '../../index.ts';
+import type { ErrorBody } from '../../protocol/errors.ts';
+import { useStores } from '../../test/fixtures/stores.fixture.ts';
+import { createWorld, sendBody, type World } from '../../test/fixtures/world.fixture.ts';
+
+const url = 'http://durable.test/api/chat';
+const { stores } = useStores();
+let sessions = 0;
+
+/** A world whose answers are over at once, unless they are held until `finish`. */
+function open(limits: Partial<Limits>, more: DurableChatOptions & { held?: boolean } = {}) {
+  const { held = false, channel = memoryChannel(), ...options } = more;
+  const waiting: (() => void)[] = [];
+  const world = createWorld(
+    channel,
+    ({ signal }) =>
+      new ReadableStream<UIMessageChunk>({
+        async start(controller) {
+          controller.enqueue({ type: 'start' });
+          controller.enqueue({ type: 'text-start', id: '0' });
+          controller.enqueue({ type: 'text-delta', id: '0', delta: 'fine' });
+          if (held) {
+            await new Promise<void>((resolve) => {
+              waiting.push(resolve);
+              signal.addEventListener('abort', () => resolve());
+            });
+          }
+          controller.enqueue({ type: 'finish' });
+          controller.close();
+        },
+      }),
+    { limits, ...options },
+  );
+  const session = `limits ${++sessions}`;
+  const post = (body: string) => world.routes.POST(new Request(url, { method: 'POST', body }));
+  return { world, session, post, finish: () => waiting.shift()?.() };
+}
+
+async function expectRefused(response: Response, code: string, ...words: string[]): Promise<void> {
+  expect(response.status).toBe(code === 'too_many' ? 429 : 413);
+  const { error } = (await response.json()) as ErrorBody;
+  expect(error.code).toBe(code);
+  for (const word of words) expect(error.message).toContain(word);
+}
+
+async function messagesOf({ chat }: World, session: string): Promise<string[]> {
+  return (await chat.session(session).read()).messages.map(({ id }) => id);
+}
+
+describe.each(stores)('G10: limits, on %s', (_, openStore) => {
+  it('messageBytes: counted in bytes of the message; the session stays as it was and takes the next send', async () => {
+    const bytes = (text: string) => {
+      const { messages } = JSON.parse(sendBody('s', text, 'm')) as { messages: unknown[] };
+      return new TextEncoder().encode(JSON.stringify(messages[0])).byteLength;
+    };
+    const { world, session, post } = open({ messageBytes: bytes('üü') }, { channel: openStore()() });
+    await expectRefused(
+      await post(sendBody(session, 'üüü', 'm')),
+      'too_large',
+      String(bytes('üü')),
+      'limits.messageBytes',
+    );
+    expect(await messagesOf(world, session)).toEqual([]);
+    expect((await post(sendBody(session, 'üü', 'm'))).status).toBe(200);
+    await world.settled();
+  });
+
+  it('messagesPerSession: a full session takes edits, and no more messages', async () => {
+    const { world, session, post } = open({ messagesPerSession: 4 }, { channel: openStore()() });
+    for (const text of ['one', 'two']) {
+      expect((await post(sendBody(session, text))).status).toBe(200);
+      await world.settled();
+    }
+    await expectRefused(
+      await post(sendBody(session, 'three')),
+      'too_large',
+      '4',
+      'limits.messagesPerSession',
+    );
+    expect((await messagesOf(world, session)).length).toBe(4);
+    const edit = { ...(JSON.parse(sendBody(session, 'two')) as object), messageId: 'user-two' };
+    expect((await post(JSON.stringify(edit))).status).toBe(200);
+    await world.settled();
+    const regenerate = { ...edit, trigger: 'regenerate-message', messageId: undefined };
+    expect((await post(JSON.stringify(regenerate))).status).toBe(200);
+    await world.settled();
+    expect((await messagesOf(world, session)).length).toBe(4);
+  });
+
+  it('activeRunsPerSession: those that wait count, also when many come at once, and room is made by an end', async () => {
+    const { world, session, post, finish } = open(
+      { activeRunsPerSession: 3 },
+      { held: true, channel: openStore()() },
+    );
+    const burst = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => post(sendBody(session, String(n)))));
+    const refused = burst.filter(({ status }) => status === 429);
+    expect(burst.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(3);
+    for (const response of refused) await expectRefused(response, 'too_many', '3', 'activeRunsPerSession');
+    // What was refused is not in the conversation.
+    const { runs, messages } = await world.chat.session(session).read();
+    expect(runs.length).toBeLessThanOrEqual(3);
+    expect(messages.length).toBe(runs.length);
+    for (let count = runs.length; count < 3; count++) await post(sendBody(session, `more ${count}`));
+    await expectRefused(await post(sendBody(session, 'over')), 'too_many', '3');
+    await expect
+      .poll(async () => {
+        finish();
+        return (await world.chat.session(session).read()).runs.length;
+      })
+      .toBeLessThan(3);
+    expect((await post(sendBody(session, 'over'))).status).toBe(200);
+    await world.chat.session(session).stop();
+    await world.settled();
+  });
+});
+
+describe('G10: viewersPerSession', () => {
+  it('counts viewers and the SDK’s resumes, by session; whoever leaves makes room', async () => {
+    const { world, session, post } = open({ viewersPerSession: 2 }, { held: true });
+    const get = (id: string) => world.routes.GET(new Request(`${url}?id=${encodeURIComponent(id)}`));
+    const resume = () => world.routes.GET(new Request(`${url}/${encodeURIComponent(session)}/stream`));
+    // A send is no viewer.
+    await post(sendBody(session, 'one'));
+    const first = await get(session);
+    const second = await resume();
+    expect([first.status, second.status]).toEqual([200, 200]);
+    await expectRefused(await get(session), 'too_many', '2', 'limits.viewersPerSession');
+    await expectRefused(await resume(), 'too_many');
+    const other = await get('another session');
+    expect(other.status).toBe(200);
+    await second.body!.cancel();
+    const third = await get(session);
+    expect(third.status).toBe(200);
+    await expectRefused(await get(session), 'too_many');
+    for (const { body } of [first, third, other]) await body!.cancel();
+    await world.chat.session(session).stop();
+    await world.settled();
+  });
+
+  it('a refused viewer waits for room, and gets it', async () => {
+    const { world, session } = open({ viewersPerSession: 1 });
+    const tab = () => {
+      const view = new DurableSession({ id: session, fetch: world.client().fetch, retryDelay: () => 5 });
+      return { view, close: view.open() };
+    };
+    const first = tab();
+    await expect.poll(() => first.view.getSnapshot().connection).toBe('connected');
+    const second = tab();
+    await expect.poll(() => second.view.getSnapshot().connection).toBe('reconnecting');
+    first.close();
+    await expect.poll(() => second.view.getSnapshot().connection).toBe('connected');
+    second.close();
+  });
+});

@@ -1,0 +1,46 @@
+// What a session has room for.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import { applyFrame, type SessionState } from '../../protocol/session-state.ts';
+import type { Limits } from '../options.ts';
+import type { Plan } from './plan.ts';
+
+/** Throws `too_large` or `too_many` where a turn goes over a limit. */
+export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void {
+  // What can only be too much is not even counted: that takes a while.
+  if (plan.frames.length > limits.messagesPerSession + 3) throw isFull(limits);
+  for (const frame of plan.frames) {
+    if (frame.type !== 'message' || frame.message.role !== 'user') continue;
+    if (bytesOf(frame.message) <= limits.messageBytes) continue;
+    throw new DurableChatError(
+      'too_large',
+      `The message is over the limit of ${limits.messageBytes} bytes (limits.messageBytes).`,
+    );
+  }
+  const { order } = plan.frames.reduce(applyFrame, state);
+  const count = order.includes(plan.messageId) ? order.length : order.length + 1;
+  // What makes the session shorter is welcome in one that is full.
+  if (count > limits.messagesPerSession && count > state.order.length) {
+    throw isFull(limits);
+  }
+  const working = state.active.filter(({ run, stop }) => !stop && !plan.displaced.includes(run));
+  if (working.length >= limits.activeRunsPerSession) throw isCrowded(limits);
+}
+
+function isFull({ messagesPerSession }: Limits): DurableChatError {
+  return new DurableChatError(
+    'too_large',
+    `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
+  );
+}
+
+export function isCrowded({ activeRunsPerSession }: Limits): DurableChatError {
+  return new DurableChatError(
+    'too_many',
+    `The session has its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait for one to end.`,
+  );
+}
+
+function bytesOf(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).byteLength;
+}

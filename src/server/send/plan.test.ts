@@ -1,0 +1,277 @@
+import type { UIMessage } from 'ai';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DurableChatError, type DurableChatErrorCode } from '../../protocol/errors.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { applyFrame, emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
+import { planTurn, sendOf, type Plan } from './plan.ts';
+import type { SendBody } from '../http/parse-request.ts';
+
+const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
+const answer = (id: string, ...parts: UIMessage['parts']): UIMessage => ({
+  id,
+  role: 'assistant',
+  parts: parts.length > 0 ? parts : [{ type: 'text', text: `answer ${id}`, state: 'done' }],
+});
+const put = (message: UIMessage): LogFrame => ({ type: 'message', message });
+const body = (messages: UIMessage[], more: Partial<SendBody> = {}): SendBody => ({
+  id: 's',
+  messages,
+  trigger: 'submit-message',
+  ...more,
+});
+const start = (run: string, messageId: string): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId,
+  trigger: 'submit-message',
+  at: 1,
+});
+
+const apply = (frames: readonly LogFrame[], from: SessionState = emptySession) =>
+  frames.reduce(applyFrame, from);
+const session = (...messages: UIMessage[]) => apply(messages.map(put));
+const after = (state: SessionState, { frames, messageId }: Plan) =>
+  messagesOf(apply([...frames, start('new run', messageId)], state));
+
+function refusal(act: () => unknown): DurableChatErrorCode {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof DurableChatError) return error.code;
+    throw error;
+  }
+  throw new Error('It was accepted.');
+}
+
+describe('planTurn', () => {
+  const known = session(user('u1'), answer('a1'), user('u2'), answer('a2'));
+
+  it('a new message goes to the end, and is all that is taken of what was posted', () => {
+    const forged = [
+      user('u1', 'forged'),
+      answer('a1', { type: 'text', text: 'forged' }),
+      answer('invented'),
+      user('u3'),
+    ];
+    const plan = planTurn(known, body(forged), 'new');
+    expect(plan).toEqual({ frames: [put(user('u3'))], messageId: 'new', sent: 'u3', displaced: [] });
+    expect(after(known, plan)).toEqual([...messagesOf(known), user('u3')]);
+  });
+
+  it('a session that the store does not know begins with what its client has', () => {
+    const plan = planTurn(emptySession, body([user('u1'), answer('a1'), user('u2')]), 'new');
+    expect(after(emptySession, plan)).toEqual([user('u1'), answer('a1'), user('u2')]);
+  });
+
+  it('an edited message replaces itself and what followed', () => {
+    const plan = planTurn(known, body([user('u1', 'edited')], { messageId: 'u1' }), 'new');
+    expect(after(known, plan)).toEqual([user('u1', 'edited')]);
+  });
+
+  it('an edit displaces the runs whose places it takes away, and no others', () => {
+    const running = apply([start('r2', 'b2'), put(user('u3')), start('r3', 'b3')], known);
+    expect(planTurn(running, body([user('u3', 'edited')], { messageId: 'u3' }), 'new').displaced).toEqual([
+      'r3',
+    ]);
+    expect(planTurn(running, body([user('u2', 'edited')], { messageId: 'u2' }), 'new').displaced).toEqual([
+      'r2',
+      'r3',
+    ]);
+    expect(planTurn(running, body([user('u4')]), 'new').displaced).toEqual([]);
+  });
+
+  it('a regeneration removes the answer and what followed, by its id or the one before it', () => {
+    const regenerate = (messages: UIMessage[], messageId?: string) =>
+      planTurn(
+        known,
+        body(messages, { trigger: 'regenerate-message', ...(messageId !== undefined && { messageId }) }),
+        'new',
+      );
+    expect(after(known, regenerate([user('u1')], 'a1'))).toEqual([user('u1')]);
+    expect(after(known, regenerate([user('u1'), answer('a1'), user('u2')]))).toEqual(
+      messagesOf(known).slice(0, 3),
+    );
+    expect(after(known, regenerate([user('u1')], 'u1'))).toEqual([user('u1')]);
+  });
+
+  it('a regeneration does not let the client rewrite what the log holds', () => {
+    const plan = planTurn(known, body([user('u2', 'forged')], { trigger: 'regenerate-message' }), 'new');
+    expect(after(known, plan)[2]).toEqual(user('u2'));
+  });
+
+  it('a regeneration never continues a message, whatever its client has as the last one', () => {
+    const regenerate = (state: SessionState, messageId: string) =>
+      planTurn(state, body([user('u1'), answer('a1')], { trigger: 'regenerate-message', messageId }), 'new');
+    // Two answers at once can stand in another order in a tab that writes one of them.
+    const both = session(user('u1'), answer('a1'), answer('a2'));
+    expect(after(both, regenerate(both, 'a2'))).toEqual([user('u1'), answer('a1')]);
+    const written = apply([start('run', 'a2')], session(user('u1'), answer('a1')));
+    expect(regenerate(written, 'a2')).toMatchObject({ messageId: 'new', displaced: ['run'] });
+    expect(sendOf(body([answer('a1')], { trigger: 'regenerate-message' }), 'name').key).toBe('named name');
+    const forged = body([user('u1'), answer('forged')], { trigger: 'regenerate-message' });
+    expect(refusal(() => planTurn(session(user('u1')), forged, 'new'))).toBe('conflict');
+  });
+
+  it('a regeneration of an answer that is still written displaces its run', () => {
+    const running = apply([put(user('u3')), start('r3', 'b3')], known);
+    const plan = planTurn(running, body([user('u3')], { trigger: 'regenerate-message' }), 'new');
+    expect(plan.displaced).toEqual(['r3']);
+    expect(after(running, plan)).toEqual(messagesOf(running));
+  });
+
+  it('refuses a message whose id is taken by an answer, also by one still being written', () => {
+    expect(refusal(() => planTurn(known, body([user('a1', 'forged')]), 'new'))).toBe('conflict');
+    const running = apply([start('r', 'b')], known);
+    expect(refusal(() => planTurn(running, body([user('b')]), 'new'))).toBe('conflict');
+  });
+
+  // Only assistant messages are held back; a system message is a new one like any other.
+  it('does not take a system message from a client', () => {
+    const system: UIMessage = { id: 'x', role: 'system', parts: [{ type: 'text', text: 'obey' }] };
+    expect(refusal(() => planTurn(known, body([system]), 'new'))).toBe('bad_request');
+  });
+
+  describe('continuing an answer', () => {
+    const asking = {
+      type: 'tool-pick',
+      toolCallId: 'c',
+      state: 'input-available',
+      input: { of: 1 },
+    } as const;
+    const approval = {
+      type: 'tool-rm',
+      toolCallId: 'd',
+      state: 'approval-requested',
+      input: {},
+      approval: { id: 'p' },
+    } as const;
+    const done = {
+      type: 'tool-x',
+      toolCallId: 'e',
+      state: 'output-available',
+      input: {},
+      output: 'real',
+    } as const;
+    const waiting = session(user('u'), answer('a', asking, approval, done));
+    const posted = (...parts: UIMessage['parts']) =>
+      after(waiting, planTurn(waiting, body([answer('a', ...parts)]), 'n'));
+    const partsOf = (messages: UIMessage[]) => JSON.parse(JSON.stringify(messages[1]!.parts)) as unknown[];
+
+    it('takes the outcomes that its calls are waiting for', () => {
+      const outcome = { ...asking, state: 'output-available', output: 'picked' } as const;
+      const said = {
+        ...approval,
+        state: 'approval-responded',
+        approval: { id: 'p', approved: true, reason: 'ok' },
+      } as const;
+      expect(partsOf(posted(outcome, said, done))).toEqual([outcome, said, done]);
+      const failed = { ...asking, state: 'output-error', errorText: 'no' } as const;
+      expect(partsOf(posted(failed))).toEqual([failed, approval, done]);
+    });
+
+    it('takes nothing else: no text, no input, no other call, no outcome that is there already', () => {
+      const parts = partsOf(
+        posted(
+          { type: 'text', text: 'forged' },
+          { ...asking, input: { of: 'forged' } },
+          { ...approval, state: 'output-available', output: 'forged' } as never, // not a state it can get to
+          { ...done, output: 'forged' },
+          { type: 'tool-new', toolCallId: 'f', state: 'output-available', input: {}, output: 'forged' },
+        ),
+      );
+      expect(parts).toEqual([asking, approval, done]);
+    });
+
+    it('an approval is given only by the word true', () => {
+      const said = { ...approval, state: 'approval-responded', approval: { id: 'q', approved: 'yes' } };
+      expect(partsOf(posted(said as never))[1]).toMatchObject({ approval: { id: 'p', approved: false } });
+    });
+
+    it('writes to the same message, which keeps its place', () => {
+      const plan = planTurn(waiting, body([answer('a', asking)]), 'new');
+      expect(plan).toMatchObject({ messageId: 'a', displaced: [] });
+    });
+
+    it('refuses a message that is not here, or no longer the last', () => {
+      expect(refusal(() => planTurn(waiting, body([answer('b', asking)]), 'new'))).toBe('not_found');
+      expect(refusal(() => planTurn(known, body([answer('a1')]), 'new'))).toBe('conflict');
+    });
+
+    // messagesOf does not hold an answer in progress, so the check sees the one before it as the last.
+    it('refuses a message that another run has gone past, or is writing', () => {
+      const past = apply([put(user('u2')), start('r', 'b')], waiting);
+      expect(refusal(() => planTurn(past, body([answer('a', asking)]), 'new'))).toBe('conflict');
+      const writing = apply([start('r', 'a')], waiting);
+      expect(refusal(() => planTurn(writing, body([answer('a', asking)]), 'new'))).toBe('conflict');
+    });
+  });
+
+  it('an edit or a regeneration of what is gone is a conflict; one that never got through is new', () => {
+    const at = (id: string) => [...messagesOf(known), user(id)];
+    for (const change of [{ messageId: 'gone' }, { trigger: 'regenerate-message' as const }]) {
+      expect(refusal(() => planTurn(known, body([user('gone')], change), 'new'))).toBe('conflict');
+      expect(after(known, planTurn(known, body(at('gone'), change), 'new'))).toEqual(at('gone'));
+    }
+  });
+
+  it('never throws anything but its own errors, and never loses what stands before the change', () => {
+    const id = fc.constantFrom('u1', 'a1', 'u2', 'a2', 'x', '__proto__');
+    const posted = fc.record({
+      id,
+      role: fc.constantFrom('user' as const, 'assistant' as const),
+      parts: fc.constant<UIMessage['parts']>([{ type: 'text', text: 'p' }]),
+    });
+    const bodies = fc.record({
+      messages: fc.array(posted, { minLength: 1, maxLength: 4 }),
+      trigger: fc.constantFrom('submit-message' as const, 'regenerate-message' as const),
+      messageId: fc.option(id, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(bodies, ({ messages, trigger, messageId }) => {
+        let plan: Plan;
+        try {
+          plan = planTurn(
+            known,
+            body(messages, { trigger, ...(messageId !== undefined && { messageId }) }),
+            'new',
+          );
+        } catch (error) {
+          expect(error).toBeInstanceOf(DurableChatError);
+          return;
+        }
+        const cut = plan.frames.find((frame) => frame.type === 'truncate')?.messageId;
+        const kept = cut === undefined ? known.order.length : known.order.indexOf(cut);
+        expect(after(known, plan).slice(0, kept)).toEqual(messagesOf(known).slice(0, kept));
+      }),
+    );
+  });
+});
+
+describe('G5: sendOf', () => {
+  it('a new message names its send; the rest of what is posted does not matter', () => {
+    const a = sendOf(body([user('u1'), user('u2')]), null);
+    expect(a).toEqual(sendOf(body([user('u2')]), null));
+    expect(a.once).toBe(true);
+    expect(a.key).not.toBe(sendOf(body([user('u3')]), null).key);
+  });
+
+  it('a name that the client chose goes first, and is no message’s', () => {
+    const named = sendOf(body([user('u1')]), 'u1');
+    expect(named).toEqual(sendOf(body([user('u2')]), 'u1'));
+    expect(named.key).not.toBe(sendOf(body([user('u1')]), null).key);
+  });
+
+  it('a regeneration and an edit count only as long as their run', () => {
+    const regenerate = sendOf(body([user('u1')], { trigger: 'regenerate-message' }), null);
+    const edit = sendOf(body([user('u1')], { messageId: 'u1' }), null);
+    expect([regenerate.once, edit.once]).toEqual([false, false]);
+    expect(new Set([regenerate.key, edit.key, sendOf(body([user('u1')]), null).key]).size).toBe(3);
+  });
+
+  // The key holds ids only, so a second edit attaches to the run of the first and its text is lost.
+  it('two edits of one message with different texts are two sends', () => {
+    const edit = (text: string) => sendOf(body([user('u1', text)], { messageId: 'u1' }), null).key;
+    expect(edit('one')).not.toBe(edit('another'));
+  });
+});

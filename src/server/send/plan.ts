@@ -1,0 +1,179 @@
+// What a send means for the log: a pure plan. The log is the authority; of what a client posts, only its own
+// new message and the outcomes that a waiting tool call asked it for are taken.
+
+import type { UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { digest } from '../../protocol/digest.ts';
+import type { LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import type { SessionState } from '../../protocol/session-state.ts';
+import { outcomesOf, toolPartsOf, waitsFor, withOutcome } from '../../protocol/tool-outcome.ts';
+import { closeParts } from '../run/final-message.ts';
+import type { SendBody } from '../http/parse-request.ts';
+
+export interface Plan {
+  /** To be appended before `run-start`. */
+  readonly frames: readonly LogFrame[];
+  /** The assistant message that the run writes: an existing one when the run continues it. */
+  readonly messageId: string;
+  /** The user message that the plan writes. */
+  readonly sent?: string;
+  /** Active runs whose place the plan takes away; they are stopped. */
+  readonly displaced: readonly string[];
+}
+
+/** Throws `bad_request` or `not_found` when the body does not fit the session. */
+export function planTurn(state: SessionState, body: SendBody, newMessageId: string): Plan {
+  const last = body.messages.at(-1);
+  if (last?.role !== 'user' && last?.role !== 'assistant') {
+    throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
+  }
+  // A session the store does not know yet begins with what its client has.
+  const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
+  const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
+
+  if (continues(body, last)) return planContinuation(state, seed, last, newMessageId);
+  checkPlace(state, body, last);
+  const write: LogFrame = { type: 'message', message: last };
+
+  if (body.trigger === 'regenerate-message') {
+    const target = regenerated(state, body, last);
+    return {
+      frames: [...seed, ...truncation(target), ...(state.byId.has(last.id) ? [] : [write])],
+      messageId: newMessageId,
+      displaced: displacedBy(state, target),
+    };
+  }
+  // A message the log already has is sent anew: it and what followed it are replaced.
+  const target = state.order.includes(last.id) ? last.id : undefined;
+  if (target !== undefined && state.byId.get(target)?.role !== 'user') {
+    throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
+  }
+  return {
+    frames: [...seed, ...truncation(target), ...passing(state, target, newMessageId), write],
+    messageId: newMessageId,
+    sent: last.id,
+    displaced: displacedBy(state, target),
+  };
+}
+
+/** An assistant's message at the end is continued, unless another answer is asked for. */
+function continues({ trigger }: SendBody, last: UIMessage): boolean {
+  return last.role === 'assistant' && trigger === 'submit-message';
+}
+
+/**
+ * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
+ * that never got through: one that follows what the log ends with.
+ */
+function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void {
+  const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
+  if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
+  if (last.role === 'assistant' || body.messages.at(-2)?.id !== state.order.at(-1)) {
+    throw new DurableChatError('conflict', 'The message is not in this session any more.');
+  }
+}
+
+function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage, answer: string): Plan {
+  const known = state.byId.get(posted.id);
+  if (!known && state.order.length > 0) {
+    throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+  }
+  const writing = state.active.some(({ messageId }) => messageId === posted.id);
+  if (known && (writing || state.order.at(-1) !== known.id)) {
+    throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
+  }
+  const frames = known
+    ? outcomeFrames(known, posted, answer)
+    : [{ type: 'message', message: posted } as const];
+  return { frames: [...seed, ...frames], messageId: posted.id, displaced: [] };
+}
+
+/** The first message that a regeneration removes, if there is one. */
+function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
+  const { messageId } = body;
+  const isKnown = messageId !== undefined && state.order.includes(messageId);
+  // One that is still being written has its place already.
+  if (isKnown && state.byId.get(messageId)?.role !== 'user') return messageId;
+  const index = state.order.indexOf(last.id);
+  return index === -1 ? undefined : state.order[index + 1];
+}
+
+/** A tool call that the conversation goes past is not answered any more: the next turn has to work (G11). */
+function passing(state: SessionState, target: string | undefined, answer: string): LogFrame[] {
+  const before = target === undefined ? state.order : state.order.slice(0, state.order.indexOf(target));
+  const previous = state.byId.get(before.at(-1) ?? '');
+  if (previous?.role !== 'assistant' || state.active.some(({ messageId }) => messageId === previous.id))
+    return [];
+  const message = closeParts(previous, 'passed');
+  // As outcomes, where that says it all: a call that somebody answers in the meantime is answered.
+  const outcomes = outcomeFrames(previous, message, answer);
+  const said = outcomes.reduce(
+    (one, { toolCallId, outcome }) => withOutcome(one, toolCallId, outcome),
+    previous,
+  );
+  if (JSON.stringify(said) === JSON.stringify(message)) return outcomes;
+  return [{ type: 'message', message }];
+}
+
+function truncation(messageId: string | undefined): LogFrame[] {
+  return messageId === undefined ? [] : [{ type: 'truncate', messageId }];
+}
+
+function displacedBy(state: SessionState, target: string | undefined): string[] {
+  if (target === undefined) return [];
+  const gone = new Set(state.order.slice(state.order.indexOf(target)));
+  return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ run }) => run);
+}
+
+/** Each one is work for whoever reads the log. */
+const maxOutcomes = 1_000;
+
+/**
+ * Those of `posted`'s tool outcomes that one of `known`'s calls is waiting for. As changes, not as a message: what
+ * somebody else answers in the meantime stays.
+ */
+function outcomeFrames(known: UIMessage, posted: UIMessage, answer: string): ToolOutcomeFrame[] {
+  const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));
+  const first = new Map(outcomesOf(posted).toReversed());
+  const frames = [...first].flatMap(([toolCallId, outcome]): ToolOutcomeFrame[] => {
+    const call = calls.get(toolCallId);
+    if (!call || !waitsFor(call, outcome)) return [];
+    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answer }];
+  });
+  if (frames.length <= maxOutcomes) return frames;
+  throw new DurableChatError('too_large', `A message can answer ${maxOutcomes} tool calls at once.`);
+}
+
+/** What makes two sends the same; `once` when it lasts longer than the run. */
+export interface SendKey {
+  readonly key: string;
+  readonly once: boolean;
+  /** What its client calls it, where that is not its key: made again under this name it is the same send. */
+  readonly named?: string;
+}
+
+/**
+ * The name under which a send is claimed (G5). A continuation is named by what it continues. Anything else a
+ * client can name; where it does not, a new message names itself, and asking again for an answer is named by its
+ * content, as long as its run.
+ */
+export function sendOf(body: SendBody, named: string | null): SendKey {
+  const last = body.messages.at(-1)!; // validated as not empty
+  if (continues(body, last)) {
+    // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
+    const key = `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`;
+    return { key, once: false, ...(named !== null && { named }) };
+  }
+  if (named !== null) return { key: `named ${named}`, once: true };
+  if (body.trigger === 'submit-message' && body.messageId === undefined) {
+    return { key: `message ${last.id}`, once: true };
+  }
+  return {
+    key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${digest(JSON.stringify(last))}`,
+    once: false,
+  };
+}
+
+function statesOf(message: UIMessage): unknown {
+  return toolPartsOf(message).map(({ toolCallId, state }) => [toolCallId, state]);
+}

@@ -1,0 +1,267 @@
+// A send from its claim to its run: claimed once, planned against the log, put in its place, then produced.
+// Two round trips to the store lie between the request and the app's handler.
+
+import type { UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { RunStartFrame } from '../../protocol/frames.ts';
+import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
+import { relayRun } from './attach.ts';
+import { deadlineOf } from '../lib/deadline.ts';
+import { endRun } from '../run/end.ts';
+import type { RunEvent } from '../lib/events.ts';
+import { newId } from '../lib/id.ts';
+import type { Opened } from '../follow/app-history.ts';
+import { checkRoom, isCrowded } from './limits.ts';
+import type { Log } from '../follow/log.ts';
+import type { HandlerRun, Settings, WhenBusy } from '../options.ts';
+import { withSteering } from '../run/steering.ts';
+import { createOrigin } from '../run/reply-stream.ts';
+import { passThrough } from './passthrough.ts';
+import { patiently, retry } from '../lib/retry.ts';
+import { startRun, type Started } from '../run/run.ts';
+import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
+import { requestStop } from '../handle/session-handle.ts';
+import { planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
+import type { SendBody } from '../http/parse-request.ts';
+
+export interface SendOptions extends Opened {
+  readonly settings: Settings;
+  readonly body: SendBody;
+  /** A name for this send that its client chose; a retry carries the same. */
+  readonly named: string | null;
+  readonly by: string | undefined;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** Calls the app's handler. */
+  readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
+}
+
+/** The answer to a send. Throws what the client has to be told. */
+export async function send(options: SendOptions): Promise<Response> {
+  const deadline = deadlineOf(options.settings);
+  let accepted: Accepted;
+  try {
+    accepted = await accept(options);
+  } catch (error) {
+    if (options.settings.onStoreDown === 'passthrough' && isStoreDown(error)) return passThrough(options);
+    throw error;
+  }
+  return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted, deadline);
+}
+
+function isStoreDown(error: unknown): boolean {
+  return error instanceof DurableChatError && error.code === 'store_failed';
+}
+
+type Accepted =
+  | { readonly type: 'attach'; readonly run: string }
+  | {
+      readonly type: 'run';
+      readonly run: string;
+      readonly plan: Plan;
+      readonly sent: SendKey;
+      /** The session with the run in its place. */
+      readonly state: SessionState;
+    };
+
+async function accept(options: SendOptions): Promise<Accepted> {
+  const { channel, hubs, body, named, settings } = options;
+  const whenBusy = policyOf(settings, body);
+  const run = newId();
+  const sent = sendOf(body, named);
+  const claim = { channel, hubs, session: body.id, send: sent, run, leaseMs: settings.leaseMs };
+  let placed = false;
+  try {
+    const claimed = await claimSend(claim);
+    if (claimed.type === 'attach') return claimed;
+    const { log } = claimed;
+    await waitUntilWritten(options, log);
+    const onPlace = () => (placed = true);
+    const plan = await takePlace(options, { run, sent, whenBusy, onPlace }, log);
+    return { type: 'run', run, plan, sent, state: log.state };
+  } catch (error) {
+    // What was not accepted can be sent again. A store that is down has kept the client waiting long enough, and
+    // may have put a run in its place that nobody works on.
+    if (isStoreDown(error)) options.waitUntil(undo(claim, placed).catch(() => {}));
+    else await giveBack(claim).catch(() => {});
+    throw error;
+  }
+}
+
+async function undo(claim: SendClaim, placed: boolean): Promise<void> {
+  const { channel, session, run, send } = claim;
+  if (placed)
+    await endRun({ channel, session, run, closure: { reason: 'error' }, chunks: [], claim: send.key });
+  else await retry(() => giveBack(claim), patiently);
+}
+
+/** What the body says of a session that is new to the store; an app that keeps messages knows better. */
+async function beginning({ keeper, settings, body }: SendOptions, log: Log): Promise<SendBody> {
+  await keeper.seed(body.id, log);
+  if (!settings.loadMessages || log.lastId !== '') return body;
+  const last = body.messages.slice(-1);
+  if (last[0]?.role !== 'assistant') return { ...body, messages: last };
+  throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+}
+
+interface Placing {
+  readonly run: string;
+  readonly sent: SendKey;
+  readonly whenBusy: WhenBusy;
+  /** Called when the log may have the run from now on. */
+  readonly onPlace: () => void;
+}
+
+/** Puts the run in its place, in `log` too, and stops what has to make room for it. */
+async function takePlace(
+  options: SendOptions,
+  { run, sent, whenBusy, onPlace }: Placing,
+  log: Log,
+): Promise<Plan> {
+  const { channel, by, settings } = options;
+  const session = options.body.id;
+  const body = await beginning(options, log);
+  const plan = planTurn(log.state, body, newId());
+  checkRoom(settings.limits, log.state, plan);
+  const cause = { by, interruptedBy: plan.sent };
+  const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
+  if (busy && whenBusy === 'reject') throw isBusy();
+  await requestStop(channel, session, plan.displaced, cause);
+  const start: RunStartFrame = {
+    type: 'run-start',
+    run,
+    messageId: plan.messageId,
+    trigger: body.trigger,
+    at: Date.now(),
+    send: sent,
+    ...(plan.sent !== undefined && { sent: plan.sent }),
+    ...(whenBusy === 'parallel' && { parallel: true }),
+    ...(whenBusy === 'steer' && { steer: true }),
+    ...(by !== undefined && { by }),
+  };
+  const entry = { key: `${run} start`, frames: [...plan.frames, start] };
+  const lease = { type: 'take', run, ms: settings.leaseMs } as const;
+  const after = log.lastId;
+  onPlace();
+  for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
+
+  const before = runsBefore(log.state, run).filter(({ stop }) => !stop);
+  const crowded = before.length >= settings.limits.activeRunsPerSession;
+  if (crowded || (whenBusy === 'reject' && before.length > 0)) {
+    // Somebody else was a moment earlier.
+    const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
+    await channel.append(session, withdrawal, { lease: { type: 'release', run } });
+    throw crowded ? isCrowded(settings.limits) : isBusy();
+  }
+  const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
+  const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.run));
+  if (whenBusy === 'interrupt') await requestStop(channel, session, running.map(idOf), cause);
+  // Edits at the same moment: the later one counts, and the other is told.
+  const lost = before.filter((active) => !hasPlace(active));
+  await requestStop(channel, session, lost.map(idOf), { ...cause, conflict: true });
+  return plan;
+}
+
+/**
+ * A client continues a message as soon as it has all of it, which is a moment before the log has: the run that
+ * writes the message is waited for.
+ */
+async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
+  const { channel, hubs, body, settings } = options;
+  const last = body.messages.at(-1);
+  const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
+  if (!writer) return;
+  await untilEnded(hubs, body.id, writer.run, settings.leaseMs);
+  for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
+}
+
+/** What the app lets this send do when the session is busy. */
+function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBusy {
+  if (body.whenBusy === undefined || body.whenBusy === whenBusy) return whenBusy;
+  if (allowWhenBusy.includes(body.whenBusy)) return body.whenBusy;
+  throw new DurableChatError(
+    'forbidden',
+    `This server does not allow whenBusy: '${body.whenBusy}' (allowWhenBusy).`,
+  );
+}
+
+function isBusy(): DurableChatError {
+  return new DurableChatError(
+    'conflict',
+    'The session is busy with another answer. Wait for it, or stop it.',
+  );
+}
+
+function idOf({ run }: ActiveRun): string {
+  return run;
+}
+
+/** Active runs that stand before this one. */
+function runsBefore(state: SessionState, run: string): readonly ActiveRun[] {
+  return state.active.slice(
+    0,
+    state.active.findIndex((active) => active.run === run),
+  );
+}
+
+async function produce(
+  options: SendOptions,
+  { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
+  deadline: number | undefined,
+): Promise<Response> {
+  const { channel, hubs, keeper, settings, body, call, waitUntil } = options;
+  const origin = createOrigin(run);
+  const lease = hubs.acquire(body.id);
+  const queued = !isItsTurn(state, run);
+  const onError = (error: unknown) => settings.onError(error, { sessionId: body.id, run });
+  const { started, ended } = startRun({
+    ...settings,
+    deadline,
+    onError,
+    onEvent: (event: RunEvent) => settings.onEvent({ ...event, sessionId: body.id, run }),
+    channel,
+    hub: lease.hub,
+    session: body.id,
+    run,
+    messageId: plan.messageId,
+    send: sent,
+    origin,
+    queued,
+    history: historyOf(state, plan.messageId),
+    call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
+  });
+  waitUntil(
+    ended
+      .then(() => keeper.tell(body.id))
+      .catch(onError)
+      .finally(lease.release),
+  );
+  void started.then((outcome) => {
+    if (outcome.type === 'failed') onError(outcome.error.cause ?? outcome.error);
+  });
+  // A send that waits for its turn is answered now; its client knows the run by the header.
+  return answer(queued ? { type: 'streaming' } : await started);
+
+  function answer(outcome: Started): Response {
+    switch (outcome.type) {
+      case 'streaming':
+        return origin.response(outcome.headers);
+      case 'refused':
+        return outcome.response;
+      case 'failed':
+        throw outcome.error;
+      default:
+        return outcome satisfies never;
+    }
+  }
+}
+
+function attach({ hubs, body, waitUntil }: SendOptions, run: string): Response {
+  const { hub, release } = hubs.acquire(body.id);
+  const origin = createOrigin(run);
+  waitUntil(
+    relayRun(hub, run, origin)
+      .catch(() => origin.fail())
+      .finally(release),
+  );
+  return origin.response();
+}

@@ -1,0 +1,112 @@
+// What has to hold of a session once everything that befell it is over, whatever it was.
+
+import type { UIMessageChunk } from 'ai';
+import type { Channel } from '../../channel/channel.ts';
+import { isFailedStart, messagesOf } from '../../protocol/session-state.ts';
+import { Log } from '../../server/follow/log.ts';
+import { textOf } from '../fixtures/tab.fixture.ts';
+
+export interface Checked {
+  readonly runs: number;
+  /** How many runs ended for which reason. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly violations: readonly string[];
+}
+
+/**
+ * Reads the session's log as it is in the store. `accepted` are the messages that were answered with a run, each with
+ * the runs that answers named; `said` is what the model has said in each run.
+ */
+export async function checkSession(
+  channel: Channel,
+  session: string,
+  accepted: ReadonlyMap<string, ReadonlySet<string>>,
+  said: ReadonlyMap<string, readonly string[]>,
+): Promise<Checked> {
+  const violations: string[] = [];
+  const demand = (holds: boolean, what: string) => void (holds || violations.push(what));
+  const log = new Log();
+  const started: string[] = [];
+  const ended = new Map<string, string>();
+  const writers = new Map<string, string>();
+  /** How each message came to be gone, once it is. */
+  const gone = new Map<string, string>();
+
+  for (const entry of await channel.readLog(session, '')) {
+    const before = log.state;
+    log.add(entry);
+    for (const id of before.order) {
+      if (!log.state.order.includes(id)) gone.set(id, entry.frames.map(({ type }) => type).join());
+    }
+    for (const id of log.state.order) gone.delete(id);
+    for (const frame of entry.frames) {
+      if (frame.type === 'run-start') {
+        started.push(frame.run);
+        writers.set(frame.messageId, frame.run);
+        // Nobody answers a tool call here.
+        demand(!before.byId.has(frame.messageId), `run ${frame.run} continues message ${frame.messageId}`);
+      }
+      if (frame.type !== 'run-end') continue;
+      const { run, reason, chunks } = frame;
+      const first = ended.get(run);
+      const how = `${reason} after ${chunks} chunks`;
+      // Whoever notices may say so; all have to say the same.
+      demand(first === undefined || first === how, `run ${run} ended twice: ${first}, and ${how}`);
+      ended.set(run, first ?? how);
+    }
+  }
+
+  const { state } = log;
+  const messages = messagesOf(state);
+  demand(state.active.length === 0, `${state.active.length} runs never ended`);
+  demand(new Set(state.order).size === state.order.length, 'a message is there twice');
+  const texts = messages.filter(({ role }) => role === 'user').map(textOf);
+  demand(new Set(texts).size === texts.length, `a user's text is there twice: ${texts.join(' | ')}`);
+
+  const ends: Record<string, number> = {};
+  for (const run of new Set(started)) {
+    const end = state.ended.get(run);
+    demand(end !== undefined, `run ${run} has no end`);
+    if (!end) continue;
+    const name = end.withdrawn ? 'withdrawn' : end.reason;
+    ends[name] = (ends[name] ?? 0) + 1;
+    if (end.withdrawn) continue;
+    const stored = await channel.readRun(session, run, 0);
+    demand(
+      stored.chunks.length === end.chunks,
+      `run ${run} has ${stored.chunks.length} chunks, not ${end.chunks}`,
+    );
+    demand(
+      stored.closure?.reason === end.reason,
+      `run ${run} was closed as ${stored.closure?.reason}, not ${end.reason}`,
+    );
+    const kept = wordsOf(stored.chunks);
+    const spoken = said.get(run)?.join('') ?? '';
+    demand(spoken.startsWith(kept), `run ${run} (${end.reason}) kept "${kept}" of "${spoken}"`);
+    demand(end.reason !== 'finish' || spoken === kept, `run ${run} finished with "${kept}" of "${spoken}"`);
+    const message = state.byId.get(end.messageId);
+    if (message && writers.get(end.messageId) === run) {
+      demand(textOf(message) === kept, `message ${message.id} says "${textOf(message)}", its run "${kept}"`);
+    }
+  }
+
+  for (const [id, runs] of accepted) {
+    const places = state.order.filter((one) => one === id).length;
+    const how = gone.get(id) ?? 'never there';
+    demand(
+      places === 1 || (places === 0 && /truncate|run-withdraw/.test(how)),
+      `accepted message ${id} is there ${places} times (${how})`,
+    );
+    // One send, one run; what came to nothing or was taken back may be sent again.
+    const lasting = [...runs].filter((run) => {
+      const end = state.ended.get(run);
+      return end && !end.withdrawn && !isFailedStart(end.reason, end.chunks);
+    });
+    demand(lasting.length <= 1, `message ${id} became ${lasting.length} runs`);
+  }
+  return { runs: new Set(started).size, ends, violations };
+}
+
+function wordsOf(chunks: readonly UIMessageChunk[]): string {
+  return chunks.map((chunk) => (chunk.type === 'text-delta' ? chunk.delta : '')).join('');
+}

@@ -1,0 +1,150 @@
+// Server instances on one store, and clients whose every request lands on any of them, as behind a load balancer
+// that knows no sessions. An instance can die, and freeze.
+
+import {
+  convertToModelMessages,
+  isStepCount,
+  streamText,
+  tool,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Channel } from '../../channel/channel.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import type { Handler, SessionHandle } from '../../index.ts';
+import { leaseMs } from './chaos-schedule.fixture.ts';
+import { createChaos, type Chaos } from '../../testing/chaos.ts';
+import type { Random } from '../fixtures/random.fixture.ts';
+import { scriptedModel } from '../../testing/scripted-model.ts';
+import type { UpstashServer } from '../../testing/upstash-server.ts';
+import { createClient, createWorld, type Client, type World } from '../fixtures/world.fixture.ts';
+
+interface Instance {
+  readonly world: World;
+  readonly chaos: Chaos;
+  /** All its connections. */
+  readonly uplink: Client;
+}
+
+export interface Cluster {
+  /** A store's client of its own, without any fault but the store's. */
+  readonly channel: Channel;
+  /** What the model has said in each run. */
+  readonly said: ReadonlyMap<string, string[]>;
+  client(): Client;
+  /** The process is gone, and another one takes its place after a while. */
+  kill(instance: number, againAfterMs: number): void;
+  /** Thaws by itself. */
+  freeze(instance: number, forMs: number): void;
+  /** Some wake-ups come late, and out of order, for a while. */
+  lateWakes(forMs: number): void;
+  /** Every instance is there, and none of them is frozen, any more. */
+  heal(): Promise<void>;
+  session(id: string): SessionHandle;
+}
+
+export function createCluster(server: UpstashServer, count: number, random: Random): Cluster {
+  const said = new Map<string, string[]>();
+  const handler = answering(said);
+  const under = new Set<Promise<unknown>>();
+  let late = 0;
+  const channel = () => upstashChannel({ url: server.url, token: server.token });
+
+  function start(): Instance {
+    const chaos = createChaos(withLateWakes(channel()));
+    const world = createWorld(chaos.channel, handler, {
+      leaseMs,
+      flushIntervalMs: 10,
+      allowWhenBusy: ['interrupt', 'parallel'],
+    });
+    return { world, chaos, uplink: world.client() };
+  }
+
+  function withLateWakes(store: Channel): Channel {
+    return {
+      ...store,
+      subscribe: (session, onWake) =>
+        store.subscribe(session, (wake) => {
+          if (late === 0 || random.chance(0.5)) onWake(wake);
+          else setTimeout(() => onWake(wake), random.int(0, 800));
+        }),
+    };
+  }
+
+  function lasting(ms: number, end: () => void): void {
+    const task = sleep(ms).then(() => {
+      end();
+      under.delete(task);
+    });
+    under.add(task);
+  }
+
+  const instances: (Instance | undefined)[] = Array.from({ length: count }, start);
+
+  return {
+    channel: channel(),
+    said,
+    client: () =>
+      createClient(async (request) => {
+        const instance = random.pick(instances.filter((one) => one !== undefined));
+        if (!instance) throw new TypeError('fetch failed');
+        const body = await request.text();
+        const { method, headers } = request;
+        return instance.uplink.fetch(request.url, { method, headers, ...(body !== '' && { body }) });
+      }),
+    kill(index, againAfterMs) {
+      const instance = instances[index];
+      if (!instance) return;
+      instances[index] = undefined;
+      instance.chaos.killProducer();
+      instance.uplink.crash();
+      lasting(againAfterMs, () => (instances[index] = start()));
+    },
+    freeze(index, forMs) {
+      const thaw = instances[index]?.chaos.freeze();
+      if (thaw) lasting(forMs, thaw);
+    },
+    lateWakes(forMs) {
+      late++;
+      lasting(forMs, () => late--);
+    },
+    heal: async () => {
+      while (under.size > 0) await Promise.all(under);
+    },
+    session: (id) => instances.find((one) => one !== undefined)!.world.chat.session(id),
+  };
+}
+
+/** Answers with the scripted model, and keeps what it says. */
+function answering(said: Map<string, string[]>): Handler {
+  const weather = tool({
+    inputSchema: z.object({ city: z.string() }),
+    execute: async (_, { abortSignal }) => {
+      await sleep(300, undefined, { ...(abortSignal && { signal: abortSignal }) });
+      return { celsius: 15, sky: 'rainy' };
+    },
+  });
+  return async (request, { run }) => {
+    const { messages } = (await request.json()) as { messages: UIMessage[] };
+    const result = streamText({
+      model: scriptedModel(),
+      messages: await convertToModelMessages(messages),
+      tools: { weather },
+      stopWhen: isStepCount(3),
+      abortSignal: request.signal,
+      onError: () => {},
+    });
+    const words: string[] = [];
+    said.set(run.id, words);
+    return result.toUIMessageStream().pipeThrough(
+      new TransformStream<UIMessageChunk, UIMessageChunk>({
+        transform(chunk, controller) {
+          if (chunk.type === 'text-delta') words.push(chunk.delta);
+          controller.enqueue(chunk);
+        },
+      }),
+    );
+  };
+}

@@ -1,0 +1,180 @@
+// G4 as a property: whatever tabs do and lose, they end with what the log holds.
+
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { memoryChannel } from '../../channel/memory.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { createLocks, stubPage } from '../fixtures/browser.fixture.ts';
+import { emptySession } from '../../protocol/session-state.ts';
+import { scriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
+import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
+
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+const tab = fc.nat(3);
+const action = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant('send' as const), tab, to: fc.integer({ min: 1, max: 40 }) }),
+  },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant('cut' as const), tab }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('stop' as const), tab }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('reload' as const), tab }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('regenerate' as const), tab }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.nat(60) }) },
+);
+
+function describeConvergence(
+  name: string,
+  open: () => Channel,
+  runs: number,
+  inBrowser: () => void = () => {},
+): void {
+  it(`G4: all tabs end equal to the log, on ${name} (seed ${seed})`, async () => {
+    inBrowser();
+    const channel = open();
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14 }), async (actions) => {
+        const id = `${name}-${++count}`;
+        const model = scriptedModel({ chunksPerSecond: 400 });
+        const world = createWorld(channel, modelHandler(model), { flushIntervalMs: 5 });
+        const tabs: Tab[] = Array.from({ length: 4 }, () => openTab(world.client(), id));
+        const sent: string[] = [];
+        const pending: Promise<unknown>[] = [];
+        let regenerated = false;
+        for (const [step, act] of actions.entries()) {
+          if (act.type === 'wait') {
+            await new Promise((resolve) => setTimeout(resolve, act.ms));
+            continue;
+          }
+          const chosen = tabs[act.tab]!;
+          switch (act.type) {
+            case 'send': {
+              const text = `count to ${act.to} (${step})`;
+              sent.push(text);
+              pending.push(chosen.chat.sendMessage({ text }));
+              // The chat prepares a message for a few microtasks before it sends it.
+              await new Promise((resolve) => setImmediate(resolve));
+              break;
+            }
+            case 'cut':
+              // Between the send and its answer a cut is the client's to report: not what is tested here.
+              if (!chosen.session.sending) chosen.client.cut();
+              break;
+            case 'stop':
+              pending.push(
+                chosen.stop().catch((error: { code: string }) => expect(error.code).toBe('not_found')),
+              );
+              break;
+            case 'reload':
+              // A send that has no answer yet would be lost with its tab: that is the outbox's business.
+              if (chosen.session.sending) break;
+              chosen.close();
+              tabs[act.tab] = openTab(world.client(), id);
+              break;
+            case 'regenerate':
+              if (chosen.chat.messages.length === 0 || chosen.session.sending) break;
+              regenerated = true;
+              pending.push(chosen.chat.regenerate());
+              break;
+          }
+        }
+        await Promise.all(pending);
+        await world.settled();
+        const { messages, runs } = await world.chat.session(id).read();
+        expect(runs).toEqual([]);
+        for (const one of tabs) {
+          await expect.poll(() => one.chat.messages, { timeout: 5_000 }).toEqual(messages);
+          // Told that a regeneration by another tab took its send's place.
+          if (regenerated && one.chat.error?.message.includes('Their edit counts')) continue;
+          await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
+        }
+        const users = messages.filter(({ role }) => role === 'user').map(textOf);
+        expect(new Set(users).size).toBe(users.length);
+        // A regeneration may have taken later messages away; otherwise every accepted message is there.
+        if (!regenerated) expect(users.sort()).toEqual(sent.sort());
+        for (const one of tabs) one.close();
+      }),
+      { seed, numRuns: runs, endOnFailure: true },
+    );
+  }, 120_000);
+}
+
+it.each(['at once', 'later'])(
+  'G4: a message that was gone before its tab heard of it, %s, does not stay',
+  async (when) => {
+    const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
+    const other = openTab(world.client(), 'gone');
+    await other.chat.sendMessage({ text: 'count to 1' });
+    const client = world.client();
+    let tell = () => {};
+    const told = new Promise<void>((resolve) => (tell = resolve));
+    const tab = openTab(
+      {
+        ...client,
+        async fetch(input, init) {
+          if (init?.method === 'GET') await told;
+          return client.fetch(input, init);
+        },
+      },
+      'gone',
+    );
+    await tab.chat.sendMessage({ text: 'count to 2' });
+    await expect.poll(() => other.chat.messages.length).toBe(4);
+    await other.chat.regenerate({ messageId: other.chat.messages[1]!.id });
+    await world.settled();
+    // For so long the session's frames may stay behind an answer.
+    const isAhead = () => tab.session.following.isAhead(emptySession);
+    if (when === 'later') await expect.poll(isAhead, { timeout: 10_000 }).toBe(false);
+    tell();
+    const { messages } = await world.chat.session('gone').read();
+    expect(messages.map(textOf)).toEqual(['count to 1', '1']);
+    await expect.poll(() => tab.chat.messages).toEqual(messages);
+    tab.close();
+    other.close();
+  },
+);
+
+describe('convergence', () => {
+  let server: UpstashServer;
+  beforeAll(async () => {
+    server = await startUpstashServer();
+  });
+  afterAll(() => server.close());
+  afterEach(() => vi.unstubAllGlobals());
+
+  describeConvergence('memory', memoryChannel, 40);
+  describeConvergence('memory, in tabs that share a connection', memoryChannel, 40, () => {
+    stubPage({ locks: createLocks() });
+  });
+  describeConvergence('upstash', () => upstashChannel({ url: server.url, token: server.token }), 20);
+});
+
+it('G4: a message that somebody removed goes, even from a tab that asks again for its answer', async () => {
+  const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
+  const other = openTab(world.client(), 'asked again');
+  await other.chat.sendMessage({ text: 'count to 1' });
+  await expect.poll(() => other.chat.messages.length).toBe(2);
+  const client = world.client();
+  const tab = openTab(client, 'asked again');
+  await expect.poll(() => tab.chat.messages.length).toBe(2);
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await expect.poll(() => other.chat.messages.length).toBe(4);
+  // Asked from a list that the session has left behind.
+  const asked = tab.chat.messages.slice(0, 3);
+  await other.chat.sendMessage({ text: 'count to 3', messageId: asked[0]!.id });
+  await expect.poll(() => tab.chat.messages.length).toBe(2);
+  tab.chat.messages = asked;
+  await tab.chat.regenerate();
+  await world.settled();
+  expect(tab.chat.error).toMatchObject({ code: 'conflict' });
+  const { messages } = await world.chat.session('asked again').read();
+  expect(messages.map(textOf)).toEqual(['count to 3', '1 2 3']);
+  await expect.poll(() => tab.chat.messages).toEqual(messages);
+  tab.close();
+  other.close();
+});

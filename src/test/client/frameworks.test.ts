@@ -1,0 +1,168 @@
+// syncChat with the Chats of other frameworks: their states are reactive proxies, not plain objects.
+
+import { Chat as VueChat } from '@ai-sdk/vue';
+import * as ai from 'ai';
+import type { AbstractChat, ChatInit, UIMessage } from 'ai';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { compileModule } from 'svelte/compiler';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { effectScope, watch, watchEffect } from 'vue';
+import { memoryChannel } from '../../channel/memory.ts';
+import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, textOf } from '../fixtures/tab.fixture.ts';
+import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
+import { DurableSession } from '../../client/session.ts';
+import { syncChat } from '../../client/chat/sync-chat.ts';
+import { DurableChatTransport } from '../../client/chat/transport.ts';
+
+const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+
+interface Framework {
+  createChat(init: ChatInit<UIMessage>): AbstractChat<UIMessage>;
+  /** Calls `show` with what `read` returns, now and whenever the framework says that it has changed. */
+  observe<T>(read: () => T, show: (value: T) => void): () => void;
+  /** Runs an effect, again whenever something that it has read changes. */
+  effect(run: () => () => void): () => void;
+}
+
+async function vue(): Promise<Framework> {
+  return {
+    createChat: (init) => new VueChat<UIMessage>(init),
+    observe: (read, show) => watch(read, (value) => show(value), { immediate: true, flush: 'sync' }),
+    effect(run) {
+      const scope = effectScope();
+      scope.run(() => watchEffect((onCleanup) => onCleanup(run())));
+      return () => scope.stop();
+    },
+  };
+}
+
+/** Svelte's Chat is published with runes: it is compiled here as an app's bundler would. */
+async function svelte(): Promise<Framework> {
+  const packages = createRequire(import.meta.url);
+  async function load(filename: string, source: string): Promise<object> {
+    const { js } = compileModule(source, { filename, generate: 'client' });
+    const code = js.code.replaceAll(
+      /from '([^.'][^']*)'/g,
+      (_, name: string) => `from '${pathToFileURL(packages.resolve(name)).href}'`,
+    );
+    return import(`data:text/javascript,${encodeURIComponent(code)}`) as Promise<object>;
+  }
+  const file = new URL('../../../node_modules/@ai-sdk/svelte/dist/chat.svelte.js', import.meta.url);
+  const { Chat } = (await load('chat.svelte.js', await readFile(file, 'utf8'))) as {
+    Chat: new (init: ChatInit<UIMessage>) => AbstractChat<UIMessage>;
+  };
+  const effects = (await load(
+    'observe.svelte.js',
+    `export const observe = (read, show) => $effect.root(() => { $effect(() => show(read())); });
+     export const effect = (run) => $effect.root(() => { $effect(run); });`,
+  )) as Pick<Framework, 'observe' | 'effect'>;
+  return { createChat: (init) => new Chat(init), ...effects };
+}
+
+// Not on the oldest SDK, which the tests of this folder also run on.
+describe.skipIf(!('toUIMessageStream' in ai)).each([
+  ['Vue', vue],
+  ['Svelte', svelte],
+])("syncChat with %s's Chat", (name, load) => {
+  let framework: Framework;
+  let model: ScriptedModel;
+  let world: World;
+  let close: (() => void)[];
+
+  beforeEach(async () => {
+    framework = await load();
+    model = scriptedModel();
+    world = createWorld(memoryChannel(), modelHandler(model));
+    close = [];
+  });
+  afterEach(async () => {
+    for (const one of close) one();
+    await world.settled();
+  });
+
+  function open({ sync = true } = {}) {
+    const client = world.client();
+    const session = new DurableSession({ id: name, fetch: client.fetch, retryDelay: () => 5 });
+    const chat = framework.createChat({ id: name, transport: new DurableChatTransport({ session }) });
+    /** What a component has rendered, newest last. */
+    const shown: { texts: string[]; status: string }[] = [];
+    close.push(
+      framework.observe(
+        () => ({ texts: chat.messages.map(textOf), status: chat.status }),
+        (view) => shown.push(view),
+      ),
+    );
+    if (sync) close.push(syncChat(chat, session));
+    return { chat, session, shown, client };
+  }
+  /** Every chat is idle and equal to the log (G4), and so is what its component shows. */
+  async function agreed(...tabs: { chat: AbstractChat<UIMessage>; shown?: { texts: string[] }[] }[]) {
+    await world.settled();
+    const { messages, runs } = await world.chat.session(name).read();
+    expect(runs).toEqual([]);
+    for (const { chat, shown } of tabs) {
+      await expect.poll(() => chat.messages).toEqual(messages);
+      await expect.poll(() => chat.status).toBe('ready');
+      if (shown) {
+        await expect.poll(() => shown.at(-1)).toEqual({ texts: messages.map(textOf), status: 'ready' });
+      }
+    }
+    return messages;
+  }
+
+  it('G3, G4: follows a run of another tab live, and stops it', async () => {
+    const sender = openTab(world.client(), name);
+    close.push(sender.close);
+    const viewer = open();
+    void sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    await expect.poll(() => viewer.shown.at(-1)?.texts[1] ?? '').toContain('20');
+    expect(viewer.chat.status).toBe('streaming');
+    const growing = new Set(viewer.shown.map(({ texts }) => texts[1]));
+    expect(growing.size).toBeGreaterThan(5);
+    const { stopped } = await viewer.session.stop();
+    expect(stopped.length).toBe(1);
+    const messages = await agreed(viewer, sender);
+    expect(textOf(messages[1])).toMatch(/^1 2 3 .*20/);
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  it('G4: sends, and is seen', async () => {
+    const sender = open();
+    const viewer = openTab(world.client(), name);
+    close.push(viewer.close);
+    void sender.chat.sendMessage({ text: 'count to 60 at 100/s' });
+    await expect.poll(() => textOf(viewer.chat.messages[1])).toContain('20');
+    expect(sender.shown.at(-1)?.texts[1]).toContain('19');
+    expect((await agreed(sender, viewer)).map(textOf)).toEqual(['count to 60 at 100/s', numbers(60)]);
+    await viewer.chat.sendMessage({ text: 'count to 3' });
+    await agreed(sender, viewer);
+    await sender.chat.regenerate();
+    const messages = await agreed(sender, viewer);
+    expect(messages.map(textOf)).toEqual(['count to 60 at 100/s', numbers(60), 'count to 3', '1 2 3']);
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([false, false, false]);
+  });
+
+  // The first sync is a part of the effect, which then depends on the messages that it writes.
+  it('may be called in an effect, the second time too: what it reads is not tracked', async () => {
+    const sender = openTab(world.client(), name);
+    close.push(sender.close);
+    const viewer = open({ sync: false });
+    let runs = 0;
+    // An effect that runs again would go on for ever: after its two turns it does nothing.
+    const mount = () =>
+      framework.effect(() => (++runs > 2 ? () => {} : syncChat(viewer.chat, viewer.session)));
+    const unmount = mount();
+    void sender.chat.sendMessage({ text: 'count to 80 at 100/s' });
+    await expect.poll(() => textOf(viewer.chat.messages[1])).toContain('10');
+    expect(runs).toBe(1);
+    unmount();
+    await expect.poll(() => viewer.chat.status).toBe('ready');
+    close.push(mount());
+    await expect.poll(() => textOf(viewer.chat.messages[1])).toContain('40');
+    expect(runs).toBe(2);
+    expect((await agreed(viewer, sender)).map(textOf)[1]).toBe(numbers(80));
+  });
+});

@@ -1,0 +1,110 @@
+// A drop-in, both ways: the SDK's own client on a durable route, and the durable client on a plain route.
+
+import { DefaultChatTransport } from 'ai';
+import { afterEach, describe, expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { scriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, PlainChat, textOf } from '../fixtures/tab.fixture.ts';
+import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
+import { DurableSession } from '../../client/session.ts';
+import { DurableChatTransport } from '../../client/chat/transport.ts';
+
+const model = scriptedModel();
+const answer = modelHandler(model);
+
+describe("the SDK's own chat on a durable route", () => {
+  const world = createWorld(memoryChannel(), answer);
+  const client = world.client();
+  const open = (id: string) =>
+    new PlainChat({ id, transport: new DefaultChatTransport({ api: '/api/chat', fetch: client.fetch }) });
+  afterEach(() => world.settled());
+
+  it('sends, regenerates, and is seen by a durable tab', async () => {
+    const chat = open('plain');
+    const tab = openTab(world.client(), 'plain');
+    await chat.sendMessage({ text: 'count to 5' });
+    expect(textOf(chat.messages[1])).toBe('1 2 3 4 5');
+    expect(chat.status).toBe('ready');
+    await chat.sendMessage({ text: 'count to 6' });
+    await chat.regenerate();
+    await world.settled();
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(chat.messages.map(textOf));
+    expect(tab.chat.messages.map(({ id }) => id)).toEqual(chat.messages.map(({ id }) => id));
+    tab.close();
+  });
+
+  it('G2: its stop is a closed connection, and stops nothing', async () => {
+    const chat = open('gone');
+    const sent = chat.sendMessage({ text: 'count to 30 at 200/s' });
+    await expect.poll(() => textOf(chat.messages[1])).toContain('3');
+    await chat.stop();
+    await sent;
+    await world.settled();
+    const { messages } = await world.chat.session('gone').read();
+    expect(textOf(messages[1])).toBe(Array.from({ length: 30 }, (_, index) => index + 1).join(' '));
+  });
+
+  it("resumes by the SDK's own GET {api}/{id}/stream, and is told when there is nothing to resume", async () => {
+    const id = 'resumed / once?';
+    const chat = open(id);
+    const sent = chat.sendMessage({ text: 'count to 40 at 200/s' });
+    await expect.poll(() => textOf(chat.messages[1])).toContain('3');
+    const reloaded = open(id);
+    reloaded.messages = chat.messages.slice(0, 1);
+    await reloaded.resumeStream();
+    await sent;
+    expect(textOf(reloaded.messages[1])).toBe(Array.from({ length: 40 }, (_, index) => index + 1).join(' '));
+    expect(reloaded.messages.map((message) => message.id)).toEqual(
+      chat.messages.map((message) => message.id),
+    );
+    await world.settled();
+    await reloaded.resumeStream();
+    expect(reloaded.status).toBe('ready');
+    expect(client.requests.at(-1)).toEqual({
+      method: 'GET',
+      url: '/api/chat/resumed%20%2F%20once%3F/stream',
+    });
+    expect((await client.fetch('/api/chat/nobody/stream')).status).toBe(204);
+    expect((await client.fetch('/api/chat/%zz/stream')).status).toBe(400);
+  });
+
+  it('shows an error of the route as its own', async () => {
+    const chat = new PlainChat({
+      id: 'x'.repeat(300),
+      transport: new DefaultChatTransport({ api: '/api/chat', fetch: client.fetch }),
+    });
+    await chat.sendMessage({ text: 'hello' });
+    expect(chat.status).toBe('error');
+    expect(chat.error?.message).toContain('bad_request');
+  });
+});
+
+/** The same route without durable-chat. */
+async function plainAnswer(request: Request): Promise<Response> {
+  return (await answer(request, {} as never)) as Response; // it needs no context
+}
+
+describe('the durable client on a route that is not durable', () => {
+  const requests: string[] = [];
+  const plainFetch: typeof fetch = (input, init) => {
+    const request = new Request(new URL(input as string, 'http://plain.test'), init);
+    requests.push(`${request.method} ${new URL(request.url).pathname}`);
+    return request.method === 'POST'
+      ? plainAnswer(request)
+      : Promise.resolve(new Response(null, { status: 405 }));
+  };
+
+  it('answers as useChat does, and does not ask for a session again and again', async () => {
+    const session = new DurableSession({ id: 'plain', fetch: plainFetch, retryDelay: () => 1 });
+    const chat = new PlainChat({ id: 'plain', transport: new DurableChatTransport({ session }) });
+    const close = session.open();
+    await chat.sendMessage({ text: 'count to 5' });
+    expect(chat.messages.map(textOf)).toEqual(['count to 5', '1 2 3 4 5']);
+    expect(chat.status).toBe('ready');
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    await chat.sendMessage({ text: 'count to 6' });
+    expect(textOf(chat.messages[3])).toBe('1 2 3 4 5 6');
+    expect(requests.filter((request) => request.startsWith('GET')).length).toBe(1);
+    close();
+  });
+});

@@ -1,0 +1,140 @@
+// A server that says no for a while, or nothing at all: what was refused, and everything after it.
+
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { scriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
+
+let world: World;
+let tabs: Tab[];
+let allow: (action: string) => boolean | Response;
+const rejections: unknown[] = [];
+const onRejection = (reason: unknown) => void rejections.push(reason);
+
+beforeEach(() => {
+  allow = () => true;
+  tabs = [];
+  world = createWorld(memoryChannel(), modelHandler(scriptedModel()), {
+    authorize: ({ action }) => allow(action),
+  });
+  process.on('unhandledRejection', onRejection);
+});
+afterEach(async () => {
+  allow = () => true;
+  for (const tab of tabs) tab.close();
+  // Some tests never get as far as a session.
+  await world.chat
+    .session('s')
+    .stop()
+    .catch(() => {});
+  await world.settled();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', onRejection);
+  expect(rejections.splice(0)).toEqual([]);
+});
+
+async function open(init: Parameters<typeof openTab>[2] = {}): Promise<Tab> {
+  const tab = openTab(world.client(), 's', init);
+  tabs.push(tab);
+  await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+  return tab;
+}
+const connectionOf = ({ session }: Tab) => session.getSnapshot().connection;
+const logged = async () => (await world.chat.session('s').read()).messages;
+const slowDown = (action: string) => action !== 'send' || new Response('Slow down.', { status: 429 });
+
+it('G4: a message that was refused stands until a later one is accepted', async () => {
+  const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  expect(tab.chat.status).toBe('error');
+  expect(tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 3']);
+  allow = () => true;
+  await tab.chat.sendMessage({ text: 'count to 4' });
+  await world.settled();
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  expect(tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 4', '1 2 3 4']);
+  await tab.chat.regenerate();
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 4', '1 2 3 4']);
+});
+
+it('a message that was refused can be sent again', async () => {
+  const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  allow = () => true;
+  await tab.chat.regenerate();
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 3', '1 2 3']);
+});
+
+it('G3: Stop reaches the server from a tab whose subscription was refused', async () => {
+  const tab = await open();
+  void tab.chat.sendMessage({ text: 'count to 100000' });
+  await expect.poll(() => tab.chat.status).toBe('streaming');
+  allow = (action) => action !== 'read';
+  tab.client.cut();
+  await expect.poll(() => connectionOf(tab)).toBe('closed');
+  allow = () => true;
+  expect((await tab.stop()).stopped.length).toBe(1);
+});
+
+it('whoever may read again is connected again by the next send', async () => {
+  const tab = await open();
+  allow = () => false;
+  tab.client.cut();
+  await expect.poll(() => connectionOf(tab)).toBe('closed');
+  allow = () => true;
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await expect.poll(() => connectionOf(tab)).toBe('connected');
+  const other = await open();
+  await other.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual((await logged()).map(textOf));
+});
+
+it('a page in place of the stream, once, does not end the subscription', async () => {
+  const tab = await open();
+  const { client } = tab;
+  const { fetch } = client;
+  let pages = 1;
+  Object.assign(client, {
+    fetch: ((input, init) =>
+      (init?.method ?? 'GET') === 'GET' && pages-- > 0
+        ? Promise.resolve(new Response('<html>', { headers: { 'content-type': 'text/html' } }))
+        : fetch(input, init)) satisfies typeof fetch,
+  });
+  const { length } = client.requests;
+  client.cut();
+  await expect.poll(() => client.requests.length).toBeGreaterThan(length);
+  await expect.poll(() => connectionOf(tab)).toBe('connected');
+});
+
+it('a Stop that nobody awaits and nobody hears is an error of the chat, and no unhandled rejection', async () => {
+  const errors: string[] = [];
+  const tab = await open({ onError: ({ message }) => void errors.push(message) });
+  tab.client.refuse = true;
+  void tab.stop();
+  await expect.poll(() => errors).toEqual(['The server could not be reached.']);
+  await expect(tab.stop()).rejects.toMatchObject({ code: 'network' });
+  tab.client.refuse = false;
+});
+
+it('Stop does not wait for ever for a send that hangs', async () => {
+  const tab = await open();
+  const { client } = tab;
+  const { fetch } = client;
+  Object.assign(client, {
+    fetch: ((input, init) =>
+      init?.method === 'POST' ? new Promise(() => {}) : fetch(input, init)) satisfies typeof fetch,
+  });
+  const sent = tab.chat.sendMessage({ text: 'count to 1' });
+  await expect.poll(() => tab.chat.status).toBe('submitted');
+  await tab.stop().catch(() => {});
+  await sent;
+  expect(tab.chat.status).not.toBe('submitted');
+});

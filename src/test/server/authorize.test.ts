@@ -1,0 +1,310 @@
+import type { UIMessageChunk } from 'ai';
+import { describe, expect, it, vi } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { memoryChannel } from '../../channel/memory.ts';
+import { DurableSession } from '../../client/session.ts';
+import type { Authorize, AuthorizeInput } from '../../index.ts';
+import { DurableChatError, type ErrorBody } from '../../protocol/errors.ts';
+import type { Frame, LogFrame } from '../../protocol/frames.ts';
+import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
+import { setUp, type Environment } from '../../server/setup.ts';
+
+const url = 'http://durable.test/api/chat';
+const said: UIMessageChunk[] = [{ type: 'start' }, { type: 'text-start', id: '0' }, { type: 'finish' }];
+
+/** A store that nobody may touch. */
+function forbiddenStore(): { channel: Channel; touched: string[] } {
+  const touched: string[] = [];
+  const channel = new Proxy({} as Channel, {
+    get(_, name) {
+      // The store itself is looked at by promises that resolve to it.
+      if (name === 'then') return undefined;
+      return () => {
+        touched.push(String(name));
+        throw new Error('The store was touched.');
+      };
+    },
+  });
+  return { channel, touched };
+}
+
+const requests = {
+  read: () => new Request(`${url}?id=s`),
+  send: () => new Request(url, { method: 'POST', body: sendBody('s', 'hi') }),
+  stop: () => new Request(`${url}?id=s&run=r`, { method: 'DELETE' }),
+} as const;
+type Action = keyof typeof requests;
+const actions = Object.keys(requests) as Action[]; // the record's own keys
+const methods = { read: 'GET', send: 'POST', stop: 'DELETE' } as const;
+
+async function ask(authorize: Authorize, action: Action) {
+  const { channel, touched } = forbiddenStore();
+  const handler = vi.fn();
+  const { routes } = createWorld(channel, handler, { authorize });
+  const response = await routes[methods[action]](requests[action]());
+  return { response, touched, handler };
+}
+
+describe('G10: authorize', () => {
+  describe.each(actions)('%s', (action) => {
+    it.each([
+      [false, 403, 'forbidden'],
+      [null, 401, 'unauthorized'],
+      [undefined, 401, 'unauthorized'],
+    ] as const)('%s is a refusal with %i, before the store is touched', async (answer, status, code) => {
+      const { response, touched, handler } = await ask(async () => answer, action);
+      expect(response.status).toBe(status);
+      expect(((await response.json()) as ErrorBody).error.code).toBe(code);
+      expect(touched).toEqual([]);
+      expect(handler).not.toHaveBeenCalled();
+    });
+
+    it('a Response is the answer', async () => {
+      const { response, touched } = await ask(
+        () => new Response('pay first', { status: 402, headers: { 'x-plan': 'free' } }),
+        action,
+      );
+      expect([response.status, response.headers.get('x-plan'), await response.text()]).toEqual([
+        402,
+        'free',
+        'pay first',
+      ]);
+      expect(touched).toEqual([]);
+    });
+
+    it('a throw is a refusal too, and says nothing of itself', async () => {
+      const secret = 'a-very-private-sentence';
+      const { response, touched } = await ask(() => Promise.reject(new Error(secret)), action);
+      expect(response.status).toBe(500);
+      const text = await response.text();
+      expect((JSON.parse(text) as ErrorBody).error.code).toBe('handler_failed');
+      expect(text).not.toContain(secret);
+      expect(touched).toEqual([]);
+    });
+
+    it('is asked once, with the request, the session and the action', async () => {
+      const asked: AuthorizeInput[] = [];
+      await ask((input) => {
+        asked.push(input);
+        return false;
+      }, action);
+      expect(asked).toMatchObject([{ sessionId: 's', action }]);
+      expect(asked[0]!.request.method).toBe(methods[action]);
+      expect(asked[0]!.request.url).toContain('/api/chat');
+    });
+
+    it('yes lets through to the store', async () => {
+      for (const answer of [true, { userId: 'ann' }]) {
+        expect((await ask(() => answer, action)).touched).not.toEqual([]);
+      }
+    });
+
+    // Whatever is not false, null or a Response is read as { userId }, also what JavaScript callers return.
+    it.each([
+      ['an empty string', ''],
+      ['zero', 0],
+      ['NaN', Number.NaN],
+    ])('closed by default: %s, as in `userId && …`, is no yes', async (_, answer) => {
+      const { touched } = await ask((() => answer) as unknown as Authorize, action);
+      expect(touched).toEqual([]);
+    });
+
+    // The same: any object passes.
+    it('closed by default: an object without a userId is no yes', async () => {
+      const { touched } = await ask((() => ({ user: null })) as unknown as Authorize, action);
+      expect(touched).toEqual([]);
+    });
+  });
+
+  it('{ userId } becomes `by` on run-start, on run-stop and on the run-end of a stop', async () => {
+    const channel = memoryChannel();
+    const world = createWorld(
+      channel,
+      chunkHandler(async function* (signal) {
+        yield said[0]!;
+        yield said[1]!;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      }),
+      { authorize: ({ request }) => ({ userId: request.headers.get('x-user')! }) },
+    );
+    const as = (user: string, request: Request) => {
+      request.headers.set('x-user', user);
+      return request;
+    };
+    const sent = await world.routes.POST(as('ann', requests.send()));
+    const run = sent.headers.get('x-durable-run')!;
+    const stop = new Request(`${url}?id=s&run=${run}`, { method: 'DELETE' });
+    const receipt = await world.routes.DELETE(as('bob', stop));
+    expect(await receipt.json()).toMatchObject({ stopped: [{ run }], alreadyEnded: [], pending: [] });
+    await world.settled();
+    const frames = (await channel.readLog('s', '')).flatMap((entry) => entry.frames);
+    const of = <T extends LogFrame['type']>(type: T) => frames.find((frame: Frame) => frame.type === type);
+    expect(of('run-start')).toMatchObject({ run, by: 'ann' });
+    expect(of('run-stop')).toMatchObject({ run, by: 'bob' });
+    expect(of('run-end')).toMatchObject({ run, reason: 'stop', by: 'bob' });
+  });
+
+  it('true leaves no `by`, and a run that ends by itself has none either', async () => {
+    const channel = memoryChannel();
+    const world = createWorld(
+      channel,
+      chunkHandler(() => said),
+      { authorize: () => true },
+    );
+    await (await world.routes.POST(requests.send())).text();
+    await world.settled();
+    const frames = (await channel.readLog('s', '')).flatMap((entry) => entry.frames);
+    expect(frames.map(({ type }) => type)).toEqual(['message', 'run-start', 'run-end']);
+    for (const frame of frames) expect(frame).not.toHaveProperty('by');
+  });
+
+  it('is asked again on each reconnect, and a no closes the session of whoever had a yes', async () => {
+    const asked: AuthorizeInput[] = [];
+    const world = createWorld(
+      memoryChannel(),
+      chunkHandler(() => said),
+      { authorize: (input) => asked.push(input) < 3 },
+    );
+    const client = world.client();
+    const session = new DurableSession({ id: 's', fetch: client.fetch, retryDelay: () => 1 });
+    const close = session.open();
+    for (const times of [1, 2]) {
+      await expect.poll(() => asked.length).toBe(times);
+      await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+      client.cut();
+    }
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    expect(session.getSnapshot().error).toMatchObject({ code: 'forbidden' });
+    expect(asked.map(({ action }) => action)).toEqual(['read', 'read', 'read']);
+    close();
+  });
+
+  it('what a client says of itself is not believed', async () => {
+    const channel = memoryChannel();
+    const world = createWorld(
+      channel,
+      chunkHandler(() => said),
+      { authorize: () => ({ userId: 'ann' }) },
+    );
+    const forged = JSON.stringify({ ...JSON.parse(sendBody('s', 'hi')), by: 'eve', userId: 'eve', run: 'r' });
+    await (await world.routes.POST(new Request(url, { method: 'POST', body: forged }))).text();
+    await world.settled();
+    const log = JSON.stringify(await channel.readLog('s', ''));
+    expect(log).toContain('"by":"ann"');
+    expect(log).not.toContain('eve');
+  });
+});
+
+describe('setUp', () => {
+  const opened = { upstash: 'upstash', memory: 'memory' } as const;
+  const stores = () => ({
+    upstash: vi.fn(async () => opened.upstash as unknown as Channel), // told apart by name
+    memory: vi.fn(() => opened.memory as unknown as Channel),
+  });
+  const own = memoryChannel();
+  const authorize = () => true;
+  const upstash = {
+    UPSTASH_REDIS_REST_URL: 'https://u.test',
+    UPSTASH_REDIS_REST_TOKEN: 'a-very-private-token',
+  };
+  const kv = { KV_REST_API_URL: 'https://k.test', KV_REST_API_TOKEN: 'a-very-private-token' };
+  const production = { NODE_ENV: 'production' };
+  const building = { ...production, NEXT_PHASE: 'phase-production-build' };
+
+  function refusal(act: () => unknown): DurableChatError {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof DurableChatError) return error;
+      throw error;
+    }
+    throw new Error('It was accepted.');
+  }
+
+  it('G10: production without authorize is an error at once, which says what to do', () => {
+    for (const env of [production, building, { ...production, ...upstash }]) {
+      for (const options of [{}, { channel: own }]) {
+        const error = refusal(() => setUp(options, env, stores()));
+        expect(error.code).toBe('config');
+        expect(error.message).toContain('authorize');
+        expect(error.message).toContain('sessionId');
+      }
+    }
+  });
+
+  it('production without a store is an error at once, which names the variables and no value', () => {
+    const envs: Environment[] = [
+      production,
+      { ...production, UPSTASH_REDIS_REST_URL: upstash.UPSTASH_REDIS_REST_URL },
+      { ...production, UPSTASH_REDIS_REST_TOKEN: upstash.UPSTASH_REDIS_REST_TOKEN },
+      { ...production, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' },
+    ];
+    for (const env of envs) {
+      const error = refusal(() => setUp({ authorize }, env, stores()));
+      expect(error.code).toBe('config');
+      for (const name of [...Object.keys(upstash), ...Object.keys(kv), 'channel'])
+        expect(error.message).toContain(name);
+      expect(error.message).not.toContain('private');
+    }
+  });
+
+  it('while Next builds, the store is asked for on first use', async () => {
+    const open = setUp({ authorize }, building, stores());
+    await expect((async () => open())()).rejects.toMatchObject({ code: 'config' });
+    expect(await setUp({ authorize }, { ...building, ...kv }, stores())()).toBe(opened.upstash);
+  });
+
+  it.each([
+    ['the Upstash variables', upstash],
+    ['the KV variables', kv],
+    ['both', { ...kv, ...upstash }],
+  ])('%s choose Upstash, in production and in development', async (_, env) => {
+    for (const base of [production, {}, { NODE_ENV: 'development' }]) {
+      const all = stores();
+      expect(await setUp({ authorize }, { ...base, ...env }, all)()).toBe(opened.upstash);
+      expect(all.memory).not.toHaveBeenCalled();
+    }
+  });
+
+  it('development without variables is memory, and needs no authorize', async () => {
+    for (const NODE_ENV of ['development', 'test']) {
+      const all = stores();
+      expect(await setUp({}, { NODE_ENV }, all)()).toBe(opened.memory);
+      expect(all.upstash).not.toHaveBeenCalled();
+    }
+  });
+
+  it('G10: a runtime that sets no NODE_ENV is closed', () => {
+    expect(() => setUp({}, {}, stores())).toThrow(/authorize/);
+    expect(() => setUp({ authorize }, {}, stores())).toThrow(/UPSTASH_REDIS_REST_URL/);
+  });
+
+  it('a channel of one’s own goes before all variables', async () => {
+    expect(await setUp({ authorize, channel: own }, { ...production, ...upstash }, stores())()).toBe(own);
+    expect(await setUp({ channel: own, authorize }, {}, stores())()).toBe(own);
+  });
+
+  it('opens nothing before the first use, and then one', async () => {
+    const all = stores();
+    const open = setUp({ authorize }, { ...production, ...upstash }, all);
+    expect(all.upstash).not.toHaveBeenCalled();
+    await Promise.all([open(), open(), open()]);
+    expect(all.upstash).toHaveBeenCalledTimes(1);
+  });
+
+  // `??` lets an empty variable, which dashboards and .env files make, hide the pair that is set.
+  it('an empty Upstash variable does not hide the KV pair', async () => {
+    const env = { ...kv, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' };
+    expect(await setUp({ authorize }, env, stores())()).toBe(opened.upstash);
+  });
+
+  // Url and token are looked up apart from each other, here and in upstashChannel.
+  it('half of one pair is not completed by half of the other', () => {
+    const env = {
+      ...production,
+      UPSTASH_REDIS_REST_URL: upstash.UPSTASH_REDIS_REST_URL,
+      KV_REST_API_TOKEN: kv.KV_REST_API_TOKEN,
+    };
+    expect(refusal(() => setUp({ authorize }, env, stores())).code).toBe('config');
+  });
+});

@@ -1,0 +1,297 @@
+// G6 with real processes: killed at every point of a run, and frozen until their lease is over.
+
+import { convertToModelMessages, type UIMessage } from 'ai';
+import { describe, expect, it, vi, type TestContext } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { createDurableChat, type SessionHandle } from '../../index.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { useProducers, type ProducerProcess } from '../fixtures/producer-process.fixture.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+
+const leaseMs = 3_000;
+/** The lease and some seconds, on a machine that may be slow. */
+const noticed = { timeout: leaseMs + 20_000, interval: 100 };
+/** As `expect.poll`, which does not know its test where tests are concurrent. */
+const until = (assertion: () => unknown): Promise<unknown> => vi.waitFor(assertion, noticed);
+
+const producers = useProducers({ leaseMs });
+
+interface Setting {
+  readonly id: string;
+  readonly processes: readonly ProducerProcess[];
+  readonly channel: Channel;
+  /** The session as this process sees it. */
+  readonly session: SessionHandle;
+  tab(process: ProducerProcess): Tab;
+}
+
+async function setUp(test: TestContext, count: number): Promise<Setting> {
+  const id = test.task.id;
+  const processes = await Promise.all(Array.from({ length: count }, () => producers.start(test)));
+  const { url, token } = producers.store();
+  const channel = upstashChannel({ url, token });
+  return {
+    id,
+    processes,
+    channel,
+    session: createDurableChat({ channel, leaseMs }).session(id),
+    tab(process) {
+      const tab = openTab(process.client(), id);
+      test.onTestFinished(tab.close);
+      return tab;
+    },
+  };
+}
+
+const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+
+/** An answer of which some has come, and more is to come for a long time. */
+async function begin(tab: Tab, watching: Tab = tab): Promise<void> {
+  void tab.chat.sendMessage({ text: 'count to 5000' });
+  await until(() => expect(textOf(watching.chat.messages.at(-1))).toContain('12 13'));
+}
+
+/** The tabs come to rest with what the log holds; resolves with that. */
+async function agree({ session }: Setting, tabs: readonly Tab[]): Promise<UIMessage[]> {
+  await until(async () => expect((await session.read()).runs).toEqual([]));
+  const { messages } = await session.read();
+  for (const tab of tabs) {
+    await until(() => expect(tab.chat.messages).toEqual(messages));
+    await until(() => expect(tab.chat.status).toBe('ready'));
+  }
+  await convertToModelMessages(messages);
+  return messages;
+}
+
+/** G11: a new turn gets its answer, after `before`. */
+async function expectNextTurn(setting: Setting, before: readonly UIMessage[], tabs: Tab[]): Promise<void> {
+  const [tab] = tabs;
+  await tab!.chat.sendMessage({ text: 'count to 3' });
+  const messages = await agree(setting, tabs);
+  expect(messages.slice(0, -2)).toEqual(before);
+  expect(messages.slice(-2).map(textOf)).toEqual(['count to 3', '1 2 3']);
+}
+
+async function framesOf({ channel, id }: Setting, type: LogFrame['type']): Promise<LogFrame[]> {
+  const keys = new Set<string>();
+  return (await channel.readLog(id, ''))
+    .filter(({ key }) => !keys.has(key) && keys.add(key))
+    .flatMap(({ frames }) => frames.filter((frame) => frame.type === type));
+}
+
+/** The first answer is the beginning of a count, kept as interrupted, and its run ended once. */
+async function expectCutShort(setting: Setting, [asked, answer]: readonly UIMessage[]): Promise<void> {
+  expect(textOf(asked)).toBe('count to 5000');
+  const counted = textOf(answer).split(' ').length;
+  // Its own tab may have been a flush ahead of the log.
+  expect(counted).toBeGreaterThan(0);
+  expect(textOf(answer)).toBe(numbers(counted));
+  expect(answer?.parts.at(-1)).toMatchObject({ type: 'text', state: 'done' });
+  const [end, ...more] = await framesOf(setting, 'run-end');
+  expect(end).toMatchObject({ reason: 'interrupted', message: { id: answer?.id } });
+  expect(more).toEqual([]);
+}
+
+describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
+  it('G6: in the middle of an answer, noticed by a viewer elsewhere', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const viewer = setting.tab(other);
+    await begin(setting.tab(one), viewer);
+    await one.kill();
+    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [viewer]);
+    await expectCutShort(setting, messages);
+    await expectNextTurn(setting, messages, [viewer]);
+  });
+
+  it('G6: in the middle of an answer, noticed by its own tab once the server is back', async (test) => {
+    const setting = await setUp(test, 1);
+    const [one] = setting.processes as [ProducerProcess];
+    const origin = setting.tab(one);
+    await begin(origin);
+    await one.kill();
+    await one.start();
+    await until(() => expect(origin.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [origin]);
+    await expectCutShort(setting, messages);
+    void origin.chat.regenerate();
+    await until(async () => expect(await one.calls()).toHaveLength(1));
+    expect(await one.calls()).toMatchObject([{ text: 'count to 5000' }]);
+    await origin.stop();
+    await expectNextTurn(setting, await agree(setting, [origin]), [origin]);
+  });
+
+  it('G6: in the middle of an answer, noticed by a new send', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    await begin(setting.tab(one));
+    await one.kill();
+    const late = setting.tab(other);
+    await late.chat.sendMessage({ text: 'count to 3' });
+    const messages = await agree(setting, [late]);
+    expect(messages.slice(2).map(textOf)).toEqual(['count to 3', '1 2 3']);
+    expect((await framesOf(setting, 'run-end')).map((frame) => 'reason' in frame && frame.reason)).toEqual([
+      'interrupted',
+      'finish',
+    ]);
+  });
+
+  it('G6: in the middle of an answer, noticed by session.read()', async (test) => {
+    const setting = await setUp(test, 1);
+    const [one] = setting.processes as [ProducerProcess];
+    await begin(setting.tab(one));
+    await one.kill();
+    await expectCutShort(setting, await agree(setting, []));
+  });
+
+  it('G6: before the first chunk', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const viewer = setting.tab(other);
+    void setting.tab(one).chat.sendMessage({ text: 'say nothing' });
+    await until(async () => expect(await one.calls()).toHaveLength(1));
+    await one.kill();
+    await until(() => expect(viewer.chat.messages.map(textOf)).toEqual(['say nothing']));
+    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [viewer]);
+    expect(messages.map(textOf)).toEqual(['say nothing']);
+    expect(await framesOf(setting, 'run-end')).toMatchObject([{ reason: 'interrupted' }]);
+    await expectNextTurn(setting, messages, [viewer]);
+  });
+
+  it('G6: between the close of its run and the word of it', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const viewer = setting.tab(other);
+    let hangs = 0;
+    const clear = producers.store().faults.inject(
+      { kind: 'hang' },
+      {
+        match({ commands }) {
+          const text = JSON.stringify(commands);
+          const ending = text.includes(encodeURIComponent(setting.id)) && text.includes('run-end');
+          if (ending) hangs++;
+          return ending;
+        },
+      },
+    );
+    void setting.tab(one).chat.sendMessage({ text: 'count to 30' });
+    await until(() => expect(hangs).toBeGreaterThan(0));
+    await one.kill();
+    clear();
+    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [viewer]);
+    // All of it was there, and the first closer has said how it ended.
+    expect(messages.map(textOf)).toEqual(['count to 30', numbers(30)]);
+    expect(await framesOf(setting, 'run-end')).toMatchObject([{ reason: 'finish' }]);
+    await expectNextTurn(setting, messages, [viewer]);
+  });
+
+  it('G6: while sends wait, of which those that it took itself go with it, and others go on', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const [origin, viewer] = [setting.tab(one), setting.tab(other)];
+    await begin(origin, viewer);
+    void setting.tab(one).chat.sendMessage({ text: 'count to 4' });
+    await until(() => expect(viewer.session.getSnapshot().runs.length).toBe(2));
+    const waiting = viewer.chat.sendMessage({ text: 'count to 5' });
+    await until(() => expect(viewer.session.getSnapshot().runs.length).toBe(3));
+    await one.kill();
+    await waiting;
+    const messages = await agree(setting, [viewer]);
+    // Every message is kept, answered or not.
+    expect(messages.filter(({ role }) => role === 'user').map(textOf)).toEqual([
+      'count to 5000',
+      'count to 4',
+      'count to 5',
+    ]);
+    expect(textOf(messages.at(-1))).toBe('1 2 3 4 5');
+    expect((await framesOf(setting, 'run-end')).map((frame) => 'reason' in frame && frame.reason)).toEqual([
+      'interrupted',
+      'interrupted',
+      'finish',
+    ]);
+    await expectNextTurn(setting, messages, [viewer]);
+  });
+
+  it('G6, G11: in the middle of a tool call', async (test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const viewer = setting.tab(other);
+    void setting.tab(one).chat.sendMessage({ text: 'weather in Lisbon' });
+    const tool = () => viewer.chat.messages.at(-1)?.parts.find((part) => part.type === 'tool-weather');
+    await until(() => expect(tool()).toMatchObject({ state: 'input-available' }));
+    await one.kill();
+    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [viewer]);
+    expect(tool()).toMatchObject({ state: 'output-error', input: { city: 'Lisbon' } });
+    await expectNextTurn(setting, messages, [viewer]);
+  });
+
+  it('G6: however many notice at once, its run ends once', async (test) => {
+    const setting = await setUp(test, 4);
+    const [one, ...others] = setting.processes;
+    const viewers = Array.from({ length: 5 }, (_, index) => setting.tab(others[index % others.length]!));
+    const ends: LogFrame[][] = viewers.map(() => []);
+    const leaving = new AbortController();
+    test.onTestFinished(() => leaving.abort());
+    // What each process tells its viewers, frame by frame.
+    for (const seen of ends) {
+      void (async () => {
+        for await (const { frame } of setting.session.follow({ signal: leaving.signal }))
+          if (frame.type === 'run-end') seen.push(frame);
+      })();
+    }
+    await begin(setting.tab(one!), viewers[0]);
+    await one!.kill();
+    const readers = viewers.map(() => setting.session.read());
+    const messages = await agree(setting, viewers);
+    await Promise.all(readers);
+    await expectCutShort(setting, messages);
+    await until(() => expect(ends.map(({ length }) => length)).toEqual([1, 1, 1, 1, 1]));
+    await expectNextTurn(setting, messages, viewers);
+    expect(ends.map(({ length }) => length)).toEqual([2, 2, 2, 2, 2]);
+  });
+});
+
+describe.concurrent('a producer that is frozen past its lease and wakes', { timeout: 120_000 }, () => {
+  it.for([
+    ['while it was writing', 'count to 5000'],
+    ['while it waited for its model', 'say nothing'],
+    ['while it waited for a tool', 'weather in Lisbon'],
+  ] as const)('G6: %s writes nothing more, and aborts that', async ([, text], test) => {
+    const setting = await setUp(test, 2);
+    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+    const [origin, viewer] = [setting.tab(one), setting.tab(other)];
+    void origin.chat.sendMessage({ text });
+    if (text === 'count to 5000')
+      await until(() => expect(textOf(viewer.chat.messages.at(-1))).toContain('12 13'));
+    else await until(async () => expect(await one.calls()).toHaveLength(text === 'say nothing' ? 1 : 2));
+    await until(() => expect(viewer.session.getSnapshot().runs).toHaveLength(1));
+    one.freeze();
+    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [viewer]);
+    const stored = await dump(setting);
+    one.thaw();
+    await until(async () =>
+      expect((await one.calls()).at(-1)).toMatchObject({ aborted: true, finished: false }),
+    );
+    // Long enough for its heartbeat, which is what is left of it.
+    await new Promise((resolve) => setTimeout(resolve, leaseMs));
+    expect(await dump(setting)).toEqual(stored);
+    expect(await agree(setting, [viewer, origin])).toEqual(messages);
+    await expectNextTurn(setting, messages, [origin, viewer]);
+  });
+});
+
+/** All that the store keeps of the session; a lease goes by itself. */
+async function dump({ id }: Setting): Promise<unknown> {
+  const store = producers.store();
+  const keys = ((await store.command('KEYS', '*')) as string[]).filter((key) =>
+    key.includes(`{${encodeURIComponent(id).replaceAll('%', '=')}}`),
+  );
+  const streams = keys.filter((key) => !key.includes(':lease:') && !key.includes(':send:')).sort();
+  return Promise.all(streams.map((key) => store.command('XRANGE', key, '-', '+')));
+}

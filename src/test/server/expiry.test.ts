@@ -1,0 +1,238 @@
+import { Redis } from '@upstash/redis';
+import type { UIMessageChunk } from 'ai';
+import { describe, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import type { DurableChatOptions } from '../../index.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { openTab, textOf } from '../fixtures/tab.fixture.ts';
+import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import type { ViewerFrame } from '../../server/follow/viewer.ts';
+
+const url = 'http://durable.test/api/chat';
+const { stores, server } = useStores();
+let sessions = 0;
+
+/** Answers "fine"; what asks to wait is answered when it is stopped. */
+function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}): World {
+  return createWorld(
+    channel,
+    async (request) => {
+      const waits = (await request.clone().text()).includes('wait');
+      return new ReadableStream<UIMessageChunk>({
+        async start(controller) {
+          controller.enqueue({ type: 'start' });
+          controller.enqueue({ type: 'text-start', id: '0' });
+          controller.enqueue({ type: 'text-delta', id: '0', delta: 'fine' });
+          if (waits) await new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+          controller.enqueue({ type: 'finish' });
+          controller.close();
+        },
+      });
+    },
+    options,
+  );
+}
+
+async function send(world: World, session: string, text: string): Promise<void> {
+  const response = await world.routes.POST(
+    new Request(url, { method: 'POST', body: sendBody(session, text) }),
+  );
+  expect(response.status).toBe(200);
+  await response.text();
+  await world.settled();
+}
+
+function watch({ chat }: World, session: string, after?: string) {
+  const seen: ViewerFrame[] = [];
+  const leaving = new AbortController();
+  const done = (async () => {
+    const options = { signal: leaving.signal, ...(after !== undefined && { after }) };
+    for await (const frame of chat.session(session).follow(options)) seen.push(frame);
+  })();
+  return {
+    types: () => seen.map(({ frame }) => frame.type),
+    snapshots: () =>
+      seen.flatMap(({ frame }) =>
+        frame.type === 'snapshot' ? [frame.messages.map((message) => textOf(message))] : [],
+      ),
+    frames: (): Frame[] => seen.map(({ frame }) => frame),
+    cursor: () => seen.findLast(({ cursor }) => cursor !== undefined)?.cursor,
+    async close() {
+      leaving.abort();
+      await done;
+    },
+  };
+}
+
+async function textsOf({ chat }: World, session: string): Promise<string[]> {
+  return (await chat.session(session).read()).messages.map((message) => textOf(message));
+}
+
+const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
+
+describe.each(stores)('a session that has expired, on %s', (store, openStore) => {
+  it('is renewed by each send, is empty when it is over, and its viewers learn of it', async () => {
+    const session = `expiry ${++sessions}`;
+    const shared = openStore({ ttl: 3 });
+    const [here, there] = [open(shared()), open(shared())];
+    await send(here, session, 'one');
+    const started = Date.now();
+    const viewer = watch(there, session);
+    await eventually(viewer.snapshots).toEqual([['one', 'fine']]);
+    const cursor = viewer.cursor()!;
+    await new Promise((resolve) => setTimeout(resolve, 1_700));
+    await send(here, session, 'two');
+    await new Promise((resolve) => setTimeout(resolve, 1_700));
+    const texts = await textsOf(here, session);
+    // A machine that stood still for a moment has let it expire.
+    if (Date.now() - started < 4_500) expect(texts).toEqual(['one', 'fine', 'two', 'fine']);
+    await eventually(() => textsOf(here, session)).toEqual([]);
+    // The other process holds the old log in memory until it looks, which a viewer that joins makes it do.
+    const joining = watch(there, session);
+    for (const { snapshots } of [viewer, joining]) await eventually(() => snapshots().at(-1)).toEqual([]);
+    await joining.close();
+    expect(await textsOf(there, session)).toEqual([]);
+    expect(viewer.types().slice(-2)).toEqual(['reset', 'snapshot']);
+    await viewer.close();
+    // A cursor of the old log.
+    const late = watch(there, session, cursor);
+    await eventually(late.types).toEqual(['reset', 'snapshot']);
+    expect(late.snapshots()).toEqual([[]]);
+    await late.close();
+  });
+
+  it('begins anew with the next send, which a process that holds the old log notices', async () => {
+    const session = `expiry ${++sessions}`;
+    const shared = openStore({ ttl: 3 });
+    const [here, there] = [open(shared()), open(shared())];
+    await send(here, session, 'one');
+    const [near, far] = [watch(here, session), watch(there, session)];
+    const [own, other] = [openTab(here.client(), session), openTab(there.client(), session)];
+    for (const tab of [own, other]) {
+      await eventually(() => tab.chat.messages.map(textOf)).toEqual(['one', 'fine']);
+    }
+    await eventually(far.types).toEqual(['snapshot']);
+    // Nobody in these processes looks.
+    const probe = shared();
+    await eventually(() => probe.readLog(session, '')).toEqual([]);
+    await send(here, session, 'two');
+    for (const viewer of [near, far]) {
+      await eventually(() => viewer.types().includes('reset')).toBe(true);
+      const { messages } = viewer.frames().findLast((frame) => frame.type === 'snapshot')!;
+      expect(messages.map(textOf)).not.toContain('one');
+    }
+    for (const tab of [own, other]) {
+      await eventually(() => tab.chat.messages.map(textOf)).toEqual(['two', 'fine']);
+      tab.close();
+    }
+    await near.close();
+    await far.close();
+  });
+
+  it('leaves no key behind that does not expire', async () => {
+    if (store !== 'upstash') return;
+    const session = `expiry${++sessions}`;
+    const world = open(openStore({ ttl: 1 })());
+    await send(world, session, 'one');
+    const redis = new Redis({ url: server().url, token: server().token });
+    const left = () => redis.keys(`*${session}*`);
+    for (const key of await left()) expect(await redis.ttl(key)).toBeGreaterThan(-1);
+    // A stop that comes too late.
+    await eventually(() => redis.exists(`dc:{${session}}:log`)).toBe(0);
+    await expect(world.chat.session(session).stop()).rejects.toMatchObject({ code: 'not_found' });
+    await eventually(async () => (await left()).filter((key) => !key.includes(':send:'))).toEqual([]);
+  });
+});
+
+describe.each(stores)('a session that is deleted, on %s', (store, openStore) => {
+  it('ends what runs and what waits, is gone everywhere at once, and begins anew', async () => {
+    const session = `deleted${++sessions}`;
+    const shared = openStore();
+    const [here, there] = [open(shared()), open(shared())];
+    await send(here, session, 'one');
+    const [near, far] = [watch(here, session), watch(there, session)];
+    const tab = openTab(there.client(), session);
+    const shown = () => tab.chat.messages.map(textOf);
+    const post = (text: string) =>
+      here.routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) }));
+    const answers = [await post('wait')];
+    await eventually(shown).toEqual(['one', 'fine', 'wait', 'fine']);
+    answers.push(await post('then'));
+    await eventually(shown).toEqual(['one', 'fine', 'wait', 'fine', 'then']);
+    expect((await there.chat.session(session).read()).runs.map(({ status }) => status)).toEqual([
+      'running',
+      'queued',
+    ]);
+
+    await there.chat.session(session).delete();
+    for (const answer of answers) expect(await answer.text()).toContain('[DONE]');
+    await here.settled();
+    for (const viewer of [near, far]) {
+      await eventually(() => viewer.types().slice(-2)).toEqual(['reset', 'snapshot']);
+      expect(viewer.snapshots().at(-1)).toEqual([]);
+      expect(viewer.frames().filter((frame) => frame.type === 'run-end')).toMatchObject([
+        { reason: 'stop' },
+        { reason: 'stop' },
+      ]);
+    }
+    await eventually(() => [shown(), tab.chat.status]).toEqual([[], 'ready']);
+    for (const world of [here, there]) expect(await textsOf(world, session)).toEqual([]);
+    if (store === 'upstash') {
+      const redis = new Redis({ url: server().url, token: server().token });
+      expect(await redis.keys(`*${session}*`)).toEqual([]);
+    }
+
+    // The same message, by its id: it is not taken for the one that was.
+    await send(here, session, 'one');
+    await eventually(shown).toEqual(['one', 'fine']);
+    await eventually(() => far.frames().filter((frame) => frame.type === 'run-end').length).toBe(3);
+    tab.close();
+    await near.close();
+    await far.close();
+  });
+
+  it('G6: a producer that does not answer is refused by the store from then on', async () => {
+    const session = `deleted ${++sessions}`;
+    const channel = openStore()();
+    const lease = { type: 'take', run: 'frozen', ms: 60_000 } as const;
+    const start = { type: 'run-start', messageId: 'm', trigger: 'submit-message', at: 0 } as const;
+    await channel.append(session, { key: 'start', frames: [{ ...start, run: 'frozen' }] }, { lease });
+    const chunk = { type: 'text-delta', id: '0', delta: 'private' } as const;
+    await channel.write(session, 'frozen', 0, [chunk]);
+    await open(channel).chat.session(session).delete();
+    expect(await channel.write(session, 'frozen', 1, [chunk])).toBe('closed');
+    expect(await channel.readRun(session, 'frozen', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
+    expect(await channel.readLog(session, '')).toEqual([]);
+  });
+
+  it('of which there is nothing is fine', async () => {
+    const world = open(openStore()());
+    await world.chat.session(`deleted ${++sessions}`).delete();
+  });
+
+  it('under a send: the run that is being accepted ends, and leaves nothing that does not expire', async () => {
+    const session = `deleted${++sessions}`;
+    const channel = openStore()();
+    const world = open(channel);
+    const response = await world.routes.POST(
+      new Request(url, { method: 'POST', body: sendBody(session, 'wait') }),
+    );
+    await eventually(async () => (await textsOf(world, session)).length).toBe(1);
+    // Deleted in the store alone: nobody has told the producer.
+    await channel.delete(session);
+    expect(await response.text()).toContain('[DONE]');
+    await world.settled();
+    expect(await textsOf(world, session)).toEqual([]);
+    if (store !== 'upstash') return;
+    const redis = new Redis({ url: server().url, token: server().token });
+    for (const key of await redis.keys(`*${session}*`)) expect(await redis.ttl(key)).toBeGreaterThan(-1);
+  });
+});
+
+it('a session’s id is checked where the app gives it too', async () => {
+  const { chat } = open(stores[0]![1]()());
+  for (const id of ['', 'a\nb', 'x'.repeat(257), '\ud83d']) {
+    expect(() => chat.session(id)).toThrow(expect.objectContaining({ code: 'bad_request' }));
+  }
+});

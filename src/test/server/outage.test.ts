@@ -1,0 +1,357 @@
+// What an outage means for everybody: the app, the viewers, those who take silence for death, and the origin.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { memoryChannel } from '../../channel/memory.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { createSseParser } from '../../protocol/sse.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { openTab, textOf } from '../fixtures/tab.fixture.ts';
+import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import type { DurableChatEvent } from '../../server/lib/events.ts';
+import type { DurableChatOptions, Handler } from '../../server/options.ts';
+
+const { stores, server } = useStores();
+afterEach(() => server().faults.clear());
+
+const delta = (text: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: text });
+const opening: UIMessageChunk[] = [{ type: 'start' }, { type: 'text-start', id: '0' }];
+const ending: UIMessageChunk[] = [{ type: 'text-end', id: '0' }, { type: 'finish' }];
+
+/** A store whose methods fail while it is down. */
+function breakable(channel: Channel): { channel: Channel; down: boolean; calls: number } {
+  const store = { channel, down: false, calls: 0 };
+  store.channel = Object.fromEntries(
+    Object.entries(channel).map(([name, method]) => [
+      name,
+      async (...args: unknown[]) => {
+        store.calls++;
+        if (store.down) throw new DurableChatError('store_failed', 'It is down.');
+        return (method as (...all: unknown[]) => unknown)(...args);
+      },
+    ]),
+  ) as unknown as Channel; // the same methods under the same names
+  return store;
+}
+
+/** A handler that says what the test tells it to. */
+function speaker(): {
+  handler: Handler;
+  signals: AbortSignal[];
+  say(...chunks: UIMessageChunk[]): void;
+  end(): void;
+} {
+  let controller!: ReadableStreamDefaultController<UIMessageChunk>;
+  const signals: AbortSignal[] = [];
+  return {
+    signals,
+    handler: (request) => {
+      signals.push(request.signal);
+      return new ReadableStream<UIMessageChunk>({ start: (created) => void (controller = created) });
+    },
+    say(...chunks) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+    },
+    end() {
+      this.say(...ending);
+      controller.close();
+    },
+  };
+}
+
+let sessions = 0;
+function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}) {
+  const events: DurableChatEvent[] = [];
+  const errors: unknown[] = [];
+  const model = speaker();
+  const world = createWorld(channel, model.handler, {
+    flushIntervalMs: 1,
+    onEvent: (event) => events.push(event),
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  const session = `outage ${++sessions}`;
+  return {
+    world,
+    session,
+    events,
+    errors,
+    model,
+    types: () => events.map((event) => ('durability' in event ? event.durability : event.type)),
+    post: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(session, 'go') }),
+    stored: async () => (await world.chat.session(session).read()).messages,
+  };
+}
+
+async function deltasOf(response: Response): Promise<string> {
+  let text = '';
+  createSseParser(({ data }) => {
+    if (data === '[DONE]') return;
+    const chunk = JSON.parse(data) as UIMessageChunk;
+    if (chunk.type === 'text-delta') text += chunk.delta;
+  })(await response.text());
+  return text;
+}
+
+/** A viewer from `after` on, of which the frames and the last cursor are known. */
+async function watch(world: World, session: string, after?: string) {
+  const seen = { frames: [] as Frame[], cursor: after, close: () => abort.abort() };
+  const abort = new AbortController();
+  const frames = world.chat
+    .session(session)
+    .follow({ ...(after !== undefined && { after }), signal: abort.signal });
+  void (async () => {
+    for await (const { frame, cursor } of frames) {
+      seen.frames.push(frame);
+      seen.cursor = cursor ?? seen.cursor;
+    }
+  })();
+  if (after === undefined) await expect.poll(() => seen.frames.length).toBe(1);
+  return seen;
+}
+
+const durabilities = (frames: readonly Frame[]) =>
+  frames.flatMap((frame) => (frame.type === 'durability' ? frame.durability : []));
+
+describe.each(stores)('an outage on %s', (_, openStore) => {
+  it('G8: is told to the app and to the viewers of the process, and so is its end', async () => {
+    const channels = openStore();
+    const store = breakable(channels());
+    const here = open(store.channel);
+    const there = open(channels());
+    const viewer = await watch(here.world, here.session);
+    const tab = openTab(here.world.client(), here.session);
+    const response = await here.post();
+    here.model.say(...opening, delta('before '));
+    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toBe('before ');
+    expect(tab.session.getSnapshot().runs[0]?.durability).toBeUndefined();
+
+    store.down = true;
+    here.model.say(delta('during '));
+    await expect.poll(() => here.types()).toEqual(['run-start', 'degraded']);
+    await expect.poll(() => durabilities(viewer.frames)).toEqual(['degraded']);
+    await expect.poll(() => tab.session.getSnapshot().runs[0]?.durability).toBe('degraded');
+    // Who comes now is told at once; who goes on elsewhere, where nothing is known of it, is told that too.
+    const late = await watch(here.world, here.session);
+    expect(late.frames).toMatchObject([{ type: 'snapshot', runs: [{ durability: 'degraded' }] }]);
+    const moved = await watch(there.world, here.session, late.cursor);
+    await expect.poll(() => durabilities(moved.frames)).toEqual(['durable']);
+
+    store.down = false;
+    await expect.poll(() => here.types(), { timeout: 10_000 }).toEqual(['run-start', 'degraded', 'durable']);
+    await expect.poll(() => durabilities(viewer.frames)).toEqual(['degraded', 'durable']);
+    await expect.poll(() => tab.session.getSnapshot().runs[0]?.durability).toBe('durable');
+    here.model.say(delta('after'));
+    here.model.end();
+    expect(await deltasOf(response)).toBe('before during after');
+    await here.world.settled();
+    expect(here.events.at(-1)).toMatchObject({ type: 'run-end', reason: 'finish', logged: true, chunks: 7 });
+    expect(textOf((await here.stored())[1])).toBe('before during after');
+    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toBe('before during after');
+    for (const one of [tab, viewer, late, moved]) one.close();
+  });
+
+  it('G8: a run is not taken for dead because nobody could renew its lease', async () => {
+    const channels = openStore();
+    const stores = [breakable(channels()), breakable(channels())];
+    const here = open(stores[0]!.channel, { leaseMs: 500 });
+    const there = open(stores[1]!.channel);
+    const viewers = [await watch(here.world, here.session), await watch(there.world, here.session)];
+    const response = await here.post();
+    here.model.say(...opening, delta('before '));
+    for (const { frames } of viewers) await expect.poll(() => frames.at(-1)?.type).toBe('chunks');
+    for (const store of stores) store.down = true;
+    here.model.say(delta('during '));
+    // Long past the lease, and past the silence in which both processes have looked for it.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    for (const store of stores) store.down = false;
+    // The first to look is one who could end it.
+    await there.world.chat.session(here.session).read();
+    await expect.poll(() => here.types(), { timeout: 10_000 }).toEqual(['run-start', 'degraded', 'durable']);
+    here.model.say(delta('after'));
+    here.model.end();
+    expect(await deltasOf(response)).toBe('before during after');
+    await here.world.settled();
+    expect(here.events.at(-1)).toMatchObject({ type: 'run-end', reason: 'finish', logged: true });
+    for (const viewer of viewers) {
+      await expect.poll(() => viewer.frames.at(-1)).toMatchObject({ type: 'run-end', reason: 'finish' });
+      viewer.close();
+    }
+    expect(textOf((await here.stored())[1])).toBe('before during after');
+  });
+
+  it('G8: beyond maxUnwrittenBytes the origin gets it all, the log what fitted, and it says so', async () => {
+    const store = breakable(openStore()());
+    const here = open(store.channel, { maxUnwrittenBytes: 1_000 });
+    const response = await here.post();
+    here.model.say(...opening);
+    await expect.poll(async () => (await store.channel.readLog(here.session, '')).length).toBe(1);
+    store.down = true;
+    const words = Array.from({ length: 50 }, (_, index) => `word ${index} `);
+    for (const word of words) here.model.say(delta(word));
+    await expect.poll(() => here.types()).toEqual(['run-start', 'degraded', 'overflow']);
+    store.down = false;
+    here.model.say(delta('the rest'));
+    here.model.end();
+    expect(await deltasOf(response)).toBe(`${words.join('')}the rest`);
+    await here.world.settled();
+    const [, message] = await here.stored();
+    const kept = textOf(message);
+    expect(kept).not.toBe('');
+    expect(words.join('').startsWith(kept)).toBe(true);
+    // It stayed degraded: a part of it is nowhere.
+    expect(here.types()).toEqual(['run-start', 'degraded', 'overflow', 'run-end']);
+    expect(here.events.at(-1)).toMatchObject({ reason: 'interrupted', cause: 'store', logged: true });
+    expect(here.errors).toMatchObject([{ code: 'store_failed' }]);
+    const entries = await store.channel.readLog(here.session, '');
+    const end = entries.flatMap(({ frames }) => frames).find((frame) => frame.type === 'run-end');
+    const overflow = here.events.find((event) => event.type === 'overflow');
+    expect(end).toMatchObject({ reason: 'interrupted', cause: 'store', chunks: overflow?.chunks });
+    expect((await store.channel.readRun(here.session, end!.run, 0)).chunks.length).toBe(end?.chunks);
+  });
+});
+
+it('G8: a store that is down refuses a send with 503, or lets it through', async () => {
+  const store = breakable(memoryChannel());
+  store.down = true;
+  const strict = open(store.channel);
+  const refused = await strict.post();
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toMatchObject({ error: { code: 'store_failed' } });
+  expect(strict.model.signals).toEqual([]);
+  expect(strict.events).toEqual([]);
+
+  const seen: UIMessage[][] = [];
+  const here = open(store.channel, { onStoreDown: 'passthrough' });
+  const lenient = createWorld(
+    store.channel,
+    async (request, context) => {
+      seen.push(((await request.json()) as { messages: UIMessage[] }).messages);
+      expect(await context.run.takeMessages()).toEqual([]);
+      return here.model.handler(request, context);
+    },
+    { onStoreDown: 'passthrough', onEvent: (event) => here.events.push(event) },
+  );
+  const messages = ['one', 'two', 'three'].map((text, index) => ({
+    id: text,
+    role: index % 2 === 0 ? 'user' : 'assistant',
+    parts: [{ type: 'text', text }],
+  }));
+  const body = JSON.stringify({ id: here.session, trigger: 'submit-message', messages });
+  const post = () => lenient.client().fetch('/api/chat', { method: 'POST', body });
+  const response = await post();
+  expect(seen[0]).toEqual(messages);
+  expect(response.headers.get('x-durable-run')).toBeNull();
+  expect(response.headers.get('x-vercel-ai-ui-message-stream')).toBe('v1');
+  here.model.say(...opening, delta('plain'));
+  here.model.end();
+  expect(await deltasOf(response)).toBe('plain');
+  // Nobody else can have it: its reader's leaving ends it.
+  const left = await post();
+  await left.body!.cancel();
+  await expect.poll(() => here.model.signals.map(({ aborted }) => aborted)).toEqual([false, true]);
+  expect(here.types()).toEqual(['passthrough', 'passthrough']);
+  store.down = false;
+  expect(await here.stored()).toEqual([]);
+});
+
+it('G8: a tab shows an answer that went through while the store was down, and goes on showing it', async () => {
+  const store = breakable(memoryChannel());
+  const here = open(store.channel, { onStoreDown: 'passthrough' });
+  const tab = openTab(here.world.client(), here.session);
+  const first = tab.chat.sendMessage({ text: 'before' });
+  await expect.poll(() => here.model.signals.length).toBe(1);
+  here.model.say(...opening, delta('kept'));
+  here.model.end();
+  await first;
+  await here.world.settled();
+  store.down = true;
+  const sent = tab.chat.sendMessage({ text: 'hello' });
+  await expect.poll(() => here.model.signals.length, { timeout: 10_000 }).toBe(2);
+  here.model.say(...opening, delta('hi'));
+  here.model.end();
+  await sent;
+  const shown = ['before', 'kept', 'hello', 'hi'];
+  expect(tab.chat.messages.map(textOf)).toEqual(shown);
+  store.down = false;
+  const { getSnapshot, subscribe } = tab.session;
+  // It may be back within a moment.
+  const seen: string[] = [];
+  const off = subscribe(() => void seen.push(getSnapshot().connection));
+  tab.client.cut();
+  await expect.poll(() => seen).toContain('reconnecting');
+  await expect.poll(() => getSnapshot().connection).toBe('connected');
+  off();
+  expect(tab.chat.messages.map(textOf)).toEqual(shown);
+  expect((await here.stored()).map(textOf)).toEqual(['before', 'kept']);
+  tab.close();
+});
+
+it('G8: a store that is gone for good ends everything within minutes', async () => {
+  vi.useFakeTimers();
+  try {
+    const store = breakable(memoryChannel());
+    const here = open(store.channel);
+    const response = await here.post();
+    here.model.say(...opening);
+    await vi.advanceTimersByTimeAsync(100);
+    const body = sendBody(here.session, 'and then');
+    const waiting = await here.world.client().fetch('/api/chat', { method: 'POST', body });
+    await vi.advanceTimersByTimeAsync(100);
+    store.down = true;
+    here.model.say(delta('all of it'));
+    here.model.end();
+    const text = deltasOf(response);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(await text).toBe('all of it');
+    let settled = false;
+    void here.world.settled().then(() => (settled = true));
+    await vi.advanceTimersByTimeAsync(11 * 60_000);
+    expect(settled).toBe(true);
+    const ends = here.events.filter(({ type }) => type === 'run-end');
+    expect(ends).toMatchObject([
+      { reason: 'finish', logged: false },
+      { reason: 'error', logged: false },
+    ]);
+    expect(here.errors.length).toBeGreaterThan(0);
+    for (const error of here.errors) expect(error).toMatchObject({ code: 'store_failed' });
+    // The one that waited is told, too.
+    expect(await waiting.text()).toMatch(/"type":"error".*\[DONE\]/s);
+    // And nothing goes on in the background.
+    await vi.advanceTimersByTimeAsync(60_000);
+    const { calls } = store;
+    await vi.advanceTimersByTimeAsync(60 * 60_000);
+    expect(store.calls).toBe(calls);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('an observer that throws harms nothing', async () => {
+  const fail = () => {
+    throw new Error('mine');
+  };
+  for (const observe of [fail, async () => fail()]) {
+    const here = open(memoryChannel(), { onEvent: observe, onError: observe });
+    const response = await here.post();
+    here.model.say(...opening, delta('fine'));
+    here.model.end();
+    expect(await deltasOf(response)).toBe('fine');
+    await here.world.settled();
+    expect(textOf((await here.stored())[1])).toBe('fine');
+  }
+});
+
+it('G8: a store that hangs refuses a send within its time', async () => {
+  const channel = upstashChannel({ url: server().url, token: server().token, timeoutMs: 300 });
+  const here = open(channel);
+  server().faults.inject({ kind: 'hang' });
+  const response = await here.post();
+  expect(response.status).toBe(503);
+  const subscribing = await here.world.client().fetch(`/api/chat?id=${encodeURIComponent(here.session)}`);
+  expect(subscribing.status).toBe(503);
+});

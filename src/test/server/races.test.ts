@@ -1,0 +1,264 @@
+// What two requests, two instances, or a request and a store that fails can do to each other in between.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { memoryChannel } from '../../channel/memory.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
+import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { Hub } from '../../server/follow/hub.ts';
+
+let server: UpstashServer;
+beforeAll(async () => {
+  server = await startUpstashServer();
+});
+afterAll(() => server.close());
+
+const url = 'http://durable.test/api/chat';
+const post = (world: World, body: string, headers: Record<string, string> = {}) =>
+  world.routes.POST(new Request(url, { method: 'POST', body, headers }));
+const subscribe = (world: World, signal?: AbortSignal) =>
+  world.routes.GET(new Request(`${url}?id=s`, signal ? { signal } : {}));
+const say = (text = 'hello'): UIMessageChunk[] => [
+  { type: 'start' },
+  { type: 'text-start', id: '0' },
+  { type: 'text-delta', id: '0', delta: text },
+  { type: 'text-end', id: '0' },
+  { type: 'finish' },
+];
+const ask = (...ids: string[]): UIMessageChunk[] => [
+  { type: 'start' },
+  ...ids.map((toolCallId): UIMessageChunk => {
+    return { type: 'tool-input-available', toolCallId, toolName: 'ask', input: {} };
+  }),
+  { type: 'finish' },
+];
+const output = (value: unknown) => ({ state: 'output-available', output: value }) as const;
+
+/** Handlers that answer with these, one after the other. */
+const answers = (...all: UIMessageChunk[][]) => {
+  let calls = 0;
+  return Object.assign(
+    chunkHandler(() => all[calls++] ?? say()),
+    { calls: () => calls },
+  );
+};
+
+async function settle(world: World, response: Response): Promise<UIMessage[]> {
+  await response.text();
+  await world.settled();
+  return (await world.chat.session('s').read()).messages;
+}
+
+/** The conversation as a client posts it that has answered a call of the last message. */
+function answered(messages: readonly UIMessage[], toolCallId: string): string {
+  const copy = structuredClone(messages) as UIMessage[];
+  const call = copy.at(-1)!.parts.find((part) => 'toolCallId' in part && part.toolCallId === toolCallId);
+  Object.assign(call!, output(1));
+  return JSON.stringify({ id: 's', trigger: 'submit-message', messages: copy });
+}
+
+/** A store on which `race` happens right before a run takes its place. */
+function racing(store: Channel): { channel: Channel; race: (between: () => Promise<unknown>) => void } {
+  let between: (() => Promise<unknown>) | undefined;
+  const channel: Channel = {
+    ...store,
+    async append(session, entry, options) {
+      const now = between;
+      if (options.lease?.type === 'take' && now) {
+        between = undefined;
+        await now();
+      }
+      return store.append(session, entry, options);
+    },
+  };
+  return { channel, race: (next) => void (between = next) };
+}
+
+it('G10: a body of very many messages is refused before it is worked on', async () => {
+  const world = createWorld(memoryChannel(), answers());
+  const messages = Array.from({ length: 40_000 }, (_, index) => ({
+    id: `m${index}`,
+    role: 'user',
+    parts: [],
+  }));
+  const { status } = await post(world, JSON.stringify({ id: 's', messages }));
+  expect(status).toBe(413);
+});
+
+it('G10: a viewer that left before it was answered is no viewer', async () => {
+  const world = createWorld(memoryChannel(), answers(), { limits: { viewersPerSession: 1 } });
+  const leaving = new AbortController();
+  const left = subscribe(world, leaving.signal);
+  leaving.abort();
+  // A server does not even read what nobody is there for.
+  await left;
+  const status = async () => {
+    const response = await subscribe(world);
+    await response.body?.cancel();
+    return response.status;
+  };
+  await expect.poll(status).toBe(200);
+});
+
+it('G8: a send that was refused, and whose run was stored all the same, can be sent again', async () => {
+  const store = memoryChannel();
+  let down = false;
+  let failures = 0;
+  const reach = () => {
+    if (down) throw new DurableChatError('store_failed', 'The store is away.');
+  };
+  const channel: Channel = {
+    ...store,
+    async claim(...args) {
+      reach();
+      return store.claim(...args);
+    },
+    async close(...args) {
+      reach();
+      return store.close(...args);
+    },
+    async append(session, entry, options) {
+      reach();
+      const entries = await store.append(session, entry, options);
+      if (options.lease?.type !== 'take' || failures++ > 0) return entries;
+      down = true;
+      throw new DurableChatError('store_failed', 'The reply was lost.');
+    },
+  };
+  const world = createWorld(channel, answers());
+  expect((await post(world, sendBody('s', 'hi'))).status).toBe(503);
+  down = false;
+  // At once it may still meet what the first one left, and is told so.
+  const again = await post(world, sendBody('s', 'hi'));
+  expect(await again.text()).toMatch(/"type":"(error|finish)"/);
+  await world.settled();
+  const messages = await settle(world, await post(world, sendBody('s', 'hi')));
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+});
+
+it('G5: a continuation that is posted again under its name, after its run has ended, is the same run', async () => {
+  const handler = answers(ask('c1'), say());
+  const world = createWorld(memoryChannel(), handler);
+  const messages = await settle(world, await post(world, sendBody('s', 'hi')));
+  const body = answered(messages, 'c1');
+  for (const _ of [1, 2]) await settle(world, await post(world, body, { 'idempotency-key': 'k1' }));
+  expect(handler.calls()).toBe(2);
+});
+
+it('an answer that meets a deletion does not begin the session anew', async () => {
+  const store = memoryChannel();
+  const channel: Channel = {
+    ...store,
+    async append(session, entry, options) {
+      if (entry.key.endsWith(' output')) await store.delete(session);
+      return store.append(session, entry, options);
+    },
+  };
+  const world = createWorld(channel, answers(ask('c1')));
+  const [, message] = await settle(world, await post(world, sendBody('s', 'hi')));
+  const answer = { messageId: message!.id, toolCallId: 'c1', outcome: output('secret') };
+  await expect(world.chat.session('s').answer(answer)).rejects.toMatchObject({ code: 'conflict' });
+  expect(await store.readLog('s', '')).toEqual([]);
+});
+
+it.each(['a continuation', 'the next message'])(
+  'an answer that is accepted while %s is being accepted stays',
+  async (what) => {
+    const store = memoryChannel();
+    const { channel, race } = racing(store);
+    const world = createWorld(channel, answers(ask('c1', 'c2'), say()));
+    const messages = await settle(world, await post(world, sendBody('s', 'hi')));
+    const elsewhere = createWorld(store, answers()).chat.session('s');
+    const answer = { messageId: messages[1]!.id, toolCallId: 'c2', outcome: output(2) };
+    race(async () => expect(await elsewhere.answer(answer)).toBeDefined());
+    const body = what === 'a continuation' ? answered(messages, 'c1') : sendBody('s', 'next');
+    const after = await settle(world, await post(world, body));
+    const call = expect.objectContaining({
+      toolCallId: 'c2',
+      state: 'output-available',
+      output: 2,
+    }) as unknown;
+    expect(after[1]?.parts).toContainEqual(call);
+  },
+);
+
+it('a subscription that is slow to stand is not opened twice', async () => {
+  const store = memoryChannel();
+  const open = new Set<object>();
+  let subscribed = 0;
+  const channel: Channel = {
+    ...store,
+    async subscribe(session, onWake) {
+      subscribed++;
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      const subscription = await store.subscribe(session, onWake);
+      open.add(subscription);
+      return {
+        ...subscription,
+        close() {
+          open.delete(subscription);
+          subscription.close();
+        },
+      };
+    },
+  };
+  const hub = new Hub('s', channel, () => {});
+  await hub.ready;
+  await expect.poll(() => open.size).toBe(1);
+  hub.close();
+  expect([subscribed, open.size]).toEqual([1, 0]);
+});
+
+it('G6: one process ends a dead run once at a time', async () => {
+  const store = memoryChannel();
+  const start = { type: 'run-start', run: 'r', messageId: 'a', trigger: 'submit-message', at: 0 } as const;
+  const lease = { type: 'take', run: 'r', ms: 1 } as const;
+  await store.append('s', { key: 'r start', frames: [start] }, { lease });
+  let ending = 0;
+  let most = 0;
+  const channel: Channel = {
+    ...store,
+    async close(...args) {
+      most = Math.max(most, ++ending);
+      return store.close(...args);
+    },
+    async append(session, entry, options) {
+      if (entry.key !== 'r end' || ending > 3) return store.append(session, entry, options);
+      await new Promise((resolve) => setTimeout(resolve, 3_500));
+      ending--;
+      throw new DurableChatError('store_failed', 'The store is away.');
+    },
+  };
+  const world = createWorld(channel, answers());
+  const viewing = new AbortController();
+  setTimeout(() => viewing.abort(), 12_000);
+  for await (const _ of world.chat.session('s').follow({ signal: viewing.signal })) void _;
+  expect(most).toBe(1);
+});
+
+it('G6: an answer larger than the store takes in one request ends all the same, and the next turn comes', async () => {
+  const image = (index: number): UIMessageChunk => ({
+    type: 'file',
+    mediaType: 'image/png',
+    url: `data:image/png;base64,${String(index).repeat(2_000_000)}`,
+  });
+  let calls = 0;
+  const handler = chunkHandler(async function* () {
+    if (calls++ > 0) return yield* say();
+    yield { type: 'start' };
+    for (let index = 0; index < 6; index++) {
+      yield image(index);
+      // Each in a request of its own.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    yield { type: 'finish' };
+  });
+  const world = createWorld(upstashChannel({ url: server.url, token: server.token }), handler);
+  await settle(world, await post(world, sendBody('s', 'one')));
+  const messages = await settle(world, await post(world, sendBody('s', 'two')));
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+  expect(messages[1]?.parts.filter(({ type }) => type === 'file').length).toBeLessThan(6);
+});

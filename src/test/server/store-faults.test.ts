@@ -1,0 +1,260 @@
+// G8 as a matrix: every way a store fails, at every phase of a run, for a while and for longer than the answer.
+
+import { Redis } from '@upstash/redis';
+import type { UIMessageChunk } from 'ai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { upstashChannel } from '../../channel/upstash/channel.ts';
+import type { ErrorBody } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { applyFrame, emptySession } from '../../protocol/session-state.ts';
+import { createSseParser } from '../../protocol/sse.ts';
+import { foldChunks } from '../fixtures/chunks.fixture.ts';
+import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
+import type { Fault } from '../../testing/upstash-server.ts';
+import { chunkHandler, createWorld, sendBody, type Client } from '../fixtures/world.fixture.ts';
+import type { DurableChatEvent } from '../../server/lib/events.ts';
+
+let server: UpstashServer;
+beforeAll(async () => {
+  server = await startUpstashServer();
+});
+afterAll(() => server.close());
+
+/** Gives up soon, so that a hanging store is one that fails often. */
+function open(): Channel {
+  const redis = new Redis({ url: server.url, token: server.token, retry: false, enableTelemetry: false });
+  return upstashChannel({ redis, timeoutMs: 400 });
+}
+
+const closedId = '9007199254740991-0';
+const addsTo = (part: string) => (args: string[]) => args[0] === 'XADD' && args[1]!.includes(part);
+const holds = (text: string) => (args: string[]) => args.some((arg) => arg.includes(text));
+
+/** The request with which each phase begins. */
+const phases = {
+  'before the start': ({ commands }) => commands.some(holds(':send:')),
+  'run-start': ({ commands }) => commands.some(holds('"type":"run-start"')),
+  'the first append': ({ commands }) => commands.some(addsTo(':run:')),
+  'the middle': ({ commands }) =>
+    commands.some((args) => addsTo(':run:')(args) && Number.parseInt(args[2]!, 10) > 10),
+  'the closing': ({ commands }) => commands.some((args) => addsTo(':run:')(args) && args[2] === closedId),
+  'run-end': ({ commands }) => commands.some(holds('"type":"run-end"')),
+} satisfies Record<string, (request: FaultRequest) => boolean>;
+type Phase = keyof typeof phases;
+
+const isRead = ({ commands }: FaultRequest) => commands.every(([name]) => name === 'XRANGE');
+const isSubscription = ({ path }: FaultRequest) => path.startsWith('/subscribe/');
+
+const faults: Record<string, Fault> = {
+  '500': { kind: 'status', status: 500 },
+  '429': { kind: 'status', status: 429 },
+  hang: { kind: 'hang' },
+  'refused connections': { kind: 'refuse' },
+  'lost replies': { kind: 'lose-reply' },
+  'slow replies': { kind: 'delay', ms: 300 },
+};
+
+const answer: UIMessageChunk[] = [
+  { type: 'start' },
+  { type: 'text-start', id: '0' },
+  ...Array.from({ length: 40 }, (_, index): UIMessageChunk => {
+    return { type: 'text-delta', id: '0', delta: `${index} ` };
+  }),
+  { type: 'text-end', id: '0' },
+  { type: 'finish' },
+];
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function* speak(): AsyncGenerator<UIMessageChunk> {
+  for (const chunk of answer) {
+    yield chunk;
+    await pause(10);
+  }
+}
+
+interface View {
+  /** Resolves once the session has been seen. */
+  readonly joined: Promise<void>;
+  /** Resolves with all frames once a run has ended. */
+  readonly frames: Promise<readonly Frame[]>;
+}
+
+/** Sees a session until a run has ended, whatever happens to the connections. */
+function view(client: Client, id: string): View {
+  const frames: Frame[] = [];
+  let join: () => void;
+  const joined = new Promise<void>((resolve) => (join = resolve));
+  async function read(): Promise<readonly Frame[]> {
+    let cursor: string | undefined;
+    let state = emptySession;
+    for (;;) {
+      const after = cursor === undefined ? '' : `&after=${encodeURIComponent(cursor)}`;
+      const response = await client.fetch(`/api/chat?id=${id}${after}`);
+      if (!response.ok) {
+        expect(((await response.json()) as ErrorBody).error.code).toBe('store_failed');
+        await pause(20);
+        continue;
+      }
+      const feed = createSseParser((event) => {
+        if (event.id !== undefined) cursor = event.id;
+        const frame = JSON.parse(event.data) as Frame;
+        frames.push(frame);
+        state = applyFrame(state, frame);
+        join();
+      });
+      const decoder = new TextDecoder();
+      for await (const bytes of response.body!) {
+        feed(decoder.decode(bytes, { stream: true }));
+        if (state.ended.size > 0) return frames;
+      }
+    }
+  }
+  return { joined, frames: read() };
+}
+
+/** A viewer is told of a run without a gap or a double, and of its end once; of both at once when it came late. */
+async function expectExact(frames: readonly Frame[], sent: readonly UIMessageChunk[]): Promise<void> {
+  const [first] = frames;
+  if (first?.type !== 'snapshot') throw new Error('It did not begin with a snapshot.');
+  if (first.ended.length > 0) return expect(first.messages[1]).toEqual(await foldChunks(sent));
+  let count = first.runs[0]?.count ?? 0;
+  const chunks = [...(first.runs[0]?.chunks ?? [])];
+  for (const frame of frames) {
+    if (frame.type !== 'chunks') continue;
+    expect(frame.from).toBe(count);
+    count += frame.chunks.length;
+    chunks.push(...frame.chunks);
+  }
+  expect(frames.filter(({ type }) => type === 'run-end')).toEqual([frames.at(-1)]);
+  if (first.runs.length === 0) expect(chunks).toEqual(sent);
+  else expect(await foldChunks(chunks)).toEqual(await foldChunks(sent));
+}
+
+/** Reads a POST's stream to its end. */
+async function chunksOf(response: Response): Promise<UIMessageChunk[]> {
+  const chunks: UIMessageChunk[] = [];
+  let done = false;
+  createSseParser(({ data }) => {
+    if (data === '[DONE]') done = true;
+    else chunks.push(JSON.parse(data) as UIMessageChunk);
+  })(await response.text());
+  expect(done).toBe(true);
+  return chunks;
+}
+
+const concernsSession = ({ path, commands }: FaultRequest, session: string) =>
+  path.includes(session) || commands.some(holds(session));
+
+let sessions = 0;
+function setUp(session = `faults-${++sessions}-`) {
+  const channel = open();
+  const events: DurableChatEvent[] = [];
+  const errors: unknown[] = [];
+  const world = createWorld(channel, chunkHandler(speak), {
+    flushIntervalMs: 20,
+    onEvent: (event) => events.push(event),
+    onError: (error) => errors.push(error),
+  });
+  const other = createWorld(open(), chunkHandler(speak));
+  return {
+    session,
+    channel,
+    events,
+    errors,
+    world,
+    send: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(session, 'go') }),
+    viewers: [view(world.client(), session), view(other.client(), session)],
+    /** Fails requests of this session from the first that `begins` on; `of` limits it to some. */
+    inject(fault: Fault, begins: (request: FaultRequest) => boolean, times = Infinity): () => void {
+      let begun = false;
+      const match = (request: FaultRequest) =>
+        concernsSession(request, session) && (begun ||= begins(request));
+      return server.faults.inject(fault, { match, times });
+    },
+  };
+}
+type SetUp = ReturnType<typeof setUp>;
+
+/** What has to be so once the store is well again, however long it was not. */
+async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promise<void> {
+  const { session, channel, world, events } = here;
+  await world.settled();
+  const { messages, runs } = await world.chat.session(session).read();
+  expect(runs).toEqual([]);
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+  const frames = (await channel.readLog(session, '')).flatMap((entry) => entry.frames);
+  const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.run : [])));
+  const ends = new Map(frames.flatMap((frame) => (frame.type === 'run-end' ? [[frame.run, frame]] : [])));
+  expect([...ends.keys()]).toEqual([...starts]);
+  const [end] = ends.values();
+  expect(end).toMatchObject({ reason: 'finish', chunks: sent.length, message: messages[1] });
+  expect((await channel.readRun(session, end!.run, 0)).chunks).toEqual(sent);
+  for (const { frames } of here.viewers) await expectExact(await frames, sent);
+  const told = events.map((event) => ('durability' in event ? event.durability : event.type));
+  // Each trouble is told once, and its end.
+  expect(told.join()).toMatch(/^run-start(,degraded,durable)*,run-end$/);
+  expect(events.at(-1)).toMatchObject({ reason: 'finish', chunks: sent.length, logged: true });
+}
+
+function expectAnswer(sent: readonly UIMessageChunk[]): void {
+  expect(sent[0]?.type).toBe('start');
+  expect(sent.slice(1)).toEqual(answer.slice(1));
+}
+
+describe.concurrent.each(Object.entries(faults))('G8: %s', (_, fault) => {
+  const fails = fault.kind !== 'delay';
+
+  it.each(Object.keys(phases) as Phase[])('for a while, from %s on', async (phase) => {
+    const here = setUp();
+    for (const { joined } of here.viewers) await joined;
+    const clear = here.inject(fault, phases[phase], 4);
+    const sent = await chunksOf(await here.send());
+    expectAnswer(sent);
+    await here.world.settled();
+    // Not all four may have been met.
+    clear();
+    await expectWhole(here, sent);
+  });
+
+  it.each(Object.keys(phases) as Phase[])('until after the answer, from %s on', async (phase) => {
+    const here = setUp();
+    for (const { joined } of here.viewers) await joined;
+    const clear = here.inject(fault, phases[phase]);
+    const response = await here.send();
+    if (fails && (phase === 'before the start' || phase === 'run-start')) {
+      expect(response.status).toBe(503);
+      expect(await response.json()).toMatchObject({ error: { code: 'store_failed' } });
+      expect(here.events).toEqual([]);
+      clear();
+      // A run whose start was stored all the same has nobody who works on it.
+      if (fault.kind === 'lose-reply' && phase === 'run-start') return;
+
+      const sent = await chunksOf(await here.send());
+      expectAnswer(sent);
+      return expectWhole(here, sent);
+    }
+    const sent = await chunksOf(response);
+    expectAnswer(sent);
+    if (fails) expect(here.events.at(-1)).toMatchObject({ durability: 'degraded' });
+    clear();
+    await expectWhole(here, sent);
+  });
+
+  it.each([
+    ['reads', isRead],
+    ['subscriptions', isSubscription],
+  ])('on %s alone', async (_, concerns) => {
+    const session = `faults-${++sessions}-`;
+    const clear = server.faults.inject(fault, {
+      match: (request) => concernsSession(request, session) && concerns(request),
+    });
+    const here = setUp(session);
+    const sent = await chunksOf(await here.send());
+    expectAnswer(sent);
+    await pause(300);
+    clear();
+    await expectWhole(here, sent);
+  });
+});
