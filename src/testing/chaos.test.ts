@@ -100,6 +100,39 @@ describe('storeFaults', () => {
     expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(2);
   });
 
+  it('hold: fails at once, and applies once it is removed or its time is over', async () => {
+    const { channel, storeFaults } = createChaos(memoryChannel());
+    const write = (from: number) => channel.write('s', 'run', from, [{ type: 'start' }]);
+    const count = async () => (await channel.readRun('s', 'run', 0)).chunks.length;
+    const match = (_session: unknown, _run: unknown, from: unknown) => from === 1;
+    const release = storeFaults({ kind: 'hold' }, { on: ['write'], match });
+    await write(0);
+    await expect(write(1)).rejects.toMatchObject({ code: 'store_failed' });
+    expect(await count()).toBe(1);
+    release();
+    await expect.poll(count).toBe(2);
+    storeFaults({ kind: 'hold', ms: 20 }, { times: 1, on: ['write'] });
+    await expect(write(2)).rejects.toMatchObject({ code: 'store_failed' });
+    await expect.poll(count).toBe(3);
+    expect(await write(3)).toBe('stored');
+  });
+
+  it('stale: reads see nothing new, and take nothing for gone', async () => {
+    const { channel, storeFaults } = createChaos(memoryChannel());
+    const append = (key: string) => channel.append('s', { key, frames: [] }, { after: '' });
+    await append('one');
+    const [one, two] = await append('two');
+    await channel.write('s', 'run', 0, [{ type: 'start' }]);
+    const catchUp = storeFaults({ kind: 'stale' });
+    expect(await channel.readLog('s', '')).toEqual([]);
+    expect(await channel.readLog('s', one!.id)).toEqual([one]);
+    expect(await channel.readRun('s', 'run', 0)).toEqual({ chunks: [] });
+    expect((await append('three')).length).toBe(3);
+    catchUp();
+    expect((await channel.readLog('s', one!.id)).slice(0, 2)).toEqual([one, two]);
+    expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(1);
+  });
+
   it('G8: an answer survives replies that are lost and a store that is away', async () => {
     const { chaos, world, open } = setUp();
     const origin = open(world);

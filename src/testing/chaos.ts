@@ -3,19 +3,26 @@
 
 import type { Channel, Wake } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { Fault } from './upstash-faults.ts';
+import { untilReleased, type Fault } from './upstash-faults.ts';
 
 /**
  * What the store does to a call: `refuse` fails and applies nothing, `lose-reply` applies and fails, `delay` applies
- * and answers `ms` later, `hang` neither applies nor answers, and fails once it is removed.
+ * and answers `ms` later, `hang` neither applies nor answers, and fails once it is removed. `hold` fails, as for a
+ * sender that waits no longer, and applies `ms` later, or once it is removed. `stale` befalls `readLog` and `readRun`
+ * only: they answer as a replica that has seen nothing new.
  */
-export type StoreFault = Extract<Fault, { kind: 'refuse' | 'lose-reply' | 'delay' | 'hang' }>;
+export type StoreFault = Extract<
+  Fault,
+  { kind: 'refuse' | 'lose-reply' | 'delay' | 'hang' | 'hold' | 'stale' }
+>;
 
 export interface StoreFaultOptions {
   /** How many calls it befalls. Default: every one until it is removed. */
   readonly times?: number;
   /** Which calls. Default: all of them. */
   readonly on?: readonly (keyof Channel)[];
+  /** Which of these, by their arguments. Default: all of them. */
+  readonly match?: (...args: readonly unknown[]) => boolean;
 }
 
 export interface Chaos {
@@ -34,7 +41,7 @@ export interface Chaos {
 
 interface Injected {
   readonly fault: StoreFault;
-  readonly on: readonly (keyof Channel)[] | undefined;
+  readonly befalls: (name: keyof Channel, args: readonly unknown[]) => boolean;
   left: number;
   readonly removed: Promise<void>;
 }
@@ -45,12 +52,20 @@ export function createChaos(channel: Channel): Chaos {
   /** Present while the instance gets nothing done; resolves when it thaws. */
   let still: Promise<void> | undefined;
 
+  const behind: Pick<Channel, 'readLog' | 'readRun'> = {
+    async readLog(session, from) {
+      // Behind is not gone: the entry that was asked for is there.
+      return from === '' ? [] : (await channel.readLog(session, from)).slice(0, 1);
+    },
+    readRun: async () => ({ chunks: [] }),
+  };
+
   async function moving(): Promise<void> {
     while (still) await still;
   }
 
-  function take(name: keyof Channel): Injected | undefined {
-    const found = injected.find(({ on }) => on?.includes(name) ?? true);
+  function take(name: keyof Channel, args: readonly unknown[]): Injected | undefined {
+    const found = injected.find(({ befalls }) => befalls(name, args));
     if (found && --found.left <= 0) injected = injected.filter((one) => one !== found);
     return found;
   }
@@ -59,10 +74,17 @@ export function createChaos(channel: Channel): Chaos {
     <A extends unknown[], R>(name: keyof Channel, method: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
       if (still) await moving();
-      const { fault, removed } = take(name) ?? {};
-      if (fault?.kind === 'hang') await removed;
+      const found = take(name, args);
+      const fault = found?.fault;
+      if (found && fault?.kind === 'hold') {
+        void untilReleased(fault.ms, found.removed).then(() => method(...args).catch(() => {}));
+        throw failure(name);
+      }
+      if (fault?.kind === 'hang') await found?.removed;
       if (fault?.kind === 'hang' || fault?.kind === 'refuse') throw failure(name);
-      const result = await method(...args);
+      // The same method of a store that is behind.
+      const apply = fault?.kind === 'stale' ? (behind[name as keyof typeof behind] as never) : method;
+      const result = await apply(...args);
       if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
       if (still) await moving();
       if (fault?.kind === 'lose-reply') throw failure(name);
@@ -96,10 +118,14 @@ export function createChaos(channel: Channel): Chaos {
       halt(new Promise((resolve) => (thaw = resolve)));
       return () => thaw();
     },
-    storeFaults(fault, { times = Infinity, on } = {}) {
+    storeFaults(fault, { times = Infinity, on, match } = {}) {
       let tellRemoved = () => {};
       const removed = new Promise<void>((resolve) => (tellRemoved = resolve));
-      const one: Injected = { fault, on, left: times, removed };
+      const befalls: Injected['befalls'] = (name, args) =>
+        (fault.kind !== 'stale' || name in behind) &&
+        (on?.includes(name) ?? true) &&
+        (match?.(...args) ?? true);
+      const one: Injected = { fault, befalls, left: times, removed };
       if (times > 0) injected.push(one);
       return () => {
         injected = injected.filter((other) => other !== one);

