@@ -16,6 +16,7 @@ export function createDurableChat(options: DurableChatOptions = {}): DurableChat
 export { memoryChannel, type MemoryChannelOptions } from './channel/memory.ts';
 export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
+export { isDurableRequest } from './protocol/requests.ts';
 export type * from './protocol/frames.ts';
 export type { ToolOutcome } from './protocol/tool-outcome.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';

@@ -21,5 +21,6 @@ export function durableRoute<Params = unknown>(
   );
 }
 
+export { isDurableRequest } from './protocol/requests.ts';
 export type { DurableChatOptions, Handler, HandlerContext, Limits, RunEnd } from './server/options.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';

@@ -31,8 +31,8 @@ it('each entry exports these values', async () => {
   const names: Record<string, string[]> = {};
   for (const [entry, load] of Object.entries(entries)) names[entry] = Object.keys(await load()).sort();
   expect(names).toEqual({
-    '.': ['DurableChatError', 'createDurableChat', 'memoryChannel'],
-    './next': ['durableRoute'],
+    '.': ['DurableChatError', 'createDurableChat', 'isDurableRequest', 'memoryChannel'],
+    './next': ['durableRoute', 'isDurableRequest'],
     './upstash': ['upstashChannel'],
     './client': ['DurableChatError', 'DurableChatTransport', 'DurableSession', 'syncChat'],
     './react': ['useDurableChat'],

@@ -2,6 +2,7 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
+import type { Removal } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
@@ -90,11 +91,12 @@ export function createRequests(options: RequestOptions): Requests {
       return takeEvents(response.body, onEvent);
     },
     async stop(session, run) {
-      const response = await request('DELETE', { id: session, ...(run !== undefined && { run }) });
+      const query = { id: session, durable: 'stop' satisfies Removal };
+      const response = await request('DELETE', { ...query, ...(run !== undefined && { run }) });
       return (await jsonOf(response)) as StopReceipt; // our own server's
     },
     async withdraw(session, run) {
-      await request('DELETE', { id: session, run, withdraw: '' });
+      await request('DELETE', { id: session, durable: 'withdraw' satisfies Removal, run });
     },
     async post(body) {
       return jsonOf(await request('POST', {}, { body }));

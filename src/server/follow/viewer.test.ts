@@ -164,9 +164,10 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
       await expect.poll(() => countOf(live.frames)).toBe(count);
     }
     await here.world.routes.DELETE(
-      new Request(`${url}?id=${encodeURIComponent(here.session)}&run=${third.headers.get('x-durable-run')}`, {
-        method: 'DELETE',
-      }),
+      new Request(
+        `${url}?id=${encodeURIComponent(here.session)}&durable=stop&run=${third.headers.get('x-durable-run')}`,
+        { method: 'DELETE' },
+      ),
     );
     await here.finish(0);
     await here.say(1, ...opening, delta('b'));

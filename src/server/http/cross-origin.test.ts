@@ -12,7 +12,7 @@ type Headers_ = Record<string, string>;
 const requests = {
   GET: (headers: Headers_) => new Request(`${url}?id=s`, { headers }),
   POST: (headers: Headers_) => new Request(url, { method: 'POST', headers, body: sendBody('s', 'hi') }),
-  DELETE: (headers: Headers_) => new Request(`${url}?id=s`, { method: 'DELETE', headers }),
+  DELETE: (headers: Headers_) => new Request(`${url}?id=s&durable=stop`, { method: 'DELETE', headers }),
 } satisfies Partial<Record<keyof Routes, (headers: Headers_) => Request>>;
 type Method = keyof typeof requests;
 const methods = Object.keys(requests) as Method[]; // the record's own keys

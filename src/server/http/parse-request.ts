@@ -11,7 +11,10 @@ import type { WhenBusy } from '../options.ts';
 /** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
 export interface SendBody {
   readonly id: string;
+  /** What was posted as `messages`, or as `message` alone. */
   readonly messages: readonly UIMessage[];
+  /** What else was posted as `message`; nobody has looked at it. */
+  readonly message?: unknown;
   readonly trigger: Trigger;
   readonly messageId?: string;
   readonly whenBusy?: WhenBusy;
@@ -105,7 +108,7 @@ export function parseAnswer(json: unknown): AnswerBody {
 
 /** Throws `bad_request` that names the field and the rule, and never the value. */
 export function parseSend(json: unknown): SendBody {
-  const result = sendBody.safeParse(json);
+  const result = sendBody.safeParse(withMessages(json));
   if (!result.success) throw invalid(result.error);
   const { messageId, whenBusy, ...body } = result.data;
   return {
@@ -114,6 +117,12 @@ export function parseSend(json: unknown): SendBody {
     ...(messageId != null && { messageId }),
     ...(whenBusy !== undefined && { whenBusy }),
   };
+}
+
+/** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */
+function withMessages(json: unknown): unknown {
+  const isAlone = typeof json === 'object' && json !== null && 'message' in json && !('messages' in json);
+  return isAlone ? { ...json, messages: [json.message] } : json;
 }
 
 /** The session's id from a query string; throws `bad_request`. */
@@ -130,8 +139,28 @@ export function parseSessionId(value: string | null): string {
   return result.data;
 }
 
+/** A validated DELETE of ours. */
+export type RemovalQuery =
+  | { readonly type: 'stop'; readonly run: string | undefined }
+  | { readonly type: 'withdraw'; readonly run: string };
+
+/** What a DELETE of ours asks for; throws `bad_request`. */
+export function parseRemoval(query: URLSearchParams): RemovalQuery {
+  const type = query.get('durable');
+  const run = parseRunId(query.get('run'));
+  switch (type) {
+    case 'stop':
+      return { type, run };
+    case 'withdraw':
+      if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
+      return { type, run };
+    default:
+      throw new DurableChatError('bad_request', 'A DELETE needs &durable=stop or &durable=withdraw.');
+  }
+}
+
 /** An optional run id from a query string; throws `bad_request`. */
-export function parseRunId(value: string | null): string | undefined {
+function parseRunId(value: string | null): string | undefined {
   if (value === null) return undefined;
   if (!/^[\w-]{1,64}$/.test(value)) throw new DurableChatError('bad_request', 'The run id is invalid.');
   return value;

@@ -2,6 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
+import { isDurableRequest } from '../../protocol/requests.ts';
 import { resume } from '../send/attach.ts';
 import { corsHeaders, preflight } from './cross-origin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
@@ -15,7 +16,7 @@ import {
   kindOf,
   parseAnswer,
   parseClaim,
-  parseRunId,
+  parseRemoval,
   parseSend,
   parseSessionId,
   type SendBody,
@@ -31,7 +32,7 @@ export interface Routes<Params = unknown> {
   GET(request: Request, context?: RouteContext<Params>): Promise<Response>;
   /** Sends: the AI SDK's own chat request. */
   POST(request: Request, context?: RouteContext<Params>): Promise<Response>;
-  /** Stops a run, or all of a session. */
+  /** Stops a run, or all of a session; or withdraws a run. Any other DELETE is a 404: see `isDurableRequest`. */
   DELETE(request: Request, context?: RouteContext<Params>): Promise<Response>;
   /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
   OPTIONS(request: Request, context?: RouteContext<Params>): Promise<Response>;
@@ -109,21 +110,28 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
     DELETE: (request) =>
       answering(settings, request, async () => {
+        if (!isDurableRequest(request)) {
+          throw new DurableChatError(
+            'not_found',
+            "This DELETE is not durable-chat's: the query of one has durable=stop or another of its kinds. " +
+              'To have one of your own on this route, tell them apart with isDurableRequest(request).',
+          );
+        }
         const query = new URL(request.url).searchParams;
         const sessionId = parseSessionId(query.get('id'));
-        const run = parseRunId(query.get('run'));
-        const by = await authorized(authorize, { request, sessionId, action: 'stop' });
-        if (query.get('withdraw') !== null) {
-          if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
-          await sessionOf(sessionId).withdraw({ run, ...(by !== undefined && { by }) });
-          return json({ withdrawn: run });
+        const asked = parseRemoval(query);
+        const user = await authorized(authorize, { request, sessionId, action: 'stop' });
+        const by = user !== undefined && { by: user };
+        const session = sessionOf(sessionId);
+        switch (asked.type) {
+          case 'stop':
+            return json(await session.stop({ ...(asked.run !== undefined && { run: asked.run }), ...by }));
+          case 'withdraw':
+            await session.withdraw({ run: asked.run, ...by });
+            return json({ withdrawn: asked.run });
+          default:
+            return asked satisfies never;
         }
-        return json(
-          await sessionOf(sessionId).stop({
-            ...(run !== undefined && { run }),
-            ...(by !== undefined && { by }),
-          }),
-        );
       }),
 
     OPTIONS: (request) => answering(settings, request, async (cors) => preflight(request, cors)),
@@ -164,8 +172,14 @@ function handlerRequest(request: Request, body: SendBody, messages: readonly UIM
   return new Request(request.url, {
     method: 'POST',
     headers,
-    body: JSON.stringify({ ...body, messages }),
+    body: JSON.stringify({ ...body, messages, ...(postsLast(body) && { message: messages.at(-1) }) }),
   });
+}
+
+/** Whether `message` in the body is the last message: then the handler reads that, too, as the log has it. */
+function postsLast({ message, messages }: SendBody): boolean {
+  const isMessage = typeof message === 'object' && message !== null && 'id' in message;
+  return isMessage && message.id === messages.at(-1)?.id;
 }
 
 /**

@@ -83,7 +83,7 @@ function open(channel: Channel) {
       world.routes.POST(new Request(url, { method: 'POST', body, headers })),
     stop: (run?: string) =>
       world.routes.DELETE(
-        new Request(`${url}?id=${encodeURIComponent(session)}${run ? `&run=${run}` : ''}`, {
+        new Request(`${url}?id=${encodeURIComponent(session)}&durable=stop${run ? `&run=${run}` : ''}`, {
           method: 'DELETE',
         }),
       ),

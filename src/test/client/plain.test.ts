@@ -68,6 +68,23 @@ describe("the SDK's own chat on a durable route", () => {
     expect((await client.fetch('/api/chat/%zz/stream')).status).toBe(400);
   });
 
+  it("takes the docs' body of the last message alone, in which nothing else is said", async () => {
+    const chat = new PlainChat({
+      id: 'last alone',
+      transport: new DefaultChatTransport({
+        api: '/api/chat',
+        fetch: client.fetch,
+        prepareSendMessagesRequest: ({ id, messages }) => ({ body: { id, message: messages.at(-1) } }),
+      }),
+    });
+    await chat.sendMessage({ text: 'count to 5' });
+    await chat.sendMessage({ text: 'count to 6' });
+    expect(chat.error).toBeUndefined();
+    expect(chat.messages.map(textOf)).toEqual(['count to 5', '1 2 3 4 5', 'count to 6', '1 2 3 4 5 6']);
+    await world.settled();
+    expect((await world.chat.session('last alone').read()).messages).toEqual(chat.messages);
+  });
+
   it('shows an error of the route as its own', async () => {
     const chat = new PlainChat({
       id: 'x'.repeat(300),

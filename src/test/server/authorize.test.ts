@@ -31,7 +31,7 @@ function forbiddenStore(): { channel: Channel; touched: string[] } {
 const requests = {
   read: () => new Request(`${url}?id=s`),
   send: () => new Request(url, { method: 'POST', body: sendBody('s', 'hi') }),
-  stop: () => new Request(`${url}?id=s&run=r`, { method: 'DELETE' }),
+  stop: () => new Request(`${url}?id=s&durable=stop&run=r`, { method: 'DELETE' }),
 } as const;
 type Action = keyof typeof requests;
 const actions = Object.keys(requests) as Action[]; // the record's own keys
@@ -133,7 +133,7 @@ describe('G10: authorize', () => {
     };
     const sent = await world.routes.POST(as('ann', requests.send()));
     const run = sent.headers.get('x-durable-run')!;
-    const stop = new Request(`${url}?id=s&run=${run}`, { method: 'DELETE' });
+    const stop = new Request(`${url}?id=s&durable=stop&run=${run}`, { method: 'DELETE' });
     const receipt = await world.routes.DELETE(as('bob', stop));
     expect(await receipt.json()).toMatchObject({ stopped: [{ run }], alreadyEnded: [], pending: [] });
     await world.settled();

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
-import { createDurableChat, type Handler, type Routes } from '../../index.ts';
+import { createDurableChat, isDurableRequest, type Handler, type Routes } from '../../index.ts';
 import { encodeCursor } from '../../protocol/cursor.ts';
 import type { ErrorBody } from '../../protocol/errors.ts';
 import type { RunEndFrame } from '../../protocol/frames.ts';
@@ -65,7 +65,7 @@ const post = (routes: Routes, body: BodyInit | null, headers: Record<string, str
 const get = (routes: Routes, query: string, headers: Record<string, string> = {}) =>
   routes.GET(new Request(`${url}?${query}`, { headers }));
 const remove = (routes: Routes, query: string) =>
-  routes.DELETE(new Request(`${url}?${query}`, { method: 'DELETE' }));
+  routes.DELETE(new Request(`${url}?durable=stop&${query}`, { method: 'DELETE' }));
 
 async function expectError(response: Response, status: number, code: string): Promise<string> {
   const text = await response.text();
@@ -138,6 +138,13 @@ describe('a request that is malformed', () => {
     ['empty messages', body({ messages: [] })],
     ['messages that are no array', body({ messages: { [secret]: 1 } })],
     ['a message that is null', body({ messages: [null] })],
+    ['a `message` that is null', body({ messages: undefined, message: null })],
+    ['a `message` that is a list', body({ messages: undefined, message: [] })],
+    ['a `message` without parts', body({ messages: undefined, message: { id: 'm', role: 'user' } })],
+    [
+      'empty messages beside a `message`',
+      body({ messages: [], message: JSON.parse(message({})) as unknown }),
+    ],
     ['a message id that is a number', message({ id: 1 })],
     ['a message id over 256 characters', message({ id: 'x'.repeat(257) })],
     ['an unknown role', message({ role: secret })],
@@ -180,6 +187,28 @@ describe('a request that is malformed', () => {
   it.each(['a%20b', 'x'.repeat(65), '', '../x', '%00'])('DELETE with &run=%s is a 400', async (run) => {
     await expectError(await remove(world.routes, `id=s&run=${run}`), 400, 'bad_request');
     expect(stores).not.toHaveBeenCalled();
+  });
+
+  it.each(['', 'stops', 'STOP', 'post'])('DELETE with &durable=%s is a 400', async (durable) => {
+    const asked = new Request(`${url}?id=s&durable=${durable}`, { method: 'DELETE' });
+    await expectError(await world.routes.DELETE(asked), 400, 'bad_request');
+    expect(stores).not.toHaveBeenCalled();
+  });
+
+  it('a withdrawal without &run= is a 400', async () => {
+    const asked = new Request(`${url}?id=s&durable=withdraw`, { method: 'DELETE' });
+    await expectError(await world.routes.DELETE(asked), 400, 'bad_request');
+    expect(stores).not.toHaveBeenCalled();
+  });
+
+  it("a DELETE without a durable=… is the app's own: a 404 that says so, and touches nothing", async () => {
+    const own = new Request(`${url}?id=s`, { method: 'DELETE' });
+    const said = await expectError(await world.routes.DELETE(own), 404, 'not_found');
+    expect(said).toContain('isDurableRequest');
+    expect(stores).not.toHaveBeenCalled();
+    expect(isDurableRequest(own)).toBe(false);
+    expect(isDurableRequest(new Request(`${url}?id=s&durable=stop`, { method: 'DELETE' }))).toBe(true);
+    expect(isDurableRequest(new Request(`${url}?id=s`))).toBe(true);
   });
 
   it('DELETE of a session or a run that never was is a 404', async () => {

@@ -129,7 +129,10 @@ const query = fc.record({
   id,
   after: fc.option(cursor, { nil: undefined, freq: 2 }),
   run: rarely(fc.oneof(one('run', 'other'), awkwardStrings())),
-  withdraw: rarely(one('', '1')),
+  durable: fc.option(one('stop', 'withdraw', 'delete-message', 'clear', '', 'other'), {
+    nil: undefined,
+    freq: 9,
+  }),
 });
 const asked = fc.record({
   route: one<(keyof Routes)[]>('GET', 'GET', 'POST', 'POST', 'POST', 'POST', 'DELETE', 'OPTIONS'),

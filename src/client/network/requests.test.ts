@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { createRequests } from './requests.ts';
+
+it('each DELETE says with `durable` what it asks for, behind whatever the api has in its query', async () => {
+  const asked: string[] = [];
+  const requests = createRequests({
+    api: '/api/chat?tenant=a',
+    fetch: async (input, init) => {
+      asked.push(`${init?.method} ${input as string}`);
+      return Response.json({});
+    },
+  });
+  await requests.stop('s/1', undefined);
+  await requests.stop('s', 'r');
+  await requests.withdraw('s', 'r');
+  expect(asked).toEqual([
+    'DELETE /api/chat?tenant=a&id=s%2F1&durable=stop',
+    'DELETE /api/chat?tenant=a&id=s&durable=stop&run=r',
+    'DELETE /api/chat?tenant=a&id=s&durable=withdraw&run=r',
+  ]);
+});

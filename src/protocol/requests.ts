@@ -1,0 +1,23 @@
+// How a request to the route says what it asks for.
+
+/** What a DELETE of ours asks for: the value of its query's `durable`. */
+export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const;
+
+export type Removal = (typeof removals)[number];
+
+/**
+ * Tells a `DELETE` of durable-chat's client from one of the app's own on the same route.
+ *
+ * @param request - any request to the route
+ * @returns false for a `DELETE` without `durable=…` in its query; true for every other request
+ *
+ * @example
+ * ```ts
+ * export function DELETE(request: Request) {
+ *   return isDurableRequest(request) ? route.DELETE(request) : deleteChat(request);
+ * }
+ * ```
+ */
+export function isDurableRequest(request: Request): boolean {
+  return request.method !== 'DELETE' || new URL(request.url).searchParams.has('durable');
+}

@@ -1,0 +1,59 @@
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { describe, expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts';
+
+describe('what the handler reads in the body', () => {
+  interface Read {
+    messages: UIMessage[];
+    message?: unknown;
+    model?: string;
+  }
+  const reads: Read[] = [];
+  const world = createWorld(memoryChannel(), async (request, context) => {
+    reads.push((await request.json()) as Read);
+    const chunks: UIMessageChunk[] =
+      reads.length === 1
+        ? [{ type: 'tool-input-available', toolCallId: 'c', toolName: 'where', input: {} }]
+        : [{ type: 'text-start', id: '0' }];
+    return chunkHandler(() => [{ type: 'start' }, ...chunks, { type: 'finish' }])(request, context);
+  });
+  const post = async (body: object) => {
+    const response = await world.client().fetch('/api/chat', { method: 'POST', body: JSON.stringify(body) });
+    expect(response.status).toBe(200);
+    await response.text();
+    await world.settled();
+    return reads.at(-1)!;
+  };
+  const user: UIMessage = { id: 'u', role: 'user', parts: [{ type: 'text', text: 'hi' }] };
+
+  it('a message that was posted alone is there under both names, with what else was posted', async () => {
+    expect(await post({ id: 's', message: user, model: 'm' })).toMatchObject({
+      messages: [user],
+      message: user,
+      model: 'm',
+    });
+  });
+
+  it("a message that a continuation posts is the log's own there, not what the client says of it", async () => {
+    const { messages } = await world.chat.session('s').read();
+    const answer = messages[1]!;
+    const call = answer.parts.find(({ type }) => type === 'tool-where');
+    const forged = {
+      ...answer,
+      parts: [
+        { ...call, state: 'output-available', output: 'here' },
+        { type: 'text', text: 'forged' },
+      ],
+    };
+    const { messages: history, message } = await post({ id: 's', message: forged });
+    expect(message).toEqual(history.at(-1));
+    expect(message).toMatchObject({ parts: [{ toolCallId: 'c', output: 'here' }] });
+    expect(JSON.stringify(message)).not.toContain('forged');
+  });
+
+  it("a `message` that is something of the app's own stays as it is", async () => {
+    const next: UIMessage = { ...user, id: 'u2' };
+    expect(await post({ id: 's', messages: [next], message: 'own' })).toMatchObject({ message: 'own' });
+  });
+});
