@@ -87,6 +87,23 @@ describe('sourceOf', () => {
     expect((error as Error).message).not.toContain('private');
   });
 
+  it('a Response without [DONE] is complete behind a finish or an abort, and cut anywhere else', async () => {
+    await fc.assert(
+      fc.asyncProperty(chunkStreams(), fc.nat(), async (all, at) => {
+        const kept = all.slice(0, 1 + (at % all.length));
+        const source = sourceOf(events(kept.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('')));
+        if (source.type !== 'chunks') throw new Error('It was taken for a refusal.');
+        const reader = source.chunks.getReader();
+        for (const chunk of kept)
+          expect((await reader.read()).value).toEqual(JSON.parse(JSON.stringify(chunk)));
+        const last = reader.read();
+        if (kept.length === all.length) expect(await last).toEqual({ done: true, value: undefined });
+        else await expect(last).rejects.toThrow('The stream ended before [DONE].');
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it('a Response that is cut before [DONE], or holds no JSON, is an error after what it said', async () => {
     for (const end of ['', 'data: {"type":"text-de', 'data: no json\n\n']) {
       const source = sourceOf(events(`data: ${JSON.stringify(chunks[0])}\n\n${end}`));

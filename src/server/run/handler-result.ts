@@ -58,16 +58,27 @@ function fromResponse(response: Response): ChunkSource | Refusal {
 }
 
 function parsed(): TransformStream<{ data: string }, unknown> {
-  let done = false;
+  let isComplete = false;
   return new TransformStream({
     transform({ data }, controller) {
-      if (data === '[DONE]') done = true;
-      else controller.enqueue(JSON.parse(data));
+      if (data === '[DONE]') {
+        isComplete = true;
+        return;
+      }
+      const item: unknown = JSON.parse(data);
+      isComplete = endsStream(item);
+      controller.enqueue(item);
     },
     flush(controller) {
-      if (!done) controller.error(new Error('The stream ended before [DONE].'));
+      if (!isComplete) controller.error(new Error('The stream ended before [DONE].'));
     },
   });
+}
+
+/** Servers that are not the SDK's own leave `[DONE]` out: a stream that ends behind such a chunk was not cut. */
+function endsStream(item: unknown): boolean {
+  if (typeof item !== 'object' || item === null || !('type' in item)) return false;
+  return item.type === 'finish' || item.type === 'abort';
 }
 
 /** Lets through what has a type; what the types mean is the SDK's business. */

@@ -81,8 +81,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     },
   });
   const emit = (emitted: UIMessageChunk) => {
-    // As it is now, for everybody: the app may go on changing what it has handed over.
-    const chunk = 'delta' in emitted ? emitted : (JSON.parse(JSON.stringify(emitted)) as UIMessageChunk);
+    const chunk = copyOf(emitted);
     chunks.push(chunk);
     origin.push(chunk, chunks.length);
     writer.push(chunk);
@@ -126,6 +125,13 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   clearTimeout(timer);
   origin.done();
   return ended;
+}
+
+/** The chunk as it is now: the app may go on changing the object that it emitted. */
+function copyOf(chunk: UIMessageChunk): UIMessageChunk {
+  // Deltas come by the thousand: what holds nothing but text needs no way through JSON.
+  const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
+  return isFlat ? { ...chunk } : (JSON.parse(JSON.stringify(chunk)) as UIMessageChunk);
 }
 
 const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
@@ -211,12 +217,15 @@ async function read(
   // A stream that does not heed the signal is not waited for.
   control.graceOver().catch(() => reader.cancel().catch(() => {}));
   let failed = false;
+  let aborted = false;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
       for (const chunk of stamp(value)) {
         failed ||= chunk.type === 'error';
+        // The app ended its model by itself, and did not go on to finish.
+        if (chunk.type === 'abort' || chunk.type === 'finish') aborted = chunk.type === 'abort';
         emit(chunk);
       }
     }
@@ -228,7 +237,7 @@ async function read(
       emit({ type: 'error', errorText: 'An error occurred.' });
     }
   }
-  return control.ending() ?? { reason: failed ? 'error' : 'finish' };
+  return control.ending() ?? { reason: failed ? 'error' : aborted ? 'stop' : 'finish' };
 }
 
 /**

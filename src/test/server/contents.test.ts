@@ -4,6 +4,8 @@ import type { UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import { openTab } from '../fixtures/tab.fixture.ts';
+import type { RunEnd } from '../../index.ts';
+import { takeEvents } from '../../protocol/sse.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
 
@@ -120,6 +122,86 @@ describe('contents', () => {
         await expect.poll(() => tab.chat.status).toBe('ready');
         tab.close();
       }
+    },
+  );
+
+  it('G1: an object that a handler goes on changing counts as it was when it was emitted', async () => {
+    let next: () => void = () => {};
+    const world = createWorld(
+      channel(),
+      chunkHandler(async function* () {
+        yield { type: 'start' };
+        yield { type: 'text-start', id: '0' };
+        const providerMetadata = { provider: { at: 0 } };
+        const delta = { type: 'text-delta' as const, id: '0', delta: '', providerMetadata };
+        const bare = { type: 'text-delta' as const, id: '0', delta: '' };
+        for (const text of ['a', 'b', 'c', 'd']) {
+          const one = text < 'c' ? bare : delta;
+          one.delta = text;
+          providerMetadata.provider.at++;
+          const seen = new Promise<void>((resolve) => (next = resolve));
+          yield one;
+          await seen;
+        }
+        yield { type: 'text-end', id: '0' };
+        yield { type: 'finish' };
+      }),
+      // All but the first chunk wait until the run ends.
+      { flushIntervalMs: 60_000 },
+    );
+    const response = await world
+      .client()
+      .fetch('/api/chat', { method: 'POST', body: sendBody('reused', 'go') });
+    const deltas: unknown[] = [];
+    await takeEvents(response.body!, (event) => {
+      if (!event || event.data === '[DONE]') return;
+      const chunk = JSON.parse(event.data) as UIMessageChunk;
+      if (chunk.type !== 'text-delta') return;
+      deltas.push(chunk);
+      next();
+    });
+    await world.settled();
+    const run = response.headers.get('x-durable-run')!;
+    const { chunks } = await channel().readRun('reused', run, 0);
+    expect(deltas).toMatchObject([
+      { delta: 'a' },
+      { delta: 'b' },
+      { delta: 'c', providerMetadata: { provider: { at: 3 } } },
+      { delta: 'd', providerMetadata: { provider: { at: 4 } } },
+    ]);
+    expect(chunks.filter(({ type }) => type === 'text-delta')).toEqual(deltas);
+    const { messages } = await world.chat.session('reused').read();
+    expect(messages[1]?.parts).toMatchObject([{ type: 'text', text: 'abcd' }]);
+  });
+
+  it.each([
+    ['an abort', [{ type: 'abort' }], 'stop'],
+    ['an abort and a finish', [{ type: 'abort' }, { type: 'finish' }], 'finish'],
+    ['an error and an abort', [{ type: 'error', errorText: 'no' }, { type: 'abort' }], 'error'],
+  ] as [string, UIMessageChunk[], string][])(
+    "the app's own stream that ends with %s is kept, and nobody stopped it",
+    async (name, end, reason) => {
+      const ends: RunEnd[] = [];
+      const call: UIMessageChunk[] = [
+        { type: 'text-start', id: '0' },
+        { type: 'text-delta', id: '0', delta: 'so far' },
+        { type: 'tool-input-available', toolCallId: 'c', toolName: 'ask', input: {} },
+      ];
+      const world = createWorld(
+        channel(),
+        chunkHandler(() => [{ type: 'start' }, ...call, ...end]),
+        { onRunEnd: (ended) => void ends.push(ended), authorize: () => ({ userId: 'ann' }) },
+      );
+      const tab = openTab(world.client(), name);
+      await tab.chat.sendMessage({ text: 'go' });
+      await world.settled();
+      const state = reason === 'finish' ? 'input-available' : 'output-error';
+      expect(ends).toMatchObject([
+        { reason, message: { parts: [{ text: 'so far', state: 'done' }, { state }] } },
+      ]);
+      expect(ends[0]).not.toHaveProperty('by');
+      await expect.poll(() => tab.chat.messages).toEqual(ends[0]?.messages);
+      tab.close();
     },
   );
 
