@@ -10,7 +10,7 @@ import { createFromEnvironment } from './setup.ts';
  * the route's own `params` in its context; Next's `after` keeps the function alive until a run has ended.
  * Throws `DurableChatError` `config` when production lacks a store or an `authorize`.
  */
-export function durableRoute<Params = unknown>(
+export function durableRoute<Params = Promise<unknown>>(
   handler: Handler<Params, NextRequest>,
   options: DurableChatOptions = {},
 ): Routes<Params> {

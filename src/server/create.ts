@@ -11,7 +11,7 @@ import { parseSessionId } from './http/parse-request.ts';
 
 export interface DurableChat {
   /** Wraps a chat route's handler. */
-  route<Params = unknown>(handler: Handler<Params>): Routes<Params>;
+  route<Params = Promise<unknown>>(handler: Handler<Params>): Routes<Params>;
   /** A session, for the server's own code. Throws `bad_request` for an id that cannot be one. */
   session(id: string): SessionHandle;
 }

@@ -149,7 +149,7 @@ export interface HandlerRun extends Steered {
 }
 
 /** The second argument of a handler. */
-export interface HandlerContext<Params = unknown> {
+export interface HandlerContext<Params = Promise<unknown>> {
   readonly session: SessionHandle;
   readonly run: HandlerRun;
   /** The route's parameters, as the framework gives them; undefined where it gives none. */
@@ -161,7 +161,7 @@ export interface HandlerContext<Params = unknown> {
  * aborts on Stop, and returns a `Response` with a UI message stream, a stream of UI message chunks, or a
  * `streamText` result.
  */
-export type Handler<Params = unknown, R extends Request = Request> = (
+export type Handler<Params = Promise<unknown>, R extends Request = Request> = (
   request: R,
   context: HandlerContext<Params>,
 ) => unknown;

@@ -1,7 +1,7 @@
 // What a client may send. Everything that comes in goes through here before anything else sees it.
 
 import type { UIMessage } from 'ai';
-import { z } from 'zod';
+import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Trigger } from '../../protocol/frames.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';

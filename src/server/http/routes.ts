@@ -22,20 +22,28 @@ import {
   type SendBody,
 } from './parse-request.ts';
 
-/** What a framework hands to a route besides the request. */
-export interface RouteContext<Params = unknown> {
-  readonly params?: Params;
+/** What a framework hands to a route besides the request. In Next, `params` is a promise. */
+export interface RouteContext<Params = Promise<unknown>> {
+  readonly params: Params;
 }
 
-export interface Routes<Params = unknown> {
+/**
+ * What a route exports. Each method has two signatures instead of an optional second argument: the route check of
+ * Next 15 reads the type of that argument, and refuses one that may be undefined.
+ */
+export interface Routes<Params = Promise<unknown>> {
   /** Subscribes to a session. */
-  GET(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  GET(request: Request): Promise<Response>;
+  GET(request: Request, context: RouteContext<Params>): Promise<Response>;
   /** Sends: the AI SDK's own chat request. */
-  POST(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  POST(request: Request): Promise<Response>;
+  POST(request: Request, context: RouteContext<Params>): Promise<Response>;
   /** Stops a run, or all of a session; or withdraws a run. Any other DELETE is a 404: see `isDurableRequest`. */
-  DELETE(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  DELETE(request: Request): Promise<Response>;
+  DELETE(request: Request, context: RouteContext<Params>): Promise<Response>;
   /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
-  OPTIONS(request: Request, context?: RouteContext<Params>): Promise<Response>;
+  OPTIONS(request: Request): Promise<Response>;
+  OPTIONS(request: Request, context: RouteContext<Params>): Promise<Response>;
 }
 
 export interface RouteOptions<Params, R extends Request> {
@@ -71,7 +79,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         return response;
       }),
 
-    POST: (request, context) =>
+    POST: (request: Request, context?: RouteContext<Params>) =>
       answering(settings, request, async () => {
         const posted = await readJson(request, settings.limits.bodyBytes);
         const kind = kindOf(posted);

@@ -1,0 +1,58 @@
+// Next checks the types of what a route file exports: 15 in a file that `next build` writes, 16 with a type of its
+// own. Both are repeated here as those versions write them, so that the compiler says in seconds what a build says
+// in minutes; `npm run apps` builds with both.
+
+import type { NextRequest } from 'next/server.js';
+import { expect, it } from 'vitest';
+import { createDurableChat } from './index.ts';
+import { durableRoute } from './next.ts';
+
+// oxlint-disable-next-line typescript/no-explicit-any
+type Any = any; // Next's own
+/** Next 15, as `.next/types/app/api/chat/route.ts` has it. */
+type FirstArg<T> = T extends (...args: [infer A, Any]) => Any ? (unknown extends A ? Any : A) : never;
+type SecondArg<T> = T extends (...args: [Any, infer A]) => Any ? (unknown extends A ? Any : A) : never;
+type Next15<Method extends (...args: Any) => Any> = [
+  FirstArg<Method> extends Request | NextRequest ? true : 'not a request',
+  SecondArg<Method> extends { params: Promise<Any> } ? true : 'not a context',
+  ReturnType<Method> extends Response | Promise<Response> ? true : 'not a response',
+];
+/** Compiles only when every check holds. */
+function passes<_Checks extends true[]>(): void {}
+
+/** Next 16, as `.next/types/validator.ts` has it. */
+interface Next16<Params> {
+  GET?: (request: NextRequest, context: { params: Promise<Params> }) => Promise<Response | void>;
+  POST?: (request: NextRequest, context: { params: Promise<Params> }) => Promise<Response | void>;
+  DELETE?: (request: NextRequest, context: { params: Promise<Params> }) => Promise<Response | void>;
+  OPTIONS?: (request: NextRequest, context: { params: Promise<Params> }) => Promise<Response | void>;
+}
+
+const authorize = () => true;
+const handler = () => new Response();
+
+it('what durableRoute returns passes the route checks of Next 15 and of Next 16', () => {
+  const route = durableRoute(handler, { authorize });
+  passes<Next15<typeof route.GET>>();
+  passes<Next15<typeof route.POST>>();
+  passes<Next15<typeof route.DELETE>>();
+  passes<Next15<typeof route.OPTIONS>>();
+  expect(route satisfies Next16<object>).toBeTypeOf('object');
+});
+
+it('so does what createDurableChat makes, and a route whose parameters have a type', () => {
+  const chat = createDurableChat({ authorize }).route(handler);
+  const typed = durableRoute<Promise<{ team: string }>>(
+    async (_request, { params }) => Response.json((await params).team satisfies string),
+    { authorize },
+  );
+  passes<Next15<typeof chat.GET>>();
+  passes<Next15<typeof typed.POST>>();
+  expect(chat satisfies Next16<object>).toBeTypeOf('object');
+  expect(typed satisfies Next16<{ team: string }>).toBeTypeOf('object');
+});
+
+it('a route is called without a second argument outside of Next', async () => {
+  const { GET } = createDurableChat({ authorize }).route(handler);
+  expect((await GET(new Request('http://localhost/api/chat'))).status).toBe(400);
+});
