@@ -1,7 +1,7 @@
 // The port to the store that sessions live in. Every adapter passes conformance.ts.
 
 import type { UIMessageChunk } from 'ai';
-import type { InterruptionCause, LogEntry, LogFrame, RunEndReason } from '../protocol/frames.ts';
+import type { InterruptionCause, LogEntry, NewEntry, RunEndReason } from '../protocol/frames.ts';
 
 /** How a run was closed. A closed run takes no more chunks, from anybody. */
 export interface Closure {
@@ -92,14 +92,14 @@ export interface Channel {
 
   /**
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
-   * own included; else with none. The session is kept for its time to live from then on. An entry that comes
-   * with a `stop` or a `release`, or with `existing`, belongs to what is there: in a log that is gone it is not
-   * stored, and nothing renewed.
+   * own included; else with none. The session is kept for its time to live from then on. With `existing`, which a
+   * `stop` or a `release` implies unless it is false, the entry belongs to what is there: in a log that is gone it
+   * is not stored, and nothing renewed.
    */
   append(
     session: string,
-    entry: { readonly key: string; readonly frames: readonly LogFrame[] },
-    options: { readonly after?: string; readonly lease?: LeaseChange; readonly existing?: true },
+    entry: NewEntry,
+    options: { readonly after?: string; readonly lease?: LeaseChange; readonly existing?: boolean },
   ): Promise<LogEntry[]>;
 
   /**

@@ -81,6 +81,21 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.claim(id, 'send', 'run')).entries).toEqual(all);
     });
 
+    it('keeps the condition of an entry', async () => {
+      const id = session();
+      await channel.append(id, { key: 'k1', frames: [message('1')], when: 'first' }, {});
+      await channel.append(id, { key: 'k2', frames: [], when: 'idle' }, {});
+      await channel.append(id, { key: 'k3', frames: [] }, {});
+      expect((await channel.readLog(id, '')).map(({ when }) => when)).toEqual(['first', 'idle', undefined]);
+    });
+
+    it('G12: an entry that ends a run can begin a log, where it is to meet a start that is on its way', async () => {
+      const id = session();
+      const lease = { type: 'release', run: 'run' } as const;
+      await channel.append(id, { key: 'run end', frames: [] }, { lease, existing: false });
+      expect((await channel.readLog(id, '')).map(({ key }) => key)).toEqual(['run end']);
+    });
+
     it('G1: returns a run byte for byte, from any position', async () => {
       const id = session();
       const chunks = awkward.map(text);

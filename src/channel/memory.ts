@@ -125,10 +125,10 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
         session.leases.delete(lease.run);
         if (lease.key !== undefined) session.claims.delete(lease.key);
       }
-      const begins = lease?.type !== 'stop' && lease?.type !== 'release' && !options.existing;
+      const begins = !(options.existing ?? (lease?.type === 'stop' || lease?.type === 'release'));
       if (begins) keep(id, session);
       if (begins || session.log.length > 0) {
-        session.log.push(copy({ id: `${++sequence}-0`, key: entry.key, frames: entry.frames }));
+        session.log.push(copy({ id: `${++sequence}-0`, ...entry }));
       }
       publish(id, { type: 'log', key: entry.key });
       return options.after === undefined ? [] : after(session, options.after);

@@ -198,4 +198,15 @@ export interface LogEntry {
   /** Two entries with one key are the same entry, written twice. */
   readonly key: string;
   readonly frames: readonly LogFrame[];
+  /** Decided by what stands before it in the log; an entry that does not count is void as a whole. Default: it counts. */
+  readonly when?: EntryCondition;
 }
+
+/**
+ * When an entry counts: `first`, while the log has not begun; `idle`, while no other run is active, those aside that
+ * have no place in the conversation once the entry's frames have been applied.
+ */
+export type EntryCondition = 'first' | 'idle';
+
+/** An entry that has no place yet. */
+export type NewEntry = Omit<LogEntry, 'id'>;

@@ -271,6 +271,7 @@ describe('session state', () => {
           byId: new Map(),
           active: [],
           ended: new Map(),
+          barred: new Set(),
           outcomes: [],
         });
       }),

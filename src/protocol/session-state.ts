@@ -76,6 +76,8 @@ export interface SessionState {
   /** In the order in which they run. */
   readonly active: readonly ActiveRun[];
   readonly ended: ReadonlyMap<string, EndedRun>;
+  /** Runs whose end or withdrawal came without a start: one that comes later is void. */
+  readonly barred: ReadonlySet<string>;
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
 }
@@ -85,6 +87,7 @@ export const emptySession: SessionState = {
   byId: new Map(),
   active: [],
   ended: new Map(),
+  barred: new Set(),
   outcomes: [],
 };
 
@@ -109,6 +112,11 @@ export function isFailedStart(reason: RunEndReason, chunks: number): boolean {
 /** Whether the log has the run, and not its end. */
 export function isActive(state: SessionState, run: string): boolean {
   return state.active.some((active) => active.run === run);
+}
+
+/** Whether a run has ended, or can never start. */
+export function isOver(state: SessionState, run: string): boolean {
+  return state.ended.has(run) || state.barred.has(run);
 }
 
 /** Whether a run has nothing to wait for. */
@@ -138,7 +146,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       return { ...state, order: state.order.slice(0, index), byId };
     }
     case 'run-start': {
-      if (state.ended.has(frame.run) || isActive(state, frame.run)) return state;
+      if (isOver(state, frame.run) || isActive(state, frame.run)) return state;
       const { type: _, ...run } = frame;
       return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
     }
@@ -201,7 +209,7 @@ function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState 
 
 function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   const run = state.active.find(({ run }) => run === frame.run);
-  if (!run) return state;
+  if (!run) return bar(state, frame.run);
   const { messageId } = run;
   const { type: _type, run: _run, message: _message, ...end } = frame;
   const byId = new Map(state.byId);
@@ -214,6 +222,7 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
     byId.set(messageId, answered);
   }
   return {
+    ...state,
     outcomes: state.outcomes.filter((one) => one.messageId !== messageId),
     order: byId.has(messageId) ? state.order : state.order.filter((id) => id !== messageId),
     byId,
@@ -226,6 +235,11 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   };
 }
 
+/** Nothing comes of a run that is over before it started: its start was on its way for longer than its sender waited. */
+function bar(state: SessionState, run: string): SessionState {
+  return isOver(state, run) ? state : { ...state, barred: new Set(state.barred).add(run) };
+}
+
 /** Ends a run that still waits; `gone` when the message that came with it goes too. */
 function withdrawRun(
   state: SessionState,
@@ -234,8 +248,9 @@ function withdrawRun(
   gone: boolean,
 ): SessionState {
   const run = state.active.find((active) => active.run === id);
+  if (!run) return bar(state, id);
   // Its turn has come: now it can only be stopped.
-  if (!run || isItsTurn(state, id)) return state;
+  if (isItsTurn(state, id)) return state;
   const { messageId, sent } = run;
   const byId = new Map(state.byId);
   if (gone && sent !== undefined) byId.delete(sent);
@@ -259,6 +274,7 @@ function fromSnapshot({ messages, runs, ended, outcomes }: SnapshotFrame): Sessi
     byId: new Map(messages.map((message) => [message.id, message])),
     active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
     ended: new Map(ended.map(({ run, ...end }) => [run, end])),
+    barred: new Set(),
     outcomes,
   };
 }

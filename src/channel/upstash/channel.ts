@@ -10,7 +10,7 @@
 import { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { LogEntry } from '../../protocol/frames.ts';
+import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
 import { keysOf as sessionKeys, type SessionKeys } from './keys.ts';
@@ -118,15 +118,15 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         .map(toLogEntry);
     },
 
-    async append(session, { key, frames }, { after: known, lease, existing = false }) {
+    async append(session, entry, { after: known, lease, existing }) {
       const keys = keysOf(session);
       // What only ends something does not begin a session anew that is gone.
-      const nomkStream = existing || lease?.type === 'stop' || lease?.type === 'release';
+      const nomkStream = existing ?? (lease?.type === 'stop' || lease?.type === 'release');
       const transaction = redis.multi();
       if (lease) changeLease(transaction, keys, lease);
       transaction
-        .xadd(keys.log, '*', { v: encodeValue({ key, frames }) }, { nomkStream })
-        .publish(keys.channel, encodeValue({ type: 'log', key } satisfies Wake));
+        .xadd(keys.log, '*', { v: encodeValue(entry) }, { nomkStream })
+        .publish(keys.channel, encodeValue({ type: 'log', key: entry.key } satisfies Wake));
       if (!nomkStream) transaction.expire(keys.log, ttl);
       if (known === undefined) {
         await ask(transaction.exec());
@@ -232,7 +232,7 @@ function after(id: string): string {
 }
 
 function toLogEntry({ id, value }: StreamEntry): LogEntry {
-  return { id, ...decodeValue<Pick<LogEntry, 'key' | 'frames'>>(value) };
+  return { id, ...decodeValue<NewEntry>(value) };
 }
 
 function isRefusal(error: string): boolean {

@@ -8,7 +8,7 @@ import { openTab, textOf } from '../../test/fixtures/tab.fixture.ts';
 import { createWorld, sendBody, type World } from '../../test/fixtures/world.fixture.ts';
 
 const url = 'http://durable.test/api/chat';
-const { stores } = useStores();
+const { stores, server } = useStores();
 let sessions = 0;
 const newSession = () => `kept ${++sessions}`;
 const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
@@ -336,4 +336,33 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     expect(ends.map(({ message }) => message && textOf(message))).toEqual([undefined, undefined, 'given 1']);
     for (const { messages } of ends) expect(messages.map((one) => textOf(one))).toEqual(['one', 'given 1']);
   });
+});
+
+it('what was removed does not come back when a replica that is behind shows a session as empty', async () => {
+  const [, openStore] = stores.find(([name]) => name === 'upstash')!;
+  const channels = openStore();
+  const session = newSession();
+  const first = open(channels(), { loadMessages: () => kept });
+  await (await post(first, session, 'one')).text();
+  await first.settled();
+  // The first message is sent again as another one: all that followed it is gone.
+  const edit = {
+    ...JSON.parse(sendBody(session, 'changed', 'user-before')),
+    messageId: 'user-before',
+  } as object;
+  await (await first.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify(edit) }))).text();
+  await first.settled();
+  const now = ['changed', 'given 1'];
+  expect(await textsOf(first, session)).toEqual(now);
+
+  const catchUp = server().faults.inject({ kind: 'stale' });
+  const loadMessages = vi.fn(() => {
+    catchUp();
+    return kept;
+  });
+  const second = open(channels(), { loadMessages });
+  expect(await textsOf(second, session)).toEqual(now);
+  expect(loadMessages).toHaveBeenCalledOnce();
+  expect(await textsOf(first, session)).toEqual(now);
+  expect(await textsOf(open(channels()), session)).toEqual(now);
 });

@@ -1,8 +1,9 @@
 // What the app keeps of its sessions in a database of its own: an empty session begins with it, and each run's end
 // is told to it at least once.
 
+import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
-import type { LogEntry, LogFrame } from '../../protocol/frames.ts';
+import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import { messagesOf } from '../../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
@@ -32,8 +33,25 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onRunEnd
 }
 
 /** The entry that says of a run that the app has been told of its end, or is not to be. */
-export function savedMark(run: string): Pick<LogEntry, 'key' | 'frames'> {
+export function savedMark(run: string): NewEntry {
   return { key: `${run} saved`, frames: [{ type: 'run-saved', run }] };
+}
+
+/**
+ * Begins a log with what came before it; `log` then holds what the store has. In a log that has begun meanwhile, or
+ * that a replica which is behind did not show, nothing comes of it.
+ */
+export async function seedLog(
+  channel: Channel,
+  session: string,
+  log: Log,
+  messages: readonly UIMessage[],
+): Promise<void> {
+  if (messages.length === 0) return;
+  const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
+  const entry: NewEntry = { key: 'seed', frames, when: 'first' };
+  const after = log.lastId;
+  for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
@@ -44,13 +62,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const telling = new Set<string>();
 
   async function seed(session: string, log: Log): Promise<void> {
-    if (!loadMessages || log.lastId !== '') return;
-    const messages = (await loadMessages({ sessionId: session })) ?? [];
-    if (messages.length === 0) return;
-    const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
-    // Of seeds that meet in the log, the first one counts.
-    const entry = { key: 'seed', frames };
-    for (const added of await retry(() => channel.append(session, entry, { after: '' }))) log.add(added);
+    if (!loadMessages || log.hasBegun) return;
+    await seedLog(channel, session, log, (await loadMessages({ sessionId: session })) ?? []);
   }
 
   async function tellOf(hub: Hub, run: string): Promise<void> {
@@ -95,7 +108,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   return {
     seed,
     async seedHub(hub) {
-      if (!loadMessages || hub.log.lastId !== '') return;
+      if (!loadMessages || hub.log.hasBegun) return;
       const { log } = hub;
       const seeded = seeding.get(log) ?? seed(hub.session, new Log()).then(() => hub.refresh());
       seeding.set(log, seeded);

@@ -1,14 +1,16 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
 import type { LogEntry } from '../../protocol/frames.ts';
+import { effectOf, isBeginning } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
-  /** In order; an entry that was written twice is here once. */
+  /** In order, each with the frames that have an effect here; an entry that was written twice is here once. */
   readonly entries: LogEntry[] = [];
   readonly #keys = new Set<string>();
   #state: SessionState = emptySession;
   #lastId = '';
+  #hasBegun = false;
 
   get state(): SessionState {
     return this.#state;
@@ -17,6 +19,11 @@ export class Log {
   /** The id of the last entry read; '' when there is none. */
   get lastId(): string {
     return this.#lastId;
+  }
+
+  /** Whether the session has ever had a message or a run. Only then it is known to the store. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Whether the log has read as far as `id`. */
@@ -35,8 +42,10 @@ export class Log {
     this.#lastId = entry.id;
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    this.entries.push(entry);
-    this.#state = entry.frames.reduce(applyFrame, this.#state);
+    const frames = effectOf(this.#state, this.#hasBegun, entry);
+    this.entries.push({ id: entry.id, key: entry.key, frames });
+    this.#state = frames.reduce(applyFrame, this.#state);
+    this.#hasBegun ||= frames.some(isBeginning);
     return true;
   }
 }

@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { effectOf } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
@@ -71,8 +72,8 @@ export async function answerTool(
     if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
     const state = read
       .slice(0, index + 1)
-      .flatMap(({ frames }) => frames)
-      .reduce(applyFrame, known);
+      // A log with a call in it has begun.
+      .reduce((before, entry) => effectOf(before, true, entry).reduce(applyFrame, before), known);
     return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
   }
 }

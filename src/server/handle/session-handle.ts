@@ -91,7 +91,7 @@ export function createSession(
     stop: ({ run, by } = {}) =>
       withHub(async (hub, { channel }) => {
         await hub.refresh();
-        if (hub.log.lastId === '') throw new DurableChatError('not_found', 'There is no such session.');
+        if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
         const targets = active
           .map((candidate) => candidate.run)

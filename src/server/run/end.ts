@@ -21,6 +21,8 @@ export interface EndOptions {
   readonly chunks?: readonly UIMessageChunk[];
   /** A claim to give back. */
   readonly claim?: string | undefined;
+  /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
+  readonly early?: true;
   /** How long to try. Default: some minutes. */
   readonly patience?: RetryOptions;
   /** Called once nobody can take the run for one that goes on. */
@@ -47,9 +49,14 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(closure.cause !== undefined && { cause: closure.cause }),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
-  const entry = { key: `${run} end`, frames: [frame] };
-  await retry(() => channel.append(session, entry, { lease }), patience);
+  const entry = { key: endKey(run), frames: [frame] };
+  const where = { lease, ...(options.early && { existing: false }) };
+  await retry(() => channel.append(session, entry, where), patience);
   return closure;
+}
+
+function endKey(run: string): string {
+  return `${run} end`;
 }
 
 /** The largest message that a log takes, in bytes of its JSON: a store refuses requests over 10 MB. */
@@ -85,7 +92,9 @@ async function readClosed(
  */
 export async function reap(channel: Channel, hub: Hub, run: string): Promise<void> {
   if (hub.isShaken) return;
-  const { session, state } = hub;
+  const { session, state, log } = hub;
+  // Written again it would change nothing.
+  if (log.hasKey(endKey(run))) return;
   const [alive] = await channel.alive(session, [run]);
   if (alive) return;
   const active = state.active.find((one) => one.run === run);

@@ -27,7 +27,7 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
   if (working.length >= limits.activeRunsPerSession) throw isCrowded(limits);
 }
 
-function isFull({ messagesPerSession }: Limits): DurableChatError {
+export function isFull({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',
     `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DurableChatError, type DurableChatErrorCode } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame, emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
-import { planTurn, sendOf, type Plan } from './plan.ts';
+import { pastOf, planTurn, sendOf, type Plan } from './plan.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
@@ -59,9 +59,12 @@ describe('planTurn', () => {
     expect(after(known, plan)).toEqual([...messagesOf(known), user('u3')]);
   });
 
-  it('a session that the store does not know begins with what its client has', () => {
-    const plan = planTurn(emptySession, body([user('u1'), answer('a1'), user('u2')]), 'new');
-    expect(after(emptySession, plan)).toEqual([user('u1'), answer('a1'), user('u2')]);
+  it('what was before a send is all but its own message; a continued message was before it', () => {
+    const posted = [user('u1'), answer('a1'), user('u2')];
+    expect(pastOf(body(posted))).toEqual(posted.slice(0, 2));
+    expect(pastOf(body(posted.slice(0, 2)))).toEqual(posted.slice(0, 2));
+    const plan = planTurn(emptySession, body(posted), 'new');
+    expect(after(emptySession, plan)).toEqual([user('u2')]);
   });
 
   it('an edited message replaces itself and what followed', () => {

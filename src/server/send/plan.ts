@@ -27,18 +27,14 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   if (last?.role !== 'user' && last?.role !== 'assistant') {
     throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
   }
-  // A session the store does not know yet begins with what its client has.
-  const seeds = state.order.length === 0 ? body.messages.slice(0, -1) : [];
-  const seed = seeds.map((message): LogFrame => ({ type: 'message', message }));
-
-  if (continues(body, last)) return planContinuation(state, seed, last, newMessageId);
+  if (continues(body, last)) return planContinuation(state, last, newMessageId);
   checkPlace(state, body, last);
   const write: LogFrame = { type: 'message', message: last };
 
   if (body.trigger === 'regenerate-message') {
     const target = regenerated(state, body, last);
     return {
-      frames: [...seed, ...truncation(target), ...(state.byId.has(last.id) ? [] : [write])],
+      frames: [...truncation(target), ...(state.byId.has(last.id) ? [] : [write])],
       messageId: newMessageId,
       displaced: displacedBy(state, target),
     };
@@ -49,11 +45,17 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
   }
   return {
-    frames: [...seed, ...truncation(target), ...passing(state, target, newMessageId), write],
+    frames: [...truncation(target), ...passing(state, target, newMessageId), write],
     messageId: newMessageId,
     sent: last.id,
     displaced: displacedBy(state, target),
   };
+}
+
+/** What a send to a session that nobody has begun says of the messages before it; of a continued one, too. */
+export function pastOf(body: SendBody): readonly UIMessage[] {
+  const last = body.messages.at(-1)!; // validated as not empty
+  return continues(body, last) ? body.messages : body.messages.slice(0, -1);
 }
 
 /** An assistant's message at the end is continued, unless another answer is asked for. */
@@ -73,19 +75,14 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
   }
 }
 
-function planContinuation(state: SessionState, seed: LogFrame[], posted: UIMessage, answer: string): Plan {
+function planContinuation(state: SessionState, posted: UIMessage, answer: string): Plan {
   const known = state.byId.get(posted.id);
-  if (!known && state.order.length > 0) {
-    throw new DurableChatError('not_found', 'The message to continue is not in this session.');
-  }
+  if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   const writing = state.active.some(({ messageId }) => messageId === posted.id);
-  if (known && (writing || state.order.at(-1) !== known.id)) {
+  if (writing || state.order.at(-1) !== known.id) {
     throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
   }
-  const frames = known
-    ? outcomeFrames(known, posted, answer)
-    : [{ type: 'message', message: posted } as const];
-  return { frames: [...seed, ...frames], messageId: posted.id, displaced: [] };
+  return { frames: outcomeFrames(known, posted, answer), messageId: posted.id, displaced: [] };
 }
 
 /** The first message that a regeneration removes, if there is one. */

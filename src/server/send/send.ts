@@ -3,9 +3,11 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { RunStartFrame } from '../../protocol/frames.ts';
+import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
+import { counts } from '../../protocol/log-entry.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
+import { beginSession } from './begin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
 import { endRun } from '../run/end.ts';
 import type { RunEvent } from '../lib/events.ts';
@@ -90,17 +92,16 @@ async function accept(options: SendOptions): Promise<Accepted> {
 async function undo(claim: SendClaim, placed: boolean): Promise<void> {
   const { channel, session, run, send } = claim;
   if (placed)
-    await endRun({ channel, session, run, closure: { reason: 'error' }, chunks: [], claim: send.key });
+    await endRun({
+      channel,
+      session,
+      run,
+      closure: { reason: 'error' },
+      chunks: [],
+      claim: send.key,
+      early: true,
+    });
   else await retry(() => giveBack(claim), patiently);
-}
-
-/** What the body says of a session that is new to the store; an app that keeps messages knows better. */
-async function beginning({ keeper, settings, body }: SendOptions, log: Log): Promise<SendBody> {
-  await keeper.seed(body.id, log);
-  if (!settings.loadMessages || log.lastId !== '') return body;
-  const last = body.messages.slice(-1);
-  if (last[0]?.role !== 'assistant') return { ...body, messages: last };
-  throw new DurableChatError('not_found', 'The message to continue is not in this session.');
 }
 
 interface Placing {
@@ -117,15 +118,11 @@ async function takePlace(
   { run, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
-  const { channel, by, settings } = options;
-  const session = options.body.id;
-  const body = await beginning(options, log);
+  const { channel, by, settings, body } = options;
+  const session = body.id;
+  await beginSession(options, log);
   const plan = planTurn(log.state, body, newId());
   checkRoom(settings.limits, log.state, plan);
-  const cause = { by, interruptedBy: plan.sent };
-  const busy = log.state.active.some((active) => !plan.displaced.includes(active.run));
-  if (busy && whenBusy === 'reject') throw isBusy();
-  await requestStop(channel, session, plan.displaced, cause);
   const start: RunStartFrame = {
     type: 'run-start',
     run,
@@ -138,20 +135,29 @@ async function takePlace(
     ...(whenBusy === 'steer' && { steer: true }),
     ...(by !== undefined && { by }),
   };
-  const entry = { key: `${run} start`, frames: [...plan.frames, start] };
+  const entry: NewEntry = {
+    key: `${run} start`,
+    frames: [...plan.frames, start],
+    ...(whenBusy === 'reject' && { when: 'idle' }),
+  };
+  if (!counts(log.state, log.hasBegun, entry)) throw isBusy();
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   const after = log.lastId;
   onPlace();
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
+  // Others were a moment earlier: the entry does not count.
+  if (log.state.barred.has(run)) throw isBusy();
 
-  const before = runsBefore(log.state, run).filter(({ stop }) => !stop);
-  const crowded = before.length >= settings.limits.activeRunsPerSession;
-  if (crowded || (whenBusy === 'reject' && before.length > 0)) {
-    // Somebody else was a moment earlier.
+  const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.run);
+  const before = runsBefore(log.state, run).filter((active) => !active.stop && !isDisplaced(active));
+  if (before.length >= settings.limits.activeRunsPerSession) {
     const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
     await channel.append(session, withdrawal, { lease: { type: 'release', run } });
-    throw crowded ? isCrowded(settings.limits) : isBusy();
+    throw isCrowded(settings.limits);
   }
+  const cause = { by, interruptedBy: plan.sent };
+  // Only now: a send that comes to nothing stops nothing.
+  await requestStop(channel, session, plan.displaced, cause);
   const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
   const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.run));
   if (whenBusy === 'interrupt') await requestStop(channel, session, running.map(idOf), cause);

@@ -6,6 +6,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/frames.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
 import { Hub } from '../../server/follow/hub.ts';
@@ -60,21 +61,32 @@ function answered(messages: readonly UIMessage[], toolCallId: string): string {
   return JSON.stringify({ id: 's', trigger: 'submit-message', messages: copy });
 }
 
-/** A store on which `race` happens right before a run takes its place. */
-function racing(store: Channel): { channel: Channel; race: (between: () => Promise<unknown>) => void } {
+/** A store on which `race` happens right before a run takes its place, or before an entry of that key. */
+function racing(store: Channel): {
+  channel: Channel;
+  race: (between: () => Promise<unknown>, key?: string) => void;
+} {
   let between: (() => Promise<unknown>) | undefined;
+  let before: string | undefined;
   const channel: Channel = {
     ...store,
     async append(session, entry, options) {
       const now = between;
-      if (options.lease?.type === 'take' && now) {
+      const isNow = before === undefined ? options.lease?.type === 'take' : entry.key === before;
+      if (isNow && now) {
         between = undefined;
         await now();
       }
       return store.append(session, entry, options);
     },
   };
-  return { channel, race: (next) => void (between = next) };
+  return {
+    channel,
+    race(next, key) {
+      between = next;
+      before = key;
+    },
+  };
 }
 
 it('G10: a body of very many messages is refused before it is worked on', async () => {
@@ -184,6 +196,56 @@ it.each(['a continuation', 'the next message'])(
     expect(after[1]?.parts).toContainEqual(call);
   },
 );
+
+it('what a client says of the past does not count in a session that another send has begun meanwhile', async () => {
+  const store = memoryChannel();
+  const { channel, race } = racing(store);
+  const world = createWorld(channel, answers());
+  const elsewhere = createWorld(store, answers());
+  race(() => post(elsewhere, sendBody('s', 'theirs')), 'seed');
+  const messages = ['our past', 'ours'].map((id) => ({
+    id,
+    role: 'user',
+    parts: [{ type: 'text', text: id }],
+  }));
+  const response = await post(world, JSON.stringify({ id: 's', messages }));
+  await elsewhere.settled();
+  const all = await settle(world, response);
+  expect(all.flatMap(({ id, role }) => (role === 'user' ? id : []))).toEqual(['user-theirs', 'ours']);
+});
+
+it('G5: of two sends that refuse to wait, at the same moment, one is answered and nothing of the other is kept', async () => {
+  const store = memoryChannel();
+  const { channel, race } = racing(store);
+  const world = createWorld(channel, answers(), { whenBusy: 'reject' });
+  const held: { answer?: () => void } = {};
+  const holding = chunkHandler(async function* () {
+    yield { type: 'start' };
+    await new Promise<void>((resolve) => (held.answer = resolve));
+    yield* say().slice(1);
+  });
+  const elsewhere = createWorld(store, holding, { whenBusy: 'reject' });
+  const abort = new AbortController();
+  const seen: Frame[] = [];
+  const watching = (async () => {
+    for await (const { frame } of elsewhere.chat.session('s').follow({ signal: abort.signal }))
+      seen.push(frame);
+  })();
+  let winner: Response | undefined;
+  race(async () => (winner = await post(elsewhere, sendBody('s', 'first'))));
+  expect((await post(world, sendBody('s', 'second'))).status).toBe(409);
+  held.answer!();
+  const messages = await settle(elsewhere, winner!);
+  expect(messages.map(({ id, role }) => (role === 'user' ? id : role))).toEqual(['user-first', 'assistant']);
+  await expect.poll(() => seen.some(({ type }) => type === 'run-end')).toBe(true);
+  abort.abort();
+  await watching;
+  expect(JSON.stringify(seen)).not.toContain('user-second');
+  // It can be sent now.
+  const later = createWorld(store, answers(), { whenBusy: 'reject' });
+  const all = await settle(later, await post(later, sendBody('s', 'second')));
+  expect(all.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+});
 
 it('a subscription that is slow to stand is not opened twice', async () => {
   const store = memoryChannel();

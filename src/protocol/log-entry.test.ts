@@ -1,0 +1,170 @@
+import type { UIMessage } from 'ai';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { EntryCondition, LogFrame, NewEntry } from './frames.ts';
+import { counts, effectOf, isBeginning } from './log-entry.ts';
+import {
+  applyFrame,
+  emptySession,
+  isActive,
+  isItsTurn,
+  messagesOf,
+  type SessionState,
+} from './session-state.ts';
+
+const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
+  type: 'message',
+  message: { id, role, parts: [{ type: 'text', text: id }] },
+});
+const start = (run: string, messageId: string, sent: string): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId,
+  trigger: 'submit-message',
+  at: 1,
+  sent,
+});
+const end = (run: string, messageId?: string): LogFrame => ({
+  type: 'run-end',
+  run,
+  reason: 'finish',
+  chunks: 1,
+  ...(messageId !== undefined && {
+    message: { id: messageId, role: 'assistant', parts: [{ type: 'text', text: `answer of ${run}` }] },
+  }),
+});
+const withdraw = (run: string): LogFrame => ({ type: 'run-withdraw', run });
+const entry = (key: string, ...frames: LogFrame[]): NewEntry => ({ key, frames });
+const send = (run: string, when?: EntryCondition): NewEntry => ({
+  ...entry(`${run} start`, put(`u${run}`), start(run, `a${run}`, `u${run}`)),
+  ...(when && { when }),
+});
+
+/** A log as everybody folds it: a key counts once. */
+function fold(entries: readonly NewEntry[]): { state: SessionState; hasBegun: boolean } {
+  const keys = new Set<string>();
+  let state = emptySession;
+  let hasBegun = false;
+  for (const one of entries) {
+    if (keys.has(one.key)) continue;
+    keys.add(one.key);
+    const frames = effectOf(state, hasBegun, one);
+    state = frames.reduce(applyFrame, state);
+    hasBegun ||= frames.some(isBeginning);
+  }
+  return { state, hasBegun };
+}
+const idsOf = (...entries: NewEntry[]) => messagesOf(fold(entries).state).map(({ id }) => id);
+
+/** All that a log can hold of one run: it edits what was said before, and others steer, stop, withdraw and end it. */
+const ofOne: readonly NewEntry[] = [
+  entry('x start', { type: 'truncate', messageId: 'u1' }, put('ux'), start('x', 'ax', 'ux')),
+  entry('x stop', { type: 'run-stop', run: 'x' }),
+  entry('x withdraw', withdraw('x')),
+  entry('x steer', { type: 'run-steer', run: 'x', into: '1', inside: false }),
+  entry('x missed', { type: 'run-steer', run: 'x', into: '1', missed: 'finished' }),
+  entry('ax c output', {
+    type: 'tool-outcome',
+    messageId: 'ax',
+    toolCallId: 'c',
+    outcome: { state: 'output-available', output: 1 },
+    answer: 'answer',
+  }),
+  entry('x end', end('x', 'ax')),
+  entry('x saved', { type: 'run-saved', run: 'x' }),
+];
+/** A session that goes on beside it. */
+const others: readonly NewEntry[] = [send('1'), send('2'), entry('1 end', end('1', 'a1'))];
+
+/** The entries of one run in any order, each any number of times, between those of the others. */
+const shuffled = fc
+  .array(fc.tuple(fc.constantFrom(...ofOne), fc.nat(others.length)), { minLength: 1, maxLength: 14 })
+  .map((late) =>
+    [...others, undefined].flatMap((other, index) => [
+      ...late.filter(([, place]) => place === index).map(([one]) => one),
+      ...(other ? [other] : []),
+    ]),
+  );
+
+describe('the entries of a log', () => {
+  it('G12: in any order and any repetition of one run’s entries, its end ends it, and the next send has its turn', () => {
+    fc.assert(
+      fc.property(shuffled, (entries) => {
+        const keys = entries.map(({ key }) => key);
+        const { state } = fold(entries);
+        if (keys.includes('x end')) expect(isActive(state, 'x')).toBe(false);
+        // Whatever else is active ends by itself.
+        const ends = state.active
+          .filter(({ run }) => run !== 'x')
+          .map(({ run, messageId }) => entry(`${run} end`, end(run, messageId)));
+        const over = keys.includes('x end') ? [] : [entry('x end', end('x', 'ax'))];
+        const next = fold([...entries, ...ends, ...over, send('next')]).state;
+        expect(next.active.map(({ run }) => run)).toEqual(['next']);
+        expect(isItsTurn(next, 'next')).toBe(true);
+        expect(next.byId.has('unext')).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('G12: a start behind its run’s end, withdrawal or delivery is void: its message and truncation too', () => {
+    fc.assert(
+      fc.property(shuffled, (entries) => {
+        const first = (...of: string[]) => entries.findIndex(({ key }) => of.includes(key));
+        const over = first('x end', 'x withdraw', 'x steer');
+        const started = first('x start');
+        if (over === -1 || started === -1 || over > started) return;
+        const { state } = fold(entries);
+        const without = fold(entries.filter((one) => !ofOne.includes(one))).state;
+        expect({ ...state, barred: null }).toEqual({ ...without, barred: null });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('a first entry counts only where nothing has begun, and ends, withdrawals and marks begin nothing', () => {
+    const seed: NewEntry = { ...entry('seed', put('s')), when: 'first' };
+    expect(idsOf(seed, send('1'))).toEqual(['s', 'u1']);
+    expect(idsOf(entry('deleted'), entry('x end', end('x')), entry('y w', withdraw('y')), seed)).toEqual([
+      's',
+    ]);
+    expect(idsOf(send('1'), seed)).toEqual(['u1']);
+    // Not even where all that was there has been removed.
+    expect(idsOf(send('1'), entry('t', { type: 'truncate', messageId: 'u1' }), seed)).toEqual([]);
+    expect(idsOf(seed, { ...seed, key: 'another' })).toEqual(['s']);
+  });
+
+  it('an idle entry counts while no other run is active, those aside whose place it takes away', () => {
+    const busy = [send('1'), send('2', 'idle')];
+    expect(idsOf(...busy)).toEqual(['u1']);
+    expect(fold(busy).state.active.map(({ run }) => run)).toEqual(['1']);
+    expect(idsOf(send('1'), entry('1 end', end('1')), send('2', 'idle'))).toEqual(['u1', 'u2']);
+    const edit: NewEntry = {
+      ...entry('e start', { type: 'truncate', messageId: 'u1' }, put('u1'), start('e', 'ae', 'u1')),
+      when: 'idle',
+    };
+    const edited = fold([send('1'), edit]).state;
+    expect(edited.active.map(({ run }) => run)).toEqual(['1', 'e']);
+    expect(idsOf(send('0'), send('1'), edit)).toEqual(['u0', 'u1']);
+    expect(isActive(fold([send('0'), send('1'), edit]).state, 'e')).toBe(false);
+  });
+
+  it('of idle entries that meet exactly one counts, whatever their order', () => {
+    const meeting = fc.shuffledSubarray(['1', '2', '3', '4'], { minLength: 2 });
+    fc.assert(
+      fc.property(meeting, (runs) => {
+        const { state } = fold(runs.map((run) => send(run, 'idle')));
+        expect(state.active.map(({ run }) => run)).toEqual([runs[0]]);
+        expect(messagesOf(state).map(({ id }) => id)).toEqual([`u${runs[0]}`]);
+      }),
+    );
+  });
+
+  it('says before an entry is written what it would come to', () => {
+    const { state, hasBegun } = fold([send('1')]);
+    expect(counts(state, hasBegun, send('2'))).toBe(true);
+    expect(counts(state, hasBegun, send('2', 'idle'))).toBe(false);
+    expect(counts(state, hasBegun, send('2', 'first'))).toBe(false);
+    expect(counts(emptySession, false, send('2', 'first'))).toBe(true);
+  });
+});
