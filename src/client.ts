@@ -13,6 +13,12 @@ export {
   type SessionSnapshot,
   type SessionState,
 } from './client/session.ts';
+export {
+  bindChat,
+  type BindChatOptions,
+  type BoundChat,
+  type DurableChatInit,
+} from './client/chat/bind-chat.ts';
 export { syncChat } from './client/chat/sync-chat.ts';
 export { DurableChatTransport, type DurableChatTransportOptions } from './client/chat/transport.ts';
 export type { ToolOutcome } from './protocol/tool-outcome.ts';

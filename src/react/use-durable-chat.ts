@@ -44,13 +44,12 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   const bound = useMemo(
     () =>
       bindChat<M, Chat<M>>(
-        id,
-        () => latest.current,
+        () => ({ ...latest.current, id }),
         (init: ChatInit<M>) => new Chat<M>(init),
       ),
     [id],
   );
-  const { chat, session, stop, addToolOutput, addToolApprovalResponse } = bound;
+  const { chat, session, stop } = bound;
   useEffect(() => bound.connect(), [bound]);
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
@@ -60,21 +59,11 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     chat,
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
-  /** The SDK's own only closes the connection, which stops nothing here. */
-  const sendNow = async (queued: string): Promise<void> => {
-    await stop();
-    await helpers.experimental_sendQueuedMessageNow(queued);
-  };
   return {
     ...helpers,
     id,
     // Both in one: callers of `useChat`'s await nothing, ours get the receipt.
     stop: stop as UseDurableChatHelpers<M>['stop'],
-    ...('experimental_sendQueuedMessageNow' in helpers && { experimental_sendQueuedMessageNow: sendNow }),
-    addToolOutput,
-    /** @deprecated Use `addToolOutput` instead. */
-    addToolResult: addToolOutput,
-    addToolApprovalResponse,
     status: statusOfChat(helpers.status, snapshot),
     connection: snapshot.connection,
     runs: snapshot.runs,

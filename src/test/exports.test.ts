@@ -34,7 +34,7 @@ it('each entry exports these values', async () => {
     '.': ['DurableChatError', 'createDurableChat', 'isDurableRequest', 'memoryChannel'],
     './next': ['durableRoute', 'isDurableRequest'],
     './upstash': ['upstashChannel'],
-    './client': ['DurableChatError', 'DurableChatTransport', 'DurableSession', 'syncChat'],
+    './client': ['DurableChatError', 'DurableChatTransport', 'DurableSession', 'bindChat', 'syncChat'],
     './react': ['useDurableChat'],
     './testing': ['createChaos', 'dropAt', 'scriptedModel', 'startUpstashServer'],
   });

@@ -1,17 +1,19 @@
-// What a hook puts together: a session, its transport, a Chat on it, and the parts of the Chat's life that
-// have to act in one tab only or reach the server.
+// A Chat on a session: its transport, and those of its functions that have to act in one tab only or reach the
+// server.
 
-import type {
-  AbstractChat,
-  ChatInit,
-  ChatStatus,
-  ChatTransport,
-  HttpChatTransportInitOptions,
-  PrepareSendMessagesRequest,
-  UIMessage,
+import {
+  generateId,
+  type AbstractChat,
+  type ChatInit,
+  type ChatStatus,
+  type ChatTransport,
+  type HttpChatTransportInitOptions,
+  type PrepareSendMessagesRequest,
+  type UIMessage,
 } from 'ai';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
+import { bindFunctions, ownFunctions } from './own-functions.ts';
 import { syncChat } from './sync-chat.ts';
 import { bindTools } from './tools.ts';
 import { DurableChatTransport } from './transport.ts';
@@ -21,33 +23,61 @@ export type DurableChatInit<M extends UIMessage> = ChatInit<M> &
   HttpChatTransportInitOptions<M> &
   Pick<DurableSessionOptions, 'outbox'>;
 
+/** What `bindChat` takes: the options of `useDurableChat`, and when a session tries again. */
+export type BindChatOptions<M extends UIMessage> = DurableChatInit<M> &
+  Pick<DurableSessionOptions, 'retryDelay' | 'takeOverAfterMs'>;
+
+/** A Chat and the session that it shows. */
 export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
+  /**
+   * The Chat that `createChat` made. Its `stop` stops the session's runs on the server, its `addToolOutput` and
+   * `addToolApprovalResponse` answer in the session. What those reject with goes to `onError`.
+   */
   readonly chat: C;
   readonly session: DurableSession;
-  /** Keeps the chat equal to the session until the result is called. */
+  /**
+   * Keeps the chat equal to the session until the result is called, which stops no run. May be called many times: the
+   * chat is connected until the last result has been called.
+   */
   connect(): () => void;
-  /** Stops the session's runs wherever they work, and this chat's own reading at once (G3). */
+  /**
+   * `chat.stop()` with a receipt. Rejects with `DurableChatError`: `not_found`, `network`, or what `authorize`
+   * answered; that goes to `onError` as well.
+   */
   stop(): Promise<StopReceipt>;
-  readonly addToolOutput: C['addToolOutput'];
-  readonly addToolApprovalResponse: C['addToolApprovalResponse'];
 }
 
-/** `latest` gives the options as they are now; callbacks and request options may change at any time. */
-export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
-  id: string,
-  latest: () => DurableChatInit<M>,
+/**
+ * Makes a Chat of any AI SDK framework package durable: it shows its session, in every tab, and its `stop` reaches the
+ * server. A Chat of your own class or a shared one is made durable this way; for React alone there is `useDurableChat`.
+ *
+ * @param options The options of `useChat` and of its default transport, or a function that is asked for them at each
+ *   request and callback. `id` names the session and is read once; without it, an id is made.
+ * @param createChat Makes the Chat from what it is given, for instance `(init) => new Chat(init)`. Called once.
+ * @returns The chat, not connected yet.
+ *
+ * @example
+ * ```ts
+ * const { chat, connect } = bindChat({ id, api: '/api/chat' }, (init) => new Chat(init));
+ * const disconnect = connect();
+ * ```
+ */
+export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat<M> = AbstractChat<M>>(
+  options: BindChatOptions<M> | (() => BindChatOptions<M>),
   createChat: (init: ChatInit<M>) => C,
-  createSession: (options: DurableSessionOptions) => DurableSession = (options) =>
-    new DurableSession(options),
 ): BoundChat<M, C> {
+  const latest = typeof options === 'function' ? options : () => options;
   const init = latest();
-  const custom = init.transport;
+  const { transport: custom, retryDelay, takeOverAfterMs } = init;
+  const id = init.id ?? (init.generateId ?? generateId)();
   const session =
     custom instanceof DurableChatTransport
       ? custom.session
-      : createSession({
+      : new DurableSession({
           id,
           outbox: init.outbox,
+          ...(retryDelay && { retryDelay }),
+          ...(takeOverAfterMs !== undefined && { takeOverAfterMs }),
           api: () => latest().api,
           fetch: (...request) => (latest().fetch ?? fetch)(...request),
           headers: () => resolve(latest().headers) ?? {},
@@ -104,38 +134,59 @@ export function bindChat<M extends UIMessage, C extends AbstractChat<M>>(
 
   const tools = bindTools(chat, session, (error) => latest().onError?.(error));
 
-  return {
-    chat,
-    session,
-    // The chat's own signatures: what they say of M's tools is for the caller's eyes.
-    addToolOutput: tools.addToolOutput as C['addToolOutput'],
-    addToolApprovalResponse: tools.addToolApprovalResponse,
-    connect() {
-      if (isPlain) return () => void chat.stop();
-      const close = syncChat(chat, session);
-      const { onToolCall, sendAutomaticallyWhen } = latest();
-      const looking =
-        (onToolCall || sendAutomaticallyWhen) &&
-        import('./tool-failover.ts').then(
-          ({ takeOver }) => takeOver({ session, chat, latest, isOwn }),
-          () => undefined, // then only the tab that asked acts
-        );
-      return () => {
-        close();
-        if (looking) void looking.then((off) => off?.());
-      };
-    },
-    stop() {
-      const { connection, state } = session.getSnapshot();
-      const isLocal = isPlain || (connection === 'closed' && !state);
-      const stopped = Promise.all([
-        isLocal ? { stopped: [], alreadyEnded: [], pending: [] } : session.stop(),
-        chat.stop(),
-      ]).then(([receipt]) => receipt);
-      // Who awaits nothing, as with `useChat`, is told as of any other error.
-      stopped.catch((error: Error) => latest().onError?.(error));
-      return stopped;
-    },
+  function stop(): Promise<StopReceipt> {
+    const { connection, state } = session.getSnapshot();
+    const isLocal = isPlain || (connection === 'closed' && !state);
+    const stopped = Promise.all([
+      isLocal ? { stopped: [], alreadyEnded: [], pending: [] } : session.stop(),
+      ownFunctions(chat).stop(),
+    ]).then(([receipt]) => receipt);
+    // Who awaits nothing, as with `useChat`, is told as of any other error.
+    stopped.catch((error: Error) => latest().onError?.(error));
+    return stopped;
+  }
+
+  if (!isPlain) {
+    bindFunctions(chat, {
+      stop: () => stop().then(nothing, nothing),
+      // The chat's own signatures: what they say of M's tools is for the caller's eyes.
+      addToolOutput: tools.addToolOutput as C['addToolOutput'],
+      addToolApprovalResponse: tools.addToolApprovalResponse,
+    });
+  }
+
+  function open(): () => void {
+    if (isPlain) return () => void chat.stop();
+    const close = syncChat(chat, session);
+    const { onToolCall, sendAutomaticallyWhen } = latest();
+    const looking =
+      (onToolCall || sendAutomaticallyWhen) &&
+      import('./tool-failover.ts').then(
+        ({ takeOver }) => takeOver({ session, chat, latest, isOwn }),
+        () => undefined, // then only the tab that asked acts
+      );
+    return () => {
+      close();
+      if (looking) void looking.then((off) => off?.());
+    };
+  }
+
+  return { chat, session, connect: shared(open), stop };
+}
+
+const nothing = () => {};
+
+/** Opens with the first user, and closes with the last. */
+function shared(open: () => () => void): () => () => void {
+  const users = new Set<object>();
+  let close = nothing;
+  return () => {
+    const user = {};
+    if (users.size === 0) close = open();
+    users.add(user);
+    return () => {
+      if (users.delete(user) && users.size === 0) close();
+    };
   };
 }
 

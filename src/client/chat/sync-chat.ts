@@ -2,6 +2,7 @@
 // elsewhere is followed, a finished run heals the list.
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
+import { ownFunctions } from './own-functions.ts';
 import { mergeMessages } from './visible-messages.ts';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { withOutcome } from '../../protocol/tool-outcome.ts';
@@ -13,7 +14,8 @@ const busyMs = 20;
 
 /**
  * Keeps `chat` equal to `session` until the result is called. The chat's transport has to be a
- * `DurableChatTransport` on the same session, and a session serves one chat. Ending it stops no run.
+ * `DurableChatTransport` on the same session, and a session serves one chat. Ending it stops no run. The chat's own
+ * `stop` closes a connection and stops no run either: `bindChat` makes a chat whose `stop` does.
  */
 export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: DurableSession): () => void {
   const { following } = session;
@@ -100,7 +102,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     offSession();
     close();
     // Locally only: the chat reads no longer, the run goes on (G2).
-    if (isBusy(chat)) void chat.stop();
+    if (isBusy(chat)) void ownFunctions(chat).stop();
   };
 }
 

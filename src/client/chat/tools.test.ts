@@ -149,7 +149,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const runs: string[] = [];
     const run = (toolCallId: string, me: () => Tab) => {
       runs.push(toolCallId);
-      void me().addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+      void me().chat.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
     };
     const others = [tab(run), tab(run)];
     for (const other of others) await joined(other);
@@ -174,9 +174,9 @@ describe.each(stores)('tools on %s', (name, open) => {
     await origin.chat.sendMessage({ text: 'location' });
     await agreed();
     const [{ toolCallId }] = partsOf(other) as unknown as [{ toolCallId: string }];
-    await other.addToolOutput({ tool: 'location', toolCallId, output: 'there' });
+    await other.chat.addToolOutput({ tool: 'location', toolCallId, output: 'there' });
     await expect.poll(() => textOf(other.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["there"]');
-    await origin.addToolOutput({ tool: 'location', toolCallId, output: 'late' });
+    await origin.chat.addToolOutput({ tool: 'location', toolCallId, output: 'late' });
     expect(errors).toEqual([expect.stringContaining('does not wait')]);
     const messages = await agreed();
     expect(JSON.stringify(messages)).not.toContain('late');
@@ -193,7 +193,7 @@ describe.each(stores)('tools on %s', (name, open) => {
       await expect.poll(() => statesOf(one)).toEqual(['approval-requested']);
     await agreed();
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
-    await second.addToolApprovalResponse({ id: approval.id, approved: true });
+    await second.chat.addToolApprovalResponse({ id: approval.id, approved: true });
     await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["2-seats"]');
     const messages = await agreed();
     expect(booked.length).toBe(1);
@@ -210,8 +210,8 @@ describe.each(stores)('tools on %s', (name, open) => {
     await agreed();
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
     await Promise.all([
-      origin.addToolApprovalResponse({ id: approval.id, approved: true }),
-      second.addToolApprovalResponse({ id: approval.id, approved: false, reason: 'too dear' }),
+      origin.chat.addToolApprovalResponse({ id: approval.id, approved: true }),
+      second.chat.addToolApprovalResponse({ id: approval.id, approved: false, reason: 'too dear' }),
     ]);
     await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
     await agreed();
@@ -232,8 +232,8 @@ describe.each(stores)('tools on %s', (name, open) => {
       { toolCallId: string },
     ];
     await Promise.all([
-      origin.addToolApprovalResponse({ id: book.approval.id, approved: true }),
-      second.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' }),
+      origin.chat.addToolApprovalResponse({ id: book.approval.id, approved: true }),
+      second.chat.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' }),
     ]);
     await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
     await agreed();
@@ -252,7 +252,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const second = tab();
     await expect.poll(() => statesOf(second)).toEqual(['approval-requested']);
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
-    await second.addToolApprovalResponse({ id: approval.id, approved: true });
+    await second.chat.addToolApprovalResponse({ id: approval.id, approved: true });
     await expect.poll(() => textOf(second.chat.messages.at(-1))).not.toBe('');
     second.close();
     tabs.length = 0;
@@ -275,7 +275,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const messages = await agreed();
     expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'output-error' });
     expect(textOf(messages[3])).toBe('said:[{"city":"Lisbon","degrees":21}]');
-    await origin.addToolApprovalResponse({ id: approval.id, approved: true });
+    await origin.chat.addToolApprovalResponse({ id: approval.id, approved: true });
     expect((await agreed()).length).toBe(4);
     expect(booked).toEqual([]);
   });
@@ -287,7 +287,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const others = ['second', 'third'].map((who) =>
       tab((toolCallId, own) => {
         executed.push(who);
-        void own().addToolOutput({ tool: 'location', toolCallId, output: who });
+        void own().chat.addToolOutput({ tool: 'location', toolCallId, output: who });
       }),
     );
     for (const other of others) await joined(other);
@@ -319,9 +319,9 @@ describe.each(stores)('tools on %s', (name, open) => {
     origin.client.cut();
     await expect.poll(() => taken, { timeout: 10_000 }).toBe(callId);
     origin.client.refuse = false;
-    await origin.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
+    await origin.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
     expect(errors).toEqual(['Another client has taken the tool call over.']);
-    await second.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
+    await second.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
     await continued();
     const messages = await agreed();
     expect(textOf(messages[1])).toBe('said:["in-time"]');
@@ -336,7 +336,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     tabs.length = 0;
     tab((toolCallId, own) => {
       executed.push('after');
-      void own().addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+      void own().chat.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
     });
     await expect.poll(() => executed, { timeout: 10_000 }).toEqual(['before', 'after']);
     await continued();
@@ -356,7 +356,7 @@ describe.each(stores)('tools on %s', (name, open) => {
       const network = lost === 'request' ? 'refuse' : 'lose';
       if (network === 'refuse') client.refuse = true;
       client.lose = (method) => method === 'POST' && network === 'lose' && ++failures <= 2;
-      const answered = origin.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+      const answered = origin.chat.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
       await expect
         .poll(() => client.requests.filter(({ method }) => method === 'POST').length)
         .toBeGreaterThan(3);

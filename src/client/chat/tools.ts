@@ -3,6 +3,7 @@
 import type { AbstractChat, UIMessage } from 'ai';
 import { toolPartsOf, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import type { DurableSession } from '../session.ts';
+import { ownFunctions } from './own-functions.ts';
 
 type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
 type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[0];
@@ -61,7 +62,7 @@ export function bindTools<M extends UIMessage>(
         given.state === 'output-error'
           ? { state: given.state, errorText: given.errorText }
           : { state: 'output-available', output: given.output },
-        () => chat.addToolOutput(given),
+        () => ownFunctions(chat).addToolOutput(given),
       ),
     addToolApprovalResponse: (given) =>
       answer(
@@ -71,7 +72,7 @@ export function bindTools<M extends UIMessage>(
           approved: given.approved,
           ...(given.reason !== undefined && { reason: given.reason }),
         },
-        () => chat.addToolApprovalResponse(given),
+        () => ownFunctions(chat).addToolApprovalResponse(given),
       ),
   };
 }
@@ -87,7 +88,7 @@ export async function applyOutcome<M extends UIMessage>(
     const tool = toolPartsOf(message).find((part) => part.toolCallId === toolCallId);
     const { approved, reason } = outcome;
     if (tool?.approval) {
-      await chat.addToolApprovalResponse({
+      await ownFunctions(chat).addToolApprovalResponse({
         id: tool.approval.id,
         approved,
         ...(reason !== undefined && { reason }),
@@ -96,7 +97,7 @@ export async function applyOutcome<M extends UIMessage>(
     return;
   }
   // The chat asks for the tool's name and does not use it.
-  await chat.addToolOutput({ tool: '', toolCallId, ...outcome });
+  await ownFunctions(chat).addToolOutput({ tool: '', toolCallId, ...outcome });
 }
 
 function replaceMessage<M extends UIMessage>(chat: AbstractChat<M>, message: M): void {

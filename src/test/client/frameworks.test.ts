@@ -1,4 +1,4 @@
-// syncChat with the Chats of other frameworks: their states are reactive proxies, not plain objects.
+// bindChat with the Chats of other frameworks: their states are reactive proxies, not plain objects.
 
 import { Chat as VueChat } from '@ai-sdk/vue';
 import * as ai from 'ai';
@@ -13,9 +13,7 @@ import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
-import { DurableSession } from '../../client/session.ts';
-import { syncChat } from '../../client/chat/sync-chat.ts';
-import { DurableChatTransport } from '../../client/chat/transport.ts';
+import { bindChat } from '../../client/chat/bind-chat.ts';
 
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
@@ -66,7 +64,7 @@ async function svelte(): Promise<Framework> {
 describe.skipIf(!('toUIMessageStream' in ai)).each([
   ['Vue', vue],
   ['Svelte', svelte],
-])("syncChat with %s's Chat", (name, load) => {
+])("bindChat with %s's Chat", (name, load) => {
   let framework: Framework;
   let model: ScriptedModel;
   let world: World;
@@ -83,10 +81,12 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     await world.settled();
   });
 
-  function open({ sync = true } = {}) {
+  function open({ connected = true } = {}) {
     const client = world.client();
-    const session = new DurableSession({ id: name, fetch: client.fetch, retryDelay: () => 5 });
-    const chat = framework.createChat({ id: name, transport: new DurableChatTransport({ session }) });
+    const { chat, connect } = bindChat(
+      { id: name, fetch: client.fetch, retryDelay: () => 5 },
+      framework.createChat,
+    );
     /** What a component has rendered, newest last. */
     const shown: { texts: string[]; status: string }[] = [];
     close.push(
@@ -95,8 +95,8 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
         (view) => shown.push(view),
       ),
     );
-    if (sync) close.push(syncChat(chat, session));
-    return { chat, session, shown, client };
+    if (connected) close.push(connect());
+    return { chat, connect, shown, client };
   }
   /** Every chat is idle and equal to the log (G4), and so is what its component shows. */
   async function agreed(...tabs: { chat: AbstractChat<UIMessage>; shown?: { texts: string[] }[] }[]) {
@@ -122,8 +122,7 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     expect(viewer.chat.status).toBe('streaming');
     const growing = new Set(viewer.shown.map(({ texts }) => texts[1]));
     expect(growing.size).toBeGreaterThan(5);
-    const { stopped } = await viewer.session.stop();
-    expect(stopped.length).toBe(1);
+    await viewer.chat.stop();
     const messages = await agreed(viewer, sender);
     expect(textOf(messages[1])).toMatch(/^1 2 3 .*20/);
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
@@ -149,11 +148,10 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
   it('may be called in an effect, the second time too: what it reads is not tracked', async () => {
     const sender = openTab(world.client(), name);
     close.push(sender.close);
-    const viewer = open({ sync: false });
+    const viewer = open({ connected: false });
     let runs = 0;
     // An effect that runs again would go on for ever: after its two turns it does nothing.
-    const mount = () =>
-      framework.effect(() => (++runs > 2 ? () => {} : syncChat(viewer.chat, viewer.session)));
+    const mount = () => framework.effect(() => (++runs > 2 ? () => {} : viewer.connect()));
     const unmount = mount();
     void sender.chat.sendMessage({ text: 'count to 80 at 100/s' });
     await expect.poll(() => textOf(viewer.chat.messages[1])).toContain('10');
