@@ -28,12 +28,12 @@ describe('client on memory', () => {
     const a = tab('s');
     const b = tab('s');
     await expect.poll(() => b.session.getSnapshot().state).toBeDefined();
-    const sent = a.chat.sendMessage({ text: 'count to 30 at 200/s' });
+    const sent = a.chat.sendMessage({ text: 'count to 300 at 200/s' });
     await expect.poll(() => textOf(b.chat.messages.at(-1))).toContain('5');
     expect(b.chat.status).toBe('streaming');
     await sent;
     await world.settled();
-    await expect.poll(() => textOf(b.chat.messages.at(-1))).toBe(count(30));
+    await expect.poll(() => textOf(b.chat.messages.at(-1))).toBe(count(300));
     await expect.poll(() => [a.chat.status, b.chat.status]).toEqual(['ready', 'ready']);
     await expect.poll(() => a.chat.messages).toEqual(b.chat.messages);
     const { messages } = await world.chat.session('s').read();

@@ -120,8 +120,8 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     void sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
     await expect.poll(() => viewer.shown.at(-1)?.texts[1] ?? '').toContain('20');
     expect(viewer.chat.status).toBe('streaming');
-    const growing = new Set(viewer.shown.map(({ texts }) => texts[1]));
-    expect(growing.size).toBeGreaterThan(5);
+    const growing = () => new Set(viewer.shown.map(({ texts }) => texts[1]));
+    await expect.poll(() => growing().size).toBeGreaterThan(5);
     await viewer.chat.stop();
     const messages = await agreed(viewer, sender);
     expect(textOf(messages[1])).toMatch(/^1 2 3 .*20/);
