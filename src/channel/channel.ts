@@ -22,12 +22,12 @@ export interface RunTail {
 }
 
 /**
- * A hint that something was appended. It may be lost, doubled or late; the streams are the truth.
+ * A hint that something was appended, and never of what was not. It may be lost, doubled or late; the streams are the
+ * truth.
  *
  * - `log`: the log has grown by the entry with this key.
  * - `chunks`: these chunks were appended to the run.
  * - `run`: the run has grown, by too much to say here.
- * - `closed`: the run was closed. No later `chunks` of it are real.
  * - `deleted`: the session was.
  */
 export type Wake =
@@ -39,7 +39,6 @@ export type Wake =
       readonly chunks: readonly UIMessageChunk[];
     }
   | { readonly type: 'run'; readonly run: string }
-  | { readonly type: 'closed'; readonly run: string }
   | { readonly type: 'deleted' };
 
 export interface Subscription {
@@ -57,8 +56,7 @@ export type LeaseChange =
   | { readonly type: 'release'; readonly run: string; readonly key?: string };
 
 export interface CloseOptions {
-  readonly fence?: boolean;
-  /** The run has chunks, so that its stream is known to expire. */
+  /** The run has chunks, so that what keeps them is known to expire. */
   readonly written?: boolean;
 }
 
@@ -103,24 +101,24 @@ export interface Channel {
   ): Promise<LogEntry[]>;
 
   /**
-   * Appends chunks `from`, `from + 1`, … of a run and tells all subscribers. Writing them again changes
-   * nothing. `closed` means that the run takes no more: its producer must give up.
+   * Appends chunks `from`, `from + 1`, … of a run and tells all subscribers, once they are stored. Writing them again
+   * changes nothing. `closed` means that the run takes no more: its producer must give up. `gone` means that the
+   * chunks before `from` are not there any more, so that these were not stored: a run begins at 0.
    */
   write(
     session: string,
     run: string,
     from: number,
     chunks: readonly UIMessageChunk[],
-  ): Promise<'stored' | 'closed'>;
+  ): Promise<'stored' | 'closed' | 'gone'>;
 
-  /**
-   * Closes a run. The first closer wins; everybody gets the winner's closure. With `fence`, subscribers are
-   * told before any later write of the run's producer could reach them; a producer that closes its own run
-   * has no use for that.
-   */
+  /** Closes a run, whether or not it has chunks. The first closer wins; everybody gets the winner's closure. */
   close(session: string, run: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
 
-  /** The run's chunks from position `from` on. */
+  /**
+   * The run's chunks from position `from` on, without a gap: of a run whose chunks are gone there are none. With a
+   * closure there will be no more of them.
+   */
   readRun(session: string, run: string, from: number): Promise<RunTail>;
 
   /**

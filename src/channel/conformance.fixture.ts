@@ -11,6 +11,15 @@ const message = (id: string): LogFrame => ({
   message: { id, role: 'user', parts: [{ type: 'text', text: `text of ${id}` }] },
 });
 
+const start = (run: string): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId: run,
+  trigger: 'submit-message',
+  at: 0,
+  send: { key: 'send', once: true },
+});
+
 /** Strings that stores and clients are known to change on the way. */
 const awkward = [
   '42',
@@ -142,6 +151,40 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.readRun(id, 'run', 1)).toEqual({ chunks: [], closure: closures[0] });
     });
 
+    it('G1: a run whose chunks are gone takes no more but from its beginning, and is never read with a gap', async () => {
+      const id = session();
+      expect(await channel.write(id, 'never', 2, [text('c')])).toBe('gone');
+      await channel.append(id, { key: 'start', frames: [start('run')] }, {});
+      await channel.write(id, 'run', 0, [text('a'), text('b')]);
+      await channel.delete(id);
+      expect(await channel.write(id, 'run', 2, [text('c')])).toBe('gone');
+      for (const run of ['never', 'run']) expect(await channel.readRun(id, run, 0)).toEqual({ chunks: [] });
+      // All of it may be written again, in other batches.
+      expect(await channel.write(id, 'run', 0, [text('a')])).toBe('stored');
+      expect(await channel.write(id, 'run', 1, [text('b'), text('c')])).toBe('stored');
+      expect((await channel.readRun(id, 'run', 1)).chunks).toEqual([text('b'), text('c')]);
+    });
+
+    it('G6: a run whose chunks are gone can be closed, and stays closed', async () => {
+      const id = session();
+      await channel.append(id, { key: 'start', frames: [start('run')] }, {});
+      await channel.write(id, 'run', 0, [text('a')]);
+      await channel.delete(id);
+      expect(await channel.close(id, 'run', { reason: 'finish' }, { written: true })).toEqual({
+        reason: 'finish',
+      });
+      expect(await channel.close(id, 'run', { reason: 'stop' }, { written: true })).toEqual({
+        reason: 'finish',
+      });
+      for (const from of [0, 1]) expect(await channel.write(id, 'run', from, [text('b')])).toBe('closed');
+      for (const from of [0, 1]) {
+        expect(await channel.readRun(id, 'run', from)).toEqual({
+          chunks: [],
+          closure: { reason: 'finish' },
+        });
+      }
+    });
+
     it('a run that was never written can be closed, and reads as empty before', async () => {
       const id = session();
       expect(await channel.readRun(id, 'run', 0)).toEqual({ chunks: [] });
@@ -192,14 +235,6 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       const id = session();
       const wakes: Wake[] = [];
       const subscription = await channel.subscribe(id, (wake) => wakes.push(wake));
-      const start = (run: string): LogFrame => ({
-        type: 'run-start',
-        run,
-        messageId: run,
-        trigger: 'submit-message',
-        at: 0,
-        send: { key: 'send', once: true },
-      });
       await channel.claim(id, 'send', 'one');
       for (const run of ['one', 'two']) {
         const lease = { type: 'take', run, ms: 60_000 } as const;
@@ -238,15 +273,16 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       await channel.append(id, { key: 'k', frames: [message('1')] }, {});
       await channel.write(id, 'run', 0, awkward.map(text));
       await channel.write(id, 'run', awkward.length, [text('x'.repeat(900_000))]);
-      await channel.close(id, 'run', { reason: 'finish' }, { fence: true });
-      await expect.poll(() => wakes.length).toBe(4);
+      await channel.close(id, 'run', { reason: 'finish' });
+      expect(await channel.write(id, 'run', awkward.length + 1, [text('late')])).toBe('closed');
+      await expect.poll(() => wakes.length).toBe(3);
       expect(wakes[0]).toEqual({ type: 'log', key: 'k' });
       expect(wakes[1]).toEqual({ type: 'chunks', run: 'run', from: 0, chunks: awkward.map(text) });
       expect(wakes[2]).toMatchObject({ run: 'run' });
-      expect(wakes[3]).toEqual({ type: 'closed', run: 'run' });
       await subscription.renew();
       await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
-      await expect.poll(() => wakes.length).toBe(5);
+      await expect.poll(() => wakes.length).toBe(4);
+      expect(wakes[3]).toEqual({ type: 'log', key: 'k2' });
       subscription.close();
       other.close();
       expect(others).toEqual([]);

@@ -137,16 +137,16 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       const session = sessionOf(id);
       const run = runOf(session, runId);
       if (run.closure) return 'closed';
+      if (from > run.chunks.length) return 'gone';
       const fresh = copy(chunks.slice(Math.max(0, run.chunks.length - from)));
       run.chunks.push(...fresh);
       publish(id, { type: 'chunks', run: runId, from, chunks });
       return 'stored';
     },
-    async close(id, runId, closure, options) {
+    async close(id, runId, closure) {
       const session = sessionOf(id);
       const run = runOf(session, runId);
       run.closure ??= copy(closure);
-      if (options?.fence) publish(id, { type: 'closed', run: runId });
       return copy(run.closure);
     },
     async readRun(id, runId, from) {

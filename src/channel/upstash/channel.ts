@@ -2,7 +2,8 @@
 //
 // A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. A batch written twice
 // is refused as "equal or smaller", which means stored; a closed run has an entry with the highest id, so
-// that Redis itself refuses every later write. No script is needed.
+// that Redis itself refuses every later write. Only a run's first batch and its closing create the stream, and make
+// it expire: a later batch that finds none learns that the run's chunks are gone. No script is needed.
 //
 // A plain read may be answered by a replica that is behind. What decides something is read in a transaction, which
 // never is.
@@ -13,8 +14,10 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
+import { scrubErrors, within } from './failures.ts';
 import { keysOf as sessionKeys, type SessionKeys } from './keys.ts';
 import { subscribeTo } from './subscription.ts';
+import { createWakeUps } from './wake-ups.ts';
 
 /** Either a client of your own, or where to find the database. */
 export type UpstashChannelOptions = (
@@ -47,6 +50,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
   const keysOf = (session: string) => sessionKeys(prefix, session);
 
+  const wakeUps = createWakeUps((channel, values) => {
+    const pipeline = redis.pipeline();
+    for (const value of values) pipeline.publish(channel, value);
+    return ask(pipeline.exec());
+  });
+
   /** The entries of a stream from `start` on, as XRANGE understands it. */
   async function readAll(key: string, start: string): Promise<StreamEntry[]> {
     const entries: StreamEntry[] = [];
@@ -74,6 +83,32 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
     else if (change.key === undefined) pipeline.del(keys.lease(change.run));
     else pipeline.del(keys.lease(change.run), keys.send(change.key));
+  }
+
+  /**
+   * Adds an entry to a run's stream. One that does not begin the stream takes along what waits to be published, and
+   * answers `gone` when there is no stream; one that does makes it expire.
+   */
+  async function add(
+    keys: SessionKeys,
+    run: string,
+    id: string,
+    value: unknown,
+    begins: boolean,
+  ): Promise<'added' | 'refused' | 'gone'> {
+    const stream = keys.run(run);
+    const entry = { v: encodeValue(value) };
+    const request = begins ? redis.multi() : redis.pipeline();
+    if (begins) request.xadd(stream, id, entry).expire(stream, ttl);
+    else {
+      for (const wake of wakeUps.take(keys.channel)) request.publish(keys.channel, wake);
+      request.xadd(stream, id, entry, { nomkStream: true });
+    }
+    const answers = await ask(request.exec<unknown[]>({ keepErrors: true }));
+    const added = answers.at(begins ? 0 : -1);
+    if (added?.error?.includes('equal or smaller')) return 'refused';
+    if (!added || added.error) throw new Error('XADD failed');
+    return added.result === null ? 'gone' : 'added';
   }
 
   return scrubErrors({
@@ -139,34 +174,24 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async write(session, run, from, chunks) {
       const keys = keysOf(session);
+      const added = await add(keys, run, `${from + chunks.length}-0`, chunks, from === 0);
+      if (added === 'gone') return 'gone';
+      if (added === 'refused') {
+        // Either this very batch is there already, or the run was closed.
+        const [newest] = await ask(redis.multi().xrevrange(keys.run(run), '+', '-', 1).exec<[unknown]>());
+        if (decodeEntries(newest)[0]?.id === closedId) return 'closed';
+      }
       const wake = encodeValue({ type: 'chunks', run, from, chunks } satisfies Wake);
-      // What Redis refuses before it runs it, such as anything that needs memory it has not got, is refused with
-      // all of its transaction: nobody hears of chunks that were not stored.
-      const transaction = redis
-        .multi()
-        .xadd(keys.run(run), `${from + chunks.length}-0`, { v: encodeValue(chunks) })
-        .publish(
-          keys.channel,
-          wake.length > maxWakeLength ? encodeValue({ type: 'run', run } satisfies Wake) : wake,
-        );
-      if (from === 0) transaction.expire(keys.run(run), ttl);
-      const [added] = await ask(transaction.exec<unknown[]>({ keepErrors: true }));
-      if (!added?.error) return 'stored';
-      if (!isRefusal(added.error)) throw new Error('XADD failed');
-      // Refused: either this very batch is there already, or the run was closed.
-      const [newest] = await ask(redis.multi().xrevrange(keys.run(run), '+', '-', 1).exec<[unknown]>());
-      return decodeEntries(newest)[0]?.id === closedId ? 'closed' : 'stored';
+      const fits = wake.length <= maxWakeLength;
+      wakeUps.add(keys.channel, fits ? wake : encodeValue({ type: 'run', run } satisfies Wake));
+      return 'stored';
     },
 
-    async close(session, run, closure, { fence = false, written = false } = {}) {
+    async close(session, run, closure, { written = false } = {}) {
       const keys = keysOf(session);
-      // Atomic, so that no refused write's wake-up can be heard between the closing and the word of it.
-      const transaction = redis.multi().xadd(keys.run(run), closedId, { v: encodeValue(closure) });
-      if (fence) transaction.publish(keys.channel, encodeValue({ type: 'closed', run } satisfies Wake));
-      if (!written) transaction.expire(keys.run(run), ttl);
-      const [added] = await ask(transaction.exec<unknown[]>({ keepErrors: true }));
-      if (!added?.error) return closure;
-      if (!isRefusal(added.error)) throw new Error('XADD failed');
+      let added = await add(keys, run, closedId, closure, !written);
+      if (added === 'gone') added = await add(keys, run, closedId, closure, true);
+      if (added === 'added') return closure;
       const [winner] = decodeEntries(await ask(redis.xrange(keys.run(run), closedId, closedId)));
       if (!winner) throw new Error('the closing entry is not there yet');
       return decodeValue<Closure>(winner.value);
@@ -178,8 +203,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
         const batch = decodeValue<UIMessageChunk[]>(value);
-        // A batch can begin before `from`, and never after what was read so far.
-        chunks.push(...batch.slice(from + chunks.length - (Number.parseInt(id, 10) - batch.length)));
+        // How many of them come before what is wanted next; none, and then some are missing, below 0.
+        const known = from + chunks.length - (Number.parseInt(id, 10) - batch.length);
+        if (known < 0) break;
+        chunks.push(...batch.slice(known));
       }
       return { chunks, ...(closing && { closure: decodeValue<Closure>(closing.value) }) };
     },
@@ -235,10 +262,6 @@ function toLogEntry({ id, value }: StreamEntry): LogEntry {
   return { id, ...decodeValue<NewEntry>(value) };
 }
 
-function isRefusal(error: string): boolean {
-  return error.includes('equal or smaller');
-}
-
 function connect(given: { readonly url?: string; readonly token?: string }, timeoutMs: number): Redis {
   const env = typeof process === 'undefined' ? {} : process.env;
   // The first complete pair: never the address of one database with the token of another.
@@ -264,35 +287,4 @@ function connect(given: { readonly url?: string; readonly token?: string }, time
     // Ends a request that nobody waits for any more; subscriptions have a signal of their own.
     signal: () => AbortSignal.timeout(timeoutMs),
   });
-}
-
-/** Rejects when the answer has not come in time, whatever becomes of the request. */
-async function within<T>(ms: number, request: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DOMException('No answer in time.', 'TimeoutError')), ms);
-  });
-  try {
-    return await Promise.race([request, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The client's errors quote the whole command, chat text and all: none of that may leave this file. */
-function scrubErrors(channel: Channel): Channel {
-  const wrap =
-    <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      try {
-        return await method(...args);
-      } catch (error) {
-        if (error instanceof DurableChatError) throw error;
-        const kind = error instanceof Error ? error.name : typeof error;
-        throw new DurableChatError('store_failed', `The store failed to ${name} (${kind}). Try again.`);
-      }
-    };
-  return Object.fromEntries(
-    Object.entries(channel).map(([name, method]) => [name, wrap(name, method as never)]),
-  ) as unknown as Channel; // the same methods under the same names
 }

@@ -191,8 +191,6 @@ export class Hub {
     if (this.#closed) return;
     this.#listenForSilence();
     if ('run' in wake && this.state.ended.has(wake.run)) return;
-    // Fenced at once, ahead of the queue: what a closed run's producer says later is not true.
-    if (wake.type === 'closed') this.#runs.fence(wake.run);
     void this.#serially(() => this.#take(wake)).catch(() => {
       // The store did not answer; the next hint or the next silence reads again.
     });
@@ -202,9 +200,6 @@ export class Hub {
     switch (wake.type) {
       case 'log':
         return this.log.hasKey(wake.key) ? undefined : this.#readLog();
-      case 'closed':
-        // The fence is up; what is left to read is read with the run's end.
-        return;
       case 'deleted':
         return this.#readLog();
       case 'run':

@@ -3,17 +3,11 @@
 import type { UIMessageChunk } from 'ai';
 import type { RunTail } from '../../channel/channel.ts';
 
-interface Buffer {
-  readonly chunks: UIMessageChunk[];
-  /** No wake-up of a closed run is believed any more. */
-  closed: boolean;
-}
-
 /** How long an ended run stays: those who follow have it in a moment, whoever comes later reads the store. */
 const keptMs = 30_000;
 
 export class RunBuffers {
-  readonly #buffers = new Map<string, Buffer>();
+  readonly #buffers = new Map<string, UIMessageChunk[]>();
   readonly #releases = new Set<ReturnType<typeof setTimeout>>();
 
   has(run: string): boolean {
@@ -21,32 +15,25 @@ export class RunBuffers {
   }
 
   chunksOf(run: string): readonly UIMessageChunk[] {
-    return this.#buffers.get(run)?.chunks ?? [];
+    return this.#buffers.get(run) ?? [];
   }
 
   countOf(run: string): number {
     return this.chunksOf(run).length;
   }
 
-  /** Believes no later wake-up of the run. */
-  fence(run: string): void {
-    this.#of(run).closed = true;
-  }
-
   /** Takes what was read from the store behind the chunks that are here. */
-  append(run: string, { chunks, closure }: RunTail): void {
-    const buffer = this.#of(run);
-    buffer.chunks.push(...chunks);
-    buffer.closed ||= closure !== undefined;
+  append(run: string, { chunks }: RunTail): void {
+    this.#of(run).push(...chunks);
   }
 
   /** Takes what a wake-up says; `gap` when chunks before these are missing here. */
   accept(run: string, from: number, chunks: readonly UIMessageChunk[]): 'taken' | 'known' | 'gap' {
     const buffer = this.#of(run);
-    const known = buffer.chunks.length;
-    if (buffer.closed || from + chunks.length <= known) return 'known';
+    const known = buffer.length;
+    if (from + chunks.length <= known) return 'known';
     if (from > known) return 'gap';
-    buffer.chunks.push(...chunks.slice(known - from));
+    buffer.push(...chunks.slice(known - from));
     return 'taken';
   }
 
@@ -67,9 +54,9 @@ export class RunBuffers {
     this.#buffers.clear();
   }
 
-  #of(run: string): Buffer {
+  #of(run: string): UIMessageChunk[] {
     let buffer = this.#buffers.get(run);
-    if (!buffer) this.#buffers.set(run, (buffer = { chunks: [], closed: false }));
+    if (!buffer) this.#buffers.set(run, (buffer = []));
     return buffer;
   }
 }

@@ -32,8 +32,8 @@ export interface EndOptions {
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
   const { channel, session, run, base, patience = patiently } = options;
-  const how = options.chunks ? { written: options.chunks.length > 0 } : { fence: true };
-  const closure = await retry(() => channel.close(session, run, options.closure, how), patience);
+  const written = (options.chunks?.length ?? 0) > 0;
+  const closure = await retry(() => channel.close(session, run, options.closure, { written }), patience);
   options.onClosed?.();
   const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
   const folded = await foldMessage(chunks, base, closure.reason);

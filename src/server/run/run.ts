@@ -4,7 +4,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { historyOf, isItsTurn } from '../../protocol/session-state.ts';
+import { historyOf, isActive, isItsTurn } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
 import { watchStore, type RunStore } from './durability.ts';
 import { endRun, reap } from './end.ts';
@@ -12,6 +12,7 @@ import type { RunEvent } from '../lib/events.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Origin } from './reply-stream.ts';
 import { patienceMs } from '../lib/retry.ts';
+import { restoring } from './restore.ts';
 import { sourceOf, withMessageId } from './handler-result.ts';
 import { createSteering, type Steered } from './steering.ts';
 import { createWriter, type Writer } from './write-queue.ts';
@@ -71,7 +72,11 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   });
   const chunks: UIMessageChunk[] = [];
   const writer = createWriter({
-    write: (from, batch) => store.write(session, run, from, batch),
+    write: restoring({
+      write: (from, batch) => store.write(session, run, from, batch),
+      chunks,
+      isActive: () => hub.refresh().then(() => isActive(hub.state, run)),
+    }),
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,
     maxUnwritten: options.maxUnwrittenBytes,

@@ -1,0 +1,35 @@
+// How a request fails: in time, and without saying what it held.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { Channel } from '../channel.ts';
+
+/** Rejects when the answer has not come in time, whatever becomes of the request. */
+export async function within<T>(ms: number, request: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DOMException('No answer in time.', 'TimeoutError')), ms);
+  });
+  try {
+    return await Promise.race([request, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The client's errors quote the whole command, chat text and all: none of that may leave this file. */
+export function scrubErrors(channel: Channel): Channel {
+  const wrap =
+    <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        return await method(...args);
+      } catch (error) {
+        if (error instanceof DurableChatError) throw error;
+        const kind = error instanceof Error ? error.name : typeof error;
+        throw new DurableChatError('store_failed', `The store failed to ${name} (${kind}). Try again.`);
+      }
+    };
+  return Object.fromEntries(
+    Object.entries(channel).map(([name, method]) => [name, wrap(name, method as never)]),
+  ) as unknown as Channel; // the same methods under the same names
+}
