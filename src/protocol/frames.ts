@@ -52,9 +52,14 @@ export interface RunStartFrame {
   readonly by?: string;
   /**
    * The send that became this run; `once` when the same send never becomes another one, `named` what its client
-   * calls it besides.
+   * calls it besides, `content` a digest of what its message says.
    */
-  readonly send?: { readonly key: string; readonly once: boolean; readonly named?: string };
+  readonly send?: {
+    readonly key: string;
+    readonly once: boolean;
+    readonly named?: string;
+    readonly content?: string;
+  };
   /** The user message that came with it. */
   readonly sent?: string;
   /** It does not wait for the runs before it. */

@@ -68,6 +68,45 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     await expect.poll(() => other.chat.messages[0]?.id).toBe('id-1');
   });
 
+  it('edits: sendMessage({ messageId }), and setMessages(edited) + regenerate(), are answered', async () => {
+    const { fetch, world } = durable(echo);
+    const view = await mounted({ id: 's', fetch });
+    for (const text of ['one', 'two']) {
+      await view.chat.sendMessage({ text });
+      await expect.poll(() => view.texts().at(-1)).toBe(`to ${text}`);
+      await view.ready();
+    }
+    const second = () => view.chat.messages.findLast(({ role }) => role === 'user')!;
+    await view.chat.sendMessage({ messageId: second().id, text: 'edited' });
+    await view.ready();
+    await expect.poll(view.texts).toEqual(['one', 'to one', 'edited', 'to edited']);
+    const edited = { ...second(), parts: [{ type: 'text' as const, text: 'edited again' }] };
+    view.chat.setMessages((all) => [...all.slice(0, 2), edited]);
+    await view.chat.regenerate();
+    await view.ready();
+    const texts = ['one', 'to one', 'edited again', 'to edited again'];
+    await expect.poll(view.texts).toEqual(texts);
+    await world.settled();
+    const kept = await world.chat.session('s').read();
+    expect(kept.messages.map(textOf)).toEqual(texts);
+  });
+
+  it('a message of a known id with other text is an error, and changes nothing', async () => {
+    const { fetch, world } = durable(echo);
+    const view = await mounted({ id: 's', fetch });
+    const say = (text: string) =>
+      view.chat.sendMessage({ id: 'mine', role: 'user', parts: [{ type: 'text', text }] });
+    await say('one');
+    await expect.poll(view.texts).toEqual(['one', 'to one']);
+    await view.ready();
+    await say('other');
+    await view.failed();
+    expect(view.chat.error?.message).toContain('id');
+    await world.settled();
+    const kept = await world.chat.session('s').read();
+    expect(kept.messages.map(textOf)).toEqual(['one', 'to one']);
+  });
+
   it('onData: every data part once and in order, transient ones too', async () => {
     const { fetch } = durable(() =>
       sse([

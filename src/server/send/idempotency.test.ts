@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { Log } from '../follow/log.ts';
+import type { SendKey } from './plan.ts';
 import { runOfSend } from './idempotency.ts';
 
-const start = (run: string, send: { key: string; once: boolean; named?: string }): LogFrame => ({
+const start = (run: string, send: SendKey): LogFrame => ({
   type: 'run-start',
   run,
   messageId: `message of ${run}`,
@@ -43,4 +44,15 @@ it('G5: what came to nothing may be sent again', () => {
   expect(
     runOfSend(logOf(next, start('r1', once), { type: 'run-withdraw', run: 'r1' }), once),
   ).toBeUndefined();
+});
+
+it('G5: a message of a known id that says something else is another send, which nobody asked for', () => {
+  const sent = { ...once, content: 'one' };
+  const conflict = expect.objectContaining({ code: 'conflict' }) as Error;
+  for (const log of [logOf(start('r1', sent)), logOf(start('r1', sent), end('r1'))]) {
+    expect(runOfSend(log, { ...sent })).toBe('r1');
+    expect(() => runOfSend(log, { ...sent, content: 'other' })).toThrow(conflict);
+  }
+  // What came to nothing stands in nobody's way.
+  expect(runOfSend(logOf(start('r1', sent), end('r1', 0)), { ...sent, content: 'other' })).toBeUndefined();
 });

@@ -3,13 +3,14 @@
 
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
+import type { RunStartFrame } from '../../protocol/frames.ts';
 import { isFailedStart } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Hubs } from '../follow/hubs.ts';
 import { Log } from '../follow/log.ts';
 import { retry } from '../lib/retry.ts';
-import type { SendKey } from './plan.ts';
+import { isTaken, type SendKey } from './plan.ts';
 
 export interface SendClaim {
   readonly channel: Channel;
@@ -44,7 +45,7 @@ export async function claimSend(
     const isStopping = log.state.active.some((active) => active.run === holder && active.stop);
     // The same wish again, while what it became the first time is being stopped.
     if (isStopping) await untilEnded(hubs, session, holder, leaseMs);
-    else if (await withHub(hubs, session, (hub) => appears(hub, holder, lookAgainMs))) {
+    else if (await withHub(hubs, session, (hub) => becomes(hub, send, holder))) {
       return { type: 'attach', run: holder };
     } else if (Date.now() > until) {
       throw new DurableChatError(
@@ -56,7 +57,24 @@ export async function claimSend(
   }
 }
 
-/** The run that a send became, if the log knows of one that still stands for it. */
+/** Whether the send turns out to have become this run, before long. Throws `conflict` as `runOfSend` does. */
+async function becomes(hub: Hub, send: SendKey, run: string): Promise<boolean> {
+  if (!(await appears(hub, run, lookAgainMs))) return false;
+  for (const frame of hub.log.entries.flatMap(({ frames }) => frames)) {
+    if (frame.type === 'run-start' && frame.run === run) checkContent(frame.send, send);
+  }
+  return true;
+}
+
+/** A message is the same send again when it says the same. */
+function checkContent(known: RunStartFrame['send'], { content }: SendKey): void {
+  if (known?.content !== undefined && content !== undefined && known.content !== content) throw isTaken();
+}
+
+/**
+ * The run that a send became, if the log knows of one that still stands for it. Throws `conflict` where that run
+ * answers a message which has the id of this one and says something else.
+ */
 export function runOfSend({ entries, state }: Log, send: SendKey): string | undefined {
   for (const frame of entries.flatMap(({ frames }) => frames)) {
     if (frame.type !== 'run-start' || !frame.send) continue;
@@ -66,12 +84,12 @@ export function runOfSend({ entries, state }: Log, send: SendKey): string | unde
     const lasts = isNamed || frame.send.once;
     const active = state.active.find((one) => one.run === run);
     const end = state.ended.get(run);
-    if (
-      active
-        ? lasts || !active.stop
-        : end && lasts && !end.withdrawn && !isFailedStart(end.reason, end.chunks)
-    )
-      return run;
+    const stands = active
+      ? lasts || !active.stop
+      : end && lasts && !end.withdrawn && !isFailedStart(end.reason, end.chunks);
+    if (!stands) continue;
+    if (!isNamed) checkContent(frame.send, send);
+    return run;
   }
   return undefined;
 }

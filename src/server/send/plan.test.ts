@@ -98,9 +98,36 @@ describe('planTurn', () => {
     expect(after(known, regenerate([user('u1')], 'u1'))).toEqual([user('u1')]);
   });
 
-  it('a regeneration does not let the client rewrite what the log holds', () => {
-    const plan = planTurn(known, body([user('u2', 'forged')], { trigger: 'regenerate-message' }), 'new');
-    expect(after(known, plan)[2]).toEqual(user('u2'));
+  it('a regeneration takes the text of the message it answers, and of no other', () => {
+    const again = (messages: UIMessage[], messageId?: string) =>
+      planTurn(
+        known,
+        body(messages, { trigger: 'regenerate-message', ...(messageId !== undefined && { messageId }) }),
+        'new',
+      );
+    const forged = [user('u1', 'forged'), answer('a1', { type: 'text', text: 'forged' })];
+    expect(after(known, again([...forged, user('u2', 'edited')]))).toEqual([
+      ...messagesOf(known).slice(0, 2),
+      user('u2', 'edited'),
+    ]);
+    // Whatever it names, an edit removes all that followed the message.
+    for (const named of [undefined, 'u1', 'a1', 'a2']) {
+      expect(after(known, again([user('u1', 'edited')], named))).toEqual([user('u1', 'edited')]);
+    }
+    // It was made on a list that the session has gone past.
+    expect(refusal(() => again([user('u1', 'edited')], 'gone'))).toBe('conflict');
+    expect(after(known, again([user('u1')], 'gone'))).toEqual([user('u1')]);
+    expect(after(known, again([user('u1')], 'a2'))).toEqual(messagesOf(known).slice(0, 3));
+  });
+
+  it('a known message is taken again as it is, and with other text only as an edit', () => {
+    expect(refusal(() => planTurn(known, body([user('u2', 'other')]), 'new'))).toBe('conflict');
+    expect(refusal(() => planTurn(known, body([user('u1', 'other'), user('u2', 'other')]), 'new'))).toBe(
+      'conflict',
+    );
+    const { id, role, parts } = user('u2');
+    const spelled = { parts: parts.map((part) => ({ ...part, undefined })), role, id, metadata: { at: 2 } };
+    expect(after(known, planTurn(known, body([spelled]), 'new')).at(-1)).toEqual(spelled);
   });
 
   it('a regeneration never continues a message, whatever its client has as the last one', () => {
@@ -244,7 +271,12 @@ describe('planTurn', () => {
           return;
         }
         const cut = plan.frames.find((frame) => frame.type === 'truncate')?.messageId;
-        const kept = cut === undefined ? known.order.length : known.order.indexOf(cut);
+        const edited = plan.frames.flatMap((frame) =>
+          frame.type === 'message' && known.byId.get(frame.message.id)?.role === 'user'
+            ? known.order.indexOf(frame.message.id)
+            : [],
+        );
+        const kept = Math.min(cut === undefined ? known.order.length : known.order.indexOf(cut), ...edited);
         expect(after(known, plan).slice(0, kept)).toEqual(messagesOf(known).slice(0, kept));
       }),
     );
@@ -257,6 +289,31 @@ describe('G5: sendOf', () => {
     expect(a).toEqual(sendOf(body([user('u2')]), null));
     expect(a.once).toBe(true);
     expect(a.key).not.toBe(sendOf(body([user('u3')]), null).key);
+  });
+
+  it('what a message says is part of its send, however it is spelled, and its metadata is not', () => {
+    const file = { type: 'file', mediaType: 'text/plain', url: 'data:,x' } as const;
+    const of = (message: UIMessage) => sendOf(body([message]), null);
+    const sent = of({ id: 'u', role: 'user', parts: [{ type: 'text', text: 'a' }, file] });
+    const { url, mediaType, type } = file;
+    const again = of({
+      id: 'u',
+      role: 'user',
+      metadata: { at: 1 },
+      parts: [
+        { text: 'a', type: 'text' },
+        { url, mediaType, type },
+      ],
+    });
+    expect(again).toEqual(sent);
+    for (const parts of [
+      [{ type: 'text' as const, text: 'a' }],
+      [file, { type: 'text' as const, text: 'a' }],
+    ]) {
+      const other = of({ id: 'u', role: 'user', parts });
+      expect(other).toEqual({ ...sent, content: other.content });
+      expect(other.content).not.toBe(sent.content);
+    }
   });
 
   it('a name that the client chose goes first, and is no message’s', () => {

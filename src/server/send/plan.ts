@@ -34,11 +34,12 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   if (body.trigger === 'regenerate-message') {
     const target = regenerated(state, body, last);
     return {
-      frames: [...truncation(target), ...(state.byId.has(last.id) ? [] : [write])],
+      frames: [...truncation(target), ...(state.byId.has(last.id) && !isEdited(state, last) ? [] : [write])],
       messageId: newMessageId,
       displaced: displacedBy(state, target),
     };
   }
+  if (body.messageId === undefined && isEdited(state, last)) throw isTaken();
   // A message the log already has is sent anew: it and what followed it are replaced.
   const target = state.order.includes(last.id) ? last.id : undefined;
   if (target !== undefined && state.byId.get(target)?.role !== 'user') {
@@ -71,7 +72,7 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
   const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
   if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
   if (last.role === 'assistant' || body.messages.at(-2)?.id !== state.order.at(-1)) {
-    throw new DurableChatError('conflict', 'The message is not in this session any more.');
+    throw isGone();
   }
 }
 
@@ -89,10 +90,39 @@ function planContinuation(state: SessionState, posted: UIMessage, answer: string
 function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
   const { messageId } = body;
   const isKnown = messageId !== undefined && state.order.includes(messageId);
-  // One that is still being written has its place already.
-  if (isKnown && state.byId.get(messageId)?.role !== 'user') return messageId;
+  const edited = isEdited(state, last);
+  if (edited && messageId !== undefined && !isKnown) throw isGone();
+  // One that is still being written has its place already. What followed an edited message goes, all of it.
+  if (isKnown && !edited && state.byId.get(messageId)?.role !== 'user') return messageId;
   const index = state.order.indexOf(last.id);
   return index === -1 ? undefined : state.order[index + 1];
+}
+
+/** Whether a user message says something else than the log's message of its id. */
+function isEdited(state: SessionState, posted: UIMessage): boolean {
+  const known = state.byId.get(posted.id);
+  return known?.role === 'user' && posted.role === 'user' && contentOf(known) !== contentOf(posted);
+}
+
+/** What a message says, in one spelling: JSON from a database has its fields in another order. */
+function contentOf({ parts }: UIMessage): string {
+  return JSON.stringify(parts, (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+/** Thrown where a message's id is another message's. */
+export function isTaken(): DurableChatError {
+  return new DurableChatError(
+    'conflict',
+    'A message with this id says something else. To edit it, name it in messageId.',
+  );
+}
+
+function isGone(): DurableChatError {
+  return new DurableChatError('conflict', 'The message is not in this session any more.');
 }
 
 /** A tool call that the conversation goes past is not answered any more: the next turn has to work (G11). */
@@ -147,6 +177,8 @@ export interface SendKey {
   readonly once: boolean;
   /** What its client calls it, where that is not its key: made again under this name it is the same send. */
   readonly named?: string;
+  /** A digest of what its message says, where the message names it: with other content it is no send at all. */
+  readonly content?: string;
 }
 
 /**
@@ -163,7 +195,7 @@ export function sendOf(body: SendBody, named: string | null): SendKey {
   }
   if (named !== null) return { key: `named ${named}`, once: true };
   if (body.trigger === 'submit-message' && body.messageId === undefined) {
-    return { key: `message ${last.id}`, once: true };
+    return { key: `message ${last.id}`, once: true, content: digest(contentOf(last)) };
   }
   return {
     key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${digest(JSON.stringify(last))}`,

@@ -122,6 +122,38 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.frames()).map(({ type }) => type)).toEqual(['message', 'run-start', 'run-end']);
   });
 
+  it('a known id with other text is refused, while it is written, after it, and at the same moment', async () => {
+    const conflict = async (response: Response) => {
+      expect(response.status).toBe(409);
+      expect(await response.json()).toMatchObject({ error: { code: 'conflict' } });
+    };
+    const both = [bodyOf(here.session, [user('u1', 'hello')]), bodyOf(here.session, [user('u1', 'other')])];
+    const racing = both.map((body) => here.post(body));
+    const call = await here.call(0);
+    const kept = textOf(call.messages[0]!);
+    call.say({ type: 'start' });
+    const responses = await Promise.all(racing);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const [same, other] = kept === 'hello' ? both : both.toReversed();
+    await conflict(await here.post(other!));
+    call.answer();
+    await here.world.settled();
+    await conflict(await here.post(other!));
+    const again = await here.post(same!);
+    expect(again.headers.get('x-durable-run')).toBe(call.run);
+    expect(await again.text()).toContain('[DONE]');
+    expect((await here.messages()).map(textOf)).toEqual([kept, `answer to ${kept}`]);
+    expect(here.calls.length).toBe(1);
+    // Edited since: the first send made again is still the first one.
+    const edit = bodyOf(here.session, [user('u1', 'edited')], { messageId: 'u1' });
+    const edited = here.post(edit);
+    (await here.call(1)).answer();
+    await (await edited).text();
+    await here.world.settled();
+    expect((await here.post(same!)).headers.get('x-durable-run')).toBe(call.run);
+    expect((await here.messages()).map(textOf)).toEqual(['edited', 'answer to edited']);
+  });
+
   it('G5: the same on three servers', async () => {
     const others = [open(channel), open(channel)];
     worlds.push(...others.map(({ world }) => world));
