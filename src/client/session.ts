@@ -24,8 +24,8 @@ export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/
 export type { StopReceipt } from '../protocol/stop-receipt.ts';
 
 export interface DurableSessionOptions extends RequestOptions {
-  /** The session's id: the chat id. */
-  readonly id: string;
+  /** The session's id: the chat id. A function is asked once, when the id is first needed. */
+  readonly id: string | (() => string);
   /**
    * Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again. Default: up to 0.5, 1, 2, … 10 s, at
    * random.
@@ -66,12 +66,11 @@ function giveUpAfter(ms: number): Promise<undefined> {
 }
 
 export class DurableSession {
-  readonly id: string;
+  #id: string | (() => string);
   readonly requests: Requests;
   /** What the Chat that shows this session has been given of it. */
   readonly following: Following = new Following();
-  /** Names this client where it claims tool calls. */
-  readonly holder: string = generateId();
+  #holder: string | undefined;
   readonly takeOverAfterMs: number;
   /** Calls that this client executes. */
   readonly held: Set<string> = new Set<string>();
@@ -86,7 +85,7 @@ export class DurableSession {
   readonly #sends = new Set<Promise<string | undefined>>();
 
   constructor({ id, retryDelay, outbox, takeOverAfterMs = 5_000, ...options }: DurableSessionOptions) {
-    this.id = id;
+    this.#id = id;
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
     this.#loadLive = async () => {
@@ -102,6 +101,16 @@ export class DurableSession {
     this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
     // In a page it will be needed: it loads while that is being built.
     if (typeof document !== 'undefined') void this.#load();
+  }
+
+  // A page may be rendered long before it is shown: what is random is made when it is first needed, never before.
+  get id(): string {
+    return typeof this.#id === 'string' ? this.#id : (this.#id = this.#id());
+  }
+
+  /** Names this client where it claims tool calls. */
+  get holder(): string {
+    return (this.#holder ??= generateId());
   }
 
   /** The same object until something changes. */

@@ -1,6 +1,6 @@
 // useDurableChat's types are useChat's, which the compiler checks; and it renders on a server.
 
-import type { UseChatHelpers, UseChatOptions } from '@ai-sdk/react';
+import { useChat, type UseChatHelpers, type UseChatOptions } from '@ai-sdk/react';
 import type { ChatInit, HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { renderToString } from 'react-dom/server';
 import { expect, it, vi } from 'vitest';
@@ -100,3 +100,36 @@ it('renders on a server, where it asks for nothing and leaves nothing behind', a
   expect(timers).not.toHaveBeenCalled();
   vi.restoreAllMocks();
 });
+
+it('reads nothing random while it renders, as useChat does: what a page prerenders is the same each time', () => {
+  const reads = vi.spyOn(Math, 'random');
+  const others = [vi.spyOn(crypto, 'randomUUID'), vi.spyOn(crypto, 'getRandomValues')];
+  const readBy = (use: () => unknown) => {
+    reads.mockClear();
+    renderToString(<Using use={use} />);
+    return reads.mock.calls.length;
+  };
+  expect(readBy(() => useDurableChat({ id: 's' }))).toBe(0);
+  expect(readBy(() => ({ ...useDurableChat({ id: 's' }) }))).toBe(0);
+  // `ai` 6 makes an id at once, 7 when it is asked for.
+  expect(readBy(() => useDurableChat())).toBe(readBy(() => useChat()));
+  // Not always the case: the test would see it.
+  expect(readBy(() => useDurableChat().id)).toBeGreaterThan(0);
+  for (const other of others) expect(other).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+});
+
+it('without an id, the chat and its session have one and the same', () => {
+  function View() {
+    const chat = useDurableChat({ generateId: () => crypto.randomUUID() });
+    return [chat.session.id, chat.id, chat.session.id].join(' ');
+  }
+  const ids = renderToString(<View />).split(' ');
+  expect(ids[0]).toMatch(/^[-\w]{36}$/);
+  expect(ids).toEqual([ids[0], ids[0], ids[0]]);
+});
+
+function Using({ use }: { use: () => unknown }) {
+  use();
+  return null;
+}

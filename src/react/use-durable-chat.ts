@@ -3,7 +3,7 @@
 // useChat over a durable session. Everything that thinks lives in the client core.
 
 import { Chat, useChat, type UseChatHelpers } from '@ai-sdk/react';
-import { generateId, type ChatInit, type UIMessage } from 'ai';
+import type { ChatInit, UIMessage } from 'ai';
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/chat/bind-chat.ts';
 import type { Connection } from '../client/network/connection.ts';
@@ -37,14 +37,13 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
 export function useDurableChat<M extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<M> = {},
 ): UseDurableChatHelpers<M> {
-  const ownId = useRef<string>(undefined);
-  const id = options.id ?? (ownId.current ??= (options.generateId ?? generateId)());
+  const { id } = options;
   const latest = useRef(options);
   latest.current = options;
   const bound = useMemo(
     () =>
       bindChat<M, Chat<M>>(
-        () => ({ ...latest.current, id }),
+        () => ({ ...latest.current, ...(id !== undefined && { id }) }),
         (init: ChatInit<M>) => new Chat<M>(init),
       ),
     [id],
@@ -59,14 +58,13 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     chat,
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
-  return {
-    ...helpers,
-    id,
+  // Not copied: `ai` 7 makes an id when `id` is read, and a page that is prerendered must not.
+  return Object.assign(helpers, {
     // Both in one: callers of `useChat`'s await nothing, ours get the receipt.
     stop: stop as UseDurableChatHelpers<M>['stop'],
     status: statusOfChat(helpers.status, snapshot),
     connection: snapshot.connection,
     runs: snapshot.runs,
     session,
-  };
+  });
 }

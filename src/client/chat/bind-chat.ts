@@ -1,15 +1,14 @@
 // A Chat on a session: its transport, and those of its functions that have to act in one tab only or reach the
 // server.
 
-import {
-  generateId,
-  type AbstractChat,
-  type ChatInit,
-  type ChatStatus,
-  type ChatTransport,
-  type HttpChatTransportInitOptions,
-  type PrepareSendMessagesRequest,
-  type UIMessage,
+import type {
+  AbstractChat,
+  ChatInit,
+  ChatStatus,
+  ChatTransport,
+  HttpChatTransportInitOptions,
+  PrepareSendMessagesRequest,
+  UIMessage,
 } from 'ai';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
@@ -69,7 +68,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const latest = typeof options === 'function' ? options : () => options;
   const init = latest();
   const { transport: custom, retryDelay, takeOverAfterMs } = init;
-  const id = init.id ?? (init.generateId ?? generateId)();
+  /** Without one, the chat makes it: some of its versions not before it is read. */
+  const id = init.id ?? (() => chat.id);
   const session =
     custom instanceof DurableChatTransport
       ? custom.session
@@ -112,7 +112,6 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   const chat: C = createChat({
     ...init,
-    id,
     transport,
     onFinish: (event) => latest().onFinish?.(event),
     onError: (error) => latest().onError?.(error),
