@@ -119,6 +119,11 @@ export function isOver(state: SessionState, run: string): boolean {
   return state.ended.has(run) || state.barred.has(run);
 }
 
+/** Whether the conversation has gone on since the message. */
+export function isPassed(state: SessionState, messageId: string): boolean {
+  return state.order.at(-1) !== messageId;
+}
+
 /** Whether a run has nothing to wait for. */
 export function isItsTurn(state: SessionState, run: string): boolean {
   const index = state.active.findIndex((active) => active.run === run);

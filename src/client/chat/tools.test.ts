@@ -263,7 +263,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(booked.length).toBe(1);
   });
 
-  it('G11: a message that goes past an open approval closes it, and is answered', async () => {
+  it('G11: a message that goes past an open approval denies it, and is answered', async () => {
     setUp();
     const origin = tab();
     const second = tab();
@@ -273,7 +273,10 @@ describe.each(stores)('tools on %s', (name, open) => {
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
     await second.chat.sendMessage({ text: 'weather' });
     const messages = await agreed();
-    expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'output-error' });
+    expect(messages[1]?.parts.at(-1)).toMatchObject({
+      state: 'approval-responded',
+      approval: { approved: false },
+    });
     expect(textOf(messages[3])).toBe('said:[{"city":"Lisbon","degrees":21}]');
     await origin.chat.addToolApprovalResponse({ id: approval.id, approved: true });
     expect((await agreed()).length).toBe(4);

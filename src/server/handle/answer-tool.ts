@@ -5,7 +5,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { effectOf } from '../../protocol/log-entry.ts';
-import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+import { applyFrame, emptySession, isPassed, type SessionState } from '../../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
@@ -40,6 +40,12 @@ export async function answerTool(
   const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
   const key = `${messageId} ${toolCallId} ${kind}`;
   if (hub.log.hasKey(key)) return whatCame(emptySession, hub.log.entries);
+  if (kind === 'approval' && isPassed(hub.state, messageId)) {
+    throw new DurableChatError(
+      'conflict',
+      'The conversation has gone on since that message: its tool call is not executed any more.',
+    );
+  }
   const known = hub.state.byId.get(messageId);
   if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw isOver();

@@ -4,16 +4,17 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { historyOf, isActive, isItsTurn } from '../../protocol/session-state.ts';
+import { isActive, isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
 import { watchStore, type RunStore } from './durability.ts';
 import { endRun, reap } from './end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Origin } from './reply-stream.ts';
-import { patienceMs } from '../lib/retry.ts';
+import { patienceMs, retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
 import { sourceOf, withMessageId } from './handler-result.ts';
+import { passedApprovals, readableHistory } from './history.ts';
 import { createSteering, type Steered } from './steering.ts';
 import { createWriter, type Writer } from './write-queue.ts';
 
@@ -28,8 +29,8 @@ export interface RunOptions {
   readonly origin: Origin;
   /** Whether other runs stand before this one. */
   readonly queued: boolean;
-  /** The history, when nothing has to be waited for. */
-  readonly history: readonly UIMessage[];
+  /** The session with the run in its place, when nothing has to be waited for. */
+  readonly state: SessionState;
   readonly leaseMs: number;
   readonly flushIntervalMs: number;
   readonly stopGraceMs: number;
@@ -93,11 +94,13 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   };
   let base: UIMessage | undefined;
   let closure: Closure;
+  let denied: Promise<unknown> = Promise.resolve();
   try {
-    const history = options.queued ? await waitForTurn(options, control.signal) : options.history;
-    base = history?.at(-1)?.id === options.messageId ? history?.at(-1) : undefined;
-    if (!history) closure = { reason: 'stop' };
-    else closure = control.ending() ?? (await generate(options, history, control, emit, tellStarted));
+    const state = options.queued ? await waitForTurn(options, control.signal) : options.state;
+    base = state?.byId.get(options.messageId);
+    if (state && !control.ending()) denied = denyPassed(options, state);
+    if (!state) closure = { reason: 'stop' };
+    else closure = control.ending() ?? (await generate(options, state, control, emit, tellStarted));
   } catch (error) {
     const ending = control.ending();
     closure = ending ?? { reason: 'error' };
@@ -129,7 +132,20 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   await Promise.race([ended.catch(() => {}), late]);
   clearTimeout(timer);
   origin.done();
+  await denied;
   return ended;
+}
+
+/** Nobody is asked for an approval any more once the conversation has gone past it. Never rejects. */
+async function denyPassed(
+  { channel, session, run, messageId }: RunOptions,
+  state: SessionState,
+): Promise<void> {
+  const frames = passedApprovals(state, messageId, run);
+  if (frames.length === 0) return;
+  const entry = { key: `${run} passed`, frames };
+  // Without it, such an approval is refused all the same, and executes nothing.
+  await retry(() => channel.append(session, entry, { existing: true })).catch(() => {});
 }
 
 /** The chunk as it is now: the app may go on changing the object that it emitted. */
@@ -188,13 +204,14 @@ async function finish(
 /** Calls the handler and reads its stream to the end. Throws when there is no stream to read. */
 async function generate(
   options: RunOptions,
-  history: readonly UIMessage[],
+  state: SessionState,
   control: Control,
   emit: (chunk: UIMessageChunk) => void,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
   const { steered, settle } = createSteering(options);
   try {
+    const history = readableHistory(state, options.messageId);
     const call = options.call(history, steered, control.signal);
     const result = await Promise.race([call, control.graceOver()]);
     return await read(options, result, control, emit, tellStarted);
@@ -250,9 +267,9 @@ async function read(
  * when the send was taken back.
  */
 async function waitForTurn(
-  { channel, hub, run, messageId, leaseMs }: RunOptions,
+  { channel, hub, run, leaseMs }: RunOptions,
   signal: AbortSignal,
-): Promise<readonly UIMessage[] | undefined> {
+): Promise<SessionState | undefined> {
   let reached = Date.now();
   async function refresh(): Promise<void> {
     try {
@@ -267,7 +284,7 @@ async function waitForTurn(
     const ended = hub.state.ended.get(run);
     if (ended?.withdrawn) return undefined;
     if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
-    if (signal.aborted || isItsTurn(hub.state, run)) return historyOf(hub.state, messageId);
+    if (signal.aborted || isItsTurn(hub.state, run)) return hub.state;
     const first = hub.state.active[0];
     const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
     if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;

@@ -5,9 +5,8 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { digest } from '../../protocol/digest.ts';
 import type { LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
-import type { SessionState } from '../../protocol/session-state.ts';
-import { outcomesOf, toolPartsOf, waitsFor, withOutcome } from '../../protocol/tool-outcome.ts';
-import { closeParts } from '../run/final-message.ts';
+import { isPassed, type SessionState } from '../../protocol/session-state.ts';
+import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
 export interface Plan {
@@ -46,7 +45,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
   }
   return {
-    frames: [...truncation(target), ...passing(state, target, newMessageId), write],
+    frames: [...truncation(target), write],
     messageId: newMessageId,
     sent: last.id,
     displaced: displacedBy(state, target),
@@ -79,11 +78,25 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
 function planContinuation(state: SessionState, posted: UIMessage, answer: string): Plan {
   const known = state.byId.get(posted.id);
   if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
-  const writing = state.active.some(({ messageId }) => messageId === posted.id);
-  if (writing || state.order.at(-1) !== known.id) {
+  if (isWriting(state, posted.id) || isPassed(state, posted.id)) {
     throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
   }
   return { frames: outcomeFrames(known, posted, answer), messageId: posted.id, displaced: [] };
+}
+
+function isWriting(state: SessionState, id: string): boolean {
+  return state.active.some(({ messageId }) => messageId === id);
+}
+
+/**
+ * The outputs that a continuation brings for calls which the conversation has gone past: the continuation is refused,
+ * and they are kept. An approval is not: nothing would come of it.
+ */
+export function lateResults(state: SessionState, body: SendBody, answer: string): LogFrame[] {
+  const last = body.messages.at(-1)!; // validated as not empty
+  const known = continues(body, last) ? state.byId.get(last.id) : undefined;
+  if (!known || isWriting(state, last.id) || !isPassed(state, last.id)) return [];
+  return outcomeFrames(known, last, answer).filter(({ outcome }) => outcome.state !== 'approval-responded');
 }
 
 /** The first message that a regeneration removes, if there is one. */
@@ -123,23 +136,6 @@ export function isTaken(): DurableChatError {
 
 function isGone(): DurableChatError {
   return new DurableChatError('conflict', 'The message is not in this session any more.');
-}
-
-/** A tool call that the conversation goes past is not answered any more: the next turn has to work (G11). */
-function passing(state: SessionState, target: string | undefined, answer: string): LogFrame[] {
-  const before = target === undefined ? state.order : state.order.slice(0, state.order.indexOf(target));
-  const previous = state.byId.get(before.at(-1) ?? '');
-  if (previous?.role !== 'assistant' || state.active.some(({ messageId }) => messageId === previous.id))
-    return [];
-  const message = closeParts(previous, 'passed');
-  // As outcomes, where that says it all: a call that somebody answers in the meantime is answered.
-  const outcomes = outcomeFrames(previous, message, answer);
-  const said = outcomes.reduce(
-    (one, { toolCallId, outcome }) => withOutcome(one, toolCallId, outcome),
-    previous,
-  );
-  if (JSON.stringify(said) === JSON.stringify(message)) return outcomes;
-  return [{ type: 'message', message }];
 }
 
 function truncation(messageId: string | undefined): LogFrame[] {

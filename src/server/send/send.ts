@@ -5,7 +5,7 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
 import { counts } from '../../protocol/log-entry.ts';
-import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
+import { isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
@@ -23,7 +23,7 @@ import { patiently, retry } from '../lib/retry.ts';
 import { startRun, type Started } from '../run/run.ts';
 import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
 import { requestStop } from '../handle/session-handle.ts';
-import { planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
+import { lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
 export interface SendOptions extends Opened {
@@ -121,6 +121,10 @@ async function takePlace(
   const { channel, by, settings, body } = options;
   const session = body.id;
   await beginSession(options, log);
+  const late = lateResults(log.state, body, newId());
+  if (late.length > 0) {
+    await retry(() => channel.append(session, { key: `${run} late`, frames: late }, { existing: true }));
+  }
   const plan = planTurn(log.state, body, newId());
   checkRoom(settings.limits, log.state, plan);
   const start: RunStartFrame = {
@@ -232,7 +236,7 @@ async function produce(
     send: sent,
     origin,
     queued,
-    history: historyOf(state, plan.messageId),
+    state,
     call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
   });
   waitUntil(
