@@ -15,6 +15,7 @@ import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from
 import { bindFunctions, ownFunctions } from './own-functions.ts';
 import { syncChat } from './sync-chat.ts';
 import { bindTools } from './tools.ts';
+import { withTransportOptions } from './default-transport.ts';
 import { DurableChatTransport } from './transport.ts';
 
 /** The options of `useChat`, and those of its default transport. */
@@ -65,7 +66,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   options: BindChatOptions<M> | (() => BindChatOptions<M>),
   createChat: (init: ChatInit<M>) => C,
 ): BoundChat<M, C> {
-  const latest = typeof options === 'function' ? options : () => options;
+  const given = typeof options === 'function' ? options : () => options;
+  const latest = () => withTransportOptions(given());
   const init = latest();
   const { transport: custom, retryDelay, takeOverAfterMs } = init;
   /** Without one, the chat makes it: some of its versions not before it is read. */
@@ -88,7 +90,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const isPlain = custom !== undefined && !(custom instanceof DurableChatTransport);
   const { following } = session;
   const transport: ChatTransport<M> = isPlain
-    ? latestOf(() => latest().transport ?? custom)
+    ? latestOf(() => given().transport ?? custom)
     : (custom ??
       new DurableChatTransport<M>({
         session,
@@ -155,7 +157,10 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   }
 
   function open(): () => void {
-    if (isPlain) return () => void chat.stop();
+    if (isPlain) {
+      if (isDevelopment()) void import('./transport-warning.ts').then((warn) => warn.warnOfTransport(custom));
+      return () => void chat.stop();
+    }
     const close = syncChat(chat, session);
     const { onToolCall, sendAutomaticallyWhen } = latest();
     const looking =
@@ -187,6 +192,15 @@ function shared(open: () => () => void): () => () => void {
       if (users.delete(user) && users.size === 0) close();
     };
   };
+}
+
+function isDevelopment(): boolean {
+  // Bundlers put a value in its place; where nobody does, there may be no `process`.
+  try {
+    return process.env.NODE_ENV !== 'production';
+  } catch {
+    return false;
+  }
 }
 
 /** The chat's status with the session's: a run that the chat does not read is still a run. */

@@ -1,0 +1,32 @@
+// What a developer is told of a transport that makes a chat a plain one. Loaded in development only.
+
+import { HttpChatTransport } from 'ai';
+
+const warned = new WeakSet<object>();
+
+/** Warns once for each kind of transport. */
+export function warnOfTransport(transport: object): void {
+  const kind = transport.constructor ?? Object;
+  if (warned.has(kind)) return;
+  warned.add(kind);
+  console.warn(`durable-chat: ${textFor(transport, kind.name)}`);
+}
+
+function textFor(transport: object, name: string): string {
+  const what =
+    'This chat is not durable: it has a `transport` of its own, which knows no session. Its answers do not ' +
+    'survive a reload and are not seen in other tabs, and stop() only closes the connection. ';
+  // The SDK's own may come from a second copy of `ai`, or have been changed since it was made.
+  const hasOptions = transport instanceof HttpChatTransport || name === 'DefaultChatTransport';
+  if (!hasOptions) {
+    return (
+      `${what}To make it durable, remove \`transport\` and pass the address of the durable route as \`api\` ` +
+      'to useDurableChat or bindChat.'
+    );
+  }
+  return (
+    `${what}To make it durable, replace \`transport: new ${name}({ api, headers, … })\` with \`api, headers, …\`: ` +
+    'useDurableChat and bindChat take the options of DefaultChatTransport themselves. Move what the class does ' +
+    'to a request into `prepareSendMessagesRequest` or `fetch`.'
+  );
+}
