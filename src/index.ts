@@ -35,6 +35,7 @@ export type {
   Limits,
   OnStoreDown,
   RunEnd,
+  StoredMessage,
   WhenBusy,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';

@@ -22,5 +22,12 @@ export function durableRoute<Params = Promise<unknown>>(
 }
 
 export { isDurableRequest } from './protocol/requests.ts';
-export type { DurableChatOptions, Handler, HandlerContext, Limits, RunEnd } from './server/options.ts';
+export type {
+  DurableChatOptions,
+  Handler,
+  HandlerContext,
+  Limits,
+  RunEnd,
+  StoredMessage,
+} from './server/options.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';

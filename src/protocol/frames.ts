@@ -66,7 +66,12 @@ export interface RunStartFrame {
   readonly parallel?: true;
   /** While it waits, its message is offered to the run before it. */
   readonly steer?: true;
+  /** What the server that accepted it reports to its app. Viewers do not see this. */
+  readonly reports?: readonly Report[];
 }
+
+/** That the user message of a run was stored, or that the run has ended. */
+export type Report = 'message' | 'end';
 
 /** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
 export interface ChunksFrame {
@@ -151,7 +156,7 @@ export interface RunSavedFrame {
 }
 
 /** A run inside a snapshot. */
-export interface SnapshotRun extends Omit<ActiveRun, 'send'> {
+export interface SnapshotRun extends Omit<ActiveRun, 'send' | 'reports'> {
   /**
    * The id that stands before the run's message in the order; null at the very start. Absent when a
    * truncation took the message's place away.

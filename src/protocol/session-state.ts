@@ -131,10 +131,12 @@ export function isItsTurn(state: SessionState, run: string): boolean {
 }
 
 export function runsOf(state: SessionState): SessionRun[] {
-  return state.active.map(({ send: _send, parallel: _parallel, steer: _steer, stop, ...run }) => ({
-    ...run,
-    status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
-  }));
+  return state.active.map(
+    ({ send: _send, reports: _reports, parallel: _parallel, steer: _steer, stop, ...run }) => ({
+      ...run,
+      status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
+    }),
+  );
 }
 
 export function applyFrame(state: SessionState, frame: Frame): SessionState {

@@ -66,6 +66,17 @@ export interface RunEnd {
   readonly messages: readonly UIMessage[];
 }
 
+/** A user message that was stored, as `onMessage` gets it. */
+export interface StoredMessage {
+  readonly sessionId: string;
+  /** The run that answers it, or waits to. */
+  readonly run: string;
+  /** The message as it was sent. An edited one has the id that it had before. */
+  readonly message: UIMessage;
+  /** The user who sent it, as named by `authorize`. */
+  readonly by?: string;
+}
+
 /**
  * What becomes of a send while the store is down.
  *
@@ -105,8 +116,15 @@ export interface DurableChatOptions {
     readonly sessionId: string;
   }) => readonly UIMessage[] | null | undefined | Promise<readonly UIMessage[] | null | undefined>;
   /**
+   * Called at least once with each user message, as soon as it is stored; only `onRunEnd` of the same run waits for it.
+   * What a crash or a rejection left unreported is reported after the run's end, when the session is next read, watched
+   * or sent to, unless the message is gone by then. A message that was refused is not reported.
+   */
+  readonly onMessage?: (stored: StoredMessage) => void | Promise<void>;
+  /**
    * Told of each run's end at least once: what a crash or a rejection left untold is told when the session is next
-   * read, watched or sent to. May be told twice, by two processes at once too.
+   * read, watched or sent to. May be told twice, by two processes at once too. Only runs that a
+   * server with an `onRunEnd` accepted are reported.
    */
   readonly onRunEnd?: (end: RunEnd) => void | Promise<void>;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
@@ -172,6 +190,7 @@ export interface Settings {
   readonly limits: Limits;
   readonly allowedOrigins: readonly string[];
   readonly loadMessages: DurableChatOptions['loadMessages'];
+  readonly onMessage: DurableChatOptions['onMessage'];
   readonly onRunEnd: DurableChatOptions['onRunEnd'];
   readonly flushIntervalMs: number;
   readonly leaseMs: number;
@@ -193,7 +212,7 @@ const defaultLimits: Limits = {
 
 /** Throws `config` for settings that cannot be meant. */
 export function settingsOf(options: DurableChatOptions): Settings {
-  const { allowedOrigins = [], loadMessages, onRunEnd } = options;
+  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd } = options;
   checkOrigins(allowedOrigins);
   return {
     whenBusy: options.whenBusy ?? 'queue',
@@ -201,6 +220,7 @@ export function settingsOf(options: DurableChatOptions): Settings {
     limits: { ...defaultLimits, ...options.limits },
     allowedOrigins,
     loadMessages,
+    onMessage,
     onRunEnd,
     flushIntervalMs: options.flushIntervalMs ?? 50,
     leaseMs: options.leaseMs ?? 15_000,

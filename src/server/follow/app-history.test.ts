@@ -299,6 +299,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
       trigger: 'submit-message',
       at: 0,
       run: 'dead',
+      reports: ['end'],
     } as const;
     await channel.append(
       session,

@@ -1,13 +1,13 @@
-// What the app keeps of its sessions in a database of its own: an empty session begins with it, and each run's end
-// is told to it at least once.
+// What the app keeps of its sessions in a database of its own: an empty session begins with it, and what is new in a
+// session is reported to it.
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
-import { messagesOf } from '../../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { Log } from './log.ts';
+import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../options.ts';
 import { retry } from '../lib/retry.ts';
 
@@ -16,7 +16,9 @@ export interface Keeper {
   seed(session: string, log: Log): Promise<void>;
   /** The same for a session that is followed. */
   seedHub(hub: Hub): Promise<void>;
-  /** Tells the app of all ends that it has not been told of, which `waitUntil` is given to wait for. */
+  /** Reports a user message that was stored just now. Never rejects. */
+  readonly tellMessage: Reports['tellMessage'];
+  /** Reports all that has not been reported to the app, which `waitUntil` is given to wait for. */
   tell(session: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
 }
 
@@ -27,14 +29,9 @@ export interface Opened {
   readonly keeper: Keeper;
 }
 
-export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onRunEnd' | 'onError'> {
+export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'> {
   readonly channel: Channel;
   readonly hubs: Hubs;
-}
-
-/** The entry that says of a run that the app has been told of its end, or is not to be. */
-export function savedMark(run: string): NewEntry {
-  return { key: `${run} saved`, frames: [{ type: 'run-saved', run }] };
 }
 
 /**
@@ -55,54 +52,14 @@ export async function seedLog(
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { channel, hubs, loadMessages, onRunEnd, onError } = options;
+  const { channel, loadMessages, onMessage, onRunEnd } = options;
   /** Many viewers may find the same log empty at once. */
   const seeding = new WeakMap<Log, Promise<void>>();
-  /** Ends that the app is being told of by this process. */
-  const telling = new Set<string>();
+  const reports = createReports(options);
 
   async function seed(session: string, log: Log): Promise<void> {
     if (!loadMessages || log.hasBegun) return;
     await seedLog(channel, session, log, (await loadMessages({ sessionId: session })) ?? []);
-  }
-
-  async function tellOf(hub: Hub, run: string): Promise<void> {
-    const { session, state } = hub;
-    const end = state.ended.get(run);
-    const name = `${run} ${session}`;
-    const mark = savedMark(run);
-    if (!onRunEnd || !end || end.withdrawn || hub.log.hasKey(mark.key) || telling.has(name)) return;
-    telling.add(name);
-    try {
-      await onRunEnd({
-        sessionId: session,
-        run,
-        reason: end.reason,
-        ...(end.by !== undefined && { by: end.by }),
-        message: state.byId.get(end.messageId),
-        messages: messagesOf(state),
-      });
-      // A release, so that it does not bring back a session that was deleted meanwhile.
-      await retry(() => channel.append(session, mark, { lease: { type: 'release', run } }));
-      await hub.refresh();
-    } catch (error) {
-      onError(error, { sessionId: session, run });
-    } finally {
-      telling.delete(name);
-    }
-  }
-
-  async function tellAll(session: string): Promise<void> {
-    const { hub, release } = hubs.acquire(session);
-    try {
-      await hub.ready;
-      await hub.refresh();
-      for (const run of hub.state.ended.keys()) await tellOf(hub, run);
-    } catch {
-      // The store is away: whoever comes next tells.
-    } finally {
-      release();
-    }
   }
 
   return {
@@ -115,9 +72,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
       seeded.catch(() => seeding.delete(log));
       await seeded;
     },
+    tellMessage: reports.tellMessage,
     async tell(session, waitUntil) {
-      if (!onRunEnd) return;
-      const told = tellAll(session);
+      if (!onMessage && !onRunEnd) return;
+      const told = reports.tellAll(session);
       try {
         waitUntil?.(told);
       } catch {

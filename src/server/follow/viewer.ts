@@ -118,7 +118,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     type: 'snapshot',
     messages: messagesOf(state),
     runs: await Promise.all(
-      runs.map(async ({ send: _send, ...run }) => ({
+      runs.map(async ({ send: _send, reports: _reports, ...run }) => ({
         ...run,
         ...placeOf(state.order, run.messageId),
         ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
@@ -187,10 +187,10 @@ function* chunksFrom(
   yield { frame: { type: 'chunks', run, from, chunks }, cursor: cursorOf(hub, place) };
 }
 
-/** What a client called its send is not for others. */
+/** What a client called its send, and what the app is told, is not for others. */
 function forViewers(frame: LogFrame): LogFrame {
   if (frame.type !== 'run-start') return frame;
-  const { send: _send, ...rest } = frame;
+  const { send: _send, reports: _reports, ...rest } = frame;
   return rest;
 }
 

@@ -10,7 +10,8 @@ import { endRun, reap } from '../run/end.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
-import { savedMark, type Opened } from '../follow/app-history.ts';
+import type { Opened } from '../follow/app-history.ts';
+import { savedMark } from '../follow/reports.ts';
 import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 

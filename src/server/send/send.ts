@@ -15,6 +15,7 @@ import { newId } from '../lib/id.ts';
 import type { Opened } from '../follow/app-history.ts';
 import { checkRoom, isCrowded } from './limits.ts';
 import type { Log } from '../follow/log.ts';
+import { messageIn, reportsFor } from '../follow/reports.ts';
 import type { HandlerRun, Settings, WhenBusy } from '../options.ts';
 import { withSteering } from '../run/steering.ts';
 import { createOrigin } from '../run/reply-stream.ts';
@@ -138,6 +139,7 @@ async function takePlace(
     ...(whenBusy === 'parallel' && { parallel: true }),
     ...(whenBusy === 'steer' && { steer: true }),
     ...(by !== undefined && { by }),
+    ...reportsFor(settings, plan.frames),
   };
   const entry: NewEntry = {
     key: `${run} start`,
@@ -239,6 +241,11 @@ async function produce(
     state,
     call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
   });
+  const message = messageIn(plan.frames);
+  if (settings.onMessage && message) {
+    const { by } = options;
+    waitUntil(keeper.tellMessage({ sessionId: body.id, run, message, ...(by !== undefined && { by }) }));
+  }
   waitUntil(
     ended
       .then(() => keeper.tell(body.id))

@@ -1,0 +1,137 @@
+// What is reported to the app, each at least once: user messages that were stored, and runs that ended. The process
+// that knows it first reports it, and writes a mark into the log; what has no mark is reported by the next process that
+// touches the session.
+
+import type { UIMessage } from 'ai';
+import type { Channel } from '../../channel/channel.ts';
+import type { LogEntry, LogFrame, NewEntry, Report, RunStartFrame } from '../../protocol/frames.ts';
+import { messagesOf } from '../../protocol/session-state.ts';
+import { retry } from '../lib/retry.ts';
+import type { Settings, StoredMessage } from '../options.ts';
+import type { Hub } from './hub.ts';
+import type { Hubs } from './hubs.ts';
+
+export interface Reports {
+  /** Reports a message that was stored just now. Never rejects. */
+  tellMessage(stored: StoredMessage): Promise<void>;
+  /** Reports all that has not been reported. Never rejects. */
+  tellAll(session: string): Promise<void>;
+}
+
+export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' | 'onError'> {
+  readonly channel: Channel;
+  readonly hubs: Hubs;
+}
+
+/** The entry that says of a run that its end was reported, or is not to be. */
+export function savedMark(run: string): NewEntry {
+  return { key: `${run} saved`, frames: [{ type: 'run-saved', run }] };
+}
+
+/** The same for the user message that came with the run. Its key says all. */
+function messageMark(run: string): NewEntry {
+  return { key: `${run} message saved`, frames: [] };
+}
+
+/** What is to be reported of a run. A run whose server had nobody to report to is never reported. */
+export function reportsFor(
+  { onMessage, onRunEnd }: Pick<Settings, 'onMessage' | 'onRunEnd'>,
+  frames: readonly LogFrame[],
+): { readonly reports?: readonly Report[] } {
+  const reports: Report[] = [];
+  if (onMessage && messageIn(frames)) reports.push('message');
+  if (onRunEnd) reports.push('end');
+  return reports.length > 0 ? { reports } : {};
+}
+
+/** The user message among the frames that a send writes. */
+export function messageIn(frames: readonly LogFrame[]): UIMessage | undefined {
+  const isUsers = (frame: LogFrame) => frame.type === 'message' && frame.message.role === 'user';
+  const found = frames.find(isUsers);
+  return found?.type === 'message' ? found.message : undefined;
+}
+
+export function createReports(options: ReportsOptions): Reports {
+  const { channel, hubs, onMessage, onRunEnd, onError } = options;
+  /** Reports under way in this process, by name. */
+  const telling = new Map<string, Promise<void>>();
+
+  /** One at a time of each name: whoever asks meanwhile waits for the same. */
+  function once(name: string, run: string, session: string, tell: () => Promise<void>): Promise<void> {
+    const told =
+      telling.get(name) ??
+      tell()
+        .catch((error) => onError(error, { sessionId: session, run }))
+        .finally(() => telling.delete(name));
+    telling.set(name, told);
+    return told;
+  }
+
+  function tellMessage(stored: StoredMessage): Promise<void> {
+    const { sessionId, run } = stored;
+    return once(`message ${run} ${sessionId}`, run, sessionId, async () => {
+      await onMessage?.(stored);
+      // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
+      await retry(() => channel.append(sessionId, messageMark(run), { existing: true }));
+    });
+  }
+
+  function tellEnd(hub: Hub, run: string): Promise<void> {
+    const { session, state } = hub;
+    return once(`end ${run} ${session}`, run, session, async () => {
+      const end = state.ended.get(run);
+      if (!end) return;
+      await onRunEnd?.({
+        sessionId: session,
+        run,
+        reason: end.reason,
+        ...(end.by !== undefined && { by: end.by }),
+        message: state.byId.get(end.messageId),
+        messages: messagesOf(state),
+      });
+      // A release, for the same reason.
+      await retry(() => channel.append(session, savedMark(run), { lease: { type: 'release', run } }));
+      await hub.refresh();
+    });
+  }
+
+  /** Until the run has ended its own server reports the message; one that is gone by then is not reported. */
+  async function makeUpFor(hub: Hub, { frames }: LogEntry, { run, by }: RunStartFrame): Promise<void> {
+    const message = messageIn(frames);
+    const isKept = message !== undefined && hub.state.byId.get(message.id) === message;
+    if (!isKept || !hub.state.ended.has(run) || hub.log.hasKey(messageMark(run).key)) return;
+    await tellMessage({ sessionId: hub.session, run, message, ...(by !== undefined && { by }) });
+  }
+
+  async function tell(hub: Hub): Promise<void> {
+    const starts = hub.log.entries.flatMap((entry) =>
+      entry.frames.flatMap((frame) => (frame.type === 'run-start' && frame.reports ? { entry, frame } : [])),
+    );
+    const ofEnds = new Set<string>();
+    for (const { entry, frame } of starts) {
+      if (onMessage && frame.reports?.includes('message')) await makeUpFor(hub, entry, frame);
+      if (frame.reports?.includes('end')) ofEnds.add(frame.run);
+    }
+    if (!onRunEnd) return;
+    for (const [run, end] of hub.state.ended) {
+      const isTold = end.withdrawn || hub.log.hasKey(savedMark(run).key);
+      if (ofEnds.has(run) && !isTold) await tellEnd(hub, run);
+    }
+  }
+
+  return {
+    tellMessage,
+    async tellAll(session) {
+      const { hub, release } = hubs.acquire(session);
+      try {
+        await hub.ready;
+        await hub.refresh();
+        await tell(hub);
+      } catch {
+        // The store is away: the next touch tries again.
+      } finally {
+        release();
+      }
+    },
+  };
+}
