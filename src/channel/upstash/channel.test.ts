@@ -19,6 +19,9 @@ describeChannel('upstash, by url and token', async () =>
 describeChannel('upstash, a client with its defaults', async () =>
   upstashChannel({ redis: new Redis({ url: server.url, token: server.token }), prefix: 'given' }),
 );
+describeChannel('upstash, an awkward prefix', async () =>
+  upstashChannel({ url: server.url, token: server.token, prefix: "{ü}/a,b?c#d&e %2F=:'\n" }),
+);
 
 describe('upstash errors', () => {
   it('G10: say what failed and hold neither chat text nor the token', async () => {

@@ -31,8 +31,8 @@ const hostile = fc.oneof(
   fc.constantFrom('x', '}', '💾', '%').map((one) => one.repeat(128)),
 );
 
-const all = (id: string, run: string, send: string) => {
-  const { channel, ...keys } = keysOf('dc', id);
+const all = (id: string, run: string, send: string, prefix = 'dc') => {
+  const { channel, ...keys } = keysOf(prefix, id);
   return { keys: [keys.log, keys.run(run), keys.lease(run), keys.send(send), keys.hold(send)], channel };
 };
 
@@ -77,5 +77,23 @@ describe('G10: a session id in keys', () => {
         expect(send(one)).not.toBe(send(other));
       }),
     );
+  });
+
+  it('two prefixes share no key and no channel, and hold nothing that Redis or a URL reads', () => {
+    fc.assert(
+      fc.property(hostile, hostile, hostile, hostile, (one, other, id, otherId) => {
+        fc.pre(one !== other);
+        const [a, b] = [all(id, 'run', 'send', one), all(otherId, 'run', 'send', other)];
+        expect(new Set([...a.keys, ...b.keys]).size).toBe(a.keys.length * 2);
+        expect(a.channel).not.toBe(b.channel);
+        expect(a.channel).toMatch(/^[\w.!~*'()=:-]+$/);
+        for (const key of a.keys) expect(key).toMatch(/^[\w.!~*'()=:-]+:\{[^{}]+\}:[^{}]+$/);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('a usual prefix is what keys begin with', () => {
+    expect(keysOf('app:chat', 's')).toMatchObject({ log: 'app:chat:{s}:log', channel: 'app:chat:s' });
   });
 });

@@ -1,5 +1,5 @@
-// What a session's keys are called. No id reaches Redis as it came: it could name another session's key, or
-// break out of the hash tag that keeps a session on one shard.
+// What a session's keys are called. No id reaches Redis as it came, and neither does the prefix: it could name
+// another session's key, break out of the hash tag that keeps a session on one shard, or end a URL's path.
 
 export interface SessionKeys {
   readonly log: string;
@@ -13,7 +13,9 @@ export interface SessionKeys {
 
 export function keysOf(prefix: string, session: string): SessionKeys {
   const name = encodeName(session);
-  const tag = `${prefix}:{${name}}`;
+  // Colons stay readable: what follows the prefix holds none before its own.
+  const first = prefix.split(':').map(encodeName).join(':');
+  const tag = `${first}:{${name}}`;
   return {
     log: `${tag}:log`,
     run: (run) => `${tag}:run:${run}`,
@@ -21,7 +23,7 @@ export function keysOf(prefix: string, session: string): SessionKeys {
     send: (key) => `${tag}:send:${encodeName(key)}`,
     hold: (key) => `${tag}:hold:${encodeName(key)}`,
     // No braces: the client puts this name into a URL as it is.
-    channel: `${prefix}:${name}`,
+    channel: `${first}:${name}`,
   };
 }
 
