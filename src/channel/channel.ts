@@ -27,7 +27,7 @@ export interface RunTail {
  *
  * - `log`: the log has grown by the entry with this key.
  * - `chunks`: these chunks were appended to the run.
- * - `run`: the run has grown, by too much to say here.
+ * - `run`: the run has grown to `count` chunks, by too much to say here.
  * - `deleted`: the session was.
  */
 export type Wake =
@@ -38,7 +38,7 @@ export type Wake =
       readonly from: number;
       readonly chunks: readonly UIMessageChunk[];
     }
-  | { readonly type: 'run'; readonly run: string }
+  | { readonly type: 'run'; readonly run: string; readonly count: number }
   | { readonly type: 'deleted' };
 
 export interface Subscription {
@@ -54,6 +54,11 @@ export type LeaseChange =
   | { readonly type: 'stop'; readonly run: string }
   /** Drops it, and with it the claim `key` if one is named. */
   | { readonly type: 'release'; readonly run: string; readonly key?: string };
+
+/** Reads may be answered by a replica that is behind, and see less than there is; with `fresh` they are not. */
+export interface ReadOptions {
+  readonly fresh?: boolean;
+}
 
 export interface CloseOptions {
   /** The run has chunks, so that what keeps them is known to expire. */
@@ -86,7 +91,7 @@ export interface Channel {
    * The log's entries from the one with the id `from` on; all of them when it is '', and when it is not there any
    * more, because the session has expired or was deleted. A replica that is behind must not be taken for that.
    */
-  readLog(session: string, from: string): Promise<LogEntry[]>;
+  readLog(session: string, from: string, options?: ReadOptions): Promise<LogEntry[]>;
 
   /**
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
@@ -119,7 +124,7 @@ export interface Channel {
    * The run's chunks from position `from` on, without a gap: of a run whose chunks are gone there are none. With a
    * closure there will be no more of them.
    */
-  readRun(session: string, run: string, from: number): Promise<RunTail>;
+  readRun(session: string, run: string, from: number, options?: ReadOptions): Promise<RunTail>;
 
   /**
    * Deletes the session with all that belongs to it, and tells all subscribers. A log that is gone, deleted or

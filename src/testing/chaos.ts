@@ -53,11 +53,13 @@ export function createChaos(channel: Channel): Chaos {
   let still: Promise<void> | undefined;
 
   const behind: Pick<Channel, 'readLog' | 'readRun'> = {
-    async readLog(session, from) {
+    async readLog(session, from, options) {
+      const entries = await channel.readLog(session, from, options);
       // Behind is not gone: the entry that was asked for is there.
-      return from === '' ? [] : (await channel.readLog(session, from)).slice(0, 1);
+      return options?.fresh ? entries : entries.slice(0, from === '' ? 0 : 1);
     },
-    readRun: async () => ({ chunks: [] }),
+    readRun: async (session, run, from, options) =>
+      options?.fresh ? channel.readRun(session, run, from, options) : { chunks: [] },
   };
 
   async function moving(): Promise<void> {

@@ -16,6 +16,7 @@ import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../chann
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
 import { scrubErrors, within } from './failures.ts';
 import { keysOf as sessionKeys, type SessionKeys } from './keys.ts';
+import { after, createReader, pageSize, type Reading } from './reading.ts';
 import { subscribeTo } from './subscription.ts';
 import { createWakeUps } from './wake-ups.ts';
 
@@ -38,7 +39,6 @@ export type UpstashChannelOptions = (
 };
 
 const closedId = '9007199254740991-0';
-const pageSize = 1000;
 /** Above this a wake-up only says that there is more: one line over 1 MB would end the subscription. */
 const maxWakeLength = 200_000;
 
@@ -56,22 +56,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     return ask(pipeline.exec());
   });
 
-  /** The entries of a stream from `start` on, as XRANGE understands it. */
-  async function readAll(key: string, start: string): Promise<StreamEntry[]> {
-    const entries: StreamEntry[] = [];
-    for (let from = start; ;) {
-      const page = decodeEntries(await ask(redis.xrange(key, from, '+', pageSize)));
-      entries.push(...page);
-      if (page.length < pageSize) return entries;
-      from = after(page.at(-1)!.id);
-    }
-  }
-
-  /** The page that XRANGE answered with, and what follows it. */
-  async function readRest(key: string, answer: unknown): Promise<StreamEntry[]> {
-    const page = decodeEntries(answer);
-    return page.length < pageSize ? page : [...page, ...(await readAll(key, after(page.at(-1)!.id)))];
-  }
+  const reader = createReader(redis, ask);
 
   function changeLease(
     pipeline: ReturnType<Redis['pipeline']>,
@@ -120,7 +105,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         .get(keys.send(key))
         .xrange(keys.log, '-', '+', pageSize);
       const [, winner, log] = await ask(transaction.exec<[unknown, string | null, unknown]>());
-      return { run: winner ?? run, entries: (await readRest(keys.log, log)).map(toLogEntry) };
+      return {
+        run: winner ?? run,
+        entries: (await reader.goOn(logOf(keys), log)).map(toLogEntry),
+      };
     },
 
     async hold(session, name, holder, ms) {
@@ -136,21 +124,14 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       await ask(redis.del(keysOf(session).send(key)));
     },
 
-    async readLog(session, from) {
-      const { log } = keysOf(session);
-      const entries = await readAll(log, from === '' ? '-' : from);
+    async readLog(session, from, { fresh = false } = {}) {
+      const keys = keysOf(session);
+      const entries = await reader.read({ ...logOf(keys), fresh }, from === '' ? '-' : from);
       if (from === '' || entries[0]?.id === from) return entries.map(toLogEntry);
-      // Gone, or read from a replica that is behind: a transaction that writes is not.
-      const transaction = redis.multi().expire(log, ttl).xrange(log, '-', '+', pageSize);
-      const all = await readRest(log, (await ask(transaction.exec<unknown[]>())).at(-1));
-      return all
-        .slice(
-          Math.max(
-            0,
-            all.findIndex(({ id }) => id === from),
-          ),
-        )
-        .map(toLogEntry);
+      // Gone, or read from a replica that is behind.
+      const all = await reader.read({ ...logOf(keys), fresh: true }, '-');
+      const index = all.findIndex(({ id }) => id === from);
+      return all.slice(Math.max(0, index)).map(toLogEntry);
     },
 
     async append(session, entry, { after: known, lease, existing }) {
@@ -169,7 +150,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       }
       transaction.xrange(keys.log, after(known), '+', pageSize);
       const answer = (await ask(transaction.exec<unknown[]>())).at(-1);
-      return (await readRest(keys.log, answer)).map(toLogEntry);
+      return (await reader.goOn(logOf(keys), answer)).map(toLogEntry);
     },
 
     async write(session, run, from, chunks) {
@@ -182,8 +163,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
         if (decodeEntries(newest)[0]?.id === closedId) return 'closed';
       }
       const wake = encodeValue({ type: 'chunks', run, from, chunks } satisfies Wake);
-      const fits = wake.length <= maxWakeLength;
-      wakeUps.add(keys.channel, fits ? wake : encodeValue({ type: 'run', run } satisfies Wake));
+      const short = { type: 'run', run, count: from + chunks.length } satisfies Wake;
+      wakeUps.add(keys.channel, wake.length > maxWakeLength ? encodeValue(short) : wake);
       return 'stored';
     },
 
@@ -197,8 +178,10 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return decodeValue<Closure>(winner.value);
     },
 
-    async readRun(session, run, from) {
-      const entries = await readAll(keysOf(session).run(run), after(from === 0 ? '' : `${from}-0`));
+    async readRun(session, run, from, { fresh = false } = {}) {
+      const { none, ...keys } = keysOf(session);
+      const start = after(from === 0 ? '' : `${from}-0`);
+      const entries = await reader.read({ key: keys.run(run), none, fresh }, start);
       const closing = entries.at(-1)?.id === closedId ? entries.pop() : undefined;
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
@@ -213,7 +196,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async delete(session, closed = []) {
       const keys = keysOf(session);
-      const entries = (await readAll(keys.log, '-')).map(toLogEntry);
+      const entries = (await reader.read({ ...logOf(keys), fresh: true }, '-')).map(toLogEntry);
       const starts = entries.flatMap(({ frames }) => frames.filter((frame) => frame.type === 'run-start'));
       const names = starts.flatMap(({ run, send }) => [
         keys.lease(run),
@@ -253,9 +236,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   });
 }
 
-/** Where XRANGE begins behind an entry; '' stands before all. */
-function after(id: string): string {
-  return id === '' ? '-' : `(${id}`;
+function logOf({ log, none }: SessionKeys): Reading {
+  return { key: log, none };
 }
 
 function toLogEntry({ id, value }: StreamEntry): LogEntry {

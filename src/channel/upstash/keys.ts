@@ -7,6 +7,8 @@ export interface SessionKeys {
   readonly lease: (run: string) => string;
   readonly send: (key: string) => string;
   readonly hold: (key: string) => string;
+  /** Never there. */
+  readonly none: string;
   /** Pub/sub. */
   readonly channel: string;
 }
@@ -22,6 +24,7 @@ export function keysOf(prefix: string, session: string): SessionKeys {
     lease: (run) => `${tag}:lease:${run}`,
     send: (key) => `${tag}:send:${encodeName(key)}`,
     hold: (key) => `${tag}:hold:${encodeName(key)}`,
+    none: `${tag}:none`,
     // No braces: the client puts this name into a URL as it is.
     channel: `${first}:${name}`,
   };

@@ -4,17 +4,13 @@
 // Wake-ups are hints. A hint that does not fit makes the hub read; silence, too, makes it read.
 
 import type { UIMessageChunk } from 'ai';
-import type { Channel, Subscription, Wake } from '../../channel/channel.ts';
+import type { Channel, ReadOptions, RunTail, Subscription, Wake } from '../../channel/channel.ts';
 import type { Durability } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { Log } from './log.ts';
 import { retry } from '../lib/retry.ts';
+import { until, type Patience } from '../lib/until.ts';
 import { RunBuffers } from './run-buffers.ts';
-
-export interface Patience {
-  readonly signal?: AbortSignal | undefined;
-  readonly ms?: number;
-}
 
 /** Silence after which the store is asked, while somebody watches an active run or nothing can be heard. */
 const activeSilenceMs = 3_000;
@@ -90,31 +86,17 @@ export class Hub {
   }
 
   /** Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. */
-  until<T>(condition: () => T | undefined, { signal, ms }: Patience = {}): Promise<T | undefined> {
-    return new Promise((resolve) => {
-      const settle = (value: T | undefined) => {
-        off();
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', giveUp);
-        resolve(value);
-      };
-      const giveUp = () => settle(undefined);
-      const check = () => {
-        const value = condition();
-        if (value !== undefined) settle(value);
-      };
-      const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
-      const off = this.onChange(check);
-      signal?.addEventListener('abort', giveUp);
-      if (signal?.aborted) giveUp();
-      else check();
-    });
+  until<T>(condition: () => T | undefined, patience?: Patience): Promise<T | undefined> {
+    return until((listener) => this.onChange(listener), condition, patience);
   }
 
-  /** A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. */
-  async chunksOf(run: string, from: number): Promise<readonly UIMessageChunk[]> {
-    if (this.#runs.has(run)) return this.#runs.chunksOf(run).slice(from);
-    return (await this.#channel.readRun(this.session, run, from)).chunks;
+  /**
+   * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
+   * than `least` in all are only had of a run whose chunks are gone for good.
+   */
+  async chunksOf(run: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
+    if (this.#runs.has(run) && this.countOf(run) >= least) return this.#runs.chunksOf(run).slice(from);
+    return (await this.#readTail(run, from, least)).chunks;
   }
 
   /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
@@ -127,10 +109,10 @@ export class Hub {
     return this.#runs.countOf(run);
   }
 
-  /** Reads what the store has; resolves when it has been taken in. */
-  refresh(): Promise<void> {
+  /** Reads what the store has; resolves when it has been taken in. With `fresh`, no replica is asked for the log. */
+  refresh({ fresh = false }: ReadOptions = {}): Promise<void> {
     return this.#serially(async () => {
-      await this.#readLog();
+      await this.#readLog(fresh);
       if (this.#watched) await this.#readRuns();
     });
   }
@@ -171,6 +153,8 @@ export class Hub {
     await Promise.race([subscribed, new Promise((resolve) => setTimeout(resolve, subscribeWithinMs))]);
     late = true;
     await retry(() => this.refresh(), { forMs: 1_000 });
+    // Nothing yet, or a replica that is behind.
+    if (this.log.lastId === '') await retry(() => this.refresh({ fresh: true }), { forMs: 1_000 });
   }
 
   /** Acknowledging may take longer than a silence: one attempt at a time. */
@@ -199,16 +183,19 @@ export class Hub {
   async #take(wake: Wake): Promise<void> {
     switch (wake.type) {
       case 'log':
-        return this.log.hasKey(wake.key) ? undefined : this.#readLog();
+        if (!this.log.hasKey(wake.key)) await this.#readLog();
+        // Of what a replica does not have yet, nobody may tell again.
+        if (!this.log.hasKey(wake.key)) await this.#readLog(true);
+        return;
       case 'deleted':
-        return this.#readLog();
+        return this.#readLog(true);
       case 'run':
-        return this.#watched && this.#readRun(wake.run);
+        return this.#watched && this.#readRun(wake.run, wake.count);
       case 'chunks': {
         if (!this.#watched) return;
         if (!isActive(this.state, wake.run)) await this.#readLog();
         const how = this.#runs.accept(wake.run, wake.from, wake.chunks);
-        if (how === 'gap') return this.#readRun(wake.run);
+        if (how === 'gap') return this.#readRun(wake.run, wake.from + wake.chunks.length);
         if (how === 'taken') this.#changed();
         return;
       }
@@ -217,9 +204,9 @@ export class Hub {
     }
   }
 
-  async #readLog(): Promise<void> {
+  async #readLog(fresh = false): Promise<void> {
     const { lastId } = this.log;
-    const entries = await this.#channel.readLog(this.session, lastId);
+    const entries = await this.#channel.readLog(this.session, lastId, { fresh });
     this.#readAt = Date.now();
     if (lastId !== '' && entries[0]?.id !== lastId) {
       this.log = new Log();
@@ -231,7 +218,7 @@ export class Hub {
       // An ended run is complete before anybody hears of its end.
       for (const { run, chunks } of ends) {
         // A run that nobody here has begun to read is read by whoever asks for it.
-        if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run);
+        if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run, chunks);
       }
       this.log.add(entry);
       for (const { run } of ends) {
@@ -246,9 +233,16 @@ export class Hub {
     for (const { run } of this.state.active) await this.#readRun(run);
   }
 
-  async #readRun(run: string): Promise<void> {
-    this.#runs.append(run, await this.#channel.readRun(this.session, run, this.countOf(run)));
+  async #readRun(run: string, least = 0): Promise<void> {
+    this.#runs.append(run, await this.#readTail(run, this.countOf(run), least));
     this.#changed();
+  }
+
+  /** A replica that is behind is not believed as long as the run is known to have more. */
+  async #readTail(run: string, from: number, least: number): Promise<RunTail> {
+    const tail = await this.#channel.readRun(this.session, run, from);
+    if (from + tail.chunks.length >= least) return tail;
+    return this.#channel.readRun(this.session, run, from, { fresh: true });
   }
 
   #changed(): void {

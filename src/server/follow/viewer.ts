@@ -67,8 +67,7 @@ export async function openViewer(
         }
         while (!signal?.aborted) {
           changed = false;
-          if (hub.log === log) yield* advance(hub, log, place);
-          else {
+          if (hub.log !== log || (yield* advance(hub, log, place)) === 'lost') {
             yield { frame: { type: 'reset' } };
             await prepare(hub);
             log = hub.log;
@@ -83,13 +82,11 @@ export async function openViewer(
   };
 }
 
-/** Whether the log has the entry; a stale replica is asked again before the answer is no. */
+/** Whether the log has the entry. A replica that is behind is not believed when it says no. */
 async function find(hub: Hub, id: string): Promise<boolean> {
   if (id === '') return true;
-  for (let attempt = 0; attempt < 3 && !hub.log.has(id); attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 100 * attempt));
-    await hub.refresh();
-  }
+  if (!hub.log.has(id)) await hub.refresh();
+  if (!hub.log.has(id)) await hub.refresh({ fresh: true });
   return hub.log.entries.some((entry) => entry.id === id);
 }
 
@@ -137,8 +134,12 @@ function placeOf(order: readonly string[], messageId: string): { after?: string 
   return index === -1 ? {} : { after: order[index - 1] ?? null };
 }
 
-/** Everything between the place and now, moving the place along. */
-async function* advance(hub: Hub, log: Log, place: Place): AsyncGenerator<ViewerFrame, void, undefined> {
+/** Everything between the place and now, moving the place along; `lost` when some of it is gone for good. */
+async function* advance(
+  hub: Hub,
+  log: Log,
+  place: Place,
+): AsyncGenerator<ViewerFrame, 'lost' | undefined, undefined> {
   while (place.index < log.entries.length) {
     const entry = log.entries[place.index]!;
     for (const frame of entry.frames) {
@@ -150,7 +151,9 @@ async function* advance(hub: Hub, log: Log, place: Place): AsyncGenerator<Viewer
       // The rest of a run comes before its end.
       const from = place.runs.get(frame.run);
       if (from !== undefined && from < frame.chunks) {
-        yield* chunksFrom(hub, place, frame.run, await hub.chunksOf(frame.run, from));
+        const rest = await hub.chunksOf(frame.run, from, frame.chunks);
+        if (from + rest.length < frame.chunks) return 'lost';
+        yield* chunksFrom(hub, place, frame.run, rest);
       }
       place.runs.delete(frame.run);
     }
@@ -173,6 +176,7 @@ async function* advance(hub: Hub, log: Log, place: Place): AsyncGenerator<Viewer
     const durability = degraded ? 'degraded' : 'durable';
     yield { frame: { type: 'durability', run, durability }, cursor: cursorOf(hub, place) };
   }
+  return undefined;
 }
 
 function* chunksFrom(

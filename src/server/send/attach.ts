@@ -1,5 +1,6 @@
 // The answer to a send that another request has already made into a run: that run's stream, from its start.
 
+import { DurableChatError } from '../../protocol/errors.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Hubs } from '../follow/hubs.ts';
 import { createOrigin, type Origin } from '../run/reply-stream.ts';
@@ -48,7 +49,10 @@ export async function resume(
   }
 }
 
-/** Feeds the origin from the session until the run has ended or the reader has left. */
+/**
+ * Feeds the origin from the session until the run has ended or the reader has left. Rejects when the rest of the run
+ * is gone: the client goes on from the session, which has its message.
+ */
 export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<void> {
   await hub.watch();
   let count = 0;
@@ -61,9 +65,10 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
   };
   while (!origin.left.aborted && !isGone()) {
     const ended = hub.state.ended.get(run);
-    const chunks = await hub.chunksOf(run, count);
+    const chunks = await hub.chunksOf(run, count, ended?.chunks);
     for (const chunk of chunks) origin.push(chunk, ++count);
-    if (ended && count < ended.chunks && chunks.length === 0) {
+    if (ended && count < ended.chunks) {
+      if (count > 0) throw new DurableChatError('store_failed', 'The rest of the run is gone.');
       // The stream has expired; the message it made is still there.
       const message = hub.state.byId.get(ended.messageId);
       for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
