@@ -1,14 +1,17 @@
 // durable-chat: the server, for any framework that speaks Request and Response.
 
+import type { UIMessage } from 'ai';
 import type { DurableChat } from './server/create.ts';
-import type { DurableChatOptions } from './server/options.ts';
+import type { Authorization, DurableChatOptions } from './server/options.ts';
 import { createFromEnvironment } from './setup.ts';
 
 /**
  * Durable sessions for AI SDK chat routes. Throws `DurableChatError` `config` when production lacks a store
- * or an `authorize`.
+ * or an `authorize`. `M` is the app's own message type and `A` what its `authorize` returns; both are inferred.
  */
-export function createDurableChat(options: DurableChatOptions = {}): DurableChat {
+export function createDurableChat<M extends UIMessage = UIMessage, A extends Authorization = Authorization>(
+  options: DurableChatOptions<M, A> = {},
+): DurableChat<M, A> {
   const { route, session } = createFromEnvironment(options);
   return { route, session };
 }
@@ -25,6 +28,7 @@ export type { DurableChat } from './server/create.ts';
 export type { DurableChatEvent, RunEvent } from './server/lib/events.ts';
 export type {
   Action,
+  AuthOf,
   Authorization,
   Authorize,
   AuthorizeInput,

@@ -5,7 +5,7 @@
 import type { NextRequest } from 'next/server.js';
 import { expect, it } from 'vitest';
 import { createDurableChat } from './index.ts';
-import { durableRoute } from './next.ts';
+import { durableRoute, type HandlerContext } from './next.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type Any = any; // Next's own
@@ -42,8 +42,9 @@ it('what durableRoute returns passes the route checks of Next 15 and of Next 16'
 
 it('so does what createDurableChat makes, and a route whose parameters have a type', () => {
   const chat = createDurableChat({ authorize }).route(handler);
-  const typed = durableRoute<Promise<{ team: string }>>(
-    async (_request, { params }) => Response.json((await params).team satisfies string),
+  const typed = durableRoute(
+    async (_request, { params }: HandlerContext<Promise<{ team: string }>>) =>
+      Response.json((await params).team satisfies string),
     { authorize },
   );
   passes<Next15<typeof chat.GET>>();

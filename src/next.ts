@@ -1,19 +1,23 @@
 // durable-chat/next: an App Router route. The one file that knows `next`.
 
+import type { UIMessage } from 'ai';
 import { after, NextRequest } from 'next/server.js';
-import type { DurableChatOptions, Handler } from './server/options.ts';
+import type { Authorization, DurableChatOptions, Handler } from './server/options.ts';
 import type { Routes } from './server/http/routes.ts';
 import { createFromEnvironment } from './setup.ts';
 
 /**
  * Wraps the handler of `app/api/chat/route.ts`; export what it returns. The handler gets a `NextRequest`, and
  * the route's own `params` in its context; Next's `after` keeps the function alive until a run has ended.
+ * `M` is the app's own message type and `A` what its `authorize` returns; where the handler takes its context, name them
+ * or give the functions in `options` parameters with types, so that they are known when the handler is read.
  * Throws `DurableChatError` `config` when production lacks a store or an `authorize`.
  */
-export function durableRoute<Params = Promise<unknown>>(
-  handler: Handler<Params, NextRequest>,
-  options: DurableChatOptions = {},
-): Routes<Params> {
+export function durableRoute<
+  M extends UIMessage = UIMessage,
+  A extends Authorization = Authorization,
+  Params = Promise<unknown>,
+>(handler: Handler<Params, NextRequest, M, A>, options: DurableChatOptions<M, A> = {}): Routes<Params> {
   return createFromEnvironment(options).routes(
     handler,
     (request) => new NextRequest(request),
@@ -23,6 +27,9 @@ export function durableRoute<Params = Promise<unknown>>(
 
 export { isDurableRequest } from './protocol/requests.ts';
 export type {
+  Authorization,
+  AuthorizeInput,
+  AuthOf,
   DurableChatOptions,
   Handler,
   HandlerContext,

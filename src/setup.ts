@@ -1,15 +1,18 @@
 // Puts the server core together with the stores of this package.
 
+import type { UIMessage } from 'ai';
 import { memoryChannel } from './channel/memory.ts';
 import type { Channel } from './channel/channel.ts';
 import { createCore, type Core } from './server/create.ts';
-import type { DurableChatOptions } from './server/options.ts';
+import type { Authorization, DurableChatOptions } from './server/options.ts';
 import { setUp } from './server/setup.ts';
 
 /** Development servers load a module many times over; its sessions are to outlive that. */
 const shared = globalThis as { durableChatMemory?: Channel };
 
-export function createFromEnvironment(options: DurableChatOptions): Core {
+export function createFromEnvironment<M extends UIMessage, A extends Authorization>(
+  options: DurableChatOptions<M, A>,
+): Core<M, A> {
   const env = typeof process === 'undefined' ? {} : process.env;
   return createCore(
     options,

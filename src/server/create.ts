@@ -1,32 +1,38 @@
 // One durable chat: the settings, the store and the hubs, shared by its routes and its sessions.
 
+import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { reap } from './run/end.ts';
 import { createHubs } from './follow/hubs.ts';
 import { createKeeper, type Opened } from './follow/app-history.ts';
-import { settingsOf, type DurableChatOptions, type Handler } from './options.ts';
+import { settingsOf, type Authorization, type DurableChatOptions, type Handler } from './options.ts';
 import { createRoutes, type Routes } from './http/routes.ts';
 import { createSession, type SessionHandle } from './handle/session-handle.ts';
 import { parseSessionId } from './http/parse-request.ts';
 
-export interface DurableChat {
+/** `M` is the app's own message type, `A` what its `authorize` returns. */
+export interface DurableChat<M extends UIMessage = UIMessage, A extends Authorization = Authorization> {
   /** Wraps a chat route's handler. */
-  route<Params = Promise<unknown>>(handler: Handler<Params>): Routes<Params>;
+  route<Params = Promise<unknown>>(handler: Handler<Params, Request, M, A>): Routes<Params>;
   /** A session, for the server's own code. Throws `bad_request` for an id that cannot be one. */
-  session(id: string): SessionHandle;
+  session(id: string): SessionHandle<M>;
 }
 
 /** What an adapter for a framework needs besides. */
-export interface Core extends DurableChat {
+export interface Core<M extends UIMessage, A extends Authorization> extends DurableChat<M, A> {
   routes<Params, R extends Request>(
-    handler: Handler<Params, R>,
+    handler: Handler<Params, R, M, A>,
     toRequest: (request: Request) => R,
     waitUntil: (promise: Promise<unknown>) => void,
   ): Routes<Params>;
 }
 
-export function createCore(options: DurableChatOptions, channel: () => Promise<Channel>): Core {
-  const settings = settingsOf(options);
+export function createCore<M extends UIMessage, A extends Authorization>(
+  options: DurableChatOptions<M, A>,
+  channel: () => Promise<Channel>,
+): Core<M, A> {
+  // What an app's messages and users are is its own to say: here they only pass through.
+  const settings = settingsOf(options as unknown as DurableChatOptions);
   let opened: Promise<Opened> | undefined;
   /** Runs that are being ended because they went silent. */
   const ending = new Set<string>();
@@ -49,11 +55,17 @@ export function createCore(options: DurableChatOptions, channel: () => Promise<C
       .finally(() => ending.delete(name));
   }
 
-  const core: Core = {
-    routes: (handler, toRequest, waitUntil) =>
-      createRoutes({ handler, open, settings, authorize: options.authorize, toRequest, waitUntil }),
+  const core: Core<M, A> = {
+    routes: <Params, R extends Request>(
+      typed: Handler<Params, R, M, A>,
+      toRequest: (request: Request) => R,
+      waitUntil: (promise: Promise<unknown>) => void,
+    ) => {
+      const handler = typed as unknown as Handler<Params, R>; // as above
+      return createRoutes({ handler, open, settings, authorize: options.authorize, toRequest, waitUntil });
+    },
     route: (handler) => core.routes(handler, (request) => request, options.waitUntil ?? (() => {})),
-    session: (id) => createSession(parseSessionId(id), open, options.waitUntil ?? (() => {})),
+    session: (id) => createSession<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),
   };
   return core;
 }

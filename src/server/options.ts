@@ -2,7 +2,6 @@
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
-import { DurableChatError } from '../protocol/errors.ts';
 import type { RunEndReason } from '../protocol/frames.ts';
 import { checkOrigins } from './http/cross-origin.ts';
 import type { DurableChatEvent } from './lib/events.ts';
@@ -18,13 +17,22 @@ export interface AuthorizeInput {
 }
 
 /**
- * - `true`: allowed. `{ userId }`: allowed, and recorded as `by` on what the user does.
+ * - `true`: allowed. `{ userId }`: allowed, and recorded as `by` on what the user does. With whatever else it holds, the
+ *   object is the handler's `auth`.
  * - `false`: refused with 403. `null` or `undefined`: nobody is signed in, refused with 401.
  * - a `Response`: refused with that answer.
  */
 export type Authorization = boolean | null | undefined | Response | { readonly userId: string };
 
-export type Authorize = (input: AuthorizeInput) => Authorization | Promise<Authorization>;
+/** `A` is what it returns, as in `{ userId: string; plan: Plan } | null`. */
+export type Authorize<A extends Authorization = Authorization> = (input: AuthorizeInput) => A | Promise<A>;
+
+/** What a handler is given of an authorization: the object with the `userId`; undefined for a plain `true`. */
+export type AuthOf<A extends Authorization> = A extends { readonly userId: string }
+  ? A
+  : A extends true
+    ? undefined
+    : never;
 
 /**
  * What becomes of a send while the session is busy with another answer.
@@ -53,7 +61,7 @@ export interface Limits {
 }
 
 /** A run's end, as `onRunEnd` is told of it. */
-export interface RunEnd {
+export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
   /** Names this end: the same one may be told more than once. */
   readonly run: string;
@@ -61,18 +69,18 @@ export interface RunEnd {
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
   /** The message that the run wrote; undefined when nothing of it was kept. */
-  readonly message: UIMessage | undefined;
+  readonly message: M | undefined;
   /** All messages of the session as they are now, this one among them. */
-  readonly messages: readonly UIMessage[];
+  readonly messages: readonly M[];
 }
 
 /** A user message that was stored, as `onMessage` gets it. */
-export interface StoredMessage {
+export interface StoredMessage<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
   /** The run that answers it, or waits to. */
   readonly run: string;
   /** The message as it was sent. An edited one has the id that it had before. */
-  readonly message: UIMessage;
+  readonly message: M;
   /** The user who sent it, as named by `authorize`. */
   readonly by?: string;
 }
@@ -92,11 +100,18 @@ export interface ErrorContext {
   readonly run?: string;
 }
 
-export interface DurableChatOptions {
+/**
+ * `M` is the app's own message type, and `A` what its `authorize` returns. Both are taken from the functions that are
+ * passed, or named: `createDurableChat<MyMessage, MyUser | null>({ … })`.
+ */
+export interface DurableChatOptions<
+  M extends UIMessage = UIMessage,
+  A extends Authorization = Authorization,
+> {
   /** Where sessions live. Default: Upstash when its variables are set; in development, memory. */
   readonly channel?: Channel;
   /** Asked on every route before the store is touched. Required in production. */
-  readonly authorize?: Authorize;
+  readonly authorize?: Authorize<A>;
   /** What becomes of a send while another answer is being written. Default `queue`. */
   readonly whenBusy?: WhenBusy;
   /** What a client may ask for instead, in its body's `whenBusy`. Default: nothing. */
@@ -114,19 +129,19 @@ export interface DurableChatOptions {
    */
   readonly loadMessages?: (session: {
     readonly sessionId: string;
-  }) => readonly UIMessage[] | null | undefined | Promise<readonly UIMessage[] | null | undefined>;
+  }) => readonly M[] | null | undefined | Promise<readonly M[] | null | undefined>;
   /**
    * Called at least once with each user message, as soon as it is stored; only `onRunEnd` of the same run waits for it.
    * What a crash or a rejection left unreported is reported after the run's end, when the session is next read, watched
    * or sent to, unless the message is gone by then. A message that was refused is not reported.
    */
-  readonly onMessage?: (stored: StoredMessage) => void | Promise<void>;
+  readonly onMessage?: (stored: StoredMessage<M>) => void | Promise<void>;
   /**
    * Told of each run's end at least once: what a crash or a rejection left untold is told when the session is next
    * read, watched or sent to. May be told twice, by two processes at once too. Only runs that a
    * server with an `onRunEnd` accepted are reported.
    */
-  readonly onRunEnd?: (end: RunEnd) => void | Promise<void>;
+  readonly onRunEnd?: (end: RunEnd<M>) => void | Promise<void>;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
   readonly flushIntervalMs?: number;
   /** How long a run outlives its producer, in milliseconds. Default 15,000. */
@@ -167,11 +182,17 @@ export interface HandlerRun extends Steered {
 }
 
 /** The second argument of a handler. */
-export interface HandlerContext<Params = Promise<unknown>> {
-  readonly session: SessionHandle;
+export interface HandlerContext<
+  Params = Promise<unknown>,
+  M extends UIMessage = UIMessage,
+  A extends Authorization = Authorization,
+> {
+  readonly session: SessionHandle<M>;
   readonly run: HandlerRun;
   /** The route's parameters, as the framework gives them; undefined where it gives none. */
   readonly params: Params;
+  /** What `authorize` returned for this request: the object with the `userId`; undefined for a plain `true`. */
+  readonly auth: AuthOf<A>;
 }
 
 /**
@@ -179,10 +200,12 @@ export interface HandlerContext<Params = Promise<unknown>> {
  * aborts on Stop, and returns a `Response` with a UI message stream, a stream of UI message chunks, or a
  * `streamText` result.
  */
-export type Handler<Params = Promise<unknown>, R extends Request = Request> = (
-  request: R,
-  context: HandlerContext<Params>,
-) => unknown;
+export type Handler<
+  Params = Promise<unknown>,
+  R extends Request = Request,
+  M extends UIMessage = UIMessage,
+  A extends Authorization = Authorization,
+> = (request: R, context: HandlerContext<Params, M, A>) => unknown;
 
 export interface Settings {
   readonly whenBusy: WhenBusy;
@@ -243,21 +266,4 @@ function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...ar
 function logName(error: unknown, { run = 'none' }: ErrorContext): void {
   const name = error instanceof Error ? error.name : typeof error;
   console.error(`durable-chat: ${name} (run: ${run}). Pass onError to see the error itself.`);
-}
-
-/** Who is asking; throws a Response or a `DurableChatError` for a no. */
-export async function authorized(
-  authorize: Authorize | undefined,
-  input: AuthorizeInput,
-): Promise<string | undefined> {
-  const answer = authorize ? await authorize(input) : true;
-  if (answer === true) return undefined;
-  if (answer instanceof Response) throw answer;
-  if (answer === false) throw new DurableChatError('forbidden', 'You may not do this in this session.');
-  if (answer == null) throw new DurableChatError('unauthorized', 'Sign in first.');
-  // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
-  if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') {
-    return answer.userId;
-  }
-  throw new DurableChatError('forbidden', 'You may not do this in this session.');
 }

@@ -22,7 +22,11 @@ export interface Stores {
  * The channel to use, opened on first use. Throws `config` at once where there is no store or no `authorize`,
  * unless NODE_ENV is `development` or `test`; while Next builds, when variables are often not there yet, the store is checked on first use.
  */
-export function setUp(options: DurableChatOptions, env: Environment, stores: Stores): () => Promise<Channel> {
+export function setUp(
+  options: Pick<DurableChatOptions, 'authorize' | 'channel'>,
+  env: Environment,
+  stores: Stores,
+): () => Promise<Channel> {
   // Closed unless told otherwise: many runtimes set no NODE_ENV at all.
   const development = env.NODE_ENV === 'development' || env.NODE_ENV === 'test';
   if (!development && !options.authorize) {

@@ -15,10 +15,11 @@ import { savedMark } from '../follow/reports.ts';
 import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
-export interface SessionHandle {
+/** `M` is the app's own message type. */
+export interface SessionHandle<M extends UIMessage = UIMessage> {
   readonly id: string;
   /** The messages that the log holds, and the runs that are active. */
-  read(): Promise<{ readonly messages: UIMessage[]; readonly runs: SessionRun[] }>;
+  read(): Promise<{ readonly messages: M[]; readonly runs: SessionRun[] }>;
   /** Frames from `after` on, or from a snapshot, until `signal` aborts or the loop is left. */
   follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
   /** Stops one run, or all active ones. Rejects with `not_found` for a session or a run that never was. */
@@ -33,7 +34,7 @@ export interface SessionHandle {
    * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
    * is not there, and with `conflict` for one that does not wait, or that somebody else answered first.
    */
-  answer(options: ToolAnswer): Promise<UIMessage | undefined>;
+  answer(options: ToolAnswer): Promise<M | undefined>;
   /**
    * Claims a tool call that waits for a client to execute it; resolves with whether the claim is the caller's.
    * Rejects with `not_found` for a call that is not there, and with `conflict` for one that does not wait.
@@ -49,11 +50,11 @@ export interface SessionHandle {
 
 const confirmWithinMs = 5_000;
 
-export function createSession(
+export function createSession<M extends UIMessage>(
   id: string,
   open: () => Promise<Opened>,
   waitUntil: (promise: Promise<unknown>) => void,
-): SessionHandle {
+): SessionHandle<M> {
   async function withHub<T>(use: (hub: Hub, opened: Opened) => Promise<T>): Promise<T> {
     const opened = await open();
     const lease = opened.hubs.acquire(id);
@@ -74,7 +75,8 @@ export function createSession(
         for (const { run } of hub.state.active) await reap(channel, hub, run);
         await hub.refresh();
         void keeper.tell(id, waitUntil);
-        return { messages: messagesOf(hub.state), runs: runsOf(hub.state) };
+        // The app's own: what it sent is what it reads.
+        return { messages: messagesOf(hub.state) as M[], runs: runsOf(hub.state) };
       }),
 
     async *follow({ after, signal } = {}) {
@@ -136,7 +138,8 @@ export function createSession(
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
 
-    answer: (options) => withHub((hub, { channel }) => answerTool(channel, hub, options)),
+    answer: (options) =>
+      withHub(async (hub, { channel }) => (await answerTool(channel, hub, options)) as M | undefined), // as above
 
     claim: (options) => withHub((hub, { channel }) => claimTool(channel, hub, options)),
 

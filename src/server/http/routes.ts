@@ -8,7 +8,8 @@ import { corsHeaders, preflight } from './cross-origin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
 import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './respond.ts';
 import type { Opened } from '../follow/app-history.ts';
-import { authorized, type Authorize, type Handler, type Settings } from '../options.ts';
+import type { Authorize, Handler, Settings } from '../options.ts';
+import { authorized } from './authorize.ts';
 import { send } from '../send/send.ts';
 import { createSession } from '../handle/session-handle.ts';
 import { subscribe } from './subscribe.ts';
@@ -90,12 +91,12 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         }
         if (kind === 'tool-outcome') {
           const { id: sessionId, ...answer } = parseAnswer(posted);
-          const by = await authorized(authorize, { request, sessionId, action: 'send' });
+          const by = (await authorized(authorize, { request, sessionId, action: 'send' }))?.userId;
           const message = await sessionOf(sessionId).answer({ ...answer, ...(by !== undefined && { by }) });
           return json({ message });
         }
         const body = parseSend(posted);
-        const by = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
+        const auth = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
         const named = request.headers.get('idempotency-key');
         if (named !== null && !/^[\w-]{1,128}$/.test(named)) {
           throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
@@ -105,13 +106,14 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           settings,
           body,
           named,
-          by,
+          by: auth?.userId,
           waitUntil,
           call: async (run, history, signal) =>
             options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
               session: sessionOf(body.id),
               run,
               params: context?.params as Params, // undefined is what there is outside of a framework
+              auth,
             }),
         });
       }),
@@ -129,7 +131,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const sessionId = parseSessionId(query.get('id'));
         const asked = parseRemoval(query);
         const user = await authorized(authorize, { request, sessionId, action: 'stop' });
-        const by = user !== undefined && { by: user };
+        const by = user && { by: user.userId };
         const session = sessionOf(sessionId);
         switch (asked.type) {
           case 'stop':

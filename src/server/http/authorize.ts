@@ -1,0 +1,22 @@
+// Whom a request comes from, and whether it may.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { Authorization, Authorize, AuthorizeInput } from '../options.ts';
+
+/** A user as `authorize` named it, with whatever else the app said there. */
+export type User = Extract<Authorization, { readonly userId: string }>;
+
+/** Who is asking, where `authorize` names somebody; throws a Response or a `DurableChatError` for a no. */
+export async function authorized(
+  authorize: Authorize | undefined,
+  input: AuthorizeInput,
+): Promise<User | undefined> {
+  const answer = authorize ? await authorize(input) : true;
+  if (answer === true) return undefined;
+  if (answer instanceof Response) throw answer;
+  if (answer === false) throw new DurableChatError('forbidden', 'You may not do this in this session.');
+  if (answer == null) throw new DurableChatError('unauthorized', 'Sign in first.');
+  // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
+  if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') return answer;
+  throw new DurableChatError('forbidden', 'You may not do this in this session.');
+}

@@ -1,0 +1,167 @@
+// The server's types know the app's own messages and users, which the compiler checks; and what `authorize` returned
+// reaches the handler.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { describe, expect, it } from 'vitest';
+import {
+  createDurableChat,
+  memoryChannel,
+  type AuthorizeInput,
+  type AuthOf,
+  type HandlerContext,
+  type RunEnd,
+  type SessionHandle,
+  type StoredMessage,
+} from '../index.ts';
+import { durableRoute } from '../next.ts';
+import { createWorld, sendBody } from '../test/fixtures/world.fixture.ts';
+
+type Custom = UIMessage<{ model: string }, { weather: { degrees: number } }>;
+interface Pro {
+  readonly userId: string;
+  readonly plan: 'pro' | 'free';
+}
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** Compiles only when the two types are the same. */
+function same<A, B>(..._not: Same<A, B> extends true ? [] : ['not the same', A, B]): void {}
+
+declare const db: {
+  load(chat: string): Promise<Custom[]>;
+  save(chat: string, messages: readonly Custom[]): Promise<void>;
+  upsert(chat: string, message: Custom): Promise<void>;
+};
+declare function signedIn(request: Request): Promise<Pro | null>;
+
+/** What is only to be compiled. */
+function compiled(_app: () => unknown): void {
+  expect(_app).toBeTypeOf('function');
+}
+
+describe('the types of an app', () => {
+  it('createDurableChat takes its messages and users from the functions it is given', () => {
+    compiled(() => {
+      const durable = createDurableChat({
+        authorize: ({ request }) => signedIn(request),
+        loadMessages: ({ sessionId }) => db.load(sessionId),
+        onMessage: ({ sessionId, message }) => db.upsert(sessionId, message),
+        onRunEnd: async ({ sessionId, message, messages }) => {
+          same<typeof message, Custom | undefined>();
+          await db.save(sessionId, messages);
+        },
+      });
+      same<ReturnType<typeof durable.session>, SessionHandle<Custom>>();
+      return durable.route(async (_request, { auth, session }) => {
+        same<typeof auth, Pro>();
+        const { messages } = await session.read();
+        same<typeof messages, Custom[]>();
+        return auth.plan === 'pro' ? messages[0]?.metadata?.model.length : undefined;
+      });
+    });
+  });
+
+  it('they can be named, and what is not given is as wide as it can be', () => {
+    compiled(() => {
+      const named = createDurableChat<Custom, Pro | null>({
+        authorize: async ({ request }) => signedIn(request),
+        onRunEnd: ({ sessionId, messages }) => db.save(sessionId, messages),
+      });
+      named.route((_request, { auth }) => same<typeof auth, Pro>());
+      const messagesOnly = createDurableChat<Custom>({
+        authorize: () => ({ userId: 'ann', plan: 'pro' }),
+        onMessage: ({ sessionId, message }) => db.upsert(sessionId, message),
+      });
+      messagesOnly.route((_request, { auth }) =>
+        same<typeof auth, { readonly userId: string } | undefined>(),
+      );
+      const bare = createDurableChat();
+      same<ReturnType<typeof bare.session>, SessionHandle>();
+      const byEnd = createDurableChat({ onRunEnd: ({ messages }: RunEnd<Custom>) => db.save('', messages) });
+      same<ReturnType<typeof byEnd.session>, SessionHandle<Custom>>();
+      const byMessage = createDurableChat({
+        onMessage: ({ message }: StoredMessage<Custom>) => db.upsert('', message),
+      });
+      same<ReturnType<typeof byMessage.session>, SessionHandle<Custom>>();
+      const load = ({ sessionId }: { sessionId: string }) => db.load(sessionId);
+      // @ts-expect-error not what the app's own database holds
+      createDurableChat<UIMessage<{ other: number }>>({ loadMessages: load });
+      // @ts-expect-error two types that differ
+      same<Pro, Custom>();
+      // @ts-expect-error a user needs a userId
+      return createDurableChat({ authorize: () => ({ plan: 'pro' }) });
+    });
+  });
+
+  it('durableRoute too: its options are read after its handler, so their parameters have types there', () => {
+    compiled(() => {
+      durableRoute(
+        async (_request, { auth, session }) => {
+          same<typeof auth, Pro>();
+          same<typeof session, SessionHandle<Custom>>();
+        },
+        {
+          authorize: ({ request }: AuthorizeInput) => signedIn(request),
+          loadMessages: ({ sessionId }: { sessionId: string }) => db.load(sessionId),
+          onRunEnd: ({ sessionId, messages }) => db.save(sessionId, messages),
+        },
+      );
+      durableRoute<Custom, Pro | null>(
+        (_request, { auth, session }) => {
+          same<typeof auth, Pro>();
+          same<typeof session, SessionHandle<Custom>>();
+        },
+        {
+          authorize: ({ request }) => signedIn(request),
+          loadMessages: ({ sessionId }) => db.load(sessionId),
+        },
+      );
+      // A handler without a context needs nothing of that.
+      durableRoute(async (request) => request.nextUrl, {
+        loadMessages: ({ sessionId }) => db.load(sessionId),
+        onRunEnd: ({ sessionId, messages }) => db.save(sessionId, messages),
+      });
+      return durableRoute(
+        async (_request, { params, auth }: HandlerContext<Promise<{ team: string }>, Custom, Pro>) =>
+          same<[typeof params, typeof auth], [Promise<{ team: string }>, Pro]>(),
+        { authorize: () => ({ userId: 'ann', plan: 'pro' as const }) },
+      );
+    });
+  });
+
+  it('auth is what is left of an authorization that let the request in', () => {
+    same<AuthOf<true>, undefined>();
+    same<AuthOf<boolean>, undefined>();
+    same<AuthOf<Pro | null | undefined | Response>, Pro>();
+    same<AuthOf<Pro | boolean>, Pro | undefined>();
+    expect(true).toBe(true);
+  });
+});
+
+describe('auth', () => {
+  const answers =
+    (seen: unknown[]) =>
+    (_request: Request, { auth }: { auth: unknown }) => {
+      seen.push(auth);
+      return new ReadableStream<UIMessageChunk>({
+        start(controller) {
+          controller.enqueue({ type: 'finish' });
+          controller.close();
+        },
+      });
+    };
+
+  it('is the very object that authorize returned for the send, also for one that waited; true is nothing', async () => {
+    const users = [{ userId: 'ann', plan: 'pro' }, { userId: 'bob', since: new Date() }, true] as const;
+    const seen: unknown[] = [];
+    let asked = 0;
+    const world = createWorld(memoryChannel(), answers(seen), {
+      authorize: ({ action }) => action === 'send' && users[asked++]!,
+    });
+    const bodies = users.map((_user, index) => sendBody('authorized', String(index)));
+    const url = 'http://durable.test/api/chat';
+    await Promise.all(bodies.map((body) => world.routes.POST(new Request(url, { method: 'POST', body }))));
+    await world.settled();
+    expect(seen.length).toBe(3);
+    for (const user of users) expect(seen).toContain(user === true ? undefined : user);
+  });
+});
