@@ -33,6 +33,9 @@ function copy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T; // a JSON value survives as it was
 }
 
+/** No lease and no session follows a clock that is set. */
+const now = () => performance.now();
+
 /** A channel that lives and dies with this process. */
 export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}): Channel {
   /** In the order in which they expire. */
@@ -42,7 +45,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
 
   function find(id: string): Session | undefined {
     for (const [oldest, { until }] of sessions) {
-      if (until > Date.now()) break;
+      if (until > now()) break;
       sessions.delete(oldest);
     }
     return sessions.get(id);
@@ -56,7 +59,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
   }
 
   function keep(id: string, session: Session): Session {
-    session.until = Date.now() + ttl * 1000;
+    session.until = now() + ttl * 1000;
     sessions.delete(id);
     sessions.set(id, session);
     return session;
@@ -70,7 +73,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
 
   function leaseOf(session: Session, run: string): Lease | undefined {
     const lease = session.leases.get(run);
-    return lease && lease.until > Date.now() ? lease : undefined;
+    return lease && lease.until > now() ? lease : undefined;
   }
 
   /** Subscribers hear of it in a later microtask, as they would over a network. */
@@ -86,8 +89,8 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     async claim(id, key, run) {
       const session = sessionOf(id);
       let claim = session.claims.get(key);
-      if (!claim || claim.until <= Date.now()) {
-        claim = { run, until: Date.now() + 60_000 };
+      if (!claim || claim.until <= now()) {
+        claim = { run, until: now() + 60_000 };
         session.claims.set(key, claim);
       }
       return { run: claim.run, entries: after(session, '') };
@@ -95,8 +98,8 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     async hold(id, key, holder, ms) {
       const { holds } = sessionOf(id);
       const held = holds.get(key);
-      if (held && held.holder !== holder && held.until > Date.now()) return held.holder;
-      holds.set(key, { holder, until: Date.now() + ms });
+      if (held && held.holder !== holder && held.until > now()) return held.holder;
+      holds.set(key, { holder, until: now() + ms });
       return holder;
     },
     async unclaim(id, key) {
@@ -117,7 +120,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       const session = sessionOf(id);
       const { lease } = options;
       if (lease?.type === 'take') {
-        session.leases.set(lease.run, { until: Date.now() + lease.ms, stop: false });
+        session.leases.set(lease.run, { until: now() + lease.ms, stop: false });
       } else if (lease?.type === 'stop') {
         const held = leaseOf(session, lease.run);
         if (held) held.stop = true;
@@ -166,7 +169,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     async heartbeat(id, run, ms) {
       const session = sessionOf(id);
       const held = leaseOf(session, run);
-      session.leases.set(run, { until: Date.now() + ms, stop: held?.stop ?? false });
+      session.leases.set(run, { until: now() + ms, stop: held?.stop ?? false });
       return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
     },
     async alive(id, runs) {

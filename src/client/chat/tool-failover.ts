@@ -4,6 +4,7 @@
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
 import type { SessionState } from '../../protocol/session-state.ts';
 import { waitingCalls, type WaitingCall } from '../../protocol/waiting-calls.ts';
+import { elapsedMs, thisMoment } from '../network/clock.ts';
 import type { DurableSession } from '../session.ts';
 
 /** A claim lasts as long again as its call has waited: a person who takes an hour costs a few requests. */
@@ -53,11 +54,11 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   /** Claims the call again and again: its own tab from the start, another one once that has let go of it. */
   function watch({ messageId, ...toolCall }: WaitingCall): void {
     const { toolCallId } = toolCall;
-    const since = Date.now();
+    const since = thisMoment();
     let own = isOwn(messageId);
 
     async function claim(): Promise<void> {
-      const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, Date.now() - since));
+      const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, elapsedMs(since)));
       const claimed = await ask({ messageId, toolCallId, ms }).catch(() => false);
       if (!timers.has(toolCallId)) return;
       after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));

@@ -69,6 +69,24 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
+  it('G1: takes a connection that has lasted for a good one, whatever the clock was set to meanwhile', async () => {
+    const { subscription, latest, delays } = subscribed();
+    subscription.start();
+    for (const byMs of [-3_600_000, 3_600_000]) {
+      latest().say();
+      await vi.advanceTimersByTimeAsync(10_000);
+      vi.setSystemTime(Date.now() + byMs);
+      latest().end();
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    latest().say();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    latest().end();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(delays).toEqual([1, 1, 2]);
+    subscription.stop();
+  });
+
   it('G1: finds a server that accepts and never says a word', async () => {
     const { subscription, opened } = subscribed();
     subscription.start();
@@ -138,6 +156,18 @@ describe('a page', () => {
     expect(opened.length).toBe(2);
     expect(latest().after).toBe('a');
     leave();
+  });
+
+  it('that wakes from sleep does so too when its clock was set back meanwhile', async () => {
+    const { page, opened, leave } = watched();
+    page.hide();
+    vi.setSystemTime(Date.now() - 3_600_000);
+    // Asleep, on a machine whose steady clock goes on.
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
+    page.show();
+    expect(opened.length).toBe(2);
+    leave();
+    vi.restoreAllMocks();
   });
 
   it('that is seen, or has a network again, waits no longer', async () => {

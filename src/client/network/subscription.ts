@@ -4,6 +4,7 @@
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
+import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.ts';
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
 import type { Connect } from './requests.ts';
 
@@ -37,7 +38,7 @@ export class Subscription {
   #state: ConnectionState = { type: 'idle' };
   #cursor: string | undefined;
   /** When bytes last came in, or were first waited for. */
-  #heardAt = 0;
+  #heardAt: Moment | undefined;
   #abort: AbortController | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,7 +63,7 @@ export class Subscription {
 
   /** Connects at once what waits, and what is dead by the clock: timers stand still while a machine sleeps. */
   wake(): void {
-    if (Date.now() - this.#heardAt > silenceMs) this.#dispatch({ type: 'lost' });
+    if (this.#heardAt && elapsedWithSleepMs(this.#heardAt) > silenceMs) this.#dispatch({ type: 'lost' });
     this.#dispatch({ type: 'online' });
   }
 
@@ -98,7 +99,7 @@ export class Subscription {
     };
     let silence: ReturnType<typeof setTimeout> | undefined;
     const listen = () => {
-      this.#heardAt = Date.now();
+      this.#heardAt = thisMoment();
       clearTimeout(silence);
       silence = setTimeout(() => dispatch({ type: 'lost' }), silenceMs);
     };
@@ -114,7 +115,7 @@ export class Subscription {
       dispatch({ type: 'progress' });
     };
     listen();
-    const startedAt = this.#heardAt;
+    const startedAt = thisMoment();
     let end: ConnectionEvent = { type: 'lost' };
     try {
       if (await this.#options.connect(this.#cursor, signal, onEvent)) end = { type: 'rotated' };
@@ -125,7 +126,7 @@ export class Subscription {
       }
     }
     clearTimeout(silence);
-    if (Date.now() - startedAt > steadyMs) dispatch({ type: 'progress' });
+    if (elapsedMs(startedAt) > steadyMs) dispatch({ type: 'progress' });
     dispatch(end);
   }
 }

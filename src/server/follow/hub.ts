@@ -8,6 +8,7 @@ import type { Channel, ReadOptions, RunTail, Subscription, Wake } from '../../ch
 import type { Durability } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { Log } from './log.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
 import { until, type Patience } from '../lib/until.ts';
 import { RunBuffers } from './run-buffers.ts';
@@ -69,7 +70,7 @@ export class Hub {
 
   /** Whether the store has failed here lately. */
   get isShaken(): boolean {
-    return Date.now() - this.#failedAt < shakenMs;
+    return monotonicMs() - this.#failedAt < shakenMs;
   }
 
   /** The producer's own word on what the log cannot tell. */
@@ -119,7 +120,7 @@ export class Hub {
 
   /** Reads in the background, unless that was done just now: whoever joins late may find the session gone. */
   look(): void {
-    if (Date.now() - this.#readAt > lookAgainMs) this.refresh().catch(() => {});
+    if (monotonicMs() - this.#readAt > lookAgainMs) this.refresh().catch(() => {});
   }
 
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
@@ -164,7 +165,7 @@ export class Hub {
   }
 
   async #subscribeAnew(): Promise<void> {
-    this.#subscribedAt = Date.now();
+    this.#subscribedAt = monotonicMs();
     const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
     if (this.#closed) return subscription.close();
     this.#subscription = subscription;
@@ -207,7 +208,7 @@ export class Hub {
   async #readLog(fresh = false): Promise<void> {
     const { lastId } = this.log;
     const entries = await this.#channel.readLog(this.session, lastId, { fresh });
-    this.#readAt = Date.now();
+    this.#readAt = monotonicMs();
     if (lastId !== '' && entries[0]?.id !== lastId) {
       this.log = new Log();
       this.#runs.clear();
@@ -253,7 +254,7 @@ export class Hub {
 
   #serially(task: () => Promise<void>): Promise<void> {
     const done = this.#queue.then(() => (this.#closed ? undefined : task()));
-    this.#queue = done.catch(() => void (this.#failedAt = Date.now()));
+    this.#queue = done.catch(() => void (this.#failedAt = monotonicMs()));
     return done;
   }
 
@@ -277,8 +278,8 @@ export class Hub {
       // News that no hint told of, or a connection grown old: the subscription is suspect.
       const missed = this.#progress() !== before;
       if (!this.#subscription) await this.#subscribe();
-      else if (missed || Date.now() - this.#subscribedAt > renewAfterMs) {
-        this.#subscribedAt = Date.now();
+      else if (missed || monotonicMs() - this.#subscribedAt > renewAfterMs) {
+        this.#subscribedAt = monotonicMs();
         await this.#subscription.renew();
         await this.refresh();
       }

@@ -1,6 +1,7 @@
 // A session as server-sent events: the answer to GET.
 
 import { comeBack, encodeEvent, keepAlive } from '../../protocol/sse.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import { eventStreamHeaders } from './respond.ts';
 import type { Opened } from '../follow/app-history.ts';
@@ -33,7 +34,7 @@ export async function subscribe(
 
 /** With time to spare, and not at the same moment for all viewers. */
 function rotationMs(deadline = Infinity): number {
-  const left = deadline - Date.now();
+  const left = deadline - monotonicMs();
   return Math.max(0, left - marginBefore(left)) * (1 - Math.random() / 10);
 }
 

@@ -1,5 +1,7 @@
 // When the function that serves a request will be ended from outside.
 
+import { monotonicMs } from './clock.ts';
+
 /** What Vercel's runtime tells of the request it is serving; `getDeadline` of `@vercel/functions` reads the same. */
 const vercelContext = Symbol.for('@vercel/request-context');
 
@@ -8,7 +10,7 @@ type VercelGlobal = typeof globalThis & {
 };
 
 /**
- * Milliseconds since the epoch; undefined where nobody says. To be called while the request is being answered,
+ * On the monotonic clock; undefined where nobody says. To be called while the request is being answered,
  * and at its beginning: `maxDurationMs` counts from now.
  */
 export function deadlineOf({
@@ -18,8 +20,8 @@ export function deadlineOf({
 }): number | undefined {
   const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
   const at = told === undefined ? NaN : new Date(told).getTime();
-  const deadline = Math.min(Number.isNaN(at) ? Infinity : at, Date.now() + maxDurationMs);
-  return deadline === Infinity ? undefined : deadline;
+  const left = Math.min(Number.isNaN(at) ? Infinity : at - Date.now(), maxDurationMs);
+  return left === Infinity ? undefined : monotonicMs() + left;
 }
 
 /** A longer timeout goes off at once. */

@@ -1,5 +1,7 @@
 // Trying again, with growing pauses and full jitter; it knows nothing of what it tries.
 
+import { monotonicMs } from './clock.ts';
+
 export interface RetryOptions {
   /** How long to go on, in milliseconds: after that no attempt begins. Default 3,000. */
   readonly forMs?: number;
@@ -13,13 +15,13 @@ export const patiently: RetryOptions = { forMs: patienceMs };
 
 /** The result of the first attempt that succeeds; the last attempt's error when none does. */
 export async function retry<T>(attempt: () => Promise<T>, { forMs = 3_000 }: RetryOptions = {}): Promise<T> {
-  const until = Date.now() + forMs;
+  const until = monotonicMs() + forMs;
   for (let ceiling = 100; ; ceiling = Math.min(5_000, ceiling * 2)) {
     try {
       return await attempt();
     } catch (error) {
       const pause = Math.random() * ceiling;
-      if (Date.now() + pause > until) throw error;
+      if (monotonicMs() + pause > until) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }

@@ -3,6 +3,7 @@
 
 import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import type { Hub } from '../follow/hub.ts';
 
@@ -13,7 +14,7 @@ export interface ControlOptions {
   readonly run: string;
   readonly leaseMs: number;
   readonly stopGraceMs: number;
-  /** When the process will be ended, in milliseconds since the epoch. */
+  /** When the process will be ended, on the monotonic clock. */
   readonly deadline: number | undefined;
 }
 
@@ -80,18 +81,18 @@ export function createControl(options: ControlOptions): Control {
   check();
 
   const every = leaseMs * heartbeatPart;
-  let due = Date.now() + every;
+  let due = monotonicMs() + every;
   const heartbeat = setInterval(
     () => {
-      if (Date.now() < due) return;
-      due = Date.now() + every;
+      if (monotonicMs() < due) return;
+      due = monotonicMs() + every;
       renew().catch(() => (due = 0));
     },
     Math.min(againMs, every),
   );
   let last: ReturnType<typeof setTimeout> | undefined;
   if (deadline !== undefined) {
-    const left = deadline - Date.now();
+    const left = deadline - monotonicMs();
     const inTime = Math.min(left - marginBefore(left), longestTimeoutMs);
     last = setTimeout(() => end({ reason: 'interrupted', cause: 'deadline' }), inTime);
   }

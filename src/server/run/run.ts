@@ -11,6 +11,7 @@ import { endRun, reap } from './end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Origin } from './reply-stream.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs, retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
 import { sourceOf, withMessageId } from './handler-result.ts';
@@ -35,7 +36,7 @@ export interface RunOptions {
   readonly flushIntervalMs: number;
   readonly stopGraceMs: number;
   readonly maxUnwrittenBytes: number;
-  /** When the process will be ended, in milliseconds since the epoch. */
+  /** When the process will be ended, on the monotonic clock. */
   readonly deadline: number | undefined;
   readonly onError: (error: unknown) => void;
   readonly onEvent: (event: RunEvent) => void;
@@ -64,7 +65,7 @@ export function startRun(options: RunOptions): Run {
 
 async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
   const { channel, hub, session, run, origin, onEvent } = options;
-  const began = Date.now();
+  const began = monotonicMs();
   onEvent({ type: 'run-start', queued: options.queued });
   const control = createControl(options);
   const store = watchStore(channel, (durability) => {
@@ -120,7 +121,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   const ended = finish(options, { store, writer, control, closure, chunks, base });
   const over = { type: 'run-end', chunks: chunks.length } as const;
   const report = ({ reason, cause }: Closure, logged: boolean) =>
-    onEvent({ ...over, reason, ...(cause && { cause }), durationMs: Date.now() - began, logged });
+    onEvent({ ...over, reason, ...(cause && { cause }), durationMs: monotonicMs() - began, logged });
   ended.then(
     (how) => report(how, true),
     () => report(closure, false),
@@ -270,13 +271,13 @@ async function waitForTurn(
   { channel, hub, run, leaseMs }: RunOptions,
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
-  let reached = Date.now();
+  let reached = monotonicMs();
   async function refresh(): Promise<void> {
     try {
       await hub.refresh();
-      reached = Date.now();
+      reached = monotonicMs();
     } catch (error) {
-      if (Date.now() - reached > patienceMs) throw error;
+      if (monotonicMs() - reached > patienceMs) throw error;
     }
   }
   await refresh();

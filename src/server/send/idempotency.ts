@@ -9,6 +9,7 @@ import { appears } from './attach.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Hubs } from '../follow/hubs.ts';
 import { Log } from '../follow/log.ts';
+import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
 import { isTaken, type SendKey } from './plan.ts';
 
@@ -35,7 +36,7 @@ export async function claimSend(
   claim: SendClaim,
 ): Promise<{ readonly type: 'attach'; readonly run: string } | { readonly type: 'ours'; readonly log: Log }> {
   const { channel, hubs, session, send, run, leaseMs } = claim;
-  for (const until = Date.now() + acceptWithinMs; ;) {
+  for (const until = monotonicMs() + acceptWithinMs; ;) {
     const { run: holder, entries } = await retry(() => channel.claim(session, send.key, run));
     const log = new Log();
     for (const entry of entries) log.add(entry);
@@ -47,7 +48,7 @@ export async function claimSend(
     if (isStopping) await untilEnded(hubs, session, holder, leaseMs);
     else if (await withHub(hubs, session, (hub) => becomes(hub, send, holder))) {
       return { type: 'attach', run: holder };
-    } else if (Date.now() > until) {
+    } else if (monotonicMs() > until) {
       throw new DurableChatError(
         'conflict',
         'The same send is being accepted by another request. Send it again in a minute.',
