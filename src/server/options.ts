@@ -3,7 +3,6 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import type { RunEndReason } from '../protocol/frames.ts';
-import { checkOrigins } from './http/cross-origin.ts';
 import type { DurableChatEvent } from './lib/events.ts';
 import type { SessionHandle } from './handle/session-handle.ts';
 import type { Steered } from './run/steering.ts';
@@ -142,6 +141,13 @@ export interface DurableChatOptions<
    * server with an `onRunEnd` accepted are reported.
    */
   readonly onRunEnd?: (end: RunEnd<M>) => void | Promise<void>;
+  /**
+   * Names each message that the server makes: `run.messageId` of a run that continues none. Called once per send, also
+   * for one that needs no new message. It has to return 1 to 256 characters without control characters that name no
+   * other message of the session; anything else refuses the send with `config` (500). Default: 16 random characters of
+   * `[A-Za-z0-9_-]`. Runs have ids of their own.
+   */
+  readonly generateId?: () => string;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
   readonly flushIntervalMs?: number;
   /** How long a run outlives its producer, in milliseconds. Default 15,000. */
@@ -177,7 +183,10 @@ export interface DurableChatOptions<
 /** The run that a handler works for. */
 export interface HandlerRun extends Steered {
   readonly id: string;
-  /** The assistant message that it writes. */
+  /**
+   * The assistant message that it writes: everybody has it under this id, whatever id the handler's stream gives it.
+   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, and callbacks of the SDK see it too.
+   */
   readonly messageId: string;
 }
 
@@ -206,64 +215,3 @@ export type Handler<
   M extends UIMessage = UIMessage,
   A extends Authorization = Authorization,
 > = (request: R, context: HandlerContext<Params, M, A>) => unknown;
-
-export interface Settings {
-  readonly whenBusy: WhenBusy;
-  readonly allowWhenBusy: readonly WhenBusy[];
-  readonly limits: Limits;
-  readonly allowedOrigins: readonly string[];
-  readonly loadMessages: DurableChatOptions['loadMessages'];
-  readonly onMessage: DurableChatOptions['onMessage'];
-  readonly onRunEnd: DurableChatOptions['onRunEnd'];
-  readonly flushIntervalMs: number;
-  readonly leaseMs: number;
-  readonly stopGraceMs: number;
-  readonly maxDurationMs: number | undefined;
-  readonly onStoreDown: OnStoreDown;
-  readonly maxUnwrittenBytes: number;
-  readonly onError: NonNullable<DurableChatOptions['onError']>;
-  readonly onEvent: NonNullable<DurableChatOptions['onEvent']>;
-}
-
-const defaultLimits: Limits = {
-  bodyBytes: 4 * 1024 * 1024,
-  messageBytes: Infinity,
-  messagesPerSession: 5_000,
-  viewersPerSession: 1_000,
-  activeRunsPerSession: 100,
-};
-
-/** Throws `config` for settings that cannot be meant. */
-export function settingsOf(options: DurableChatOptions): Settings {
-  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd } = options;
-  checkOrigins(allowedOrigins);
-  return {
-    whenBusy: options.whenBusy ?? 'queue',
-    allowWhenBusy: options.allowWhenBusy ?? [],
-    limits: { ...defaultLimits, ...options.limits },
-    allowedOrigins,
-    loadMessages,
-    onMessage,
-    onRunEnd,
-    flushIntervalMs: options.flushIntervalMs ?? 50,
-    leaseMs: options.leaseMs ?? 15_000,
-    stopGraceMs: options.stopGraceMs ?? 2_000,
-    maxDurationMs: options.maxDurationMs,
-    onStoreDown: options.onStoreDown ?? 'reject',
-    maxUnwrittenBytes: options.maxUnwrittenBytes ?? 8 * 1024 * 1024,
-    onError: harmless(options.onError ?? logName),
-    onEvent: harmless(options.onEvent ?? (() => {})),
-  };
-}
-
-/** The app's own observer: what it throws, now or later, ends nothing. */
-function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...args: A) => void {
-  return (...args) => {
-    new Promise((resolve) => resolve(observe(...args))).catch(() => {});
-  };
-}
-
-function logName(error: unknown, { run = 'none' }: ErrorContext): void {
-  const name = error instanceof Error ? error.name : typeof error;
-  console.error(`durable-chat: ${name} (run: ${run}). Pass onError to see the error itself.`);
-}

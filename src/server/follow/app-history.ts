@@ -8,7 +8,7 @@ import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import { Log } from './log.ts';
 import { createReports, type Reports } from './reports.ts';
-import type { Settings } from '../options.ts';
+import type { Settings } from '../settings.ts';
 import { retry } from '../lib/retry.ts';
 
 export interface Keeper {

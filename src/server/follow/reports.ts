@@ -7,7 +7,8 @@ import type { Channel } from '../../channel/channel.ts';
 import type { LogEntry, LogFrame, NewEntry, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { messagesOf } from '../../protocol/session-state.ts';
 import { retry } from '../lib/retry.ts';
-import type { Settings, StoredMessage } from '../options.ts';
+import type { StoredMessage } from '../options.ts';
+import type { Settings } from '../settings.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 

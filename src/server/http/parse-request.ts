@@ -159,6 +159,11 @@ export function parseRemoval(query: URLSearchParams): RemovalQuery {
   }
 }
 
+/** Whether a value may be an id: of a session, a message or a tool call. */
+export function isId(value: unknown): value is string {
+  return id.safeParse(value).success;
+}
+
 /** An optional run id from a query string; throws `bad_request`. */
 function parseRunId(value: string | null): string | undefined {
   if (value === null) return undefined;

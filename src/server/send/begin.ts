@@ -9,7 +9,7 @@ import type { Log } from '../follow/log.ts';
 import type { Channel } from '../../channel/channel.ts';
 import type { SendBody } from '../http/parse-request.ts';
 import { newId } from '../lib/id.ts';
-import type { Settings } from '../options.ts';
+import type { Settings } from '../settings.ts';
 import { checkRoom, isFull } from './limits.ts';
 import { pastOf, planTurn } from './plan.ts';
 

@@ -5,7 +5,9 @@ import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } fr
 import { emptySession } from '../../protocol/session-state.ts';
 import type { Channel } from '../../channel/channel.ts';
 import { newId } from '../lib/id.ts';
-import type { HandlerRun, Settings } from '../options.ts';
+import type { HandlerRun } from '../options.ts';
+import type { Settings } from '../settings.ts';
+import { newMessageId } from './message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
 import { createSteering, withSteering } from '../run/steering.ts';
 
@@ -21,7 +23,13 @@ export async function passThrough({ channel, settings, body, call }: PassThrough
   const run = newId();
   settings.onEvent({ type: 'passthrough', sessionId: body.id, run });
   const last = body.messages.at(-1);
-  const messageId = last?.role === 'assistant' ? last.id : newId();
+  const messageId =
+    last?.role === 'assistant'
+      ? last.id
+      : newMessageId(
+          settings,
+          body.messages.map(({ id }) => id),
+        );
   const hub = { state: emptySession, onChange: () => () => {} };
   const { steered } = createSteering({ channel, hub, session: body.id, run });
   // Nobody but its reader can end it, by leaving.

@@ -16,12 +16,14 @@ import type { Opened } from '../follow/app-history.ts';
 import { checkRoom, isCrowded } from './limits.ts';
 import type { Log } from '../follow/log.ts';
 import { messageIn, reportsFor } from '../follow/reports.ts';
-import type { HandlerRun, Settings, WhenBusy } from '../options.ts';
+import type { HandlerRun, WhenBusy } from '../options.ts';
+import type { Settings } from '../settings.ts';
 import { withSteering } from '../run/steering.ts';
 import { createOrigin } from '../run/reply-stream.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from '../lib/retry.ts';
 import { startRun, type Started } from '../run/run.ts';
+import { newMessageId } from './message-id.ts';
 import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
 import { requestStop } from '../handle/session-handle.ts';
 import { lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
@@ -126,7 +128,8 @@ async function takePlace(
   if (late.length > 0) {
     await retry(() => channel.append(session, { key: `${run} late`, frames: late }, { existing: true }));
   }
-  const plan = planTurn(log.state, body, newId());
+  const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
+  const plan = planTurn(log.state, body, newMessageId(settings, taken));
   checkRoom(settings.limits, log.state, plan);
   const start: RunStartFrame = {
     type: 'run-start',

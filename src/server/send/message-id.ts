@@ -1,0 +1,20 @@
+// The id of a message that the server makes.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import { isId } from '../http/parse-request.ts';
+import type { Settings } from '../settings.ts';
+
+/** `taken` are ids of other messages. Throws `config` for one of them, and for what can be no id. */
+export function newMessageId({ generateId }: Pick<Settings, 'generateId'>, taken: readonly string[]): string {
+  const id: unknown = generateId();
+  if (!isId(id)) {
+    throw new DurableChatError(
+      'config',
+      'generateId has to return 1 to 256 characters, without control characters.',
+    );
+  }
+  if (taken.includes(id)) {
+    throw new DurableChatError('config', 'generateId returned the id of another message of the session.');
+  }
+  return id;
+}

@@ -1,0 +1,68 @@
+// What the server works with: the app's options, with a value for each that was left out.
+
+import { checkOrigins } from './http/cross-origin.ts';
+import { newId } from './lib/id.ts';
+import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, WhenBusy } from './options.ts';
+
+export interface Settings {
+  readonly whenBusy: WhenBusy;
+  readonly allowWhenBusy: readonly WhenBusy[];
+  readonly limits: Limits;
+  readonly allowedOrigins: readonly string[];
+  readonly loadMessages: DurableChatOptions['loadMessages'];
+  readonly onMessage: DurableChatOptions['onMessage'];
+  readonly onRunEnd: DurableChatOptions['onRunEnd'];
+  readonly generateId: () => string;
+  readonly flushIntervalMs: number;
+  readonly leaseMs: number;
+  readonly stopGraceMs: number;
+  readonly maxDurationMs: number | undefined;
+  readonly onStoreDown: OnStoreDown;
+  readonly maxUnwrittenBytes: number;
+  readonly onError: NonNullable<DurableChatOptions['onError']>;
+  readonly onEvent: NonNullable<DurableChatOptions['onEvent']>;
+}
+
+const defaultLimits: Limits = {
+  bodyBytes: 4 * 1024 * 1024,
+  messageBytes: Infinity,
+  messagesPerSession: 5_000,
+  viewersPerSession: 1_000,
+  activeRunsPerSession: 100,
+};
+
+/** Throws `config` for settings that cannot be meant. */
+export function settingsOf(options: DurableChatOptions): Settings {
+  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd } = options;
+  checkOrigins(allowedOrigins);
+  return {
+    whenBusy: options.whenBusy ?? 'queue',
+    allowWhenBusy: options.allowWhenBusy ?? [],
+    limits: { ...defaultLimits, ...options.limits },
+    allowedOrigins,
+    loadMessages,
+    onMessage,
+    onRunEnd,
+    generateId: options.generateId ?? newId,
+    flushIntervalMs: options.flushIntervalMs ?? 50,
+    leaseMs: options.leaseMs ?? 15_000,
+    stopGraceMs: options.stopGraceMs ?? 2_000,
+    maxDurationMs: options.maxDurationMs,
+    onStoreDown: options.onStoreDown ?? 'reject',
+    maxUnwrittenBytes: options.maxUnwrittenBytes ?? 8 * 1024 * 1024,
+    onError: harmless(options.onError ?? logName),
+    onEvent: harmless(options.onEvent ?? (() => {})),
+  };
+}
+
+/** The app's own observer: what it throws, now or later, ends nothing. */
+function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...args: A) => void {
+  return (...args) => {
+    new Promise((resolve) => resolve(observe(...args))).catch(() => {});
+  };
+}
+
+function logName(error: unknown, { run = 'none' }: ErrorContext): void {
+  const name = error instanceof Error ? error.name : typeof error;
+  console.error(`durable-chat: ${name} (run: ${run}). Pass onError to see the error itself.`);
+}
