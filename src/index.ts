@@ -39,6 +39,7 @@ export type {
   Limits,
   OnStoreDown,
   RunEnd,
+  Seed,
   StoredMessage,
   WhenBusy,
 } from './server/options.ts';

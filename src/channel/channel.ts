@@ -127,8 +127,9 @@ export interface Channel {
   readRun(session: string, run: string, from: number, options?: ReadOptions): Promise<RunTail>;
 
   /**
-   * Deletes the session with all that belongs to it, and tells all subscribers. A log that is gone, deleted or
-   * expired, begins anew with the next append. The closures of `closed` runs are kept, without their chunks:
+   * Deletes the session with all that belongs to it, and tells all subscribers. A log that has
+   * expired begins anew with the next append. One that was deleted begins at once, with `deletedEntry`, and is kept
+   * for its time to live from then on. The closures of `closed` runs are kept, without their chunks:
    * their producers may not have heard of them.
    */
   delete(session: string, closed?: readonly string[]): Promise<void>;

@@ -2,6 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { LogEntry } from '../protocol/frames.ts';
+import { deletedEntry } from '../protocol/log-entry.ts';
 import type { Channel, Closure, Wake } from './channel.ts';
 
 interface Run {
@@ -164,6 +165,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
         const closure = runs?.get(run)?.closure;
         if (closure) sessionOf(id).runs.set(run, { chunks: [], closure });
       }
+      sessionOf(id).log.push({ id: `${++sequence}-0`, ...deletedEntry });
       publish(id, { type: 'deleted' });
     },
     async heartbeat(id, run, ms) {

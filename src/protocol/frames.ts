@@ -20,6 +20,8 @@ export type Trigger = 'submit-message' | 'regenerate-message';
 export interface MessageFrame {
   readonly type: 'message';
   readonly message: UIMessage;
+  /** It is what a client said of a session that the store did not know; handlers read no more of it than text and files. */
+  readonly seeded?: true;
 }
 
 /** An answer to a tool call that waited for one; the first answer to a call counts. */
@@ -179,6 +181,8 @@ export interface SnapshotFrame {
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;
+  /** The ids of those messages that a client brought along; absent where there are none. */
+  readonly seeded?: readonly string[];
 }
 
 /** The cursor is no longer known to the store: a snapshot follows. */
@@ -213,10 +217,10 @@ export interface LogEntry {
 }
 
 /**
- * When an entry counts: `first`, while the log has not begun; `idle`, while no other run is active, those aside that
+ * When an entry counts: `first`, while the log has not begun; `new`, the same, unless the session was deleted; `idle`, while no other run is active, those aside that
  * have no place in the conversation once the entry's frames have been applied.
  */
-export type EntryCondition = 'first' | 'idle';
+export type EntryCondition = 'first' | 'new' | 'idle';
 
 /** An entry that has no place yet. */
 export type NewEntry = Omit<LogEntry, 'id'>;

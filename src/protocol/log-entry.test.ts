@@ -2,7 +2,7 @@ import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EntryCondition, LogFrame, NewEntry } from './frames.ts';
-import { counts, effectOf, isBeginning } from './log-entry.ts';
+import { counts, deletedEntry, effectOf, pastBehind, type LogPast } from './log-entry.ts';
 import {
   applyFrame,
   emptySession,
@@ -41,18 +41,18 @@ const send = (run: string, when?: EntryCondition): NewEntry => ({
 });
 
 /** A log as everybody folds it: a key counts once. */
-function fold(entries: readonly NewEntry[]): { state: SessionState; hasBegun: boolean } {
+function fold(entries: readonly NewEntry[]): { state: SessionState; past: LogPast } {
   const keys = new Set<string>();
   let state = emptySession;
-  let hasBegun = false;
+  let past: LogPast = 'none';
   for (const one of entries) {
     if (keys.has(one.key)) continue;
     keys.add(one.key);
-    const frames = effectOf(state, hasBegun, one);
+    const frames = effectOf(state, past, one);
     state = frames.reduce(applyFrame, state);
-    hasBegun ||= frames.some(isBeginning);
+    past = pastBehind(past, one.key, frames);
   }
-  return { state, hasBegun };
+  return { state, past };
 }
 const idsOf = (...entries: NewEntry[]) => messagesOf(fold(entries).state).map(({ id }) => id);
 
@@ -161,10 +161,20 @@ describe('the entries of a log', () => {
   });
 
   it('says before an entry is written what it would come to', () => {
-    const { state, hasBegun } = fold([send('1')]);
-    expect(counts(state, hasBegun, send('2'))).toBe(true);
-    expect(counts(state, hasBegun, send('2', 'idle'))).toBe(false);
-    expect(counts(state, hasBegun, send('2', 'first'))).toBe(false);
-    expect(counts(emptySession, false, send('2', 'first'))).toBe(true);
+    const { state, past } = fold([send('1')]);
+    expect(counts(state, past, send('2'))).toBe(true);
+    expect(counts(state, past, send('2', 'idle'))).toBe(false);
+    expect(counts(state, past, send('2', 'first'))).toBe(false);
+    expect(counts(state, past, send('2', 'new'))).toBe(false);
+    expect(counts(emptySession, 'none', send('2', 'first'))).toBe(true);
+    expect(counts(emptySession, 'none', send('2', 'new'))).toBe(true);
+  });
+
+  it("behind a deletion the app's beginning counts, a client's does not", () => {
+    const { state, past } = fold([deletedEntry, entry('late end', end('late'))]);
+    expect(past).toBe('deleted');
+    expect(counts(state, past, send('1', 'first'))).toBe(true);
+    expect(counts(state, past, send('1', 'new'))).toBe(false);
+    expect(fold([deletedEntry, send('1')]).past).toBe('begun');
   });
 });

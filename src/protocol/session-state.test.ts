@@ -273,6 +273,7 @@ describe('session state', () => {
           ended: new Map(),
           barred: new Set(),
           outcomes: [],
+          seeded: new Set(),
         });
       }),
     );

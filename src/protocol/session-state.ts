@@ -80,6 +80,8 @@ export interface SessionState {
   readonly barred: ReadonlySet<string>;
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
+  /** Ids of messages that a client brought along when the store did not know the session. */
+  readonly seeded: ReadonlySet<string>;
 }
 
 export const emptySession: SessionState = {
@@ -89,11 +91,17 @@ export const emptySession: SessionState = {
   ended: new Map(),
   barred: new Set(),
   outcomes: [],
+  seeded: new Set(),
 };
 
 /** The messages that the log holds, in order; those still being written are not among them. */
 export function messagesOf(state: SessionState): UIMessage[] {
   return state.order.flatMap((id) => state.byId.get(id) ?? []);
+}
+
+/** The ids of those messages that a client brought along. */
+export function seededOf(state: SessionState): string[] {
+  return messagesOf(state).flatMap(({ id }) => (state.seeded.has(id) ? id : []));
 }
 
 /** The messages before a run's own; a run that continues a message is given that message too. */
@@ -143,7 +151,10 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
   switch (frame.type) {
     case 'message': {
       const { message } = frame;
-      return { ...placeAtEnd(state, message.id), byId: new Map(state.byId).set(message.id, message) };
+      const seeded = new Set(state.seeded);
+      if (frame.seeded) seeded.add(message.id);
+      else seeded.delete(message.id);
+      return { ...placeAtEnd(state, message.id), byId: new Map(state.byId).set(message.id, message), seeded };
     }
     case 'truncate': {
       const index = state.order.indexOf(frame.messageId);
@@ -270,7 +281,7 @@ function withdrawRun(
   };
 }
 
-function fromSnapshot({ messages, runs, ended, outcomes }: SnapshotFrame): SessionState {
+function fromSnapshot({ messages, runs, ended, outcomes, seeded }: SnapshotFrame): SessionState {
   const order = messages.map(({ id }) => id);
   for (const { messageId, after } of runs) {
     if (after === undefined || order.includes(messageId)) continue;
@@ -283,5 +294,6 @@ function fromSnapshot({ messages, runs, ended, outcomes }: SnapshotFrame): Sessi
     ended: new Map(ended.map(({ run, ...end }) => [run, end])),
     barred: new Set(),
     outcomes,
+    seeded: new Set(seeded),
   };
 }

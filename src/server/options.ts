@@ -71,6 +71,8 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly message: M | undefined;
   /** All messages of the session as they are now, this one among them. */
   readonly messages: readonly M[];
+  /** The ids of those that a client brought along (`seed`): nobody but that client has seen them happen. */
+  readonly seeded: readonly string[];
 }
 
 /** A user message that was stored, as `onMessage` gets it. */
@@ -85,11 +87,26 @@ export interface StoredMessage<M extends UIMessage = UIMessage> {
 }
 
 /**
+ * What a session that the store does not know takes from its client besides its last user message.
+ *
+ * - `text`: the earlier messages of the user and the assistant, of which a handler reads the text, the files, and what
+ *   finished tool calls said, as text. Viewers and `onRunEnd` have them as posted, named in `seeded`, but without
+ *   system messages and without calls that wait or were approved.
+ * - `none`: nothing.
+ * - `all`: everything as posted, system messages and approved tool calls included: the client decides what the
+ *   session's truth is. Only for clients that you trust like your own server.
+ *
+ * With `loadMessages`, and for as long as a session is known to be deleted, it is `none`.
+ */
+export type Seed = 'text' | 'none' | 'all';
+
+/**
  * What becomes of a send while the store is down.
  *
  * - `reject`: it is refused with `store_failed` (503).
- * - `passthrough`: the handler is called with the client's own messages, and its answer goes to that client alone: no
- *   other viewer sees it, the log never holds it, and a broken connection loses it.
+ * - `passthrough`: the handler is called with the client's new message behind what a session that is not known begins
+ *   with (`loadMessages`, else `seed`), and its answer goes to that client alone: no other viewer sees it, the log never
+ *   holds it, and a broken connection loses it.
  */
 export type OnStoreDown = 'reject' | 'passthrough';
 
@@ -129,6 +146,8 @@ export interface DurableChatOptions<
   readonly loadMessages?: (session: {
     readonly sessionId: string;
   }) => readonly M[] | null | undefined | Promise<readonly M[] | null | undefined>;
+  /** What a session that the store does not know takes from its client. Default `text`. */
+  readonly seed?: Seed;
   /**
    * Called at least once with each user message, as soon as it is stored; only `onRunEnd` of the same run waits for it.
    * What a crash or a rejection left unreported is reported after the run's end, when the session is next read, watched

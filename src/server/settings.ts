@@ -2,7 +2,7 @@
 
 import { checkOrigins } from './http/cross-origin.ts';
 import { newId } from './lib/id.ts';
-import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, WhenBusy } from './options.ts';
+import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, Seed, WhenBusy } from './options.ts';
 
 export interface Settings {
   readonly whenBusy: WhenBusy;
@@ -11,6 +11,7 @@ export interface Settings {
   readonly allowedOrigins: readonly string[];
   readonly loadMessages: DurableChatOptions['loadMessages'];
   readonly onMessage: DurableChatOptions['onMessage'];
+  readonly seed: Seed;
   readonly onRunEnd: DurableChatOptions['onRunEnd'];
   readonly generateId: () => string;
   readonly flushIntervalMs: number;
@@ -42,6 +43,7 @@ export function settingsOf(options: DurableChatOptions): Settings {
     allowedOrigins,
     loadMessages,
     onMessage,
+    seed: options.seed ?? 'text',
     onRunEnd,
     generateId: options.generateId ?? newId,
     flushIntervalMs: options.flushIntervalMs ?? 50,

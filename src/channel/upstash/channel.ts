@@ -12,6 +12,7 @@ import { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
+import { deletedEntry } from '../../protocol/log-entry.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
 import { scrubErrors, within } from './failures.ts';
@@ -209,6 +210,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       }
       transaction
         .del(keys.log, ...names)
+        .xadd(keys.log, '*', { v: encodeValue(deletedEntry) })
+        .expire(keys.log, ttl)
         .publish(keys.channel, encodeValue({ type: 'deleted' } satisfies Wake));
       await ask(transaction.exec());
     },

@@ -1,7 +1,6 @@
 // What the app keeps of its sessions in a database of its own: an empty session begins with it, and what is new in a
 // session is reported to it.
 
-import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import type { Hub } from './hub.ts';
@@ -42,11 +41,11 @@ export async function seedLog(
   channel: Channel,
   session: string,
   log: Log,
-  messages: readonly UIMessage[],
+  frames: readonly LogFrame[],
+  when: 'first' | 'new' = 'first',
 ): Promise<void> {
-  if (messages.length === 0) return;
-  const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
-  const entry: NewEntry = { key: 'seed', frames, when: 'first' };
+  if (frames.length === 0) return;
+  const entry: NewEntry = { key: 'seed', frames, when };
   const after = log.lastId;
   for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
 }
@@ -59,7 +58,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   async function seed(session: string, log: Log): Promise<void> {
     if (!loadMessages || log.hasBegun) return;
-    await seedLog(channel, session, log, (await loadMessages({ sessionId: session })) ?? []);
+    const messages = (await loadMessages({ sessionId: session })) ?? [];
+    const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
+    await seedLog(channel, session, log, frames);
   }
 
   return {

@@ -1,7 +1,7 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
 import type { LogEntry } from '../../protocol/frames.ts';
-import { effectOf, isBeginning } from '../../protocol/log-entry.ts';
+import { effectOf, pastBehind, type LogPast } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
@@ -10,7 +10,7 @@ export class Log {
   readonly #keys = new Set<string>();
   #state: SessionState = emptySession;
   #lastId = '';
-  #hasBegun = false;
+  #past: LogPast = 'none';
 
   get state(): SessionState {
     return this.#state;
@@ -23,7 +23,12 @@ export class Log {
 
   /** Whether the session has ever had a message or a run. Only then it is known to the store. */
   get hasBegun(): boolean {
-    return this.#hasBegun;
+    return this.#past === 'begun';
+  }
+
+  /** What the log has seen so far. */
+  get past(): LogPast {
+    return this.#past;
   }
 
   /** Whether the log has read as far as `id`. */
@@ -42,10 +47,10 @@ export class Log {
     this.#lastId = entry.id;
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    const frames = effectOf(this.#state, this.#hasBegun, entry);
+    const frames = effectOf(this.#state, this.#past, entry);
     this.entries.push({ id: entry.id, key: entry.key, frames });
     this.#state = frames.reduce(applyFrame, this.#state);
-    this.#hasBegun ||= frames.some(isBeginning);
+    this.#past = pastBehind(this.#past, entry.key, frames);
     return true;
   }
 }

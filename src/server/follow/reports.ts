@@ -5,7 +5,7 @@
 import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import type { LogEntry, LogFrame, NewEntry, Report, RunStartFrame } from '../../protocol/frames.ts';
-import { messagesOf } from '../../protocol/session-state.ts';
+import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import { retry } from '../lib/retry.ts';
 import type { StoredMessage } from '../options.ts';
 import type { Settings } from '../settings.ts';
@@ -89,6 +89,7 @@ export function createReports(options: ReportsOptions): Reports {
         ...(end.by !== undefined && { by: end.by }),
         message: state.byId.get(end.messageId),
         messages: messagesOf(state),
+        seeded: seededOf(state),
       });
       // A release, for the same reason.
       await retry(() => channel.append(session, savedMark(run), { lease: { type: 'release', run } }));

@@ -5,7 +5,7 @@ import type { UIMessageChunk } from 'ai';
 import { compact } from '../../protocol/compact.ts';
 import { decodeCursor, encodeCursor } from '../../protocol/cursor.ts';
 import type { Frame, LogEntry, LogFrame, SnapshotFrame } from '../../protocol/frames.ts';
-import { messagesOf } from '../../protocol/session-state.ts';
+import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import type { Hub } from './hub.ts';
 import type { Log } from './log.ts';
 
@@ -125,6 +125,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     ended: [...state.ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
+    ...(state.seeded.size > 0 && { seeded: seededOf(state) }),
   };
   return { frame, cursor: cursorOf(hub, place) };
 }

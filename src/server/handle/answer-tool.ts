@@ -79,7 +79,7 @@ export async function answerTool(
     const state = read
       .slice(0, index + 1)
       // A log with a call in it has begun.
-      .reduce((before, entry) => effectOf(before, true, entry).reduce(applyFrame, before), known);
+      .reduce((before, entry) => effectOf(before, 'begun', entry).reduce(applyFrame, before), known);
     return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
   }
 }

@@ -6,12 +6,17 @@ import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { historyOf, type SessionState } from '../../protocol/session-state.ts';
 import { toolPartsOf } from '../../protocol/tool-outcome.ts';
 import { closeParts } from './final-message.ts';
+import { asText } from './seeded.ts';
 
-/** The messages before the run's own, and at the end the message that it continues, if it does. */
+/**
+ * The messages before the run's own, and at the end the message that it continues, if it does. What a client said of
+ * the past is read as text.
+ */
 export function readableHistory(state: SessionState, messageId: string): UIMessage[] {
-  return historyOf(state, messageId).map((message) =>
-    message.id === messageId ? message : closeParts(message, 'passed'),
-  );
+  return historyOf(state, messageId).flatMap((message) => {
+    if (state.seeded.has(message.id)) return asText(message) ?? [];
+    return message.id === messageId ? message : closeParts(message, 'passed');
+  });
 }
 
 /**

@@ -1,17 +1,19 @@
 // The beginning of a session that the store does not know: what the app keeps of it, else what its client says. An
 // entry of its own, which counts only as the log's first, so that nothing which was removed comes back by it.
 
+import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { LogFrame } from '../../protocol/frames.ts';
+import type { MessageFrame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/session-state.ts';
 import { seedLog, type Keeper } from '../follow/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Channel } from '../../channel/channel.ts';
+import { withoutOpenCalls } from '../run/seeded.ts';
 import type { SendBody } from '../http/parse-request.ts';
 import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';
 import { checkRoom, isFull } from './limits.ts';
-import { pastOf, planTurn } from './plan.ts';
+import { planTurn } from './plan.ts';
 
 export interface BeginOptions {
   readonly channel: Channel;
@@ -27,17 +29,33 @@ export async function beginSession(
 ): Promise<void> {
   await keeper.seed(body.id, log);
   if (log.hasBegun) return;
-  const last = body.messages.at(-1);
-  if (settings.loadMessages) {
-    if (last?.role !== 'assistant') return;
+  if (body.messages.at(-1)?.role === 'assistant') {
     throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   }
-  const past = pastOf(body);
-  if (past.length === 0) return;
+  // The app knows the past, or it was deleted: then it is not for a client to say.
+  if (settings.loadMessages || log.past === 'deleted') return;
   // Counted before it is folded: that takes a while.
-  if (past.length > settings.limits.messagesPerSession) throw isFull(settings.limits);
-  const frames = past.map((message): LogFrame => ({ type: 'message', message }));
+  if (body.messages.length > settings.limits.messagesPerSession) throw isFull(settings.limits);
+  const frames = pastOf(settings.seed, body.messages);
   const plan = planTurn(frames.reduce(applyFrame, log.state), body, newId());
   checkRoom(settings.limits, log.state, { ...plan, frames: [...frames, ...plan.frames] });
-  await seedLog(channel, body.id, log, past);
+  await seedLog(channel, body.id, log, frames, 'new');
+}
+
+/** What a client's messages say of a session before its last one, as far as the app lets them. */
+export function pastOf(seed: Settings['seed'], messages: readonly UIMessage[]): MessageFrame[] {
+  const past = messages.slice(0, -1);
+  switch (seed) {
+    case 'none':
+      return [];
+    case 'all':
+      return past.map((message) => ({ type: 'message', message }));
+    case 'text':
+      return past.flatMap((posted) => {
+        const message = withoutOpenCalls(posted);
+        return message ? { type: 'message', message, seeded: true } : [];
+      });
+    default:
+      return seed satisfies never;
+  }
 }

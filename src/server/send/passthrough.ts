@@ -2,13 +2,16 @@
 // none: the handler's own stream, for this one client.
 
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
-import { emptySession } from '../../protocol/session-state.ts';
+import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
+import { applyFrame, emptySession } from '../../protocol/session-state.ts';
 import type { Channel } from '../../channel/channel.ts';
+import { pastOf } from './begin.ts';
 import { newId } from '../lib/id.ts';
 import type { HandlerRun } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { newMessageId } from './message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
+import { readableHistory } from '../run/history.ts';
 import { createSteering, withSteering } from '../run/steering.ts';
 
 export interface PassThroughOptions {
@@ -18,23 +21,33 @@ export interface PassThroughOptions {
   readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
 }
 
+/** What the handler would read of a session that the store does not know. */
+async function historyOf(
+  { loadMessages, seed }: Settings,
+  { id, messages }: PassThroughOptions['body'],
+  messageId: string,
+): Promise<UIMessage[]> {
+  const kept = await loadMessages?.({ sessionId: id });
+  const past: MessageFrame[] = loadMessages
+    ? (kept ?? []).map((message) => ({ type: 'message', message }))
+    : pastOf(seed, messages);
+  const last = messages.slice(-1).map((message): MessageFrame => ({ type: 'message', message }));
+  const start: LogFrame = { type: 'run-start', run: '', messageId, trigger: 'submit-message', at: 0 };
+  return readableHistory([...past, ...last, start].reduce(applyFrame, emptySession), messageId);
+}
+
 /** Rejects as the handler does, and with `handler_result`. */
 export async function passThrough({ channel, settings, body, call }: PassThroughOptions): Promise<Response> {
   const run = newId();
   settings.onEvent({ type: 'passthrough', sessionId: body.id, run });
-  const last = body.messages.at(-1);
-  const messageId =
-    last?.role === 'assistant'
-      ? last.id
-      : newMessageId(
-          settings,
-          body.messages.map(({ id }) => id),
-        );
+  const ids = body.messages.map(({ id }) => id);
+  const messageId = newMessageId(settings, ids);
   const hub = { state: emptySession, onChange: () => () => {} };
   const { steered } = createSteering({ channel, hub, session: body.id, run });
   // Nobody but its reader can end it, by leaving.
   const leaving = new AbortController();
-  const source = sourceOf(await call(withSteering(run, messageId, steered), body.messages, leaving.signal));
+  const history = await historyOf(settings, body, messageId);
+  const source = sourceOf(await call(withSteering(run, messageId, steered), history, leaving.signal));
   if (source.type === 'refusal') return source.response;
 
   const stamp = withMessageId(messageId);

@@ -28,12 +28,14 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   }
   if (continues(body, last)) return planContinuation(state, last, newMessageId);
   checkPlace(state, body, last);
+  // What an assistant said is the log's to say.
+  const isNew = last.role === 'user' && (!state.byId.has(last.id) || isEdited(state, last));
   const write: LogFrame = { type: 'message', message: last };
 
   if (body.trigger === 'regenerate-message') {
     const target = regenerated(state, body, last);
     return {
-      frames: [...truncation(target), ...(state.byId.has(last.id) && !isEdited(state, last) ? [] : [write])],
+      frames: [...truncation(target), ...(isNew ? [write] : [])],
       messageId: newMessageId,
       displaced: displacedBy(state, target),
     };
@@ -50,12 +52,6 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     sent: last.id,
     displaced: displacedBy(state, target),
   };
-}
-
-/** What a send to a session that nobody has begun says of the messages before it; of a continued one, too. */
-export function pastOf(body: SendBody): readonly UIMessage[] {
-  const last = body.messages.at(-1)!; // validated as not empty
-  return continues(body, last) ? body.messages : body.messages.slice(0, -1);
 }
 
 /** An assistant's message at the end is continued, unless another answer is asked for. */

@@ -47,7 +47,10 @@ export async function send(options: SendOptions): Promise<Response> {
   try {
     accepted = await accept(options);
   } catch (error) {
-    if (options.settings.onStoreDown === 'passthrough' && isStoreDown(error)) return passThrough(options);
+    // A continuation brings outcomes, which nobody can check now.
+    const isNew = options.body.messages.at(-1)?.role === 'user';
+    const lets = options.settings.onStoreDown === 'passthrough';
+    if (lets && isNew && isStoreDown(error)) return passThrough(options);
     throw error;
   }
   return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted, deadline);
@@ -149,7 +152,7 @@ async function takePlace(
     frames: [...plan.frames, start],
     ...(whenBusy === 'reject' && { when: 'idle' }),
   };
-  if (!counts(log.state, log.hasBegun, entry)) throw isBusy();
+  if (!counts(log.state, log.past, entry)) throw isBusy();
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   const after = log.lastId;
   onPlace();

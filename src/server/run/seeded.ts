@@ -1,0 +1,79 @@
+// Messages that a client told the session of when the store did not know it. Nobody has seen them happen: viewers are
+// shown them without what could be answered or executed, and a handler reads no more of them than text and files.
+
+import type { UIMessage } from 'ai';
+import { namesFile } from '../lib/file-part.ts';
+
+type Part = UIMessage['parts'][number];
+
+/** A part of a message that nobody has validated, read field by field. */
+type Loose = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/**
+ * The message as the log takes it: without calls that wait for somebody or were approved. Undefined where nothing is
+ * left of it, and for a system message.
+ */
+export function withoutOpenCalls(message: UIMessage): UIMessage | undefined {
+  if (message.role === 'system') return undefined;
+  const parts = message.parts.filter((part) => !isTool(part) || isFinished(part));
+  const isEmpty = parts.every(({ type }) => type === 'step-start');
+  if (isEmpty && message.parts.length > 0) return undefined;
+  return parts.length === message.parts.length ? message : { ...message, parts };
+}
+
+/**
+ * The message as a handler reads it: its text and files, and its finished tool calls as text, which nobody can answer.
+ * Undefined where there is none of it.
+ */
+export function asText({ id, role, parts }: UIMessage): UIMessage | undefined {
+  const reduced = parts.flatMap((part) => reduce(part));
+  return role === 'system' || reduced.length === 0 ? undefined : { id, role, parts: reduced };
+}
+
+function reduce(part: Loose): Part[] {
+  if (part.type === 'text') return typeof part['text'] === 'string' ? [text(part['text'])] : [];
+  if (part.type === 'file') return fileOf(part);
+  if (isTool(part) && isFinished(part)) return [text(said(part))];
+  return [];
+}
+
+function text(content: string): Part {
+  return { type: 'text', text: content };
+}
+
+function fileOf({ mediaType, filename, url, providerReference }: Loose): Part[] {
+  if (typeof mediaType !== 'string' || typeof url !== 'string' || !namesFile({ url, providerReference }))
+    return [];
+  const part = {
+    type: 'file' as const,
+    mediaType,
+    url,
+    ...(typeof filename === 'string' && { filename }),
+    ...(providerReference !== undefined && { providerReference }),
+  };
+  return [part as Part]; // a reference is the provider's: what is in it, only that can say
+}
+
+function isTool({ type }: Loose): boolean {
+  return type.startsWith('tool-') || type === 'dynamic-tool';
+}
+
+function isFinished({ state, preliminary }: Loose): boolean {
+  return (
+    state === 'output-error' ||
+    state === 'output-denied' ||
+    (state === 'output-available' && preliminary !== true)
+  );
+}
+
+/** What a finished call says, in a form that no provider takes for a call. */
+function said(part: Loose): string {
+  const name = part.type === 'dynamic-tool' ? part['toolName'] : part.type.slice('tool-'.length);
+  const outcome =
+    part['state'] === 'output-available'
+      ? `returned ${JSON.stringify(part['output'])}`
+      : part['state'] === 'output-denied'
+        ? 'was not allowed'
+        : `failed: ${JSON.stringify(part['errorText'])}`;
+  return `[The tool ${JSON.stringify(name)}, called with ${JSON.stringify(part['input'])}, ${outcome}]`;
+}
