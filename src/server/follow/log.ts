@@ -1,7 +1,7 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
 import type { LogEntry } from '../../protocol/frames.ts';
-import { effectOf, pastBehind, type LogPast } from '../../protocol/log-entry.ts';
+import { deletedEntry, effectOf, pastBehind, type LogPast } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
@@ -45,6 +45,7 @@ export class Log {
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;
     this.#lastId = entry.id;
+    if (entry.key === deletedEntry.key) this.#forget();
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
     const frames = effectOf(this.#state, this.#past, entry);
@@ -52,6 +53,14 @@ export class Log {
     this.#state = frames.reduce(applyFrame, this.#state);
     this.#past = pastBehind(this.#past, entry.key, frames);
     return true;
+  }
+
+  /** What stood before a deletion is no part of the session any more, also where it was read before. */
+  #forget(): void {
+    this.entries.length = 0;
+    this.#keys.clear();
+    this.#state = emptySession;
+    this.#past = 'none';
   }
 }
 

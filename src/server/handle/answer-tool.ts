@@ -4,7 +4,7 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
-import { effectOf } from '../../protocol/log-entry.ts';
+import { deletedEntry, effectOf } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, isPassed, type SessionState } from '../../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
@@ -76,11 +76,18 @@ export async function answerTool(
     const index = read.findIndex((entry) => entry.key === key);
     const [first] = read[index]?.frames ?? [];
     if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
-    const state = read
-      .slice(0, index + 1)
-      // A log with a call in it has begun.
-      .reduce((before, entry) => effectOf(before, 'begun', entry).reduce(applyFrame, before), known);
-    return isWritten({ state }, messageId) ? undefined : state.byId.get(messageId);
+    const state = read.slice(0, index + 1).reduce(
+      (before, entry) =>
+        entry.key === deletedEntry.key
+          ? emptySession
+          : // A log with a call in it has begun.
+            effectOf(before, 'begun', entry).reduce(applyFrame, before),
+      known,
+    );
+    if (isWritten({ state }, messageId)) return undefined;
+    const message = state.byId.get(messageId);
+    if (!message) throw isOver(); // deleted meanwhile
+    return message;
   }
 }
 

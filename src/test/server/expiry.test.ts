@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { DurableChatOptions } from '../../index.ts';
 import type { Frame } from '../../protocol/frames.ts';
+import { deletedEntry } from '../../protocol/log-entry.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
@@ -180,7 +181,11 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
     for (const world of [here, there]) expect(await textsOf(world, session)).toEqual([]);
     if (store === 'upstash') {
       const redis = new Redis({ url: server().url, token: server().token });
-      expect(await redis.keys(`*${session}*`)).toEqual([]);
+      const left = await redis.keys(`*${session}*`);
+      expect(left).toEqual([expect.stringMatching(/:log$/)]);
+      // Nothing but that it was deleted; and that is forgotten in time.
+      expect(await there.chat.session(session).read()).toEqual({ messages: [], runs: [] });
+      expect(await redis.ttl(left[0]!)).toBeGreaterThan(0);
     }
 
     // The same message, by its id: it is not taken for the one that was.
@@ -203,7 +208,7 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
     await open(channel).chat.session(session).delete();
     expect(await channel.write(session, 'frozen', 1, [chunk])).toBe('closed');
     expect(await channel.readRun(session, 'frozen', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
-    expect(await channel.readLog(session, '')).toEqual([]);
+    expect(await channel.readLog(session, '')).toMatchObject([deletedEntry]);
   });
 
   it('of which there is nothing is fine', async () => {

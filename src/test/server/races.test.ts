@@ -173,7 +173,30 @@ it('an answer that meets a deletion does not begin the session anew', async () =
   const [, message] = await settle(world, await post(world, sendBody('s', 'hi')));
   const answer = { messageId: message!.id, toolCallId: 'c1', outcome: output('secret') };
   await expect(world.chat.session('s').answer(answer)).rejects.toMatchObject({ code: 'conflict' });
-  expect(await store.readLog('s', '')).toEqual([]);
+  expect((await world.chat.session('s').read()).messages).toEqual([]);
+  await expect(world.chat.session('s').stop()).rejects.toMatchObject({ code: 'not_found' });
+});
+
+it('a send that meets a deletion brings its own message, and reads nothing of what was deleted', async () => {
+  const store = memoryChannel();
+  let deletes = false;
+  const channel: Channel = {
+    ...store,
+    async append(session, entry, options) {
+      if (deletes && options.lease?.type === 'take') await store.delete(session);
+      return store.append(session, entry, options);
+    },
+  };
+  const read: UIMessage[][] = [];
+  const world = createWorld(channel, async (request, context) => {
+    read.push(((await request.json()) as { messages: UIMessage[] }).messages);
+    return chunkHandler(() => say())(request, context);
+  });
+  await settle(world, await post(world, sendBody('s', 'secret')));
+  deletes = true;
+  const messages = await settle(world, await post(world, sendBody('s', 'next')));
+  expect(read.map((history) => history.map(({ id }) => id))).toEqual([['user-secret'], ['user-next']]);
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
 });
 
 it.each(['a continuation', 'the next message'])(
