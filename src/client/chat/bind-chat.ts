@@ -183,13 +183,19 @@ const nothing = () => {};
 /** Opens with the first user, and closes with the last. */
 function shared(open: () => () => void): () => () => void {
   const users = new Set<object>();
-  let close = nothing;
+  let close: (() => void) | undefined;
   return () => {
     const user = {};
-    if (users.size === 0) close = open();
     users.add(user);
+    close ??= open();
     return () => {
-      if (users.delete(user) && users.size === 0) close();
+      users.delete(user);
+      // A component that mounts twice (React's StrictMode) comes back at once: what it has sent is not let go of.
+      queueMicrotask(() => {
+        if (users.size > 0) return;
+        close?.();
+        close = undefined;
+      });
     };
   };
 }

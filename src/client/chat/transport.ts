@@ -14,6 +14,7 @@ import {
 import { DurableChatError } from '../../protocol/errors.ts';
 import { takeEvents } from '../../protocol/sse.ts';
 import { apiOf } from '../network/requests.ts';
+import { preparedBody } from './prepared-body.ts';
 import type { RunLog } from '../run-log.ts';
 import type { DurableSession } from '../session.ts';
 
@@ -91,10 +92,10 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     session: DurableSession,
     key: string | undefined,
   ) {
-    const { state, connection } = session.getSnapshot();
+    const { connection } = session.getSnapshot();
     const last = send.messages.at(-1);
     /** What only a durable route understands is said only to one. */
-    const isDurable = state !== undefined;
+    const isDurable = () => session.getSnapshot().state !== undefined;
     const leave = new AbortController();
     const leaveOnAbort = () => {
       if (abortSignal?.aborted) leave.abort();
@@ -103,16 +104,25 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const request = options.fetch ?? ((...args) => fetch(...args));
     let run: string | undefined;
     const { prepareSendMessagesRequest: prepare } = options;
+    const prepared = prepare && preparedBody(prepare, session);
     super({
       ...options,
       api: apiOf(session.requests.options),
-      ...(prepare && isDurable && { prepareSendMessagesRequest: completed(prepare) }),
+      ...(prepared && { prepareSendMessagesRequest: prepared.prepare }),
       fetch: async (input, init) => {
-        const named = isDurable && key !== undefined && { 'idempotency-key': key };
-        // The SDK's own headers are a plain object.
-        const headers = { ...named, ...(init?.headers as Record<string, string>) };
-        const response = await request(input, { ...init, headers, signal: leave.signal });
-        if (!response.ok) await throwOurs(response);
+        const post = (change?: RequestInit) => {
+          const named = isDurable() && key !== undefined && { 'idempotency-key': key };
+          // The SDK's own headers are a plain object.
+          const headers = { ...named, ...(init?.headers as Record<string, string>) };
+          return request(input, { ...init, ...change, headers, signal: leave.signal });
+        };
+        let response = await post();
+        let refusal = await refusalOf(response);
+        if (refusal?.code === 'bad_request' && prepared?.whole) {
+          response = await post({ body: JSON.stringify(prepared.whole) });
+          refusal = await refusalOf(response);
+        }
+        if (refusal) throw refusal;
         run = response.headers.get('x-durable-run') ?? undefined;
         // Followed before anybody learns that the send has its run: it is not to be followed twice.
         if (run !== undefined && response.ok) session.following.follow(run, 'own', last?.id);
@@ -125,7 +135,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     if (connection === 'closed') leaveOnAbort();
     // What is still on its way brings itself: a session that is new to the server is not to begin with it.
     const messages = send.messages.filter(
-      (message) => !isDurable || message === last || !session.following.isPending(message.id),
+      (message) => !isDurable() || message === last || !session.following.isPending(message.id),
     );
     this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
       run,
@@ -138,21 +148,6 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
   ): ReadableStream<UIMessageChunk> {
     return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `sent`
   }
-}
-
-type Prepare<M extends UIMessage> = NonNullable<
-  HttpChatTransportInitOptions<M>['prepareSendMessagesRequest']
->;
-
-/** A body of the app's own making, with what the route has to know if it left that out. */
-function completed<M extends UIMessage>(prepare: Prepare<M>): Prepare<M> {
-  return async (options) => {
-    const prepared = await prepare(options);
-    // None today: then the SDK's own body it is.
-    if (!prepared) return prepared;
-    const { id, trigger, messageId, messages } = options;
-    return { ...prepared, body: { id, trigger, messageId, messages: messages.slice(-1), ...prepared.body } };
-  };
 }
 
 /** Whether a send changes nothing that was there before. */
@@ -170,10 +165,10 @@ function untilHeard(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(resolve, 0, undefined));
 }
 
-/** Throws what a durable route refused the send with; anything else is the SDK's to report. */
-async function throwOurs(response: Response): Promise<void> {
-  const error = DurableChatError.parse(response.status, await response.clone().text());
-  if (error) throw error;
+/** What a durable route refused the send with; anything else is the SDK's to report. */
+async function refusalOf(response: Response): Promise<DurableChatError | undefined> {
+  if (response.ok) return undefined;
+  return DurableChatError.parse(response.status, await response.clone().text());
 }
 
 /** Makes the SDK's own reading of a response available. */

@@ -3,7 +3,8 @@
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { Connection } from '../network/connection.ts';
-import type { DurableSession, SessionSnapshot } from '../session.ts';
+import type { DurableSession } from '../session.ts';
+import { until } from '../until.ts';
 
 /** What of the Web's `Storage` is needed. */
 export type OutboxStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
@@ -236,28 +237,4 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
   abort.catch(() => {});
   return abort;
-}
-
-/** Resolves when the session fulfils `condition`, which is asked now, after each change, and when `ms` have passed. */
-function until(
-  session: DurableSession,
-  condition: (snapshot: SessionSnapshot, isDue: boolean) => boolean,
-  ms?: number,
-): Promise<void> {
-  return new Promise((resolve) => {
-    let isDue = false;
-    const check = () => {
-      if (!condition(session.getSnapshot(), isDue)) return;
-      off();
-      clearTimeout(timer);
-      resolve();
-    };
-    const off = session.subscribe(check);
-    const wait = () => {
-      isDue = true;
-      check();
-    };
-    const timer = ms === undefined ? undefined : setTimeout(wait, ms);
-    check();
-  });
 }

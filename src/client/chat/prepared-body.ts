@@ -1,0 +1,68 @@
+// A body of the app's own making, with what a durable route has to know where that was left out. A route that may be
+// a plain one gets the body as it is.
+
+import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
+import type { DurableSession } from '../session.ts';
+import { until } from '../until.ts';
+
+/** How long a body that a durable route would take for another one waits for the session to connect. */
+const connectWithinMs = 5_000;
+
+export interface PreparedBody<M extends UIMessage> {
+  readonly prepare: PrepareSendMessagesRequest<M>;
+  /** The whole body, where less was sent: for a route that turns out to be durable by refusing that. */
+  readonly whole: object | undefined;
+}
+
+/** `prepare` for one request. */
+export function preparedBody<M extends UIMessage>(
+  prepare: PrepareSendMessagesRequest<M>,
+  session: DurableSession,
+): PreparedBody<M> {
+  let whole: object | undefined;
+  return {
+    get whole() {
+      return whole;
+    },
+    async prepare(options) {
+      const prepared = await prepare(options);
+      // None today: then the SDK's own body it is.
+      if (!prepared) return prepared;
+      const completed = { ...prepared, body: complete(options, prepared.body) };
+      if (!isClear(options, prepared.body)) await connected(session);
+      if (session.getSnapshot().state) return completed;
+      whole = completed.body;
+      return prepared;
+    },
+  };
+}
+
+type Options<M extends UIMessage> = Parameters<PrepareSendMessagesRequest<M>>[0];
+
+function complete<M extends UIMessage>(options: Options<M>, body: object): object {
+  const { id, trigger, messageId, messages } = options;
+  const { message } = body as { readonly message?: { readonly id?: unknown } | null }; // an app may post anything
+  const last = messages.at(-1);
+  // `{ id, message }` says it all. What it holds may be large: it is not sent twice.
+  const isThere = last !== undefined && message?.id === last.id;
+  return { id, trigger, messageId, ...(!isThere && { messages: messages.slice(-1) }), ...body };
+}
+
+/** Whether a durable route takes `body` for what it is, or refuses it: a regeneration or an edit may look like a send. */
+function isClear<M extends UIMessage>({ trigger, messageId, messages }: Options<M>, body: object): boolean {
+  const posted = body as { readonly trigger?: unknown; readonly messageId?: unknown }; // an app may post anything
+  if (trigger === 'regenerate-message') return posted.trigger === trigger;
+  const isEdit = messageId !== undefined && messages.at(-1)?.role === 'user';
+  return !isEdit || posted.messageId === messageId;
+}
+
+/** Until it is known whether the route is durable, if that can be known in time. */
+async function connected(session: DurableSession): Promise<void> {
+  const close = session.open();
+  await until(
+    session,
+    ({ state, connection }, isDue) => state !== undefined || connection === 'closed' || isDue,
+    connectWithinMs,
+  );
+  close();
+}
