@@ -97,7 +97,7 @@ export interface Channel {
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
    * own included; else with none. The session is kept for its time to live from then on. With `existing`, which a
    * `stop` or a `release` implies unless it is false, the entry belongs to what is there: in a log that is gone it
-   * is not stored, and nothing renewed.
+   * is not stored, and nothing renewed. Rejects with `too_large` for an entry over `maxEntryBytes`.
    */
   append(
     session: string,

@@ -91,6 +91,16 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.claim(id, 'send', 'run')).entries).toEqual(all);
     });
 
+    it('G12: refuses an entry that is larger than a request to a store may be, and goes on', async () => {
+      const id = session();
+      const large = message('"'.repeat(2_500_000));
+      await expect(channel.append(id, { key: 'k1', frames: [large] }, {})).rejects.toMatchObject({
+        code: 'too_large',
+      });
+      await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
+      expect((await channel.readLog(id, '')).map(({ key }) => key)).toEqual(['k2']);
+    });
+
     it('keeps the condition of an entry', async () => {
       const id = session();
       await channel.append(id, { key: 'k1', frames: [message('1')], when: 'first' }, {});

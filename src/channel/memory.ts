@@ -3,6 +3,7 @@
 import type { UIMessageChunk } from 'ai';
 import type { LogEntry } from '../protocol/frames.ts';
 import { deletedEntry } from '../protocol/log-entry.ts';
+import { checkEntry } from '../protocol/size.ts';
 import type { Channel, Closure, Wake } from './channel.ts';
 
 interface Run {
@@ -118,6 +119,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       );
     },
     async append(id, entry, options) {
+      checkEntry(JSON.stringify(entry));
       const session = sessionOf(id);
       const { lease } = options;
       if (lease?.type === 'take') {

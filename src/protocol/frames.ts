@@ -8,10 +8,10 @@ import type { ToolOutcome } from './tool-outcome.ts';
 export type RunEndReason = 'finish' | 'stop' | 'error' | 'interrupted';
 
 /**
- * Why a run was interrupted, where its own producer knew: the function it ran in came near its `deadline`, or the
- * `store` took nothing for so long that the rest could not be kept.
+ * Why a run was interrupted, where its own producer knew: the function it ran in came near its `deadline`, the `store`
+ * took nothing for so long that the rest could not be kept, or a chunk was `too_large` to be stored.
  */
-export type InterruptionCause = 'deadline' | 'store';
+export type InterruptionCause = 'deadline' | 'store' | 'too_large';
 
 /** What a send asked for: the AI SDK's own `trigger`. */
 export type Trigger = 'submit-message' | 'regenerate-message';

@@ -181,8 +181,9 @@ export interface DurableChatOptions<
   /** What becomes of a send while the store is down. Default `reject`. */
   readonly onStoreDown?: OnStoreDown;
   /**
-   * How much of a run may wait for a store that fails, in bytes of its chunks. Beyond it the run goes on for its own
-   * client; the log keeps what fitted, and ends the run as `interrupted`. Default 8 MB.
+   * How much of what a run emits while its store fails may wait, in characters of its chunks' JSON. Beyond it the run
+   * goes on for its own client; the log keeps what fitted, and ends the run as `interrupted`. While the store works
+   * nothing is lost: once as much waits, the handler's stream is not read on until a part of it is stored. Default 8 MB.
    */
   readonly maxUnwrittenBytes?: number;
   /** Keeps a serverless function alive until a run has ended, e.g. Vercel's `waitUntil`. */

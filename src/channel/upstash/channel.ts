@@ -13,6 +13,7 @@ import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
 import { deletedEntry } from '../../protocol/log-entry.ts';
+import { checkEntry } from '../../protocol/size.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
 import { scrubErrors, within } from './failures.ts';
@@ -137,12 +138,14 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async append(session, entry, { after: known, lease, existing }) {
       const keys = keysOf(session);
+      const value = encodeValue(entry);
+      checkEntry(value);
       // What only ends something does not begin a session anew that is gone.
       const nomkStream = existing ?? (lease?.type === 'stop' || lease?.type === 'release');
       const transaction = redis.multi();
       if (lease) changeLease(transaction, keys, lease);
       transaction
-        .xadd(keys.log, '*', { v: encodeValue(entry) }, { nomkStream })
+        .xadd(keys.log, '*', { v: value }, { nomkStream })
         .publish(keys.channel, encodeValue({ type: 'log', key: entry.key } satisfies Wake));
       if (!nomkStream) transaction.expire(keys.log, ttl);
       if (known === undefined) {

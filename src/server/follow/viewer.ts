@@ -161,7 +161,7 @@ async function* advance(
     place.index++;
     place.log = entry.id;
     for (const [index, kept] of entry.frames.entries()) {
-      if (kept.type === 'run-saved') continue;
+      if (kept.type === 'run-saved' || ('run' in kept && hub.state.barred.has(kept.run))) continue;
       const frame = forViewers(kept);
       yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
     }

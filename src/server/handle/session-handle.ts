@@ -6,7 +6,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import type { RunStopFrame } from '../../protocol/frames.ts';
 import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../../protocol/session-state.ts';
-import { endRun, reap } from '../run/end.ts';
+import { reap } from '../run/end.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
@@ -147,16 +147,20 @@ export function createSession<M extends UIMessage>(
       withHub(async (hub, { channel }) => {
         await hub.refresh();
         const runs = hub.state.active.map(({ run }) => run);
-        for (const run of runs) {
-          // What is deleted is not to be kept by the app.
-          await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
-        }
-        await requestStop(channel, id, runs, {});
         const isOver = (run: string) => !isActive(hub.state, run);
-        await hub.until(() => runs.every(isOver) || undefined, { ms: confirmWithinMs });
+        const endAll = async () => {
+          for (const run of runs) {
+            // What is deleted is not to be kept by the app.
+            await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
+          }
+          await requestStop(channel, id, runs, {});
+          await hub.until(() => runs.every(isOver) || undefined, { ms: confirmWithinMs });
+        };
+        // A session with a run that cannot be ended can be deleted all the same.
+        await endAll().catch(() => {});
         // Whoever still works on one is refused by the store from now on.
         const closed = runs.filter((run) => !isOver(run));
-        for (const run of closed) await endRun({ channel, session: id, run, closure: { reason: 'stop' } });
+        for (const run of closed) await retry(() => channel.close(id, run, { reason: 'stop' }));
         await retry(() => channel.delete(id, closed));
         await hub.refresh();
       }),

@@ -9,10 +9,11 @@ export type RunEvent =
   /** The store began to fail it, or takes again what it emits. Its own client is not kept waiting by either. */
   | { readonly type: 'durability'; readonly durability: Durability }
   /**
-   * More waited to be stored than `maxUnwrittenBytes`. The run goes on for its own client; the log keeps its first
+   * Not all of it can be stored: more waited for a store that fails than `maxUnwrittenBytes` (`store`), or a chunk does
+   * not fit into a request to the store (`too_large`). The run goes on for its own client; the log keeps its first
    * `chunks`, and will hold it as `interrupted`.
    */
-  | { readonly type: 'overflow'; readonly chunks: number }
+  | { readonly type: 'overflow'; readonly cause: 'store' | 'too_large'; readonly chunks: number }
   /** The store was down before it began: it is answered, and kept nowhere (`onStoreDown: 'passthrough'`). */
   | { readonly type: 'passthrough' }
   /**

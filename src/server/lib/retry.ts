@@ -1,4 +1,6 @@
-// Trying again, with growing pauses and full jitter; it knows nothing of what it tries.
+// Trying again, with growing pauses and full jitter.
+
+import { DurableChatError } from '../../protocol/errors.ts';
 
 import { monotonicMs } from './clock.ts';
 
@@ -13,13 +15,17 @@ export const patienceMs: number = 5 * 60_000;
 /** For what must not be lost. */
 export const patiently: RetryOptions = { forMs: patienceMs };
 
-/** The result of the first attempt that succeeds; the last attempt's error when none does. */
+/**
+ * The result of the first attempt that succeeds; the last attempt's error when none does. What is refused for any
+ * reason but a failure of the store is refused again, and is not tried again.
+ */
 export async function retry<T>(attempt: () => Promise<T>, { forMs = 3_000 }: RetryOptions = {}): Promise<T> {
   const until = monotonicMs() + forMs;
   for (let ceiling = 100; ; ceiling = Math.min(5_000, ceiling * 2)) {
     try {
       return await attempt();
     } catch (error) {
+      if (error instanceof DurableChatError && error.code !== 'store_failed') throw error;
       const pause = Math.random() * ceiling;
       if (monotonicMs() + pause > until) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));

@@ -6,6 +6,7 @@ import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { foldMessage } from './final-message.ts';
+import { withinLimit } from './left-out.ts';
 import type { Hub } from '../follow/hub.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
@@ -57,22 +58,6 @@ export async function endRun(options: EndOptions): Promise<Closure> {
 
 function endKey(run: string): string {
   return `${run} end`;
-}
-
-/** The largest message that a log takes, in bytes of its JSON: a store refuses requests over 10 MB. */
-const maxMessageBytes = 8 * 1024 * 1024;
-
-/** The message without the parts that do not fit: an end that cannot be stored would hold its session for ever. */
-function withinLimit(message: UIMessage): UIMessage {
-  let left = maxMessageBytes;
-  const encoder = new TextEncoder();
-  const parts = message.parts.filter((part) => {
-    const size = encoder.encode(JSON.stringify(part)).byteLength;
-    if (size > left) return false;
-    left -= size;
-    return true;
-  });
-  return parts.length === message.parts.length ? message : { ...message, parts };
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */

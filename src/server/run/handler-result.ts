@@ -109,3 +109,10 @@ export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIM
     return [first || chunk.messageId !== undefined ? { ...chunk, messageId } : chunk];
   };
 }
+
+/** The chunk as it is now: the app may go on changing the object that it emitted. */
+export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
+  // Deltas come by the thousand: what holds nothing but text needs no way through JSON.
+  const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
+  return isFlat ? { ...chunk } : (JSON.parse(JSON.stringify(chunk)) as UIMessageChunk);
+}

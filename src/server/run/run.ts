@@ -14,10 +14,10 @@ import type { Origin } from './reply-stream.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs, retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
-import { sourceOf, withMessageId } from './handler-result.ts';
+import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 import { passedApprovals, readableHistory } from './history.ts';
 import { createSteering, type Steered } from './steering.ts';
-import { createWriter, type Writer } from './write-queue.ts';
+import { createWriter, cutError, type Writer } from './write-queue.ts';
 
 export interface RunOptions {
   readonly channel: Channel;
@@ -69,6 +69,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   onEvent({ type: 'run-start', queued: options.queued });
   const control = createControl(options);
   const store = watchStore(channel, (durability) => {
+    writer.setFailing(durability === 'degraded');
     hub.setDurability(run, durability);
     onEvent({ type: 'durability', durability });
   });
@@ -82,9 +83,9 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,
     maxUnwritten: options.maxUnwrittenBytes,
-    onOverflow() {
+    onCut(cause) {
       store.giveUp();
-      onEvent({ type: 'overflow', chunks: chunks.length - 1 });
+      onEvent({ type: 'overflow', cause, chunks: chunks.length - 1 });
     },
   });
   const emit = (emitted: UIMessageChunk) => {
@@ -93,6 +94,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     origin.push(chunk, chunks.length);
     writer.push(chunk);
   };
+  const output: Output = { emit, room: writer.room };
   let base: UIMessage | undefined;
   let closure: Closure;
   let denied: Promise<unknown> = Promise.resolve();
@@ -101,7 +103,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     base = state?.byId.get(options.messageId);
     if (state && !control.ending()) denied = denyPassed(options, state);
     if (!state) closure = { reason: 'stop' };
-    else closure = control.ending() ?? (await generate(options, state, control, emit, tellStarted));
+    else closure = control.ending() ?? (await generate(options, state, control, output, tellStarted));
   } catch (error) {
     const ending = control.ending();
     closure = ending ?? { reason: 'error' };
@@ -149,13 +151,6 @@ async function denyPassed(
   await retry(() => channel.append(session, entry, { existing: true })).catch(() => {});
 }
 
-/** The chunk as it is now: the app may go on changing the object that it emitted. */
-function copyOf(chunk: UIMessageChunk): UIMessageChunk {
-  // Deltas come by the thousand: what holds nothing but text needs no way through JSON.
-  const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
-  return isFlat ? { ...chunk } : (JSON.parse(JSON.stringify(chunk)) as UIMessageChunk);
-}
-
 const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
 const doneWithinMs = 2_000;
 
@@ -187,11 +182,9 @@ async function finish(
     // Chunks that a closed run refused are not part of it.
     if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
-    onError(
-      new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.'),
-    );
+    onError(cutError(drained));
     const stored = chunks.slice(0, writer.stored);
-    const interrupted: Closure = { reason: 'interrupted', cause: 'store' };
+    const interrupted: Closure = { reason: 'interrupted', cause: drained };
     return await endRun({
       ...ending,
       closure: closure.reason === 'stop' ? closure : interrupted,
@@ -202,12 +195,18 @@ async function finish(
   }
 }
 
+/** Where a run's chunks go, and whether there is room for more. */
+interface Output {
+  emit(chunk: UIMessageChunk): void;
+  room(): Promise<void>;
+}
+
 /** Calls the handler and reads its stream to the end. Throws when there is no stream to read. */
 async function generate(
   options: RunOptions,
   state: SessionState,
   control: Control,
-  emit: (chunk: UIMessageChunk) => void,
+  output: Output,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
   const { steered, settle } = createSteering(options);
@@ -215,7 +214,7 @@ async function generate(
     const history = readableHistory(state, options.messageId);
     const call = options.call(history, steered, control.signal);
     const result = await Promise.race([call, control.graceOver()]);
-    return await read(options, result, control, emit, tellStarted);
+    return await read(options, result, control, output, tellStarted);
   } finally {
     await settle();
   }
@@ -225,9 +224,10 @@ async function read(
   options: RunOptions,
   result: unknown,
   control: Control,
-  emit: (chunk: UIMessageChunk) => void,
+  output: Output,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
+  const { emit, room } = output;
   const source = sourceOf(result);
   if (source.type === 'refusal') {
     if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });
@@ -243,6 +243,7 @@ async function read(
   let aborted = false;
   try {
     for (;;) {
+      await room();
       const { done, value } = await reader.read();
       if (done) break;
       for (const chunk of stamp(value)) {

@@ -1,12 +1,12 @@
 import type { UIMessageChunk } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createWriter, type Writer, type WriteResult } from './write-queue.ts';
+import { createWriter, type CutCause, type Writer, type WriteResult } from './write-queue.ts';
 
 const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta });
 const count = (n: number) => Array.from({ length: n }, (_, index) => text(String(index)));
 
-const untold = { onClosed: () => {}, onOverflow: () => {}, maxUnwritten: Infinity };
+const untold = { onClosed: () => {}, onCut: () => {}, maxUnwritten: Infinity };
 
 /** A store that answers when it is told to. */
 function heldStore(
@@ -17,14 +17,14 @@ function heldStore(
   writes: { from: number; chunks: readonly UIMessageChunk[] }[];
   answer(result?: WriteResult | Error): Promise<void>;
   closed: number;
-  overflows: number;
+  cuts: CutCause[];
   most: number;
 } {
   const waiting: ((result: WriteResult | Error) => void)[] = [];
   const store = {
     writes: [] as { from: number; chunks: readonly UIMessageChunk[] }[],
     closed: 0,
-    overflows: 0,
+    cuts: [] as CutCause[],
     most: 0,
     async answer(result: WriteResult | Error = 'stored') {
       await expect.poll(() => waiting.length).toBeGreaterThan(0);
@@ -34,7 +34,7 @@ function heldStore(
       flushIntervalMs,
       maxUnwritten,
       onClosed: () => store.closed++,
-      onOverflow: () => void store.overflows++,
+      onCut: (cause) => void store.cuts.push(cause),
       write: (from, chunks) => {
         store.writes.push({ from, chunks: [...chunks] });
         return new Promise((resolve, reject) => {
@@ -150,33 +150,88 @@ describe('writer', () => {
     ]);
   });
 
-  it('G8: what waits is bounded: beyond it nothing is taken, and what was taken is stored without a gap', async () => {
+  it('G8: what comes while the store fails is bounded: beyond it nothing is taken, and what was taken is stored without a gap', async () => {
     const size = JSON.stringify(text('a')).length;
     const store = heldStore(0, 3 * size);
-    for (const delta of 'abc') store.writer.push(text(delta));
-    expect(store.overflows).toBe(0);
-    for (const delta of 'def') store.writer.push(text(delta));
-    expect(store.overflows).toBe(1);
+    // What waited before the failure does not count.
+    for (const delta of 'ab') store.writer.push(text(delta));
+    store.writer.setFailing(true);
+    store.writer.setFailing(true);
+    for (const delta of 'cde') store.writer.push(text(delta));
+    expect(store.cuts).toEqual([]);
+    for (const delta of 'fgh') store.writer.push(text(delta));
+    expect(store.cuts).toEqual(['store']);
     const drained = store.writer.drain();
     await store.answer();
-    expect(await drained).toBe('cut');
-    expect(store.writes).toEqual([{ from: 0, chunks: ['a', 'b', 'c'].map(text) }]);
+    expect(await drained).toBe('store');
+    expect(store.writes).toEqual([{ from: 0, chunks: ['a', 'b', 'c', 'd', 'e'].map(text) }]);
     // Once something is missing, nothing after it may be there.
+    store.writer.setFailing(false);
     store.writer.push(text('g'));
-    expect(await store.writer.drain()).toBe('cut');
-    expect(store.overflows).toBe(1);
-    expect(store.writer.stored).toBe(3);
+    expect(await store.writer.drain()).toBe('store');
+    expect(store.cuts).toEqual(['store']);
+    expect(store.writer.stored).toBe(5);
   });
 
-  it('G8: what is stored makes room, and one chunk that is larger than all is taken', async () => {
+  it('G8: a failure that is over is forgotten, and one chunk that is larger than all is taken', async () => {
     const store = heldStore(0, 100);
     for (const delta of ['a'.repeat(1_000), 'b'.repeat(1_000), 'c']) {
+      store.writer.setFailing(true);
       store.writer.push(text(delta));
-      await store.answer();
-      await expect.poll(() => store.writer.stored).toBe(store.writes.length);
+      store.writer.setFailing(false);
     }
+    await store.answer();
     expect(await store.writer.drain()).toBe('stored');
-    expect(store.overflows).toBe(0);
+    expect(store.cuts).toEqual([]);
+  });
+
+  it('a store that works takes all there is, however much comes at once', async () => {
+    const store = heldStore(0, 100);
+    for (const delta of count(1_000)) store.writer.push(delta);
+    const drained = store.writer.drain();
+    await store.answer();
+    expect(await drained).toBe('stored');
+    expect(store.cuts).toEqual([]);
+    expect(store.writer.stored).toBe(1_000);
+  });
+
+  it('a source waits for a store that works once as much waits as may, until a part of it is stored', async () => {
+    const store = heldStore(0, 100);
+    await store.writer.room();
+    store.writer.push(text('a'.repeat(200)));
+    let may = false;
+    const room = store.writer.room().then(() => (may = true));
+    await expect.poll(() => store.writes.length).toBe(1);
+    expect(may).toBe(false);
+    await store.answer();
+    await room;
+    await store.writer.room();
+  });
+
+  it.each([
+    ['fails', ({ writer }: { writer: Writer }) => writer.setFailing(true)],
+    ['was found closed', async (store: ReturnType<typeof heldStore>) => store.answer('closed')],
+    ['gets no more', ({ writer }: { writer: Writer }) => writer.push(text('x'.repeat(9_000_000)))],
+  ])('G8: nobody waits for a store that %s', async (_, happens) => {
+    const store = heldStore(0, 100);
+    store.writer.push(text('a'.repeat(200)));
+    const room = store.writer.room();
+    await happens(store);
+    await room;
+    await store.writer.room();
+  });
+
+  it('G12: a chunk that no request has room for is not taken, and nothing behind it', async () => {
+    const store = heldStore();
+    store.writer.push(text('a'));
+    // As it is sent, a quote is four bytes.
+    store.writer.push(text('"'.repeat(2_000_000)));
+    store.writer.push(text('b'));
+    expect(store.cuts).toEqual(['too_large']);
+    const drained = store.writer.drain();
+    await store.answer();
+    expect(await drained).toBe('too_large');
+    expect(store.writes).toEqual([{ from: 0, chunks: [text('a')] }]);
   });
 
   it('G1: whatever fails and whenever chunks come, all are stored once and in order', async () => {

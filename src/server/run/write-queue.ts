@@ -1,18 +1,29 @@
 // A run's write queue: the first chunk goes out at once; then one write is under way at a time, and what
-// arrives meanwhile is the next batch. Nothing here is ever waited for by the origin.
+// arrives meanwhile is the next batch. A store that fails is waited for by nobody; one that works makes the source
+// wait where it is much faster.
 
 import type { UIMessageChunk } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { InterruptionCause } from '../../protocol/frames.ts';
+import { fitsRequest, maxStoredBytes } from '../../protocol/size.ts';
 import { patiently, retry } from '../lib/retry.ts';
 
 export type WriteResult = 'stored' | 'closed';
 
+/** Why not everything is taken: the store failed for too long, or a chunk is larger than a request may be. */
+export type CutCause = Extract<InterruptionCause, 'store' | 'too_large'>;
+
 export interface Writer {
   push(chunk: UIMessageChunk): void;
+  /** Resolves once the source may go on: at once, unless the store works and `maxUnwritten` waits for it. */
+  room(): Promise<void>;
+  /** The store fails, or works again. What comes while it fails is bounded. */
+  setFailing(failing: boolean): void;
   /**
-   * Resolves once everything that was taken is stored, or the run was found closed; `cut` when not all was taken.
+   * Resolves once everything that was taken is stored, or the run was found closed; with why, when not all was taken.
    * Rejects when the store stays down.
    */
-  drain(): Promise<WriteResult | 'cut'>;
+  drain(): Promise<WriteResult | CutCause>;
   /** Chunks known to be stored. */
   readonly stored: number;
 }
@@ -23,10 +34,20 @@ export interface WriterOptions {
   readonly flushIntervalMs: number;
   /** The run was closed by somebody else: its producer has to give up. */
   readonly onClosed: () => void;
-  /** How much may wait to be written, as characters of JSON. What comes beyond that, and after it, is not taken. */
+  /**
+   * How much of what comes while the store fails may wait, as characters of JSON. What comes beyond that, and after it,
+   * is not taken. While the store works the source waits once as much is waiting.
+   */
   readonly maxUnwritten: number;
-  /** Told once, when not everything is taken any more. */
-  readonly onOverflow: () => void;
+  /** Called once, when not everything is taken any more. */
+  readonly onCut: (cause: CutCause) => void;
+}
+
+/** What the app is to know of a run that was cut. */
+export function cutError(cause: CutCause): DurableChatError {
+  return cause === 'store'
+    ? new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.')
+    : new DurableChatError('too_large', 'A chunk is too large to be stored: the run is kept up to there.');
 }
 
 interface Pending {
@@ -39,12 +60,15 @@ interface Pending {
 const maxBatchLength = 512_000;
 
 export function createWriter(options: WriterOptions): Writer {
-  const { write, flushIntervalMs, onClosed, maxUnwritten, onOverflow } = options;
+  const { write, flushIntervalMs, onClosed, maxUnwritten, onCut } = options;
   const pending: Pending[] = [];
   let unwritten = 0;
+  /** How much has come since the store began to fail; undefined while it works. */
+  let sinceFailure: number | undefined;
   let stored = 0;
   let closed = false;
-  let cut = false;
+  let cut: CutCause | undefined;
+  const waiting = new Set<() => void>();
   let draining = false;
   let wake: (() => void) | undefined;
   let working: Promise<void> | undefined;
@@ -59,11 +83,13 @@ export function createWriter(options: WriterOptions): Writer {
         const result = await retry(() => write(stored, batch), patiently);
         if (result === 'closed') {
           closed = true;
+          release();
           onClosed();
           return;
         }
         for (const { length } of pending.splice(0, batch.length)) unwritten -= length;
         stored += batch.length;
+        release();
         await rested;
       }
     } finally {
@@ -84,6 +110,22 @@ export function createWriter(options: WriterOptions): Writer {
     });
   }
 
+  function isFull(): boolean {
+    return unwritten >= maxUnwritten && sinceFailure === undefined && !closed && !cut;
+  }
+
+  function release(): void {
+    if (isFull()) return;
+    for (const go of waiting) go();
+    waiting.clear();
+  }
+
+  function cutOff(cause: CutCause): void {
+    cut = cause;
+    release();
+    onCut(cause);
+  }
+
   function start(): Promise<void> {
     working ??= work();
     return working;
@@ -95,22 +137,29 @@ export function createWriter(options: WriterOptions): Writer {
     },
     push(chunk) {
       if (closed || cut) return;
-      const { length } = JSON.stringify(chunk);
-      if (unwritten > 0 && unwritten + length > maxUnwritten) {
-        cut = true;
-        return onOverflow();
+      const json = JSON.stringify(chunk);
+      const { length } = json;
+      if (!fitsRequest(json, maxStoredBytes)) return cutOff('too_large');
+      if (sinceFailure !== undefined) {
+        if (sinceFailure > 0 && sinceFailure + length > maxUnwritten) return cutOff('store');
+        sinceFailure += length;
       }
       unwritten += length;
       pending.push({ chunk, length });
       // A failure shows in `drain`.
       start().catch(() => {});
     },
+    room: () => (isFull() ? new Promise((resolve) => waiting.add(resolve)) : Promise.resolve()),
+    setFailing(failing) {
+      sinceFailure = failing ? (sinceFailure ?? 0) : undefined;
+      release();
+    },
     async drain() {
       draining = true;
       wake?.();
       while ((working || pending.length > 0) && !closed) await start();
       if (closed) return 'closed';
-      return cut ? 'cut' : 'stored';
+      return cut ?? 'stored';
     },
   };
 }

@@ -190,7 +190,12 @@ async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promis
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   const frames = (await retry(() => channel.readLog(session, ''))).flatMap((entry) => entry.frames);
   const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.run : [])));
-  const ends = new Map(frames.flatMap((frame) => (frame.type === 'run-end' ? [[frame.run, frame]] : [])));
+  // A run that was given up before its start got through has an end alone.
+  const ends = new Map(
+    frames.flatMap((frame) =>
+      frame.type === 'run-end' && starts.has(frame.run) ? [[frame.run, frame]] : [],
+    ),
+  );
   expect([...ends.keys()]).toEqual([...starts]);
   const [end] = ends.values();
   expect(end).toMatchObject({ reason: 'finish', chunks: sent.length, message: messages[1] });
@@ -213,11 +218,12 @@ describe.concurrent.each(Object.entries(faults))('G8: %s', (_, fault) => {
   it.each(Object.keys(phases) as Phase[])('for a while, from %s on', async (phase) => {
     const here = setUp();
     for (const { joined } of here.viewers) await joined;
-    const clear = here.inject(fault, phases[phase], 4);
+    // As many as fit into a send's patience, each of them `timeoutMs` long.
+    const clear = here.inject(fault, phases[phase], 3);
     const sent = await chunksOf(await here.send());
     expectAnswer(sent);
     await here.world.settled();
-    // Not all four may have been met.
+    // Not all of them may have been met.
     clear();
     await expectWhole(here, sent);
   });

@@ -1,0 +1,87 @@
+// A message that does not fit into a request to the store is kept without its largest parts: an end that cannot be
+// stored would hold its session for ever. A text part stands in the place of each, for the model, the screen and apps.
+
+import type { TextUIPart, UIMessage } from 'ai';
+import { maxStoredBytes, requestBytes } from '../../protocol/size.ts';
+
+/** What is missing, as `providerMetadata['durable-chat'].leftOut` of the text part in its place. */
+interface LeftOut {
+  /** The part's own type; `metadata` for the message's metadata, `parts` for all that followed. */
+  readonly type: string;
+  /** As they would have been sent. */
+  readonly bytes: number;
+  readonly toolCallId?: string;
+}
+
+type Part = UIMessage['parts'][number];
+
+/** A tool's name is the model's, and may be long. */
+const maxNameLength = 100;
+
+/** The message if it takes at most `limit` bytes in a request, else without as many of its largest parts as it takes. */
+export function withinLimit(message: UIMessage, limit: number = maxStoredBytes): UIMessage {
+  const { metadata, ...rest } = message;
+  // What is between the parts counts, too.
+  const sizes = message.parts.map((part) => requestBytes(part) + 1);
+  const metadataSize = metadata === undefined ? 0 : requestBytes({ metadata });
+  let left = limit - requestBytes({ ...rest, parts: [] }) - metadataSize;
+  for (const size of sizes) left -= size;
+  if (left >= 0) return message;
+
+  const parts: Part[] = [...message.parts];
+  let kept = metadata;
+  /** Puts a text in the place of what takes `size`, unless that is larger itself. */
+  const replace = (size: number, what: LeftOut): Part | undefined => {
+    const standIn = standInFor(what);
+    const saved = size - requestBytes(standIn) - 1;
+    if (saved <= 0) return undefined;
+    left += saved;
+    return standIn;
+  };
+  const largest = [...sizes, metadataSize]
+    .map((size, index) => ({ size, index }))
+    .sort((a, b) => b.size - a.size);
+  for (const { size, index } of largest) {
+    if (left >= 0) break;
+    const part = message.parts[index];
+    const standIn = replace(size, part ? described(part, size) : { type: 'metadata', bytes: size });
+    if (standIn && part) parts[index] = standIn;
+    else if (standIn) {
+      parts.push(standIn);
+      kept = undefined;
+    }
+  }
+  return {
+    ...rest,
+    ...(kept !== undefined && { metadata: kept }),
+    parts: left >= 0 ? parts : firstOf(parts, left),
+  };
+}
+
+/** As many of the parts as fit, where all of them are small. */
+function firstOf(parts: readonly Part[], missing: number): Part[] {
+  let end = parts.length;
+  let bytes = 0;
+  const standIn = () => standInFor({ type: 'parts', bytes });
+  while (end > 0 && bytes + missing < requestBytes(standIn()) + 1) bytes += requestBytes(parts[--end]) + 1;
+  return [...parts.slice(0, end), standIn()];
+}
+
+function described(part: Part, bytes: number): LeftOut {
+  const type = part.type === 'dynamic-tool' ? `tool-${part.toolName}` : part.type;
+  return {
+    type: type.slice(0, maxNameLength),
+    bytes,
+    ...('toolCallId' in part && { toolCallId: part.toolCallId.slice(0, maxNameLength) }),
+  };
+}
+
+function standInFor(leftOut: LeftOut): TextUIPart {
+  const { type, bytes } = leftOut;
+  return {
+    type: 'text',
+    text: `[Left out: ${type} of ${(bytes / 1_000_000).toFixed(1)} MB, too large to be stored.]`,
+    state: 'done',
+    providerMetadata: { 'durable-chat': { leftOut: { ...leftOut } } },
+  };
+}
