@@ -22,10 +22,10 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     tabs.push(opened);
     return opened;
   };
-  function setUp(options: Omit<DurableChatOptions, 'channel'> = {}): void {
+  function setUp(options: Omit<DurableChatOptions, 'channel'> = {}, channel = open()()): void {
     id = `${name} ${++count}`;
     model = scriptedModel();
-    world = createWorld(open()(), modelHandler(model), options);
+    world = createWorld(channel, modelHandler(model), options);
   }
   /** Opens a tab and lets it send something that takes a while. */
   async function busy(text: string): Promise<Tab> {
@@ -182,7 +182,20 @@ describe.each(stores)('a busy session on %s', (name, open) => {
   });
 
   it('two tabs that edit one message at once: one edit stands, the other is told, both tabs agree', async () => {
-    setUp();
+    const channel = open()();
+    let bothRead: () => void = () => {};
+    const both = new Promise<void>((resolve) => (bothRead = resolve));
+    let reads = -1; // the first send is no edit
+    setUp(undefined, {
+      ...channel,
+      async claim(...claim) {
+        const claimed = await channel.claim(...claim);
+        // At once: neither edit is in the log that the other one reads.
+        if (++reads === 2) bothRead();
+        if (reads > 0) await both;
+        return claimed;
+      },
+    });
     const told: Tab[] = [];
     const openOne = (): Tab => {
       const one: Tab = openTab(world.client(), id, { onError: () => void told.push(one) });
