@@ -202,6 +202,19 @@ export class DurableSession {
   }
 
   /**
+   * Deletes one message for everybody, and stops the run that was sent with it or that writes it. Deleting what is not
+   * there is fine. Rejects with `DurableChatError`: `network`, or what `authorize` answered (action `delete`).
+   */
+  deleteMessage(messageId: string): Promise<void> {
+    return this.requests.delete(this.id, messageId);
+  }
+
+  /** Deletes all messages for everybody, and stops all runs. Rejects as `deleteMessage` does. */
+  clear(): Promise<void> {
+    return this.requests.delete(this.id, undefined);
+  }
+
+  /**
    * Answers a tool call that waits; the first answer counts, whoever gives it. Resolves with the message as the
    * answer left it, or undefined while that is still being written. Rejects with `conflict` when somebody was
    * first or the call waits no more, and with `not_found` when there is no such call.

@@ -41,6 +41,12 @@ export interface TruncateFrame {
   readonly messageId: string;
 }
 
+/** One message is gone, or all are. Runs that were sent with it, or that write it, are stopped. */
+export type MessageDeleteFrame = {
+  readonly type: 'message-delete';
+  readonly by?: string;
+} & ({ readonly messageId: string } | { readonly all: true });
+
 /** A run took its place in the session. It works once every run before it has ended. */
 export interface RunStartFrame {
   readonly type: 'run-start';
@@ -136,6 +142,8 @@ export interface RunEndFrame {
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
   readonly cause?: InterruptionCause;
+  /** The user message that it was to answer, where its handler failed before it said anything. */
+  readonly failedOn?: string;
 }
 
 /** Whether what a run emits reaches the store. */
@@ -194,6 +202,7 @@ export interface ResetFrame {
 export type LogFrame =
   | MessageFrame
   | TruncateFrame
+  | MessageDeleteFrame
   | RunStartFrame
   | RunStopFrame
   | RunWithdrawFrame

@@ -73,23 +73,31 @@ const ofOne: readonly NewEntry[] = [
   entry('x end', end('x', 'ax')),
   entry('x saved', { type: 'run-saved', run: 'x' }),
 ];
+/** What may be deleted beside it. */
+const deletions: readonly NewEntry[] = [
+  entry('delete ux', { type: 'message-delete', messageId: 'ux' }),
+  entry('delete ax', { type: 'message-delete', messageId: 'ax' }),
+  entry('clear', { type: 'message-delete', all: true }),
+];
 /** A session that goes on beside it. */
 const others: readonly NewEntry[] = [send('1'), send('2'), entry('1 end', end('1', 'a1'))];
 
 /** The entries of one run in any order, each any number of times, between those of the others. */
-const shuffled = fc
-  .array(fc.tuple(fc.constantFrom(...ofOne), fc.nat(others.length)), { minLength: 1, maxLength: 14 })
-  .map((late) =>
-    [...others, undefined].flatMap((other, index) => [
-      ...late.filter(([, place]) => place === index).map(([one]) => one),
-      ...(other ? [other] : []),
-    ]),
-  );
+const shuffle = (entries: readonly NewEntry[]) =>
+  fc
+    .array(fc.tuple(fc.constantFrom(...entries), fc.nat(others.length)), { minLength: 1, maxLength: 14 })
+    .map((late) =>
+      [...others, undefined].flatMap((other, index) => [
+        ...late.filter(([, place]) => place === index).map(([one]) => one),
+        ...(other ? [other] : []),
+      ]),
+    );
+const shuffled = shuffle(ofOne);
 
 describe('the entries of a log', () => {
   it('G12: in any order and any repetition of one run’s entries, its end ends it, and the next send has its turn', () => {
     fc.assert(
-      fc.property(shuffled, (entries) => {
+      fc.property(shuffle([...ofOne, ...deletions]), (entries) => {
         const keys = entries.map(({ key }) => key);
         const { state } = fold(entries);
         if (keys.includes('x end')) expect(isActive(state, 'x')).toBe(false);

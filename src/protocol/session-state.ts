@@ -10,10 +10,11 @@ import type {
   RunEndReason,
   RunStartFrame,
   RunStopFrame,
-  SnapshotFrame,
   ToolOutcomeFrame,
   Trigger,
 } from './frames.ts';
+import { deleteMessages } from './deletion.ts';
+import { fromSnapshot } from './snapshot.ts';
 import { withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
@@ -61,6 +62,8 @@ export interface EndedRun {
   readonly interruptedBy?: string;
   /** Why it was `interrupted`, where its producer knew. */
   readonly cause?: InterruptionCause;
+  /** The user message that it was to answer, where its handler failed before it said anything. */
+  readonly failedOn?: string;
   /** It never had its turn: it was taken back, or its message went into another run. */
   readonly withdrawn?: true;
   /** The run that took its message, and at which step. */
@@ -163,6 +166,8 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       for (const id of state.order.slice(index)) byId.delete(id);
       return { ...state, order: state.order.slice(0, index), byId };
     }
+    case 'message-delete':
+      return deleteMessages(state, frame);
     case 'run-start': {
       if (isOver(state, frame.run) || isActive(state, frame.run)) return state;
       const { type: _, ...run } = frame;
@@ -278,22 +283,5 @@ function withdrawRun(
     byId,
     active: state.active.filter((active) => active.run !== id),
     ended: new Map(state.ended).set(id, { ...end, messageId, reason: 'stop', chunks: 0, withdrawn: true }),
-  };
-}
-
-function fromSnapshot({ messages, runs, ended, outcomes, seeded }: SnapshotFrame): SessionState {
-  const order = messages.map(({ id }) => id);
-  for (const { messageId, after } of runs) {
-    if (after === undefined || order.includes(messageId)) continue;
-    order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
-  }
-  return {
-    order,
-    byId: new Map(messages.map((message) => [message.id, message])),
-    active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
-    ended: new Map(ended.map(({ run, ...end }) => [run, end])),
-    barred: new Set(),
-    outcomes,
-    seeded: new Set(seeded),
   };
 }

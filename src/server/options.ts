@@ -7,7 +7,8 @@ import type { DurableChatEvent } from './lib/events.ts';
 import type { SessionHandle } from './handle/session-handle.ts';
 import type { Steered } from './run/steering.ts';
 
-export type Action = 'read' | 'send' | 'stop';
+/** What a request asks for. `delete` is for a message or all of them. */
+export type Action = 'read' | 'send' | 'stop' | 'delete';
 
 export interface AuthorizeInput {
   readonly request: Request;
@@ -67,6 +68,11 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly reason: RunEndReason;
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
+  /**
+   * The id of the user message that the run was to answer, where its handler failed before it said anything: what it
+   * failed on may be that message. `session(id).deleteMessage(failedOn)` takes it out of the way.
+   */
+  readonly failedOn?: string;
   /** The message that the run wrote; undefined when nothing of it was kept. */
   readonly message: M | undefined;
   /** All messages of the session as they are now, this one among them. */
@@ -114,6 +120,8 @@ export type OnStoreDown = 'reject' | 'passthrough';
 export interface ErrorContext {
   readonly sessionId?: string;
   readonly run?: string;
+  /** The id of the user message that the run answers. */
+  readonly messageId?: string;
 }
 
 /**

@@ -13,9 +13,13 @@ it('each DELETE says with `durable` what it asks for, behind whatever the api ha
   await requests.stop('s/1', undefined);
   await requests.stop('s', 'r');
   await requests.withdraw('s', 'r');
+  await requests.delete('s', 'a b');
+  await requests.delete('s', undefined);
   expect(asked).toEqual([
     'DELETE /api/chat?tenant=a&id=s%2F1&durable=stop',
     'DELETE /api/chat?tenant=a&id=s&durable=stop&run=r',
     'DELETE /api/chat?tenant=a&id=s&durable=withdraw&run=r',
+    'DELETE /api/chat?tenant=a&id=s&durable=delete-message&messageId=a+b',
+    'DELETE /api/chat?tenant=a&id=s&durable=clear',
   ]);
 });

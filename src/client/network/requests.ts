@@ -28,6 +28,8 @@ export interface Requests {
   stop(session: string, run: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
   withdraw(session: string, run: string): Promise<void>;
+  /** Deletes one message, or without one all of them. */
+  delete(session: string, messageId: string | undefined): Promise<void>;
   /** Posts what is not a chat's own send; resolves with the server's JSON. */
   post(body: object): Promise<unknown>;
 }
@@ -97,6 +99,10 @@ export function createRequests(options: RequestOptions): Requests {
     },
     async withdraw(session, run) {
       await request('DELETE', { id: session, durable: 'withdraw' satisfies Removal, run });
+    },
+    async delete(session, messageId) {
+      const durable: Removal = messageId === undefined ? 'clear' : 'delete-message';
+      await request('DELETE', { id: session, durable, ...(messageId !== undefined && { messageId }) });
     },
     async post(body) {
       return jsonOf(await request('POST', {}, { body }));

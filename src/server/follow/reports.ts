@@ -87,6 +87,7 @@ export function createReports(options: ReportsOptions): Reports {
         run,
         reason: end.reason,
         ...(end.by !== undefined && { by: end.by }),
+        ...(end.failedOn !== undefined && { failedOn: end.failedOn }),
         message: state.byId.get(end.messageId),
         messages: messagesOf(state),
         seeded: seededOf(state),

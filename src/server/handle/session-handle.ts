@@ -1,13 +1,13 @@
 // A session as the server's own code uses it: read it, follow it, stop it.
 
 import type { UIMessage } from 'ai';
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
-import type { RunStopFrame } from '../../protocol/frames.ts';
 import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../../protocol/session-state.ts';
 import { reap } from '../run/end.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
+import { deleteFrom } from './delete-messages.ts';
+import { confirmWithinMs, requestStop } from './request-stop.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Opened } from '../follow/app-history.ts';
@@ -41,14 +41,24 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    */
   claim(options: ToolClaim): Promise<boolean>;
   /**
+   * Deletes one message, and stops the run that was sent with it or that writes it: a waiting one never has its turn.
+   * Resolves once that run has ended, or after 5 s. Deleting what is not there is fine.
+   */
+  deleteMessage(id: string, options?: { readonly by?: string }): Promise<void>;
+  /**
+   * Deletes all messages, and stops all runs. Resolves once they have ended, or after 5 s. The session goes on, empty:
+   * neither a client nor `loadMessages` fills it again before it expires. The store keeps the deleted messages for so
+   * long; see `delete()`.
+   */
+  clear(options?: { readonly by?: string }): Promise<void>;
+  /**
    * Ends the active runs, and deletes all that the store has of the session; its viewers are given an empty one,
-   * or what `loadMessages` gives. A send to it begins anew. `onRunEnd` is told of none of it. Deleting what is not
-   * there is fine.
+   * or what `loadMessages` gives. For the store's
+   * `ttl` a send to it brings its last user message only. `onRunEnd` is told of none of it. Deleting what is not there
+   * is fine.
    */
   delete(): Promise<void>;
 }
-
-const confirmWithinMs = 5_000;
 
 export function createSession<M extends UIMessage>(
   id: string,
@@ -143,6 +153,12 @@ export function createSession<M extends UIMessage>(
 
     claim: (options) => withHub((hub, { channel }) => claimTool(channel, hub, options)),
 
+    deleteMessage: (messageId, { by } = {}) =>
+      withHub((hub, opened) => deleteFrom(opened, hub, { messageId, ...(by !== undefined && { by }) })),
+
+    clear: ({ by } = {}) =>
+      withHub((hub, opened) => deleteFrom(opened, hub, { all: true, ...(by !== undefined && { by }) })),
+
     delete: () =>
       withHub(async (hub, { channel }) => {
         await hub.refresh();
@@ -165,33 +181,4 @@ export function createSession<M extends UIMessage>(
         await hub.refresh();
       }),
   };
-}
-
-/** Why runs are stopped. */
-export interface StopCause {
-  readonly by?: string | undefined;
-  /** The message that interrupts them. */
-  readonly interruptedBy?: string | undefined;
-  /** They lost their place to another edit at the same moment. */
-  readonly conflict?: true;
-}
-
-/** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
-export async function requestStop(
-  channel: Channel,
-  session: string,
-  runs: readonly string[],
-  { by, interruptedBy, conflict }: StopCause,
-): Promise<void> {
-  for (const run of runs) {
-    const frame: RunStopFrame = {
-      type: 'run-stop',
-      run,
-      ...(by !== undefined && { by }),
-      ...(interruptedBy !== undefined && { interruptedBy }),
-      ...(conflict && { conflict }),
-    };
-    const entry = { key: `${run} stop`, frames: [frame] };
-    await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
-  }
 }

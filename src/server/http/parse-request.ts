@@ -3,6 +3,7 @@
 import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
+import { removals } from '../../protocol/requests.ts';
 import type { Trigger } from '../../protocol/frames.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
 import type { ToolClaim } from '../handle/claim-tool.ts';
@@ -142,7 +143,9 @@ export function parseSessionId(value: string | null): string {
 /** A validated DELETE of ours. */
 export type RemovalQuery =
   | { readonly type: 'stop'; readonly run: string | undefined }
-  | { readonly type: 'withdraw'; readonly run: string };
+  | { readonly type: 'withdraw'; readonly run: string }
+  | { readonly type: 'delete-message'; readonly messageId: string }
+  | { readonly type: 'clear' };
 
 /** What a DELETE of ours asks for; throws `bad_request`. */
 export function parseRemoval(query: URLSearchParams): RemovalQuery {
@@ -154,8 +157,15 @@ export function parseRemoval(query: URLSearchParams): RemovalQuery {
     case 'withdraw':
       if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
       return { type, run };
+    case 'delete-message': {
+      const messageId = id.safeParse(query.get('messageId'));
+      if (messageId.success) return { type, messageId: messageId.data };
+      throw new DurableChatError('bad_request', 'The deletion of a message needs &messageId=<message>.');
+    }
+    case 'clear':
+      return { type };
     default:
-      throw new DurableChatError('bad_request', 'A DELETE needs &durable=stop or &durable=withdraw.');
+      throw new DurableChatError('bad_request', `The query needs &durable=${removals.join(' | ')}.`);
   }
 }
 

@@ -8,9 +8,10 @@ import { corsHeaders, preflight } from './cross-origin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
 import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './respond.ts';
 import type { Opened } from '../follow/app-history.ts';
-import type { Authorize, Handler } from '../options.ts';
+import type { Action, Authorize, Handler } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { authorized } from './authorize.ts';
+import { checkLast } from './check-message.ts';
 import { send } from '../send/send.ts';
 import { createSession } from '../handle/session-handle.ts';
 import { subscribe } from './subscribe.ts';
@@ -21,6 +22,7 @@ import {
   parseRemoval,
   parseSend,
   parseSessionId,
+  type RemovalQuery,
   type SendBody,
 } from './parse-request.ts';
 
@@ -40,7 +42,7 @@ export interface Routes<Params = Promise<unknown>> {
   /** Sends: the AI SDK's own chat request. */
   POST(request: Request): Promise<Response>;
   POST(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Stops a run, or all of a session; or withdraws a run. Any other DELETE is a 404: see `isDurableRequest`. */
+  /** Stops a run, or all of a session; withdraws a run; deletes a message, or all. Any other DELETE is a 404: see `isDurableRequest`. */
   DELETE(request: Request): Promise<Response>;
   DELETE(request: Request, context: RouteContext<Params>): Promise<Response>;
   /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
@@ -98,6 +100,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         }
         const body = parseSend(posted);
         const auth = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
+        await checkLast(body.messages);
         const named = request.headers.get('idempotency-key');
         if (named !== null && !/^[\w-]{1,128}$/.test(named)) {
           throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
@@ -131,7 +134,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const query = new URL(request.url).searchParams;
         const sessionId = parseSessionId(query.get('id'));
         const asked = parseRemoval(query);
-        const user = await authorized(authorize, { request, sessionId, action: 'stop' });
+        const user = await authorized(authorize, { request, sessionId, action: actionOf(asked) });
         const by = user && { by: user.userId };
         const session = sessionOf(sessionId);
         switch (asked.type) {
@@ -140,6 +143,12 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           case 'withdraw':
             await session.withdraw({ run: asked.run, ...by });
             return json({ withdrawn: asked.run });
+          case 'delete-message':
+            await session.deleteMessage(asked.messageId, by);
+            return json({ deleted: asked.messageId });
+          case 'clear':
+            await session.clear(by);
+            return json({ cleared: sessionId });
           default:
             return asked satisfies never;
         }
@@ -147,6 +156,10 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
     OPTIONS: (request) => answering(settings, request, async (cors) => preflight(request, cors)),
   };
+}
+
+function actionOf({ type }: RemovalQuery): Action {
+  return type === 'delete-message' || type === 'clear' ? 'delete' : 'stop';
 }
 
 function decode(part: string): string {

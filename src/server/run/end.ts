@@ -20,6 +20,8 @@ export interface EndOptions {
   readonly base?: UIMessage | undefined;
   /** All of the run's chunks, where the caller has them; else they are read. */
   readonly chunks?: readonly UIMessageChunk[];
+  /** The id of the user message that the run was to answer. */
+  readonly question?: string | undefined;
   /** A claim to give back. */
   readonly claim?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
@@ -48,12 +50,25 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(closure.by !== undefined && { by: closure.by }),
     ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
     ...(closure.cause !== undefined && { cause: closure.cause }),
+    ...failedOn(closure, chunks, options.question),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
   const entry = { key: endKey(run), frames: [frame] };
   const where = { lease, ...(options.early && { existing: false }) };
   await retry(() => channel.append(session, entry, where), patience);
   return closure;
+}
+
+const opening: readonly string[] = ['start', 'start-step', 'message-metadata', 'error'];
+
+/** A run that failed before it said anything may have failed on what it was to answer. */
+function failedOn(
+  { reason }: Closure,
+  chunks: readonly UIMessageChunk[],
+  question: string | undefined,
+): { readonly failedOn?: string } {
+  const saidNothing = reason === 'error' && chunks.every(({ type }) => opening.includes(type));
+  return saidNothing && question !== undefined ? { failedOn: question } : {};
 }
 
 function endKey(run: string): string {

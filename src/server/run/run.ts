@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly session: string;
   readonly run: string;
   readonly messageId: string;
+  /** The id of the user message that it is to answer. */
+  readonly question: string | undefined;
   /** The send that became this run; `once` when the same send never becomes another one. */
   readonly send: { readonly key: string; readonly once: boolean };
   readonly origin: Origin;
@@ -165,7 +167,7 @@ interface Finished {
 
 /** Stores what is left to store, and ends the run. */
 async function finish(
-  { hub, session, run, send, onError }: RunOptions,
+  { hub, session, run, question, send, onError }: RunOptions,
   finished: Finished,
 ): Promise<Closure> {
   const { store, writer, control, closure, chunks, base } = finished;
@@ -178,7 +180,7 @@ async function finish(
     // A send that came to nothing may be sent again.
     const claim = !send.once || chunks.length === 0 ? send.key : undefined;
     // After the closing a heartbeat would only bring the lease back that the end gives up.
-    const ending = { channel: store, session, run, base, claim, onClosed: control.close };
+    const ending = { channel: store, session, run, base, question, claim, onClosed: control.close };
     // Chunks that a closed run refused are not part of it.
     if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });

@@ -9,6 +9,7 @@ import { seedLog, type Keeper } from '../follow/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Channel } from '../../channel/channel.ts';
 import { withoutOpenCalls } from '../run/seeded.ts';
+import { checkMessage } from '../http/check-message.ts';
 import type { SendBody } from '../http/parse-request.ts';
 import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';
@@ -34,9 +35,13 @@ export async function beginSession(
   }
   // The app knows the past, or it was deleted: then it is not for a client to say.
   if (settings.loadMessages || log.past === 'deleted') return;
-  // Counted before it is folded: that takes a while.
-  if (body.messages.length > settings.limits.messagesPerSession) throw isFull(settings.limits);
   const frames = pastOf(settings.seed, body.messages);
+  // Counted before it is folded: that takes a while.
+  if (frames.length > settings.limits.messagesPerSession) throw isFull(settings.limits);
+  for (const { message, seeded } of frames) {
+    // Of what is seeded a handler reads what it can; a user's message can be sent again as it is.
+    if (message.role === 'user' || !seeded) await checkMessage(message);
+  }
   const plan = planTurn(frames.reduce(applyFrame, log.state), body, newId());
   checkRoom(settings.limits, log.state, { ...plan, frames: [...frames, ...plan.frames] });
   await seedLog(channel, body.id, log, frames, 'new');

@@ -5,7 +5,7 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
 import { counts } from '../../protocol/log-entry.ts';
-import { isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
+import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
@@ -25,7 +25,7 @@ import { patiently, retry } from '../lib/retry.ts';
 import { startRun, type Started } from '../run/run.ts';
 import { newMessageId } from './message-id.ts';
 import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
-import { requestStop } from '../handle/session-handle.ts';
+import { requestStop } from '../handle/request-stop.ts';
 import { lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
@@ -230,7 +230,9 @@ async function produce(
   const origin = createOrigin(run);
   const lease = hubs.acquire(body.id);
   const queued = !isItsTurn(state, run);
-  const onError = (error: unknown) => settings.onError(error, { sessionId: body.id, run });
+  const question = historyOf(state, plan.messageId).findLast(({ role }) => role === 'user')?.id;
+  const about = { sessionId: body.id, run, ...(question !== undefined && { messageId: question }) };
+  const onError = (error: unknown) => settings.onError(error, about);
   const { started, ended } = startRun({
     ...settings,
     deadline,
@@ -241,6 +243,7 @@ async function produce(
     session: body.id,
     run,
     messageId: plan.messageId,
+    question,
     send: sent,
     origin,
     queued,

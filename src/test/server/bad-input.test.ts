@@ -152,6 +152,11 @@ describe('a request that is malformed', () => {
     ['parts that are no array', message({ parts: secret })],
     ['a part without a type', message({ parts: [{ text: secret }] })],
     ['a part that is a string', message({ parts: [secret] })],
+    ['a file without a url', message({ parts: [{ type: 'file' }] })],
+    ['a url that is none', message({ parts: [{ type: 'file', mediaType: 'image/png', url: secret }] })],
+    ['a text that is no text', message({ parts: [{ type: 'text', text: { [secret]: 1 } }] })],
+    ['a part that the SDK does not know', message({ parts: [{ type: secret }] })],
+    ['a message without a part', message({ parts: [] })],
     ['an unknown trigger', body({ trigger: secret })],
     ['a messageId that is a number', body({ messageId: 7 })],
   ])('POST with %s is a 400, and touches nothing', async (_, sent) => {
@@ -160,6 +165,21 @@ describe('a request that is malformed', () => {
     expect(called).toBe(0);
     await expectUsable(world, 's');
   });
+
+  it.each(['text', 'all'] as const)(
+    "an earlier message that the SDK cannot read is a 400 with seed: '%s', and nothing of it is stored",
+    async (seed) => {
+      const world = createWorld(memoryChannel(), () => streamOf(said), { seed });
+      const bad = { id: 'bad', role: 'user', parts: [{ type: 'file', mediaType: 'image/png', url: secret }] };
+      const { messages } = JSON.parse(sendBody('s', 'next')) as { messages: unknown[] };
+      const sent = body({ messages: [bad, ...messages] });
+      await expectError(await post(world.routes, sent), 400, 'bad_request');
+      expect((await world.chat.session('s').read()).messages).toEqual([]);
+      await expectUsable(world, 's');
+      // Of a session that is known, nothing of it is taken, nor looked at.
+      expect((await post(world.routes, sent)).status).toBe(200);
+    },
+  );
 
   it('POST takes an id of 256 characters, and what is strange but printable', async () => {
     for (const id of ['x'.repeat(256), '../💾 }{%2F?#', '__proto__', 'constructor'])

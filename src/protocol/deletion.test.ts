@@ -1,0 +1,74 @@
+import type { UIMessage } from 'ai';
+import { describe, expect, it } from 'vitest';
+import type { LogFrame } from './frames.ts';
+import { applyFrame, emptySession, messagesOf, runsOf } from './session-state.ts';
+
+const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
+  type: 'message',
+  message: { id, role, parts: [{ type: 'text', text: id }] },
+});
+const start = (run: string, messageId: string, sent: string): LogFrame => ({
+  type: 'run-start',
+  run,
+  messageId,
+  trigger: 'submit-message',
+  at: 1,
+  sent,
+});
+const end = (run: string, id: string): LogFrame => ({
+  type: 'run-end',
+  run,
+  reason: 'stop',
+  chunks: 1,
+  message: { id, role: 'assistant', parts: [{ type: 'text', text: id }] },
+});
+const fold = (...frames: LogFrame[]) => frames.reduce(applyFrame, emptySession);
+const busy = [put('u1'), start('r1', 'a1', 'u1'), put('u2'), start('r2', 'a2', 'u2')];
+const statesOf = (...frames: LogFrame[]) =>
+  runsOf(fold(...busy, ...frames)).map(({ run, status }) => [run, status]);
+
+describe('a deletion', () => {
+  it('takes one message, stops what was sent with it or writes it, and nothing else', () => {
+    const state = fold(...busy, { type: 'message-delete', messageId: 'u2', by: 'ann' });
+    expect(state.order).toEqual(['u1', 'a1', 'a2']);
+    expect(state.active.map(({ stop }) => stop)).toEqual([undefined, { by: 'ann' }]);
+    expect(statesOf({ type: 'message-delete', messageId: 'a1' })).toEqual([
+      ['r1', 'stopping'],
+      ['r2', 'queued'],
+    ]);
+    expect(statesOf({ type: 'message-delete', messageId: 'x' })).toEqual([
+      ['r1', 'running'],
+      ['r2', 'queued'],
+    ]);
+  });
+
+  it('does not give a place back to an answer that it took the place of', () => {
+    const state = fold(...busy, { type: 'message-delete', messageId: 'a1' }, end('r1', 'a1'));
+    expect(messagesOf(state).map(({ id }) => id)).toEqual(['u1', 'u2']);
+  });
+
+  it('of all stops every run before it, and none behind it', () => {
+    const clear: LogFrame = { type: 'message-delete', all: true };
+    expect(statesOf(clear)).toEqual([
+      ['r1', 'stopping'],
+      ['r2', 'stopping'],
+    ]);
+    const state = fold(...busy, clear, end('r1', 'a1'), end('r2', 'a2'), put('u3'), start('r3', 'a3', 'u3'));
+    expect(state.order).toEqual(['u3', 'a3']);
+    expect(runsOf(state)).toMatchObject([{ run: 'r3', status: 'running' }]);
+  });
+
+  it('leaves the first of two stops as it is, and forgets what a client brought along', () => {
+    const stopped = fold(
+      ...busy,
+      { type: 'run-stop', run: 'r1', by: 'bob' },
+      { type: 'message-delete', all: true, by: 'ann' },
+    );
+    expect(stopped.active.map(({ stop }) => stop)).toEqual([{ by: 'bob' }, { by: 'ann' }]);
+    const seeded = fold({ ...put('u1'), seeded: true } as LogFrame, {
+      type: 'message-delete',
+      messageId: 'u1',
+    });
+    expect(seeded.seeded.size).toBe(0);
+  });
+});

@@ -1,0 +1,21 @@
+// A snapshot on the wire, as the state that it stands for.
+
+import type { SnapshotFrame } from './frames.ts';
+import type { SessionState } from './session-state.ts';
+
+export function fromSnapshot({ messages, runs, ended, outcomes, seeded }: SnapshotFrame): SessionState {
+  const order = messages.map(({ id }) => id);
+  for (const { messageId, after } of runs) {
+    if (after === undefined || order.includes(messageId)) continue;
+    order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
+  }
+  return {
+    order,
+    byId: new Map(messages.map((message) => [message.id, message])),
+    active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
+    ended: new Map(ended.map(({ run, ...end }) => [run, end])),
+    barred: new Set(),
+    outcomes,
+    seeded: new Set(seeded),
+  };
+}

@@ -1,0 +1,28 @@
+// Messages are deleted by an entry in the log; the runs that this stops are waited for.
+
+import type { MessageDeleteFrame } from '../../protocol/frames.ts';
+import { isConcerned } from '../../protocol/deletion.ts';
+import { isOver } from '../../protocol/session-state.ts';
+import type { Opened } from '../follow/app-history.ts';
+import type { Hub } from '../follow/hub.ts';
+import { newId } from '../lib/id.ts';
+import { retry } from '../lib/retry.ts';
+import { confirmWithinMs, requestStop } from './request-stop.ts';
+
+type What =
+  | Omit<Extract<MessageDeleteFrame, { messageId: string }>, 'type'>
+  | Omit<Extract<MessageDeleteFrame, { all: true }>, 'type'>;
+
+/** See `SessionHandle.deleteMessage` and `SessionHandle.clear`. */
+export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: What): Promise<void> {
+  await hub.refresh();
+  // What the app has kept would come back otherwise.
+  await keeper.seedHub(hub);
+  const frame: MessageDeleteFrame = { type: 'message-delete', ...what };
+  const entry = { key: `${newId()} delete`, frames: [frame] };
+  await retry(() => channel.append(hub.session, entry, { existing: true }));
+  await hub.refresh();
+  const runs = hub.state.active.filter((run) => run.stop && isConcerned(run, frame)).map(({ run }) => run);
+  await requestStop(channel, hub.session, runs, { by: what.by });
+  await hub.until(() => runs.every((run) => isOver(hub.state, run)) || undefined, { ms: confirmWithinMs });
+}

@@ -1,0 +1,39 @@
+// User messages are checked before the log takes them: one that the AI SDK cannot read would fail every later turn.
+
+import { safeValidateUIMessages, type UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { namesFile } from '../lib/file-part.ts';
+
+/** Checks the last message of a send, if it is the user's; nothing else of a known session is taken. */
+export async function checkLast(messages: readonly UIMessage[]): Promise<void> {
+  const last = messages.at(-1);
+  if (last?.role === 'user') await checkMessage(last);
+}
+
+/**
+ * Throws `bad_request` for a message that the SDK's own validation refuses, or that has a file part without a file. It
+ * says which part that is, and nothing of what is in it. The message stays as it was posted.
+ */
+export async function checkMessage(message: UIMessage): Promise<void> {
+  const checked = await safeValidateUIMessages({ messages: [message] });
+  if (!checked.success) {
+    throw refused(`${placeOf(checked.error)} is not as the AI SDK has it (validateUIMessages)`);
+  }
+  message.parts.forEach((part, index) => {
+    if (part.type !== 'file' || namesFile(part)) return;
+    throw refused(
+      `Part ${index} of a message needs a \`url\` that new URL() takes, or a \`providerReference\``,
+    );
+  });
+}
+
+function refused(why: string): DurableChatError {
+  return new DurableChatError('bad_request', `${why}. Nothing of this send was stored.`);
+}
+
+/** The part that the SDK's error is about. Its path goes on into what the client has named itself. */
+function placeOf({ cause }: Error): string {
+  const { issues } = (cause ?? {}) as { issues?: readonly { readonly path?: readonly unknown[] }[] };
+  const [, field, index] = issues?.[0]?.path ?? [];
+  return field === 'parts' && typeof index === 'number' ? `Part ${index} of a message` : 'A message';
+}

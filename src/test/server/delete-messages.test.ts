@@ -1,0 +1,263 @@
+// A session that a message has made unusable, or that somebody wants empty: messages can be deleted (G12).
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { DurableChatOptions, RunEnd } from '../../index.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { createWorld } from '../fixtures/world.fixture.ts';
+
+const { stores } = useStores();
+
+const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
+const url = 'http://durable.test/api/chat';
+let count = 0;
+
+describe.each(stores)('messages are deleted on %s', (name, open) => {
+  const tabs: Tab[] = [];
+
+  /** Answers at once; waits where the question says so, until it is released; fails on poison, wherever it stands. */
+  function setUp(options: Omit<DurableChatOptions, 'channel'> = {}) {
+    const id = `delete ${name} ${++count}`;
+    const ends: RunEnd[] = [];
+    const errors: unknown[] = [];
+    const calls: { readonly history: string[]; readonly signal: AbortSignal }[] = [];
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const world = createWorld(
+      open()(),
+      async (request) => {
+        const { messages } = (await request.json()) as { messages: UIMessage[] };
+        const history = messages.map(textOf);
+        const { signal } = request;
+        calls.push({ history, signal });
+        if (history.includes('poison')) throw new Error('cannot be read');
+        return new ReadableStream<UIMessageChunk>({
+          async start(controller) {
+            controller.enqueue({ type: 'start' });
+            if (history.includes('late poison')) {
+              controller.enqueue({ type: 'error', errorText: 'cannot be read' });
+              return controller.close();
+            }
+            controller.enqueue({ type: 'text-start', id: '0' });
+            controller.enqueue({ type: 'text-delta', id: '0', delta: `re: ${history.at(-1)}` });
+            if (history.at(-1) === 'slow') {
+              const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+              await Promise.race([released, aborted]);
+            }
+            controller.enqueue({ type: 'text-end', id: '0' });
+            controller.enqueue({ type: 'finish' });
+            controller.close();
+          },
+        });
+      },
+      {
+        onRunEnd: (end) => void ends.push(end),
+        onError: (...error) => void errors.push(error),
+        ...options,
+      },
+    );
+    const post = async (message: UIMessage) => {
+      const body = JSON.stringify({ id, messages: [message], trigger: 'submit-message' });
+      const response = await world.routes.POST(new Request(url, { method: 'POST', body }));
+      return { status: response.status, done: response.text() };
+    };
+    const remove = (query: string) =>
+      world.routes.DELETE(new Request(`${url}?id=${encodeURIComponent(id)}&${query}`, { method: 'DELETE' }));
+    return {
+      id,
+      world,
+      ends,
+      errors,
+      calls,
+      post,
+      remove,
+      release: () => release(),
+      session: () => world.chat.session(id),
+      async say(message: UIMessage) {
+        const { status, done } = await post(message);
+        await done;
+        await world.settled();
+        return status;
+      },
+      texts: async () => (await world.chat.session(id).read()).messages.map(textOf),
+      tab() {
+        const opened = openTab(world.client(), id);
+        tabs.push(opened);
+        return opened;
+      },
+    };
+  }
+  afterEach(() => {
+    for (const one of tabs.splice(0)) one.close();
+  });
+
+  it.each(['poison', 'late poison'])(
+    'G12: a message on which every turn fails is named, and deleted',
+    async (text) => {
+      const here = setUp();
+      await here.say(user('fine'));
+      await here.say(user('bad', text));
+      await here.say(user('after'));
+      expect(here.ends.map(({ reason, failedOn }) => [reason, failedOn])).toEqual([
+        ['finish', undefined],
+        ['error', 'bad'],
+        ['error', 'after'],
+      ]);
+      if (text === 'poison') {
+        expect(here.errors[0]).toMatchObject([{ message: 'cannot be read' }, { messageId: 'bad' }]);
+      }
+      const tab = here.tab();
+      await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['fine', 're: fine', text, 'after']);
+      expect([...tab.session.getSnapshot().state!.ended.values()].map(({ failedOn }) => failedOn)).toEqual([
+        undefined,
+        'bad',
+        'after',
+      ]);
+      await here.session().deleteMessage('bad');
+      expect(await here.say(user('again'))).toBe(200);
+      expect(await here.texts()).toEqual(['fine', 're: fine', 'after', 'again', 're: again']);
+      await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(await here.texts());
+    },
+  );
+
+  it('G12: clearing frees a session too, and nothing of what was there is read or comes back', async () => {
+    const here = setUp({ seed: 'all' });
+    await here.say(user('secret'));
+    await here.say(user('bad', 'poison'));
+    const tab = here.tab();
+    await expect.poll(() => tab.chat.messages.length).toBe(3);
+    await here.session().clear();
+    await expect.poll(() => tab.chat.messages).toEqual([]);
+    const body = JSON.stringify({ id: here.id, messages: [user('secret'), user('next')] });
+    expect((await here.world.routes.POST(new Request(url, { method: 'POST', body }))).status).toBe(200);
+    await here.world.settled();
+    expect(here.calls.at(-1)?.history).toEqual(['next']);
+    expect(await here.texts()).toEqual(['next', 're: next']);
+  });
+
+  it('deleting a question stops the answer that is being written, which is kept as far as it is', async () => {
+    const here = setUp();
+    const sent = await here.post(user('slow'));
+    const tab = here.tab();
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['slow', 're: slow']);
+    await tab.session.deleteMessage('slow');
+    expect(here.calls[0]?.signal.aborted).toBe(true);
+    await sent.done;
+    await here.world.settled();
+    expect(here.ends).toMatchObject([{ reason: 'stop' }]);
+    expect(await here.texts()).toEqual(['re: slow']);
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['re: slow']);
+    await expect.poll(() => tab.chat.status).toBe('ready');
+  });
+
+  it('deleting an answer that is being written stops it, and nothing of it is kept', async () => {
+    const here = setUp();
+    const sent = await here.post(user('slow'));
+    const tab = here.tab();
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['slow', 're: slow']);
+    await tab.session.deleteMessage(tab.chat.messages[1]!.id);
+    await sent.done;
+    await here.world.settled();
+    expect(here.ends).toMatchObject([{ reason: 'stop', message: undefined }]);
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['slow']);
+    expect(await here.texts()).toEqual(['slow']);
+  });
+
+  it('deleting the message of a send that waits takes it out of the queue; what stands behind it is answered', async () => {
+    const here = setUp();
+    const sent = [
+      await here.post(user('slow')),
+      await here.post(user('two')),
+      await here.post(user('three')),
+    ];
+    const tab = here.tab();
+    await expect.poll(() => tab.session.getSnapshot().runs.length).toBe(3);
+    const deleted = here.session().deleteMessage('two');
+    await expect.poll(() => tab.chat.messages.map(textOf)).not.toContain('two');
+    here.release();
+    await deleted;
+    await Promise.all(sent.map(({ done }) => done));
+    await here.world.settled();
+    expect(here.calls.map(({ history }) => history)).toEqual([['slow'], ['slow', 're: slow', 'three']]);
+    expect(await here.texts()).toEqual(['slow', 're: slow', 'three', 're: three']);
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(await here.texts());
+  });
+
+  it('clearing stops what is written and what waits; what is sent afterwards is answered, from nothing', async () => {
+    const here = setUp();
+    const sent = [await here.post(user('slow')), await here.post(user('two'))];
+    const tab = here.tab();
+    await expect.poll(() => tab.session.getSnapshot().runs.length).toBe(2);
+    await tab.session.clear();
+    await Promise.all(sent.map(({ done }) => done));
+    await here.world.settled();
+    expect(here.calls.length).toBe(1);
+    expect(here.ends.map(({ reason, messages }) => [reason, messages])).toEqual([
+      ['stop', []],
+      ['stop', []],
+    ]);
+    await expect.poll(() => [tab.chat.messages, tab.chat.status]).toEqual([[], 'ready']);
+    await tab.chat.sendMessage({ text: 'new' });
+    await here.world.settled();
+    expect(here.calls.at(-1)?.history).toEqual(['new']);
+    expect(await here.texts()).toEqual(['new', 're: new']);
+  });
+
+  it('what the app has kept is deleted from the session as well, and does not come back', async () => {
+    const kept = [user('k1'), user('k2')];
+    const here = setUp({ loadMessages: () => kept });
+    await here.session().deleteMessage('k1');
+    expect(await here.texts()).toEqual(['k2']);
+    await here.session().clear();
+    expect(await here.texts()).toEqual([]);
+    await here.say(user('next'));
+    expect(here.calls.at(-1)?.history).toEqual(['next']);
+  });
+
+  it('deleting what is not there is fine, and begins nothing', async () => {
+    const here = setUp();
+    await here.session().deleteMessage('nobody');
+    await here.session().clear();
+    await expect(here.session().stop()).rejects.toMatchObject({ code: 'not_found' });
+    await here.say(user('one'));
+    await here.session().deleteMessage('nobody');
+    expect(await here.texts()).toEqual(['one', 're: one']);
+  });
+
+  it('on the wire each is asked for by name, and authorize is asked for `delete`', async () => {
+    const asked: string[] = [];
+    const here = setUp({
+      authorize: ({ action }) => {
+        asked.push(action);
+        return { userId: 'ann' };
+      },
+    });
+    await here.say(user('one'));
+    await here.say(user('two'));
+    asked.length = 0;
+    expect(await (await here.remove('durable=delete-message&messageId=one')).json()).toEqual({
+      deleted: 'one',
+    });
+    expect(await here.texts()).toEqual(['re: one', 'two', 're: two']);
+    expect(await (await here.remove('durable=clear')).json()).toEqual({ cleared: here.id });
+    expect(await here.texts()).toEqual([]);
+    expect(asked).toEqual(['delete', 'delete']);
+    for (const query of [
+      'durable=delete-message',
+      'durable=delete-message&messageId=',
+      'durable=delete-message&messageId=%00',
+    ]) {
+      expect((await here.remove(query)).status).toBe(400);
+    }
+  });
+
+  it('G10: who may not delete, does not', async () => {
+    const here = setUp({ authorize: ({ action }) => action !== 'delete' });
+    await here.say(user('one'));
+    for (const query of ['durable=delete-message&messageId=one', 'durable=clear']) {
+      expect((await here.remove(query)).status).toBe(403);
+    }
+    expect(await here.texts()).toEqual(['one', 're: one']);
+  });
+});
