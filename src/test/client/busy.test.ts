@@ -2,8 +2,9 @@
 
 import type { UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DurableChatOptions } from '../../index.ts';
+import type { DurableChatOptions, Handler } from '../../index.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import type { Channel } from '../../channel/channel.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
@@ -22,10 +23,14 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     tabs.push(opened);
     return opened;
   };
-  function setUp(options: Omit<DurableChatOptions, 'channel'> = {}, channel = open()()): void {
+  function setUp(
+    options: Omit<DurableChatOptions, 'channel'> = {},
+    channel = open()(),
+    wrap = (handler: Handler) => handler,
+  ): void {
     id = `${name} ${++count}`;
     model = scriptedModel();
-    world = createWorld(channel, modelHandler(model), options);
+    world = createWorld(channel, wrap(modelHandler(model)), options);
   }
   /** Opens a tab and lets it send something that takes a while. */
   async function busy(text: string): Promise<Tab> {
@@ -186,7 +191,9 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     let bothRead: () => void = () => {};
     const both = new Promise<void>((resolve) => (bothRead = resolve));
     let reads = -1; // the first send is no edit
-    setUp(undefined, {
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const reading: Channel = {
       ...channel,
       async claim(...claim) {
         const claimed = await channel.claim(...claim);
@@ -195,6 +202,12 @@ describe.each(stores)('a busy session on %s', (name, open) => {
         if (reads > 0) await both;
         return claimed;
       },
+    };
+    setUp(undefined, reading, (handler) => async (request, context) => {
+      // Neither answer is over before the other edit is there.
+      const stopped = new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+      if (reads > 0) await Promise.race([released, stopped]);
+      return handler(request, context);
     });
     const told: Tab[] = [];
     const openOne = (): Tab => {
@@ -207,11 +220,13 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     const second = openOne();
     await expect.poll(() => second.chat.messages.length).toBe(2);
     const messageId = first.chat.messages[0]!.id;
-    await Promise.all([
-      first.chat.sendMessage({ text: 'count to 50 at 100/s', messageId }),
-      second.chat.sendMessage({ text: 'count to 51 at 100/s', messageId }),
+    const sent = Promise.all([
+      first.chat.sendMessage({ text: 'count to 50', messageId }),
+      second.chat.sendMessage({ text: 'count to 51', messageId }),
     ]);
-    expect(told.map(({ chat }) => chat.status)).toEqual(['error']);
+    await expect.poll(() => told.map(({ chat }) => chat.status), { timeout: 10_000 }).toEqual(['error']);
+    release();
+    await sent;
     told[0]!.chat.clearError();
     const messages = await agreed();
     expect(messages.length).toBe(2);
