@@ -7,7 +7,8 @@ import type {
   LanguageModelV3Prompt,
   LanguageModelV3StreamPart,
 } from '@ai-sdk/provider';
-import { askedRate, defaultScript, type Script, type ScriptInput } from './scripted-script.ts';
+import { holding, pacer, type Pace } from './scripted-pace.ts';
+import { askedHolds, askedRate, defaultScript, type Script, type ScriptInput } from './scripted-script.ts';
 
 export type { Script, ScriptInput, ScriptItem } from './scripted-script.ts';
 
@@ -21,6 +22,12 @@ export interface ScriptedModelOptions {
   script?: Script;
   /** Items a second, kept in the mean. Default 25; `Infinity` does not wait at all. */
   chunksPerSecond?: number;
+  /**
+   * Called where a text asks the default script to wait, as `count to 100, hold at 10, 20` does behind 10 and behind 20
+   * items. The answer goes on once the result resolves, so that a test decides when. `signal` aborts with the call.
+   * Default: such a text is answered without waiting.
+   */
+  hold?: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** One call of the model. The object is live: it changes while the call runs. */
@@ -47,8 +54,6 @@ export interface ScriptedModel extends LanguageModelV3 {
 type Call = { -readonly [K in keyof ScriptedCall]: ScriptedCall[K] };
 
 const DEFAULT_RATE = 25;
-/** An unpaced script gives the event loop a turn this often, or no timer could ever abort it. */
-const YIELD_EVERY_MS = 10;
 
 /** Creates a model. It holds no resources between calls. */
 export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
@@ -67,7 +72,9 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
     };
     const script = options.script ?? defaultScript;
     const asked = options.script === undefined ? askedRate(text) : undefined;
-    const pace = pacer(asked ?? options.chunksPerSecond ?? DEFAULT_RATE);
+    const holds = options.script === undefined && options.hold ? askedHolds(text) : [];
+    const rate = asked ?? options.chunksPerSecond ?? DEFAULT_RATE;
+    const pace = holding(() => pacer(rate), holds, options.hold);
     const ended = new AbortController();
     return abortable(compose(script, input, pace, call, ended.signal), call, abortSignal, ended);
   }
@@ -91,7 +98,6 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
 }
 
 type LanguageModelV3Stream = ReadableStream<LanguageModelV3StreamPart>;
-type Pace = (index: number, ended: AbortSignal) => Promise<void> | undefined;
 
 /** The script's items as a complete provider stream: text blocks, a start and a finish around them. */
 async function* compose(
@@ -189,34 +195,6 @@ function abortable(
     // Nothing is produced ahead of demand, so that `emitted` counts what was really asked for.
     { highWaterMark: 0 },
   );
-}
-
-/** Item `n` is due `n / rate` seconds after the first, by the clock: late items do not delay later ones. */
-function pacer(rate: number): Pace {
-  let startedAt: number | undefined;
-  let yieldedAt = 0;
-  return (index, ended) => {
-    const now = performance.now();
-    startedAt ??= yieldedAt = now;
-    const wait = rate === Infinity ? 0 : startedAt + (index * 1000) / rate - now;
-    if (wait <= 0 && now - yieldedAt < YIELD_EVERY_MS) return undefined;
-    return sleep(Math.max(0, wait), ended).then(() => {
-      yieldedAt = performance.now();
-    });
-  };
-}
-
-function sleep(ms: number, ended: AbortSignal): Promise<void> {
-  if (ended.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      ended.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    ended.addEventListener('abort', done, { once: true });
-  });
 }
 
 function lastTurn(prompt: LanguageModelV3Prompt): { text: string; step: number } {

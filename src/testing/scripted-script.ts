@@ -35,7 +35,7 @@ const HELP =
   'ends in all of them. It can also “think about snow”, and with the tools for it tell the “weather in ' +
   'Lisbon”, answer “where am I”, and “book a table”.';
 
-/** The first that matches answers. Every one of them takes ` at 60/s` at its end, which is not part of it. */
+/** The first that matches answers. What a text says of pace and holds at its end is not part of it. */
 const SCRIPTS: readonly (readonly [RegExp, (match: RegExpExecArray, call: ScriptInput) => Items])[] = [
   [/\bcount to (\d+)/i, ([, last]) => count(Number(last))],
   [/\bweather in (.+)/i, ([, city], call) => weather(city!, call)],
@@ -45,7 +45,10 @@ const SCRIPTS: readonly (readonly [RegExp, (match: RegExpExecArray, call: Script
 ];
 
 export function* defaultScript(call: ScriptInput): Items {
-  const text = call.text.replace(PACE, '').replace(/[\s.?!…]+$/, '');
+  const text = call.text
+    .replace(HOLDS, '')
+    .replace(PACE, '')
+    .replace(/[\s.?!…]+$/, '');
   for (const [pattern, script] of SCRIPTS) {
     const match = pattern.exec(text);
     if (match) return yield* script(match, call);
@@ -60,6 +63,13 @@ const MAX_RATE = 10_000;
 export function askedRate(text: string): number | undefined {
   const rate = Number(PACE.exec(text)?.[1]);
   return rate > 0 ? Math.min(rate, MAX_RATE) : undefined;
+}
+
+const HOLDS: RegExp = /,?\s+hold at (\d+(?:,\s*\d+)*)/i;
+
+/** Behind how many items a text asks the model to wait: `count to 100, hold at 10, 20`. */
+export function askedHolds(text: string): readonly number[] {
+  return (HOLDS.exec(text)?.[1] ?? '').split(',').filter(Boolean).map(Number);
 }
 
 function* count(last: number): Items {
