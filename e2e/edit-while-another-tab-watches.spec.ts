@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an edit in one tab replaces what followed in the other, too', async ({ openTab }) => {
+test('an edit in one tab replaces what followed in the other, too', async ({ openTab, release }) => {
   const editor = await openTab();
   const watcher = await openTab();
   await watcher.send('count to 20 at 50/s');
@@ -11,10 +11,11 @@ test('an edit in one tab replaces what followed in the other, too', async ({ ope
   await watcher.send('count to 30 at 50/s');
   await expectConversation([editor, watcher], [...first, you('count to 30 at 50/s'), assistant(count(30))]);
 
-  await editor.edit('count to 20 at 50/s', 'count to 100 at 50/s');
-  await watcher.expectCounted(40);
+  await editor.edit('count to 20 at 50/s', 'count to 100 at 50/s, hold at 40');
+  await watcher.expectHeldAt(40);
   expect(await watcher.messages()).toHaveLength(2);
-  const edited = [you('count to 100 at 50/s'), assistant(count(100))];
+  release();
+  const edited = [you('count to 100 at 50/s, hold at 40'), assistant(count(100))];
   await expectConversation([editor, watcher], edited);
   await watcher.reload();
   await expectConversation([editor, watcher, await openTab()], edited);
@@ -23,9 +24,9 @@ test('an edit in one tab replaces what followed in the other, too', async ({ ope
 test('an edit in the middle of the answer stops it, whoever asked', async ({ openTab }) => {
   const asker = await openTab();
   const editor = await openTab();
-  await asker.send('count to 2000 at 50/s');
-  await editor.expectCounted(20);
-  await editor.edit('count to 2000 at 50/s', 'count to 60 at 50/s');
+  await asker.send('count to 2000 at 50/s, hold at 20');
+  await editor.expectHeldAt(20);
+  await editor.edit('count to 2000 at 50/s, hold at 20', 'count to 60 at 50/s');
   const edited = [you('count to 60 at 50/s'), assistant(count(60))];
   await expectConversation([asker, editor], edited);
 

@@ -1,4 +1,3 @@
-import { expect } from '@playwright/test';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
@@ -21,7 +20,6 @@ test('ten reloads at any moment change nothing', async ({ openTab }) => {
   }
   await expectConversation([tab, other], [you(question), assistant(count(400))]);
   for (const one of [tab, other]) await one.expectNoStepBack();
-  expect(await other.steps()).toBeGreaterThan(15);
   await tab.reload();
   await expectConversation([tab, other], [you(question), assistant(count(400))]);
 });

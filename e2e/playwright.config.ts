@@ -10,7 +10,7 @@ const config: PlaywrightTestConfig = defineConfig({
   // A test that passes only now and then has found something.
   retries: 0,
   forbidOnly: Boolean(process.env['CI']),
-  timeout: 60_000,
+  timeout: 120_000,
   expect: { timeout: 20_000 },
   reporter: [['list'], ['json', { outputFile: '.results/playwright.json' }]],
   use: {

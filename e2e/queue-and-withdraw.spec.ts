@@ -3,13 +3,16 @@ import { assistant, count, expectConversation, posted, you } from './support/con
 import type { Tab } from './support/tab.ts';
 import { test } from './support/test.ts';
 
-const long = 'count to 300 at 50/s';
+const long = 'count to 300 at 50/s, hold at 10';
 
-test('what is sent while an answer runs waits for its turn, through a reload', async ({ openTab }) => {
+test('what is sent while an answer runs waits for its turn, through a reload', async ({
+  openTab,
+  release,
+}) => {
   const asker = await openTab();
   const other = await openTab();
   await asker.send(long);
-  await other.expectCounted(10);
+  await other.expectHeldAt(10);
   await other.send('count to 20 at 50/s');
   await expectWaiting([asker, other], ['count to 20 at 50/s']);
   await asker.send('count to 30 at 50/s');
@@ -17,7 +20,8 @@ test('what is sent while an answer runs waits for its turn, through a reload', a
   await other.reload();
   await expectWaiting([asker, other], ['count to 20 at 50/s', 'count to 30 at 50/s']);
   // None of it has held up the answer that was there first.
-  expect(await other.status()).toBe('streaming');
+  await other.expectHeldAt(10);
+  release();
 
   const turns = [
     ...[you(long), assistant(count(300))],
@@ -33,11 +37,12 @@ test('what is sent while an answer runs waits for its turn, through a reload', a
 
 test('what waits can be withdrawn, by its sender and by another, also after a reload', async ({
   openTab,
+  release,
 }) => {
   const asker = await openTab();
   const other = await openTab();
   await asker.send(long);
-  await other.expectCounted(10);
+  await other.expectHeldAt(10);
   await other.send('count to 20 at 50/s');
   await expectWaiting([asker, other], ['count to 20 at 50/s']);
   await other.pressOn('You', 'count to 20 at 50/s', 'Withdraw');
@@ -57,6 +62,7 @@ test('what waits can be withdrawn, by its sender and by another, also after a re
   await other.pressOn('You', 'count to 22 at 50/s', 'Withdraw');
   await expectSent([asker, other], [long]);
 
+  release();
   const turn = [you(long), assistant(count(300))];
   await expectConversation([asker, other], turn);
   for (const tab of [asker, other]) await tab.expectNoStepBack();

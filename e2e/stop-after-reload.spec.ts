@@ -2,13 +2,13 @@ import { assistant, count, expectConversation, expectStopped, you } from './supp
 import { test } from './support/test.ts';
 
 test('after a reload Stop still stops the answer', async ({ openTab }) => {
-  const question = 'count to 2000 at 50/s';
+  const question = 'count to 2000 at 50/s, hold at 20';
   const tab = await openTab();
   const other = await openTab();
   await tab.send(question);
-  await tab.expectCounted(20);
+  await tab.expectHeldAt(20);
   await tab.reload();
-  await tab.expectCounted(40);
+  await tab.expectHeldAt(20);
   await tab.stop();
   const stopped = await expectStopped([tab, other], question, 2000);
   await tab.reload();

@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, expectStopped, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-const question = 'count to 2000 at 50/s';
+const question = 'count to 2000 at 50/s, hold at 20';
 
 test('Stop on another device stops the model, and both keep the same part of the answer', async ({
   openTab,
@@ -9,7 +9,7 @@ test('Stop on another device stops the model, and both keep the same part of the
   const sender = await openTab();
   const other = await openTab();
   await sender.send(question);
-  await other.expectCounted(20);
+  await other.expectHeldAt(20);
   await other.stop();
   const stopped = await expectStopped([sender, other], question, 2000);
   await other.reload();
@@ -28,7 +28,7 @@ test('Stop in the tab that sent is seen by another', async ({ openTab }) => {
   const sender = await openTab();
   const other = await openTab({ beside: sender });
   await sender.send(question);
-  await sender.expectCounted(20);
+  await sender.expectHeldAt(20);
   await sender.stop();
   const stopped = await expectStopped([sender, other], question, 2000);
   await sender.reload();

@@ -2,7 +2,7 @@ import { assistant, count, expectConversation, expectTools, rainy, you } from '.
 import { test } from './support/test.ts';
 
 for (const who of ['the same tab', 'another tab'] as const) {
-  test(`Stop in ${who} while a tool runs, and the next turns work`, async ({ openTab }) => {
+  test(`Stop in ${who} while a tool runs, and the next turns work`, async ({ openTab, release }) => {
     const asker = await openTab();
     const other = await openTab();
     await asker.send('weather in Lisbon');
@@ -16,6 +16,7 @@ for (const who of ['the same tab', 'another tab'] as const) {
     const next = [...stopped, you('count to 20 at 50/s'), assistant(count(20))];
     await expectConversation([asker, other], next);
     await other.send('weather in Lisbon');
+    release();
     const turns = [...next, you('weather in Lisbon'), assistant(rainy)];
     await expectConversation([asker, other], turns);
     await asker.reload();

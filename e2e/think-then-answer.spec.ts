@@ -4,16 +4,17 @@ import type { Tab } from './support/tab.ts';
 import { test } from './support/test.ts';
 
 const turn = [
-  you('think about snow'),
+  you('think about snow, hold at 5'),
   assistant('I have thought about snow: there is less to it than it seems, and that is the good part.'),
 ];
 
-test('thoughts come first, are the same in every tab, and survive a reload', async ({ openTab }) => {
+test('thoughts come first, are the same in every tab, and survive a reload', async ({ openTab, release }) => {
   const tab = await openTab();
   const other = await openTab();
-  await tab.send('think about snow');
+  await tab.send('think about snow, hold at 5');
   for (const one of [tab, other]) await expect(one.page.getByText('Thinking…')).toBeVisible();
   await tab.page.reload();
+  release();
   await expectConversation([tab, other], turn);
 
   const thoughts = await thoughtsOf(tab);

@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { assistant, expectConversation, expectTools, rainy, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an answer in two steps survives a reload while its tool runs', async ({ openTab }) => {
+test('an answer in two steps survives a reload while its tool runs', async ({ openTab, release }) => {
   const tab = await openTab();
   const other = await openTab();
   await tab.send('weather in Lisbon');
@@ -10,6 +10,7 @@ test('an answer in two steps survives a reload while its tool runs', async ({ op
   await tab.page.reload();
   await expectTools([tab], [{ title: 'Weather in Lisbon', state: 'running' }]);
   expect(await tab.status()).toBe('streaming');
+  release();
 
   const turn = [you('weather in Lisbon'), assistant(rainy)];
   await expectConversation([tab, other], turn);
@@ -19,15 +20,17 @@ test('an answer in two steps survives a reload while its tool runs', async ({ op
   await expectTools([tab, other], [{ title: 'Weather in Lisbon', state: 'done' }]);
 });
 
-test('a tool that fails says so, and the answer goes on', async ({ openTab }) => {
+test('a tool that fails says so, and the answer goes on', async ({ openTab, release }) => {
   const tab = await openTab();
   const other = await openTab();
   await tab.send('weather in Atlantis');
+  release();
   const turn = [you('weather in Atlantis'), assistant('I could not find out about the weather in Atlantis.')];
   await expectConversation([tab, other], turn);
   await expectTools([tab, other], [{ title: 'Weather in Atlantis', state: 'failed' }]);
 
   await other.send('weather in Lisbon');
+  release();
   const turns = [...turn, you('weather in Lisbon'), assistant(rainy)];
   await expectConversation([tab, other], turns);
 });

@@ -2,10 +2,11 @@
 import { openai } from '@ai-sdk/openai';
 import type { LanguageModel } from 'ai';
 import { scriptedModel } from 'durable-chat/testing';
+import { hold } from './gate';
 import { modelName } from './model-name';
 
 /** One for each request: the scripted model remembers its calls, and a server lives long. */
 export function model(): LanguageModel {
   const name = modelName();
-  return name === undefined ? scriptedModel() : openai(name);
+  return name === undefined ? scriptedModel({ ...(hold && { hold }) }) : openai(name);
 }

@@ -3,6 +3,7 @@
 import { tool, type InferUITools, type UIDataTypes, type UIMessage } from 'ai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { hold } from './gate';
 
 export type DemoMessage = UIMessage<unknown, UIDataTypes, InferUITools<typeof tools>>;
 
@@ -15,7 +16,7 @@ export const tools = {
     outputSchema: z.object({ city: z.string(), celsius: z.number(), sky: z.string() }),
     async execute({ city }, { abortSignal }) {
       // Long enough to reload the page, or to press Stop, while it runs.
-      await sleep(2000, undefined, { signal: abortSignal });
+      await (hold ? hold(abortSignal) : sleep(2000, undefined, { signal: abortSignal }));
       if (/atlantis/i.test(city)) throw new Error(`There is no weather station in ${city}.`);
       // The same weather for a city at any time, so that one can see that it was asked for once.
       const sum = new TextEncoder()

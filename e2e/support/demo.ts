@@ -2,12 +2,15 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
+import { startGate, type Gate } from './gate.ts';
 import { freePort, startScript, type ServerProcess } from './process.ts';
 
 export interface Demo {
   readonly url: string;
   /** What the servers have written to stderr so far. */
   readonly errors: readonly string[];
+  /** Where its model and its slow tool wait. */
+  readonly gate: Gate;
   /** Kills the app's server, as a crash does; the store lives on. */
   kill(): Promise<void>;
   /** Starts the app's server again, at the same address. */
@@ -20,6 +23,7 @@ const next = createRequire(import.meta.url).resolve('next/dist/bin/next');
 
 export async function startDemo(): Promise<Demo> {
   const errors: string[] = [];
+  const gate = await startGate();
   const store = startScript([resolve(root, 'dist/cli.js'), 'upstash'], {
     cwd: root,
     env: process.env,
@@ -37,6 +41,7 @@ export async function startDemo(): Promise<Demo> {
     const demo: Demo = {
       url,
       errors,
+      gate,
       async kill() {
         await app?.end('SIGKILL');
       },
@@ -47,6 +52,7 @@ export async function startDemo(): Promise<Demo> {
             ...process.env,
             NODE_ENV: 'production',
             NEXT_TELEMETRY_DISABLED: '1',
+            E2E_GATE: gate.url,
             UPSTASH_REDIS_REST_URL: storeUrl,
             UPSTASH_REDIS_REST_TOKEN: token,
             // Empty, not absent: an .env.local could have one, and the answers have to be the scripted model's.
@@ -59,6 +65,7 @@ export async function startDemo(): Promise<Demo> {
       async close() {
         await app?.end('SIGKILL');
         await store.end('SIGTERM');
+        gate.close();
       },
     };
     await demo.start();
@@ -66,6 +73,7 @@ export async function startDemo(): Promise<Demo> {
   } catch (error) {
     await app?.end('SIGKILL');
     await store.end('SIGTERM');
+    gate.close();
     throw new Error(`The demo did not start:\n${errors.join('\n')}`, { cause: error });
   }
 }

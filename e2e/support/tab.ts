@@ -1,5 +1,6 @@
 // A chat in a browser tab: what a user does there, and what the page shows.
 import { expect, type Locator, type Page } from '@playwright/test';
+import { count } from './conversation.ts';
 
 export interface ShownMessage {
   readonly author: string;
@@ -126,6 +127,12 @@ export class Tab {
     await expect(this.answer).toHaveText(new RegExp(`\\b${n}\\b`));
   }
 
+  /** The last answer shows exactly a count to `n`, and is still being written. */
+  async expectHeldAt(n: number): Promise<void> {
+    await expect(this.answer).toHaveText(count(n));
+    await expect(this.page.locator('[data-status]')).toHaveAttribute('data-status', 'streaming');
+  }
+
   async expectConnection(words: 'Connected' | 'Reconnecting…' | 'Offline'): Promise<void> {
     await expect(this.page.getByRole('status')).toHaveText(words);
   }
@@ -144,11 +151,6 @@ export class Tab {
       .slice(Math.max(0, lost - 2), lost + 3)
       .map(({ text, ...rest }) => ({ ...rest, end: text.slice(-40) }));
     expect(lost === -1 ? [] : around, `${samples.length} states, step back at the ${lost + 1}th`).toEqual([]);
-  }
-
-  /** How often the page has shown more of an answer since it was loaded. */
-  steps(): Promise<number> {
-    return this.page.evaluate(() => (window as RecordingWindow).shownAnswers?.length ?? 0);
   }
 }
 

@@ -21,6 +21,8 @@ interface TestFixtures {
   readonly untilIdle: () => Promise<void>;
   /** Declares what this test itself makes go wrong; everything else that does fails it. */
   readonly expectProblems: (...patterns: readonly RegExp[]) => void;
+  /** Lets what the demo holds go on: `hold at 10` in a message, and each call of its weather tool. One each time. */
+  readonly release: () => void;
   readonly chatId: string;
   readonly problems: Problems;
 }
@@ -66,6 +68,15 @@ export const test: TestType<
   expectProblems: async ({ problems }, use) => {
     await use((...patterns) => void problems.expected.push(...patterns));
   },
+
+  release: [
+    async ({ demo }, use) => {
+      demo.gate.shut();
+      await use(demo.gate.release);
+      demo.gate.open();
+    },
+    { auto: true },
+  ],
 
   untilIdle: async ({ demo, chatId }, use) => {
     await use(() => expect.poll(() => activeRuns(`${demo.url}/api/chat?id=${chatId}`)).toBe(0));

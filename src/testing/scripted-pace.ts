@@ -35,6 +35,7 @@ export function holding(
     if (!holds.includes(index)) return pace(index, ended);
     return hold(ended).then(() => {
       pace = pacer();
+      return pace(index, ended);
     });
   };
 }
