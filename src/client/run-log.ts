@@ -3,6 +3,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { compact, remainder } from '../protocol/compact.ts';
+import { fromFirstPart } from './first-part.ts';
 
 export class RunLog {
   readonly run: string;
@@ -54,10 +55,14 @@ export class RunLog {
     this.#wake();
   }
 
-  /** All chunks from the first. Cancelling it leaves the run alone; `onClose` is told once. */
+  /**
+   * All chunks, once the first part is there; an answer without one ends without `start`. Cancelling it leaves the run
+   * alone; `onClose` is told once.
+   */
   stream(onClose?: (how: 'end' | 'cancel') => void): ReadableStream<UIMessageChunk> {
     let next = 0;
     let open = true;
+    const take = fromFirstPart();
     let wake: () => void = () => {};
     const onWake = () => wake();
     const close = (how: 'end' | 'cancel') => {
@@ -69,19 +74,21 @@ export class RunLog {
     return new ReadableStream<UIMessageChunk>(
       {
         pull: async (controller) => {
-          while (open && next === this.#chunks.length && !this.#end) {
-            await new Promise<void>((resolve) => (wake = resolve));
+          for (let given = 0; open && given === 0;) {
+            const chunk = this.#chunks[next];
+            if (chunk) {
+              next++;
+              // Copies: the SDK keeps a data chunk as the part, and changes that in place.
+              for (const ready of take(chunk)) {
+                controller.enqueue({ ...ready });
+                given++;
+              }
+            } else if (this.#end) {
+              close('end');
+              if ('error' in this.#end) return controller.error(this.#end.error);
+              return controller.close();
+            } else await new Promise<void>((resolve) => (wake = resolve));
           }
-          if (!open) return;
-          const chunk = this.#chunks[next];
-          if (chunk) {
-            next++;
-            // A copy: the SDK keeps a data chunk as the part, and changes that in place.
-            return controller.enqueue({ ...chunk });
-          }
-          close('end');
-          if (this.#end && 'error' in this.#end) controller.error(this.#end.error);
-          else controller.close();
         },
         cancel: () => {
           close('cancel');

@@ -66,6 +66,14 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
     const stream = session.replay(run.run);
     const message = base && structuredClone(base);
+    let showing: ReturnType<typeof setTimeout> | undefined;
+    // What is known already is read in one turn, and shown in one piece: it may be on the screen.
+    const show = () => {
+      showing ??= setTimeout(() => {
+        showing = undefined;
+        sync();
+      });
+    };
     for await (const written of readUIMessageStream<M>({
       stream,
       ...(message && { message }),
@@ -73,8 +81,9 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     })) {
       if (closed) break;
       mirrored.set(run.messageId, written);
-      sync();
+      show();
     }
+    clearTimeout(showing);
     mirrored.delete(run.messageId);
     sync();
   }

@@ -1,7 +1,8 @@
 // What a chat shows beyond the log: what it could not send, and what answered that without the log.
 
 import type { UIMessage } from 'ai';
-import { expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { mergeMessages } from './visible-messages.ts';
@@ -56,4 +57,52 @@ it('G4: so does one of which its run has kept nothing', () => {
 
 it('G4: so does a message of the user that stood there', () => {
   expect(merge(stateOf(), [asked, unsent, message('gone', 'user'), answer])).toEqual(['asked', 'unsent']);
+});
+
+describe('a message that the log holds as it is shown keeps its identity', () => {
+  const merged = (shown: UIMessage, logged: UIMessage) =>
+    mergeMessages({
+      state: applyFrame(emptySession, { type: 'message', message: logged }),
+      isNew: false,
+      shown: [shown],
+      mirrored: new Map(),
+      isWriting: () => false,
+      isPending: () => false,
+    });
+  const sent = {
+    parts: [{ type: 'text', text: 'hello', state: undefined }],
+    id: 'm',
+    role: 'user',
+    metadata: undefined,
+  } as unknown as UIMessage; // what the SDK's chat makes of a text
+
+  it('with its keys in another order, and fields that JSON does not have', () => {
+    expect(merged(sent, { id: 'm', role: 'user', parts: [{ type: 'text', text: 'hello' }] })).toBeUndefined();
+  });
+
+  it('after its way through JSON, whatever is in it', () => {
+    const values = fc.record({ parts: fc.array(fc.jsonValue()), metadata: fc.jsonValue() });
+    fc.assert(
+      fc.property(values, fc.boolean(), (value, isOther) => {
+        const shown = { id: 'm', role: 'user', ...value } as UIMessage; // nothing looks into the parts
+        const { id, role, parts, metadata } = JSON.parse(JSON.stringify(shown)) as UIMessage;
+        const logged = { metadata, parts: isOther ? [...parts, null] : parts, role, id } as UIMessage;
+        expect(merged(shown, logged) === undefined).toBe(!isOther);
+      }),
+    );
+  });
+
+  it.each<[string, Partial<UIMessage>]>([
+    ['another text', { parts: [{ type: 'text', text: 'hallo' }] }],
+    ['a part more', { parts: [{ type: 'text', text: 'hello' }, { type: 'step-start' }] }],
+    ['metadata', { metadata: {} }],
+  ])('but not with %s', (_, change) => {
+    const logged = {
+      id: 'm',
+      role: 'user',
+      parts: [{ type: 'text', text: 'hello' }],
+      ...change,
+    } as UIMessage;
+    expect(merged(sent, logged)).toEqual([logged]);
+  });
 });

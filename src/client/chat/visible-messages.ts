@@ -25,7 +25,7 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
   const local = new Map(shown.map((message) => [message.id, message]));
   const placed = new Set(state.order);
   const merged = state.order.flatMap((id): M[] => {
-    const mine = mirrored.get(id) ?? local.get(id);
+    const mine = sameOf(local.get(id), mirrored.get(id));
     if (mine && isWriting(id)) return [mine];
     const logged = state.byId.get(id) as M | undefined; // the app's own message type
     if (!logged) return [];
@@ -43,17 +43,35 @@ export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | 
   return same ? undefined : next;
 }
 
+/** The newer one, unless it says the same. */
+function sameOf<M extends UIMessage>(shown: M | undefined, newer: M | undefined): M | undefined {
+  return shown && newer && equal(shown, newer) ? shown : (newer ?? shown);
+}
+
 function isWrittenByRun({ active, ended }: SessionState, messageId: string): boolean {
   return [...active, ...ended.values()].some((run) => run.messageId === messageId);
 }
 
-/** Equal as JSON, which is how the log holds it. An equal message keeps its identity, so nothing re-renders. */
+/**
+ * Equal as JSON, which is how the log holds it, in whatever order the keys are. An equal message keeps its identity, so
+ * nothing re-renders.
+ */
 function equal(shown: UIMessage, logged: UIMessage): boolean {
   if (shown === logged || knownEqual.get(shown) === logged) return true;
-  const same = JSON.stringify(shown) === JSON.stringify(logged);
+  const same = isEqual(shown, logged);
   if (same) knownEqual.set(shown, logged);
   return same;
 }
+
+function isEqual(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  // JSON has no `undefined`: such a field is not there.
+  return [...keys].every((key) => isEqual((a as Fields)[key], (b as Fields)[key]));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Compared once, not with every frame. */
 const knownEqual = new WeakMap<UIMessage, UIMessage>();

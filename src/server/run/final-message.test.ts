@@ -214,6 +214,12 @@ describe('foldMessage', () => {
     }
   });
 
+  it('a step that has begun is nothing to keep', async () => {
+    const begun: UIMessageChunk[] = [{ type: 'start', messageId: 'm' }, { type: 'start-step' }];
+    expect(await foldMessage(begun, undefined, 'stop')).toBeUndefined();
+    expect(await foldMessage([...begun, { type: 'finish-step' }], undefined, 'finish')).toBeUndefined();
+  });
+
   it('goes on from the message it continues, and leaves that as it was', async () => {
     const base: UIMessage = {
       id: 'm',

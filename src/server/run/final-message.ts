@@ -29,7 +29,9 @@ export async function foldMessage(
     onError: () => {},
   });
   for await (const snapshot of snapshots) message = snapshot;
-  return message && message.parts.length > 0 ? closeParts(message, reason) : undefined;
+  // A step that has begun is nothing to show.
+  const isEmpty = !message?.parts.some(({ type }) => type !== 'step-start');
+  return message && !isEmpty ? closeParts(message, reason) : undefined;
 }
 
 /** Why a call will not be completed; `passed` when the conversation has gone on without it. */

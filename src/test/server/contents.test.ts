@@ -106,6 +106,7 @@ describe('contents', () => {
   it.each([
     ['no chunk at all', []],
     ['a start and a finish', [{ type: 'start' }, { type: 'finish' }]],
+    ['a step', [{ type: 'start' }, { type: 'start-step' }, { type: 'finish-step' }, { type: 'finish' }]],
   ] as [string, UIMessageChunk[]][])(
     'G4: an empty answer (%s) leaves the question, in every tab',
     async (name, chunks) => {
