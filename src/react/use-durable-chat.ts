@@ -15,7 +15,7 @@ export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
   readonly throttle?: number;
   /** @deprecated Use `throttle` instead. */
   readonly experimental_throttle?: number;
-  /** A durable chat always resumes; taken so that `useChat`'s options fit. */
+  /** A durable chat always resumes. Elsewhere, as with `useChat`, whether to resume an answer when it mounts. Default false. */
   readonly resume?: boolean;
 };
 
@@ -56,6 +56,8 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   const wait = options.throttle ?? options.experimental_throttle;
   const helpers = useChat<M>({
     chat,
+    // A session resumes by itself.
+    resume: options.resume === true && bound.isPlain(),
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
   // Not copied: `ai` 7 makes an id when `id` is read, and a page that is prerendered must not.

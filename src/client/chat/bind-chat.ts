@@ -7,10 +7,13 @@ import type {
   ChatStatus,
   ChatTransport,
   HttpChatTransportInitOptions,
+  PrepareReconnectToStreamRequest,
   PrepareSendMessagesRequest,
   UIMessage,
 } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
+import { isAnswered, isDurableRoute, isPlainRoute, untilAnswered } from '../plain-route.ts';
 import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
 import { bindFunctions, ownFunctions } from './own-functions.ts';
 import { syncChat } from './sync-chat.ts';
@@ -35,6 +38,8 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
    */
   readonly chat: C;
   readonly session: DurableSession;
+  /** Whether there is no session, so that the chat is the SDK's and nothing more; true once that is known. */
+  isPlain(): boolean;
   /**
    * Keeps the chat equal to the session until the result is called, which stops no run. May be called many times: the
    * chat is connected until the last result has been called.
@@ -87,9 +92,10 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
           credentials: () => resolve(latest().credentials) as RequestCredentials,
         });
   /** A transport of the app's own knows no session: the chat is then the SDK's, and nothing more. */
-  const isPlain = custom !== undefined && !(custom instanceof DurableChatTransport);
+  const isOwnTransport = custom !== undefined && !(custom instanceof DurableChatTransport);
+  const isPlain = () => isOwnTransport || isPlainRoute(session);
   const { following } = session;
-  const transport: ChatTransport<M> = isPlain
+  const transport: ChatTransport<M> = isOwnTransport
     ? latestOf(() => given().transport ?? custom)
     : (custom ??
       new DurableChatTransport<M>({
@@ -98,6 +104,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
         // Undefined where the app prepares nothing: the SDK then makes the request itself.
         prepareSendMessagesRequest: (request) =>
           latest().prepareSendMessagesRequest?.(request) as ReturnType<PrepareSendMessagesRequest<M>>,
+        prepareReconnectToStreamRequest: (request) =>
+          latest().prepareReconnectToStreamRequest?.(request) as ReturnType<PrepareReconnectToStreamRequest>,
       }));
 
   /** Whether this chat's own send started the run that wrote the message. */
@@ -135,19 +143,26 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   const tools = bindTools(chat, session, (error) => latest().onError?.(error));
 
+  /** A route that may have no sessions is not asked: what it does with a DELETE is its own. */
+  async function stopSession(): Promise<StopReceipt> {
+    const isReading = chat.status === 'streaming' || chat.status === 'submitted';
+    // An answer that is no run's is stopped by leaving it.
+    const isLocal = () => isReading && !session.sending && !isDurableRoute(session);
+    const condition = () => isOwnTransport || isLocal() || isAnswered(session);
+    if (!condition()) await untilAnswered(session, { condition });
+    if (isLocal() || isPlain()) return { stopped: [], alreadyEnded: [], pending: [] };
+    if (!isDurableRoute(session)) throw new DurableChatError('network', 'The server could not be reached.');
+    return session.stop();
+  }
+
   function stop(): Promise<StopReceipt> {
-    const { connection, state } = session.getSnapshot();
-    const isLocal = isPlain || (connection === 'closed' && !state);
-    const stopped = Promise.all([
-      isLocal ? { stopped: [], alreadyEnded: [], pending: [] } : session.stop(),
-      ownFunctions(chat).stop(),
-    ]).then(([receipt]) => receipt);
+    const stopped = Promise.all([stopSession(), ownFunctions(chat).stop()]).then(([receipt]) => receipt);
     // Who awaits nothing, as with `useChat`, is told as of any other error.
     stopped.catch((error: Error) => latest().onError?.(error));
     return stopped;
   }
 
-  if (!isPlain) {
+  if (!isOwnTransport) {
     bindFunctions(chat, {
       stop: () => stop().then(nothing, nothing),
       // The chat's own signatures: what they say of M's tools is for the caller's eyes.
@@ -157,7 +172,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   }
 
   function open(): () => void {
-    if (isPlain) {
+    if (isOwnTransport) {
       if (isDevelopment()) void import('./transport-warning.ts').then((warn) => warn.warnOfTransport(custom));
       return () => void chat.stop();
     }
@@ -175,7 +190,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     };
   }
 
-  return { chat, session, connect: shared(open), stop };
+  return { chat, session, isPlain, connect: shared(open), stop };
 }
 
 const nothing = () => {};

@@ -16,16 +16,19 @@ import { takeEvents } from '../../protocol/sse.ts';
 import { apiOf } from '../network/requests.ts';
 import { preparedBody } from './prepared-body.ts';
 import type { RunLog } from '../run-log.ts';
+import { isAnswered, isPlainRoute, untilAnswered } from '../plain-route.ts';
 import type { DurableSession } from '../session.ts';
 
+/** `prepareReconnectToStreamRequest` is for a route that is not durable: on a durable one nothing is reconnected. */
 export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
   HttpChatTransportInitOptions<M>,
-  'api' | 'prepareReconnectToStreamRequest'
+  'api'
 > {
   readonly session: DurableSession;
 }
 
 type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
+type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconnectToStream']>[0];
 
 export class DurableChatTransport<M extends UIMessage = UIMessage> implements ChatTransport<M> {
   /** What `reconnectToStream` returns begins at the beginning. */
@@ -65,9 +68,18 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     return read;
   }
 
-  /** The active run that nobody follows yet, from its start; null when there is none. */
-  async reconnectToStream(): Promise<ReadableStream<UIMessageChunk> | null> {
+  /**
+   * The active run that nobody follows yet, from its start; null when there is none. Where the route is not durable it
+   * is the SDK's own request.
+   */
+  async reconnectToStream(options: ReconnectOptions<M>): Promise<ReadableStream<UIMessageChunk> | null> {
     const { session } = this;
+    // Without a pause where it is known: a run is followed before anybody else can look for one to follow.
+    if (!isAnswered(session)) await untilAnswered(session, { signal: options.abortSignal });
+    if (isPlainRoute(session)) {
+      const api = apiOf(session.requests.options);
+      return new PlainStream<M>({ ...this.#options, api }).reconnectToStream(options);
+    }
     const run = session.following.next(session.getSnapshot().runs);
     // A run that continues a message cannot be read without it: `syncChat` shows such a run.
     const continues = run && session.getSnapshot().state?.byId.has(run.messageId);

@@ -65,6 +65,11 @@ export class Following {
     return this.#reading.has(run);
   }
 
+  /** Whether a send has become a run, which it does on a durable route only. */
+  get hasOwn(): boolean {
+    return this.#own.size > 0;
+  }
+
   isOwn(run: string): boolean {
     return this.#own.has(run);
   }
