@@ -291,20 +291,6 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     await expect.poll(view.texts).toEqual(['one', 'to one', 'three', 'to three']);
   });
 
-  it('resumeStream: nothing to resume changes nothing', async () => {
-    const { fetch, world } = durable(echo);
-    const view = await mounted({ id: 's', fetch });
-    await view.chat.sendMessage({ text: 'one' });
-    await expect.poll(view.texts).toEqual(['one', 'to one']);
-    await view.ready();
-    await world.settled();
-    const before = [...view.states];
-    await view.chat.resumeStream();
-    await view.render({});
-    expect(view.states).toEqual(before);
-    expect(view.texts()).toEqual(['one', 'to one']);
-  });
-
   it('id: another one is another chat, with the messages and callbacks of its render', async () => {
     const { fetch, posts } = durable(echo);
     const finished: string[] = [];
@@ -350,27 +336,6 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
   });
 
   describe.skipIf(!isAi7)('experimental_queue', () => {
-    it('keeps what is sent meanwhile, and sends it when the answer is there', async () => {
-      const { fetch, posts } = durable(modelHandler(scriptedModel()));
-      const view = await mounted({ id: 's', fetch, experimental_queue: true });
-      void view.chat.sendMessage({ text: 'count to 20 at 100/s' });
-      await expect.poll(() => view.texts()[1] ?? '').toContain('2');
-      void view.chat.sendMessage({ text: 'count to 2' });
-      void view.chat.sendMessage({ text: 'count to 3' });
-      await expect.poll(() => view.chat.experimental_queuedMessages.map(textOf)).toHaveLength(2);
-      view.chat.experimental_removeQueuedMessage(view.chat.experimental_queuedMessages[1]!.id);
-      expect(posts().length).toBe(1);
-      await expect.poll(() => view.texts()[3]).toBe('1 2');
-      await view.ready();
-      expect(view.chat.experimental_queuedMessages).toEqual([]);
-      expect(view.texts()).toEqual([
-        'count to 20 at 100/s',
-        expect.stringMatching(/20$/),
-        'count to 2',
-        '1 2',
-      ]);
-    });
-
     // The SDK's own stop is a closed connection; the run goes on.
     it('experimental_sendQueuedMessageNow: stops the answer, then sends', async () => {
       const model = scriptedModel();

@@ -1,7 +1,9 @@
 // Contents of answers, resumes, options, and the life of the component.
 
+import { expect } from 'vitest';
 import { z } from 'zod';
 import { said, type Options } from '../fixtures/hooks.fixture.tsx';
+import type { Actor } from './record.fixture.tsx';
 import { heldText, send, sendHeld, text, type Played } from './played.fixture.ts';
 
 export const contents: Record<string, Played> = {
@@ -37,6 +39,9 @@ export const contents: Record<string, Played> = {
   },
 };
 
+/** What is stored is shown a moment later. */
+const isResumed = (actor: Actor) =>
+  expect.poll(() => JSON.stringify(actor.chat.messages)).toContain('resumed');
 const byItself = 'A durable session brings the answer by itself, and makes no request to resume it.';
 export const resumes: Record<string, Played> = {
   'a resume with nothing to resume': { options: () => ({ resume: true }), play: send('hello') },
@@ -45,6 +50,7 @@ export const resumes: Record<string, Played> = {
     stream: (script) => script.reply(heldText('resumed')),
     before: [said('u', 'user', 'before')],
     async play(actor) {
+      await isResumed(actor);
       await actor.go();
     },
   },
@@ -53,6 +59,7 @@ export const resumes: Record<string, Played> = {
     stream: (script) => script.reply(heldText('resumed')),
     before: [said('u', 'user', 'before')],
     async play(actor) {
+      await isResumed(actor);
       await actor.chat.stop();
       await actor.quiet();
       await send('more')(actor);
