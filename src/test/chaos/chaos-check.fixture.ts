@@ -1,10 +1,10 @@
 // What has to hold of a session once everything that befell it is over, whatever it was.
 
 import type { UIMessageChunk } from 'ai';
-import type { Channel } from '../../channel/channel.ts';
 import { isFailedStart, messagesOf } from '../../protocol/session-state.ts';
 import { Log } from '../../server/follow/log.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
+import type { Cluster } from './chaos-cluster.fixture.ts';
 
 export interface Checked {
   readonly runs: number;
@@ -15,13 +15,12 @@ export interface Checked {
 
 /**
  * Reads the session's log as it is in the store. `accepted` are the messages that were answered with a run, each with
- * the runs that answers named; `said` is what the model has said in each run.
+ * the runs that answers named.
  */
 export async function checkSession(
-  channel: Channel,
+  { channel, said, vanished }: Pick<Cluster, 'channel' | 'said' | 'vanished'>,
   session: string,
   accepted: ReadonlyMap<string, ReadonlySet<string>>,
-  said: ReadonlyMap<string, readonly string[]>,
 ): Promise<Checked> {
   const violations: string[] = [];
   const demand = (holds: boolean, what: string) => void (holds || violations.push(what));
@@ -34,24 +33,30 @@ export async function checkSession(
 
   for (const entry of await channel.readLog(session, '')) {
     const before = log.state;
-    log.add(entry);
+    // Of an entry that came too late nothing counts.
+    const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
     for (const id of before.order) {
       if (!log.state.order.includes(id)) gone.set(id, entry.frames.map(({ type }) => type).join());
     }
     for (const id of log.state.order) gone.delete(id);
+    for (const frame of counted) {
+      if (frame.type !== 'run-start') continue;
+      started.push(frame.run);
+      writers.set(frame.messageId, frame.run);
+      // Nobody answers a tool call here.
+      demand(!before.byId.has(frame.messageId), `run ${frame.run} continues message ${frame.messageId}`);
+    }
     for (const frame of entry.frames) {
-      if (frame.type === 'run-start') {
-        started.push(frame.run);
-        writers.set(frame.messageId, frame.run);
-        // Nobody answers a tool call here.
-        demand(!before.byId.has(frame.messageId), `run ${frame.run} continues message ${frame.messageId}`);
-      }
       if (frame.type !== 'run-end') continue;
       const { run, reason, chunks } = frame;
       const first = ended.get(run);
       const how = `${reason} after ${chunks} chunks`;
       // Whoever notices may say so; all have to say the same.
-      demand(first === undefined || first === how, `run ${run} ended twice: ${first}, and ${how}`);
+      // A closing that has vanished decides nothing: the log's first end counts.
+      demand(
+        first === undefined || first === how || vanished.has(run),
+        `run ${run} ended twice: ${first}, and ${how}`,
+      );
       ended.set(run, first ?? how);
     }
   }
@@ -71,6 +76,15 @@ export async function checkSession(
     const name = end.withdrawn ? 'withdrawn' : end.reason;
     ends[name] = (ends[name] ?? 0) + 1;
     if (end.withdrawn) continue;
+    const spoken = said.get(run)?.join('') ?? '';
+    const message = writers.get(end.messageId) === run ? state.byId.get(end.messageId) : undefined;
+    if (vanished.has(run)) {
+      const text = textOf(message);
+      demand(spoken.startsWith(text), `run ${run}, which vanished, kept "${text}" of "${spoken}"`);
+      const isWhole = !message || end.reason !== 'finish' || text === spoken;
+      demand(isWhole, `run ${run}, which vanished, finished with "${text}" of "${spoken}"`);
+      continue;
+    }
     const stored = await channel.readRun(session, run, 0);
     demand(
       stored.chunks.length === end.chunks,
@@ -81,11 +95,9 @@ export async function checkSession(
       `run ${run} was closed as ${stored.closure?.reason}, not ${end.reason}`,
     );
     const kept = wordsOf(stored.chunks);
-    const spoken = said.get(run)?.join('') ?? '';
     demand(spoken.startsWith(kept), `run ${run} (${end.reason}) kept "${kept}" of "${spoken}"`);
     demand(end.reason !== 'finish' || spoken === kept, `run ${run} finished with "${kept}" of "${spoken}"`);
-    const message = state.byId.get(end.messageId);
-    if (message && writers.get(end.messageId) === run) {
+    if (message) {
       demand(textOf(message) === kept, `message ${message.id} says "${textOf(message)}", its run "${kept}"`);
     }
   }

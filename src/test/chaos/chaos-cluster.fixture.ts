@@ -17,6 +17,7 @@ import type { Handler, SessionHandle } from '../../index.ts';
 import { leaseMs } from './chaos-schedule.fixture.ts';
 import { createChaos, type Chaos } from '../../testing/chaos.ts';
 import type { Random } from '../fixtures/random.fixture.ts';
+import { textOf } from '../fixtures/tab.fixture.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
 import type { UpstashServer } from '../../testing/upstash-server.ts';
 import { createClient, createWorld, type Client, type World } from '../fixtures/world.fixture.ts';
@@ -33,13 +34,19 @@ export interface Cluster {
   readonly channel: Channel;
   /** What the model has said in each run. */
   readonly said: ReadonlyMap<string, string[]>;
+  /** Runs whose chunks have vanished from the store. */
+  readonly vanished: ReadonlySet<string>;
   client(): Client;
   /** The process is gone, and another one takes its place after a while. */
   kill(instance: number, againAfterMs: number): void;
+  /** Some of what it asks of the store for a while fails, and is applied `ms` later. */
+  hold(instance: number, forMs: number, ms: number): void;
   /** Thaws by itself. */
   freeze(instance: number, forMs: number): void;
   /** Some wake-ups come late, and out of order, for a while. */
   lateWakes(forMs: number): void;
+  /** A run's chunks are gone from the store, of one in these sessions that has any. */
+  vanish(sessions: readonly string[]): Promise<void>;
   /** Every instance is there, and none of them is frozen, any more. */
   heal(): Promise<void>;
   session(id: string): SessionHandle;
@@ -48,9 +55,11 @@ export interface Cluster {
 export function createCluster(server: UpstashServer, count: number, random: Random): Cluster {
   const said = new Map<string, string[]>();
   const handler = answering(said);
+  const vanished = new Set<string>();
   const under = new Set<Promise<unknown>>();
   let late = 0;
   const channel = () => upstashChannel({ url: server.url, token: server.token });
+  const releases = new Set<() => void>();
 
   function start(): Instance {
     const chaos = createChaos(withLateWakes(channel()));
@@ -86,6 +95,7 @@ export function createCluster(server: UpstashServer, count: number, random: Rand
   return {
     channel: channel(),
     said,
+    vanished,
     client: () =>
       createClient(async (request) => {
         const instance = random.pick(instances.filter((one) => one !== undefined));
@@ -102,6 +112,12 @@ export function createCluster(server: UpstashServer, count: number, random: Rand
       instance.uplink.crash();
       lasting(againAfterMs, () => (instances[index] = start()));
     },
+    hold(index, forMs, ms) {
+      const until = performance.now() + forMs;
+      const match = () => performance.now() < until && random.chance(0.3);
+      const release = instances[index]?.chaos.storeFaults({ kind: 'hold', ms }, { match });
+      if (release) releases.add(release);
+    },
     freeze(index, forMs) {
       const thaw = instances[index]?.chaos.freeze();
       if (thaw) lasting(forMs, thaw);
@@ -110,12 +126,26 @@ export function createCluster(server: UpstashServer, count: number, random: Rand
       late++;
       lasting(forMs, () => late--);
     },
+    async vanish(sessions) {
+      const pattern = (id: string) => `dc:{${id.replaceAll(' ', '=20')}}:run:*`;
+      const found = await Promise.all(sessions.map((id) => server.command('KEYS', pattern(id))));
+      const key = random.pick((found as string[][]).flat());
+      if (key === undefined) return;
+      vanished.add(key.split(':run:')[1]!);
+      await server.command('DEL', key);
+    },
     heal: async () => {
       while (under.size > 0) await Promise.all(under);
+      for (const release of releases) release();
     },
     session: (id) => instances.find((one) => one !== undefined)!.world.chat.session(id),
   };
 }
+
+/** More than may wait for a store that fails, in chunks that no message keeps. */
+const burst = Array.from({ length: 4 }, (): UIMessageChunk => {
+  return { type: 'data-burst', data: 'x'.repeat(2_400_000), transient: true };
+});
 
 /** Answers with the scripted model, and keeps what it says. */
 function answering(said: Map<string, string[]>): Handler {
@@ -136,12 +166,14 @@ function answering(said: Map<string, string[]>): Handler {
       abortSignal: request.signal,
       onError: () => {},
     });
+    const isBurst = textOf(messages.at(-1)).includes(' burst)');
     const words: string[] = [];
     said.set(run.id, words);
     return result.toUIMessageStream().pipeThrough(
       new TransformStream<UIMessageChunk, UIMessageChunk>({
         transform(chunk, controller) {
           if (chunk.type === 'text-delta') words.push(chunk.delta);
+          if (chunk.type === 'text-end' && isBurst) for (const one of burst) controller.enqueue(one);
           controller.enqueue(chunk);
         },
       }),

@@ -44,7 +44,8 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
       if (what.type === 'action') conversations[what.session]!.perform(what.action);
       else {
         faults++;
-        befall(server, cluster, what, random);
+        const ids = conversations.map(({ id }) => id);
+        befall(server, cluster, ids, what, random);
       }
     }
     await cluster.heal();
@@ -59,7 +60,7 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
     const ends: Record<string, number> = {};
     let runs = 0;
     for (const { id, accepted, violations: own } of conversations) {
-      const checked = await checkSession(cluster.channel, id, accepted, cluster.said);
+      const checked = await checkSession(cluster, id, accepted);
       runs += checked.runs;
       for (const [reason, count] of Object.entries(checked.ends)) ends[reason] = (ends[reason] ?? 0) + count;
       violations.push(...[...own, ...checked.violations].map((what) => `${id}: ${what}`));
@@ -83,7 +84,13 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
   }
 }
 
-function befall(server: UpstashServer, cluster: Cluster, what: Trouble, random: Random): void {
+function befall(
+  server: UpstashServer,
+  cluster: Cluster,
+  ids: readonly string[],
+  what: Trouble,
+  random: Random,
+): void {
   switch (what.type) {
     case 'store': {
       const { fault, probability, forMs } = what;
@@ -99,6 +106,12 @@ function befall(server: UpstashServer, cluster: Cluster, what: Trouble, random: 
       break;
     case 'kill':
       cluster.kill(what.instance, what.againAfterMs);
+      break;
+    case 'hold':
+      cluster.hold(what.instance, what.forMs, what.ms);
+      break;
+    case 'vanish':
+      void cluster.vanish(ids);
       break;
     case 'freeze':
       cluster.freeze(what.instance, what.forMs);

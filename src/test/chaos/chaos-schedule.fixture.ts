@@ -26,6 +26,9 @@ export type Trouble =
   | { readonly type: 'store'; readonly fault: Fault; readonly probability: number; readonly forMs: number }
   | { readonly type: 'subscriptions'; readonly how: SubscriptionDrop }
   | { readonly type: 'late-wakes'; readonly forMs: number }
+  | { readonly type: 'hold'; readonly instance: number; readonly forMs: number; readonly ms: number }
+  /** A run's stored chunks are gone, and nothing else. */
+  | { readonly type: 'vanish' }
   | { readonly type: 'kill'; readonly instance: number; readonly againAfterMs: number }
   | { readonly type: 'freeze'; readonly instance: number; readonly forMs: number };
 
@@ -63,6 +66,16 @@ export function planSchedule(seed: number): Schedule {
   for (let index = random.int(3, 9); index > 0; index--) {
     events.push({ atMs: at(), what: anyTrouble(random, instances) });
   }
+  // From a seed of its own: what was found by others is still found by them.
+  const more = createRandom(seed ^ 0x5eed);
+  for (let index = more.int(0, 4); index > 0; index--) {
+    events.push({ atMs: more.int(0, lastsMs), what: rarerTrouble(more, instances) });
+  }
+  if (more.chance(0.2)) {
+    const session = more.int(0, sessions - 1);
+    const action: Action = { type: 'send', viewer: 0, text: `(${session} burst) count to 9 at 200/s` };
+    events.push({ atMs: more.int(500, lastsMs), what: { type: 'action', session, action } });
+  }
   return { seed, instances, sessions, events: events.sort((a, b) => a.atMs - b.atMs) };
 }
 
@@ -88,6 +101,17 @@ function anyAction(random: Random, name: string): Action {
   if (kind < 93) return { type: 'regenerate', viewer };
   if (kind < 96) return { type: 'edit', viewer };
   return { type: 'withdraw', viewer };
+}
+
+function rarerTrouble(random: Random, instances: number): Trouble {
+  const forMs = random.int(100, 2_000);
+  const kind = random.int(0, 99);
+  if (kind < 20) return { type: 'vanish' };
+  if (kind < 60) {
+    return { type: 'hold', instance: random.int(0, instances - 1), forMs, ms: random.int(100, 5_000) };
+  }
+  const fault: Fault = kind < 80 ? { kind: 'refuse-xadd' } : { kind: 'stale' };
+  return { type: 'store', fault, probability: random.pick([0.1, 0.4, 1]), forMs };
 }
 
 function anyTrouble(random: Random, instances: number): Trouble {
