@@ -94,7 +94,7 @@ it('G10: a body of very many messages is refused before it is worked on', async 
   const messages = Array.from({ length: 40_000 }, (_, index) => ({
     id: `m${index}`,
     role: 'user',
-    parts: [],
+    parts: [{ type: 'text', text: '' }],
   }));
   const { status } = await post(world, JSON.stringify({ id: 's', messages }));
   expect(status).toBe(413);
