@@ -132,6 +132,49 @@ describe("the SDK's own transport, left in place", () => {
     expect(asked[1]).toEqual(['DELETE', expect.stringContaining('/api/custom-chat?id=s'), 'new', 'include']);
   });
 
+  // The rest of an answer, from a route that sends no more than that: `so far` is to stay.
+  it.each([
+    [false, 'so far and on'],
+    [true, ' and on'],
+  ])('on a plain route a resumed stream is read with resumeStreamIsReplay: %s', async (replays, text) => {
+    const lines = [
+      { type: 'start', messageId: 'a' },
+      { type: 'text-start', id: '1' },
+      { type: 'text-delta', id: '1', delta: ' and on' },
+      { type: 'text-end', id: '1' },
+      { type: 'finish' },
+    ].map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`);
+    let cut = () => {};
+    const fetch: typeof globalThis.fetch = async (url, init) => {
+      if (init?.method === 'POST') {
+        const begun = [lines[0], lines[1], lines[2]?.replace(' and on', 'so far')].join('');
+        return new Response(
+          new ReadableStream({
+            start: (controller) => controller.enqueue(new TextEncoder().encode(begun)),
+            pull: (controller) =>
+              new Promise((resolve) => {
+                cut = () => resolve(controller.error(new TypeError('network error')));
+              }),
+          }),
+        );
+      }
+      return (url as string).endsWith('/s/stream')
+        ? new Response(lines.join(''))
+        : new Response(null, { status: 404 });
+    };
+    const transport = new DefaultChatTransport<UIMessage>({ fetch, resumeStreamIsReplay: replays });
+    const { chat, session } = open({ transport });
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    for (const one of [new PlainChat({ id: 's', transport }), chat]) {
+      const sent = one.sendMessage({ text: 'hello' });
+      await expect.poll(() => textOf(one.messages[1])).toBe('so far');
+      cut();
+      await sent;
+      await one.resumeStream();
+      expect(textOf(one.messages[1])).toBe(text);
+    }
+  });
+
   it('an option that stands beside it counts, whole, and the others are taken over', async () => {
     const requests: [unknown, unknown, unknown][] = [];
     const { chat } = open({

@@ -25,21 +25,28 @@ export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
   'api'
 > {
   readonly session: DurableSession;
+  /** As the SDK's own transport takes it, for a route that is not durable. Default true. */
+  readonly resumeStreamIsReplay?: boolean;
 }
 
 type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
 type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconnectToStream']>[0];
 
 export class DurableChatTransport<M extends UIMessage = UIMessage> implements ChatTransport<M> {
-  /** What `reconnectToStream` returns begins at the beginning. */
-  readonly resumeStreamIsReplay = true;
   readonly session: DurableSession;
   readonly #options: Omit<HttpChatTransportInitOptions<M>, 'api'>;
+  readonly #plainStreamIsReplay: boolean;
 
-  constructor({ session, ...options }: DurableChatTransportOptions<M>) {
+  constructor({ session, resumeStreamIsReplay = true, ...options }: DurableChatTransportOptions<M>) {
     this.session = session;
+    this.#plainStreamIsReplay = resumeStreamIsReplay;
     const { api: _api, ...shared } = session.requests.options;
     this.#options = { ...shared, ...options };
+  }
+
+  /** Whether what `reconnectToStream` returns begins at the beginning: on a durable route it does. */
+  get resumeStreamIsReplay(): boolean {
+    return !isPlainRoute(this.session) || this.#plainStreamIsReplay;
   }
 
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
