@@ -4,19 +4,20 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isActive, isItsTurn, type SessionState } from '../../protocol/session-state.ts';
+import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
 import { watchStore, type RunStore } from './durability.ts';
-import { endRun, reap } from './end.ts';
+import { endRun } from './end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Origin } from './reply-stream.ts';
 import { monotonicMs } from '../lib/clock.ts';
-import { patienceMs, retry } from '../lib/retry.ts';
+import { retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 import { passedApprovals, readableHistory } from './history.ts';
 import { createSteering, type Steered } from './steering.ts';
+import { takeTurn } from './turn.ts';
 import { createWriter, cutError, type Writer } from './write-queue.ts';
 
 export interface RunOptions {
@@ -101,10 +102,10 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   let closure: Closure;
   let denied: Promise<unknown> = Promise.resolve();
   try {
-    const state = options.queued ? await waitForTurn(options, control.signal) : options.state;
+    const state = await takeTurn(options, control.signal);
     base = state?.byId.get(options.messageId);
     if (state && !control.ending()) denied = denyPassed(options, state);
-    if (!state) closure = { reason: 'stop' };
+    if (!state) closure = control.ending() ?? { reason: 'stop' };
     else closure = control.ending() ?? (await generate(options, state, control, output, tellStarted));
   } catch (error) {
     const ending = control.ending();
@@ -264,35 +265,4 @@ async function read(
     }
   }
   return control.ending() ?? { reason: failed ? 'error' : aborted ? 'stop' : 'finish' };
-}
-
-/**
- * Waits until every run before this one has ended; runs whose producers died are ended on the way. Undefined
- * when the send was taken back.
- */
-async function waitForTurn(
-  { channel, hub, run, leaseMs }: RunOptions,
-  signal: AbortSignal,
-): Promise<SessionState | undefined> {
-  let reached = monotonicMs();
-  async function refresh(): Promise<void> {
-    try {
-      await hub.refresh();
-      reached = monotonicMs();
-    } catch (error) {
-      if (monotonicMs() - reached > patienceMs) throw error;
-    }
-  }
-  await refresh();
-  for (;;) {
-    const ended = hub.state.ended.get(run);
-    if (ended?.withdrawn) return undefined;
-    if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
-    if (signal.aborted || isItsTurn(hub.state, run)) return hub.state;
-    const first = hub.state.active[0];
-    const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
-    if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
-    await refresh();
-    if (first) await reap(channel, hub, first.run).catch(() => {});
-  }
 }

@@ -347,3 +347,54 @@ it('G6: an answer larger than the store takes in one request ends all the same, 
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
   expect(messages[1]?.parts.filter(({ type }) => type === 'file').length).toBeLessThan(6);
 });
+
+it('G11: a queued run whose question was removed never calls the handler, though its stop is late', async () => {
+  let letFirstEnd = () => {};
+  let letStop = () => {};
+  const firstMayEnd = new Promise<void>((resolve) => (letFirstEnd = resolve));
+  const mayStop = new Promise<void>((resolve) => (letStop = resolve));
+  const store = memoryChannel();
+  const channel: Channel = {
+    ...store,
+    async append(session, entry, options) {
+      if (entry.key.endsWith(' stop')) await mayStop;
+      return store.append(session, entry, options);
+    },
+  };
+  const histories: string[][] = [];
+  const world = createWorld(channel, async (request, context) => {
+    const { messages } = (await request.json()) as { messages: UIMessage[] };
+    histories.push(messages.map(({ id }) => id));
+    const isFirst = histories.length === 1;
+    return chunkHandler(async function* () {
+      yield { type: 'start' };
+      if (isFirst) await firstMayEnd;
+      yield* say().slice(1);
+    })(request, context);
+  });
+  const first = await post(world, sendBody('s', 'one', 'u1'));
+  const { runs } = await world.chat.session('s').read();
+  const second = await post(world, sendBody('s', 'two', 'u2'));
+  const again = post(
+    world,
+    JSON.stringify({
+      id: 's',
+      trigger: 'regenerate-message',
+      messageId: runs[0]!.messageId,
+      messages: [{ id: 'u1', role: 'user', parts: [{ type: 'text', text: 'one' }] }],
+    }),
+  );
+  const session = world.chat.session('s');
+  await expect.poll(async () => (await session.read()).runs.length).toBe(3);
+  letFirstEnd();
+  await first.text();
+  // Its turn has come, and its stop is not in the log yet.
+  await expect
+    .poll(async () => (await session.read()).runs[0]?.run)
+    .toBe(second.headers.get('x-durable-run'));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  letStop();
+  await Promise.all([second.text(), again.then((response) => response.text())]);
+  expect(histories).toEqual([['u1'], ['u1']]);
+  expect((await session.read()).messages.map(({ id }) => id)[0]).toBe('u1');
+});

@@ -1,0 +1,62 @@
+// A run's turn: when it may call the handler, and whether it still has a question to answer.
+
+import type { Channel } from '../../channel/channel.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
+import type { Hub } from '../follow/hub.ts';
+import { monotonicMs } from '../lib/clock.ts';
+import { patienceMs } from '../lib/retry.ts';
+import { reap } from './end.ts';
+
+export interface Turn {
+  readonly channel: Channel;
+  readonly hub: Hub;
+  readonly run: string;
+  readonly messageId: string;
+  /** Whether other runs stand before this one. */
+  readonly queued: boolean;
+  /** The session with the run in its place, when nothing has to be waited for. */
+  readonly state: SessionState;
+  readonly leaseMs: number;
+}
+
+/** The stop of a run that lost its place follows within this time. It says who took the place. */
+const stopFollowsWithinMs = 5_000;
+
+/** The session when the run's turn has come. Undefined when the run has nothing to answer any more. */
+export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<SessionState | undefined> {
+  const state = turn.queued ? await waitForTurn(turn, signal) : turn.state;
+  if (!state || signal.aborted || state.order.includes(turn.messageId)) return state;
+  // An edit or a regeneration removed the question. Its writer stops this run next.
+  const stopped = () => signal.aborted || undefined;
+  await turn.hub.until(stopped, { signal, ms: stopFollowsWithinMs });
+  return undefined;
+}
+
+/** Waits until every run before this one has ended. Ends runs whose producers died. Undefined for a withdrawn run. */
+async function waitForTurn(
+  { channel, hub, run, leaseMs }: Turn,
+  signal: AbortSignal,
+): Promise<SessionState | undefined> {
+  let reached = monotonicMs();
+  async function refresh(): Promise<void> {
+    try {
+      await hub.refresh();
+      reached = monotonicMs();
+    } catch (error) {
+      if (monotonicMs() - reached > patienceMs) throw error;
+    }
+  }
+  await refresh();
+  for (;;) {
+    const ended = hub.state.ended.get(run);
+    if (ended?.withdrawn) return undefined;
+    if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    if (signal.aborted || isItsTurn(hub.state, run)) return hub.state;
+    const first = hub.state.active[0];
+    const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
+    if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
+    await refresh();
+    if (first) await reap(channel, hub, first.run).catch(() => {});
+  }
+}
