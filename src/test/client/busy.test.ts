@@ -18,6 +18,8 @@ describe.each(stores)('a busy session on %s', (name, open) => {
   let world: World;
   let model: ScriptedModel;
   let id: string;
+  /** Lets an answer that holds go on to its end. */
+  let go: () => void;
   const tab = () => {
     const opened = openTab(world.client(), id);
     tabs.push(opened);
@@ -29,10 +31,11 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     wrap = (handler: Handler) => handler,
   ): void {
     id = `${name} ${++count}`;
-    model = scriptedModel();
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    model = scriptedModel({ hold: () => gate });
     world = createWorld(channel, wrap(modelHandler(model)), options);
   }
-  /** Opens a tab and lets it send something that takes a while. */
+  /** Opens a tab and lets it send something whose answer holds. */
   async function busy(text: string): Promise<Tab> {
     const first = tab();
     void first.chat.sendMessage({ text });
@@ -40,6 +43,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     return first;
   }
   async function agreed(): Promise<UIMessage[]> {
+    go();
     await world.settled();
     const { messages, runs } = await world.chat.session(id).read();
     expect(runs).toEqual([]);
@@ -55,7 +59,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
 
   it('queue: every tab sees the message wait, in its place, until its turn', async () => {
     setUp();
-    const first = await busy('count to 60 at 100/s');
+    const first = await busy('count to 60 at 500/s, hold at 5');
     const second = tab();
     void second.chat.sendMessage({ text: 'count to 4' });
     void first.chat.sendMessage({ text: 'count to 5' });
@@ -89,7 +93,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
 
   it('queue: a waiting send can be withdrawn, from another tab and after a reload', async () => {
     setUp();
-    const first = await busy('count to 80 at 100/s');
+    const first = await busy('count to 80 at 500/s, hold at 5');
     const second = tab();
     await expect.poll(() => second.chat.messages.length).toBe(2);
     const sent = second.chat.sendMessage({ text: 'never mind' });
@@ -107,7 +111,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
       await expect.poll(() => one.chat.messages.length).toBe(2);
     }
     const messages = await agreed();
-    expect(messages.map(textOf)).toEqual(['count to 80 at 100/s', numbers(80)]);
+    expect(messages.map(textOf)).toEqual(['count to 80 at 500/s, hold at 5', numbers(80)]);
     expect(model.calls.length).toBe(1);
     // Sent anew, it is a new send.
     await reloaded.chat.sendMessage({ text: 'count to 2' });
@@ -116,33 +120,33 @@ describe.each(stores)('a busy session on %s', (name, open) => {
 
   it('queue: what runs or is over cannot be withdrawn', async () => {
     setUp();
-    const first = await busy('count to 30 at 100/s');
+    const first = await busy('count to 30 at 500/s, hold at 5');
     await expect.poll(() => first.session.getSnapshot().runs.length).toBe(1);
     const { run } = first.session.getSnapshot().runs[0]!;
     await expect(first.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict', status: 409 });
     await expect(first.session.withdraw({ run: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
     await agreed();
     await expect(first.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict' });
-    expect((await agreed()).map(textOf)).toEqual(['count to 30 at 100/s', numbers(30)]);
+    expect((await agreed()).map(textOf)).toEqual(['count to 30 at 500/s, hold at 5', numbers(30)]);
   });
 
   it('queue: a tab that joins late never shows the running answer behind the message that waits', async () => {
     setUp();
-    const first = await busy('count to 60 at 100/s');
+    const first = await busy('count to 60 at 500/s, hold at 5');
     void first.chat.sendMessage({ text: 'count to 3' });
     await expect.poll(() => first.session.getSnapshot().runs.length).toBe(2);
     const late = tab();
     const shown = new Set<string>();
     const look = setInterval(() => void shown.add(late.chat.messages.map(({ role }) => role).join(' ')), 1);
+    await expect.poll(() => [...shown]).toContain('user assistant user');
     await agreed();
     clearInterval(look);
     expect([...shown].filter((roles) => roles.startsWith('user user assistant'))).toEqual([]);
-    expect(shown).toContain('user assistant user');
   });
 
   it('interrupt: the answer stops, its beginning is kept, and the new send is answered', async () => {
     setUp({ whenBusy: 'interrupt' });
-    const first = await busy('count to 1000 at 100/s');
+    const first = await busy('count to 1000 at 500/s, hold at 5');
     const second = tab();
     await expect.poll(() => second.chat.messages.length).toBe(2);
     await second.chat.sendMessage({ text: 'count to 3' });
@@ -157,15 +161,16 @@ describe.each(stores)('a busy session on %s', (name, open) => {
 
   it('reject: a typed error, and nothing is changed', async () => {
     setUp({ whenBusy: 'reject' });
-    const first = await busy('count to 40 at 100/s');
+    const first = await busy('count to 40 at 500/s, hold at 5');
     const second = tab();
     await expect.poll(() => second.chat.messages.length).toBe(2);
     await second.chat.sendMessage({ text: 'count to 3' });
     expect(second.chat.status).toBe('error');
     expect(second.chat.error).toMatchObject({ code: 'conflict', status: 409 });
+    go();
     await world.settled();
     const { messages } = await world.chat.session(id).read();
-    expect(messages.map(textOf)).toEqual(['count to 40 at 100/s', numbers(40)]);
+    expect(messages.map(textOf)).toEqual(['count to 40 at 500/s, hold at 5', numbers(40)]);
     await expect.poll(() => first.chat.messages).toEqual(messages);
     // When it is free again, the same message goes through.
     await second.chat.regenerate();
@@ -239,11 +244,11 @@ describe.each(stores)('a busy session on %s', (name, open) => {
 
   it('parallel: both are written at once, and every tab sees both grow', async () => {
     setUp({ whenBusy: 'parallel' });
-    await busy('count to 100 at 100/s');
+    await busy('count to 100 at 500/s, hold at 10');
     const second = tab();
     const third = tab();
     await expect.poll(() => second.chat.messages.length).toBe(2);
-    void second.chat.sendMessage({ text: 'count to 90 at 100/s' });
+    void second.chat.sendMessage({ text: 'count to 90 at 500/s, hold at 10' });
     for (const one of tabs) {
       await expect
         .poll(() => one.session.getSnapshot().runs.map(({ status }) => status))
@@ -252,18 +257,19 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     const growing = () => third.chat.messages.filter(({ role }) => role === 'assistant').map(textOf);
     await expect.poll(() => growing()[1] ?? '').toContain('10');
     const [one] = growing();
+    go();
     await expect.poll(() => growing()[0]).not.toBe(one);
     expect((await agreed()).map(textOf)).toEqual([
-      'count to 100 at 100/s',
+      'count to 100 at 500/s, hold at 10',
       numbers(100),
-      'count to 90 at 100/s',
+      'count to 90 at 500/s, hold at 10',
       numbers(90),
     ]);
   });
 
   it('a send may ask for another policy only where the server allows it', async () => {
     setUp({ allowWhenBusy: ['reject'] });
-    const first = await busy('count to 40 at 100/s');
+    const first = await busy('count to 40 at 500/s, hold at 5');
     const errors: Error[] = [];
     const second = openTab(world.client(), id, { onError: (error) => void errors.push(error) });
     tabs.push(second);
@@ -275,9 +281,10 @@ describe.each(stores)('a busy session on %s', (name, open) => {
       { code: 'conflict', status: 409 },
       { code: 'bad_request', status: 400 },
     ]);
+    go();
     await world.settled();
     const { messages } = await world.chat.session(id).read();
-    expect(messages.map(textOf)).toEqual(['count to 40 at 100/s', numbers(40)]);
+    expect(messages.map(textOf)).toEqual(['count to 40 at 500/s, hold at 5', numbers(40)]);
     await expect.poll(() => first.chat.messages).toEqual(messages);
   });
 });
