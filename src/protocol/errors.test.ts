@@ -48,6 +48,7 @@ describe('DurableChatError', () => {
     [413, 'too_large'],
     [503, 'store_failed'],
     [502, 'store_failed'],
+    [500, 'handler_failed'],
     [429, 'too_many'],
   ] as const)('an answer %i that is not ours becomes %s', (status, code) => {
     for (const body of ['', '<html>', 'null', '[]', '{}', '{"error":"no"}', '{"error":{"code":"x"}}']) {

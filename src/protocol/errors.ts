@@ -17,19 +17,27 @@ const statusOf = {
 } as const;
 
 /**
- * What went wrong, as a stable word.
+ * What went wrong. The names of the codes do not change.
  *
- * - `bad_request`, `invalid_cursor`: the request is malformed; sending it again will not help.
- * - `unauthorized`, `forbidden`: `authorize` said no.
- * - `not_found`: no such session or run.
- * - `conflict`: the request is fine, the session's state does not allow it.
- * - `too_large`: the body, its message or the session is over one of the app's `limits`.
- * - `too_many`: as many viewers or runs as the app's `limits` allow; later there may be room.
- * - `config`: the library is set up wrongly; the message says what to change.
- * - `handler_failed`: the app's handler threw before it returned a stream.
+ * - `bad_request`: the request is malformed; the same request fails again.
+ * - `invalid_cursor`: the cursor is malformed or belongs to another session.
+ * - `unauthorized`: `authorize` returned null or undefined.
+ * - `forbidden`: `authorize` returned false, a page of another site made the request, or `allowWhenBusy` does not
+ *   contain the `whenBusy` that the client asked for.
+ * - `not_found`: the session, run, message or tool call does not exist; the route received a DELETE without `durable`;
+ *   or, on the client, the route has no sessions.
+ * - `conflict`: the session's state does not allow the request.
+ * - `too_large`: the body, its message or the session is over one of the app's `limits`, or an entry is larger than the
+ *   store accepts.
+ * - `too_many`: the session has as many viewers or active runs as the app's `limits` allow; try again later.
+ * - `config`: an option or an environment variable is wrong, or `generateId` returned an unusable id; the message says
+ *   what to change.
+ * - `handler_failed`: the app's handler threw before it returned a stream, or did not return within `stopGraceMs` of a
+ *   stop. Also: `authorize`, `loadMessages` or `generateId` threw, or the server failed for an unknown reason. On the
+ *   client, also any answer with status 500 that has no code.
  * - `handler_result`: the app's handler returned something that is not a UI message stream.
- * - `store_failed`: the store did not answer.
- * - `network`: the client could not reach the server (status 0).
+ * - `store_failed`: the store did not answer. On the client, also any answer with a status over 500 that has no code.
+ * - `network`: the client did not reach the server (status 0).
  */
 export type DurableChatErrorCode = keyof typeof statusOf;
 
@@ -73,12 +81,15 @@ export class DurableChatError extends Error {
   static fromBody(status: number, body: string): DurableChatError {
     const ours = DurableChatError.parse(status, body);
     if (ours) return ours;
-    const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
-    return new DurableChatError(
-      // The entry came out of statusOf, so its key is a code.
-      (code as DurableChatErrorCode | undefined) ?? (status >= 500 ? 'store_failed' : 'bad_request'),
-      `The server answered ${status}.`,
-      { status },
-    );
+    return new DurableChatError(codeOf(status), `The server answered ${status}.`, { status });
   }
+}
+
+/** The code for a status that came without one. */
+function codeOf(status: number): DurableChatErrorCode {
+  // Something threw. Nothing says that the set-up is wrong, which is the first code of this status.
+  if (status === 500) return 'handler_failed';
+  const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
+  // The entry came out of statusOf, so its key is a code.
+  return (code as DurableChatErrorCode | undefined) ?? (status > 500 ? 'store_failed' : 'bad_request');
 }

@@ -48,7 +48,7 @@ export async function answerTool(
   }
   const known = hub.state.byId.get(messageId);
   if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
-    throw isOver();
+    throw notWaitingError();
 
   const frame: ToolOutcomeFrame = {
     type: 'tool-outcome',
@@ -75,7 +75,7 @@ export async function answerTool(
   function whatCame(known: SessionState, read: readonly LogEntry[]): UIMessage | undefined {
     const index = read.findIndex((entry) => entry.key === key);
     const [first] = read[index]?.frames ?? [];
-    if (first?.type !== 'tool-outcome' || first.answer !== answer) throw isOver();
+    if (first?.type !== 'tool-outcome' || first.answer !== answer) throw notWaitingError();
     const state = read.slice(0, index + 1).reduce(
       (before, entry) =>
         entry.key === deletedEntry.key
@@ -86,12 +86,12 @@ export async function answerTool(
     );
     if (isWritten({ state }, messageId)) return undefined;
     const message = state.byId.get(messageId);
-    if (!message) throw isOver(); // deleted meanwhile
+    if (!message) throw notWaitingError(); // deleted meanwhile
     return message;
   }
 }
 
-function isOver(): DurableChatError {
+function notWaitingError(): DurableChatError {
   return new DurableChatError('conflict', 'The tool call does not wait for this answer, or has one already.');
 }
 

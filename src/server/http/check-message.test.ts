@@ -50,6 +50,12 @@ describe('a user message', () => {
     if (parts.length > 0) expect(message).toContain('Part 1');
   });
 
+  it('whose file has a reference and no url is refused with what to do', async () => {
+    const part = { ...file, providerReference: { openai: 'file-1' } };
+    await expect(checkMessage(user(text, part))).rejects.toThrow(/^Part 1 .* `url` can be the empty string/);
+    await checkMessage(user(text, { ...part, url: '' }));
+  });
+
   it('G11: whatever is taken converts, on both versions of the SDK', async () => {
     const odd = fc.oneof(fc.string(), fc.webUrl(), fc.integer(), fc.constant(null), fc.constant({ p: 'r' }));
     const part = fc.record(

@@ -17,7 +17,14 @@ export async function checkLast(messages: readonly UIMessage[]): Promise<void> {
 export async function checkMessage(message: UIMessage): Promise<void> {
   const checked = await safeValidateUIMessages({ messages: [message] });
   if (!checked.success) {
-    throw refused(`${placeOf(checked.error)} is not as the AI SDK has it (validateUIMessages)`);
+    const { place, part } = placeOf(message, checked.error);
+    // The SDK wants a string here, also beside a reference, which then counts alone.
+    const lacksUrl = part?.type === 'file' && typeof part.url !== 'string';
+    throw refused(
+      lacksUrl
+        ? `${place} is a file without a \`url\`. With a \`providerReference\`, the \`url\` can be the empty string`
+        : `${place} is not as the AI SDK has it (validateUIMessages)`,
+    );
   }
   message.parts.forEach((part, index) => {
     if (part.type !== 'file' || namesFile(part)) return;
@@ -32,8 +39,13 @@ function refused(why: string): DurableChatError {
 }
 
 /** The part that the SDK's error is about. Its path goes on into what the client has named itself. */
-function placeOf({ cause }: Error): string {
+function placeOf(
+  { parts }: UIMessage,
+  { cause }: Error,
+): { readonly place: string; readonly part?: UIMessage['parts'][number] | undefined } {
   const { issues } = (cause ?? {}) as { issues?: readonly { readonly path?: readonly unknown[] }[] };
   const [, field, index] = issues?.[0]?.path ?? [];
-  return field === 'parts' && typeof index === 'number' ? `Part ${index} of a message` : 'A message';
+  return field === 'parts' && typeof index === 'number'
+    ? { place: `Part ${index} of a message`, part: parts[index] }
+    : { place: 'A message' };
 }

@@ -96,21 +96,21 @@ export function kindOf(json: unknown): 'tool-outcome' | 'tool-claim' | 'send' {
 /** Throws `bad_request` as `parseSend` does. */
 export function parseClaim(json: unknown): ClaimBody {
   const result = claimBody.safeParse(json);
-  if (!result.success) throw invalid(result.error);
+  if (!result.success) throw invalid(result.error, fieldsOf(claimBody));
   return result.data;
 }
 
 /** Throws `bad_request` as `parseSend` does. */
 export function parseAnswer(json: unknown): AnswerBody {
   const result = answerBody.safeParse(json);
-  if (!result.success) throw invalid(result.error);
+  if (!result.success) throw invalid(result.error, fieldsOf(answerBody));
   return result.data as AnswerBody; // an output may be anything that JSON can be
 }
 
 /** Throws `bad_request` that names the field and the rule, and never the value. */
 export function parseSend(json: unknown): SendBody {
   const result = sendBody.safeParse(withMessages(json));
-  if (!result.success) throw invalid(result.error);
+  if (!result.success) throw invalid(result.error, 'The body is the one the AI SDK sends.');
   const { messageId, whenBusy, ...body } = result.data;
   return {
     ...body,
@@ -181,10 +181,15 @@ function parseRunId(value: string | null): string | undefined {
   return value;
 }
 
-function invalid(error: z.ZodError): DurableChatError {
+function fieldsOf({ shape }: typeof claimBody | typeof answerBody): string {
+  return `The body of this trigger has the fields ${Object.keys(shape).join(', ')}.`;
+}
+
+/** `shape` says what the body looks like. */
+function invalid(error: z.ZodError, shape: string): DurableChatError {
   const issue = error.issues[0];
   const field = issue?.path.join('.') || 'The body';
   // Only rules of our own wording are quoted: zod's own messages can quote the input.
   const rule = issue?.code === 'custom' || issue?.code.startsWith('too_') ? issue.message : 'is invalid';
-  return new DurableChatError('bad_request', `${field} ${rule}. The body is the one the AI SDK sends.`);
+  return new DurableChatError('bad_request', `${field} ${rule}. ${shape}`);
 }

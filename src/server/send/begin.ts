@@ -13,7 +13,7 @@ import { checkMessage } from '../http/check-message.ts';
 import type { SendBody } from '../http/parse-request.ts';
 import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';
-import { checkRoom, isFull } from './limits.ts';
+import { checkRoom, fullError } from './limits.ts';
 import { planTurn } from './plan.ts';
 
 export interface BeginOptions {
@@ -37,7 +37,7 @@ export async function beginSession(
   if (settings.loadMessages || log.past === 'deleted') return;
   const frames = pastOf(settings.seed, body.messages);
   // Counted before it is folded: that takes a while.
-  if (frames.length > settings.limits.messagesPerSession) throw isFull(settings.limits);
+  if (frames.length > settings.limits.messagesPerSession) throw fullError(settings.limits);
   for (const { message, seeded } of frames) {
     // Of what is seeded a handler reads what it can; a user's message can be sent again as it is.
     if (message.role === 'user' || !seeded) await checkMessage(message);

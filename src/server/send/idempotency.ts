@@ -11,7 +11,7 @@ import type { Hubs } from '../follow/hubs.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
-import { isTaken, type SendKey } from './plan.ts';
+import { takenError, type SendKey } from './plan.ts';
 
 export interface SendClaim {
   readonly channel: Channel;
@@ -69,7 +69,7 @@ async function becomes(hub: Hub, send: SendKey, run: string): Promise<boolean> {
 
 /** A message is the same send again when it says the same. */
 function checkContent(known: RunStartFrame['send'], { content }: SendKey): void {
-  if (known?.content !== undefined && content !== undefined && known.content !== content) throw isTaken();
+  if (known?.content !== undefined && content !== undefined && known.content !== content) throw takenError();
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Plan } from './plan.ts';
 /** Throws `too_large` or `too_many` where a turn goes over a limit. */
 export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void {
   // What can only be too much is not even counted: that takes a while.
-  if (plan.frames.length > limits.messagesPerSession + 3) throw isFull(limits);
+  if (plan.frames.length > limits.messagesPerSession + 3) throw fullError(limits);
   for (const frame of plan.frames) {
     if (frame.type !== 'message' || frame.message.role !== 'user') continue;
     if (bytesOf(frame.message) <= limits.messageBytes) continue;
@@ -21,20 +21,20 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
   const count = order.includes(plan.messageId) ? order.length : order.length + 1;
   // What makes the session shorter is welcome in one that is full.
   if (count > limits.messagesPerSession && count > state.order.length) {
-    throw isFull(limits);
+    throw fullError(limits);
   }
   const working = state.active.filter(({ run, stop }) => !stop && !plan.displaced.includes(run));
-  if (working.length >= limits.activeRunsPerSession) throw isCrowded(limits);
+  if (working.length >= limits.activeRunsPerSession) throw crowdedError(limits);
 }
 
-export function isFull({ messagesPerSession }: Limits): DurableChatError {
+export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',
     `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
   );
 }
 
-export function isCrowded({ activeRunsPerSession }: Limits): DurableChatError {
+export function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_many',
     `The session has its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait for one to end.`,

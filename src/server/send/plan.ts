@@ -40,7 +40,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
       displaced: displacedBy(state, target),
     };
   }
-  if (body.messageId === undefined && isEdited(state, last)) throw isTaken();
+  if (body.messageId === undefined && isEdited(state, last)) throw takenError();
   // A message the log already has is sent anew: it and what followed it are replaced.
   const target = state.order.includes(last.id) ? last.id : undefined;
   if (target !== undefined && state.byId.get(target)?.role !== 'user') {
@@ -67,7 +67,7 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
   const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
   if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
   if (last.role === 'assistant' || body.messages.at(-2)?.id !== state.order.at(-1)) {
-    throw isGone();
+    throw goneError();
   }
 }
 
@@ -100,7 +100,7 @@ function regenerated(state: SessionState, body: SendBody, last: UIMessage): stri
   const { messageId } = body;
   const isKnown = messageId !== undefined && state.order.includes(messageId);
   const edited = isEdited(state, last);
-  if (edited && messageId !== undefined && !isKnown) throw isGone();
+  if (edited && messageId !== undefined && !isKnown) throw goneError();
   // One that is still being written has its place already. What followed an edited message goes, all of it.
   if (isKnown && !edited && state.byId.get(messageId)?.role !== 'user') return messageId;
   const index = state.order.indexOf(last.id);
@@ -122,15 +122,15 @@ function contentOf({ parts }: UIMessage): string {
   );
 }
 
-/** Thrown where a message's id is another message's. */
-export function isTaken(): DurableChatError {
+/** For a message whose id another message has. */
+export function takenError(): DurableChatError {
   return new DurableChatError(
     'conflict',
     'A message with this id says something else. To edit it, name it in messageId.',
   );
 }
 
-function isGone(): DurableChatError {
+function goneError(): DurableChatError {
   return new DurableChatError('conflict', 'The message is not in this session any more.');
 }
 

@@ -13,7 +13,7 @@ import { endRun } from '../run/end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import { newId } from '../lib/id.ts';
 import type { Opened } from '../follow/app-history.ts';
-import { checkRoom, isCrowded } from './limits.ts';
+import { checkRoom, crowdedError } from './limits.ts';
 import type { Log } from '../follow/log.ts';
 import { messageIn, reportsFor } from '../follow/reports.ts';
 import type { HandlerRun, WhenBusy } from '../options.ts';
@@ -152,20 +152,20 @@ async function takePlace(
     frames: [...plan.frames, start],
     ...(whenBusy === 'reject' && { when: 'idle' }),
   };
-  if (!counts(log.state, log.past, entry)) throw isBusy();
+  if (!counts(log.state, log.past, entry)) throw busyError();
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   const after = log.lastId;
   onPlace();
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
   // Others were a moment earlier: the entry does not count.
-  if (log.state.barred.has(run)) throw isBusy();
+  if (log.state.barred.has(run)) throw busyError();
 
   const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.run);
   const before = runsBefore(log.state, run).filter((active) => !active.stop && !isDisplaced(active));
   if (before.length >= settings.limits.activeRunsPerSession) {
     const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
     await channel.append(session, withdrawal, { lease: { type: 'release', run } });
-    throw isCrowded(settings.limits);
+    throw crowdedError(settings.limits);
   }
   const cause = { by, interruptedBy: plan.sent };
   // Only now: a send that comes to nothing stops nothing.
@@ -202,7 +202,7 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
   );
 }
 
-function isBusy(): DurableChatError {
+function busyError(): DurableChatError {
   return new DurableChatError(
     'conflict',
     'The session is busy with another answer. Wait for it, or stop it.',

@@ -215,6 +215,17 @@ describe('a request that is malformed', () => {
     expect(stores).not.toHaveBeenCalled();
   });
 
+  it.each(['tool-outcome', 'tool-claim'])(
+    'a %s without its fields is a 400 that names them',
+    async (trigger) => {
+      const answer = await post(world.routes, JSON.stringify({ id: 's', trigger, messageId: 'm' }));
+      const { error } = (await answer.clone().json()) as { error: { message: string } };
+      expect(error.message).toContain('id, trigger, messageId, toolCallId, ');
+      expect(error.message).not.toContain('AI SDK');
+      await expectError(answer, 400, 'bad_request');
+    },
+  );
+
   it('a withdrawal without &run= is a 400', async () => {
     const asked = new Request(`${url}?id=s&durable=withdraw`, { method: 'DELETE' });
     await expectError(await world.routes.DELETE(asked), 400, 'bad_request');
