@@ -1,4 +1,4 @@
-// The port to the store that sessions live in. Every adapter passes conformance.ts.
+// The port to the store that sessions live in. Every adapter passes conformance.fixture.ts.
 
 import type { UIMessageChunk } from 'ai';
 import type { InterruptionCause, LogEntry, NewEntry, RunEndReason } from '../protocol/frames.ts';
@@ -22,13 +22,12 @@ export interface RunTail {
 }
 
 /**
- * A hint that something was appended, and never of what was not. It may be lost, doubled or late; the streams are the
- * truth.
+ * A hint that the session has changed. It can be lost, doubled or late; the streams are the truth.
  *
- * - `log`: the log has grown by the entry with this key.
- * - `chunks`: these chunks were appended to the run.
- * - `run`: the run has grown to `count` chunks, by too much to say here.
- * - `deleted`: the session was.
+ * - `log`: an entry with this key was appended, or its append came to nothing (`existing`, or the store refused it).
+ * - `chunks`: these chunks were appended to the run. It is never sent before the store has acknowledged them.
+ * - `run`: the same, without the chunks, which are too large for a hint; the run now has `count`.
+ * - `deleted`: the session was deleted.
  */
 export type Wake =
   | { readonly type: 'log'; readonly key: string }

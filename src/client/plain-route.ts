@@ -8,12 +8,12 @@ export function isPlainRoute(session: DurableSession): boolean {
   return connection === 'closed' && state === undefined;
 }
 
-/** Whether it has some: it has told of one, or made a run of a send. */
+/** Whether the route has sessions: it has sent one, or has made a run of a send. */
 export function isDurableRoute(session: DurableSession): boolean {
   return session.getSnapshot().state !== undefined || session.following.hasOwn;
 }
 
-/** Whether either is known, or cannot be known now. */
+/** True unless the first connection attempt is still open. */
 export function isAnswered(session: DurableSession): boolean {
   return isDurableRoute(session) || !session.getSnapshot().connection.startsWith('connect');
 }

@@ -56,8 +56,8 @@ export class RunLog {
   }
 
   /**
-   * All chunks, once the first part is there; an answer without one ends without `start`. Cancelling it leaves the run
-   * alone; `onClose` is told once.
+   * All chunks, from the moment when the first part or metadata is there. An answer with neither ends without `start`.
+   * Cancelling the stream does not stop the run. `onClose` is called once.
    */
   stream(onClose?: (how: 'end' | 'cancel') => void): ReadableStream<UIMessageChunk> {
     let next = 0;

@@ -20,7 +20,7 @@ export type Trigger = 'submit-message' | 'regenerate-message';
 export interface MessageFrame {
   readonly type: 'message';
   readonly message: UIMessage;
-  /** It is what a client said of a session that the store did not know; handlers read no more of it than text and files. */
+  /** A client supplied it for an unknown session. Handlers read its text, its files, and its finished tool calls as text. */
   readonly seeded?: true;
 }
 
@@ -142,7 +142,7 @@ export interface RunEndFrame {
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
   readonly cause?: InterruptionCause;
-  /** The user message that it was to answer, where its handler failed before it said anything. */
+  /** The user message that it had to answer, if the handler failed before it emitted a part. */
   readonly failedOn?: string;
 }
 
@@ -226,8 +226,8 @@ export interface LogEntry {
 }
 
 /**
- * When an entry counts: `first`, while the log has not begun; `new`, the same, unless the session was deleted; `idle`, while no other run is active, those aside that
- * have no place in the conversation once the entry's frames have been applied.
+ * When an entry counts: `first`, while the log has not begun; `new`, the same, unless the session was deleted; `idle`,
+ * while no other run is active. Runs whose message this entry removes are ignored.
  */
 export type EntryCondition = 'first' | 'new' | 'idle';
 

@@ -62,7 +62,7 @@ export interface EndedRun {
   readonly interruptedBy?: string;
   /** Why it was `interrupted`, where its producer knew. */
   readonly cause?: InterruptionCause;
-  /** The user message that it was to answer, where its handler failed before it said anything. */
+  /** The user message that it had to answer, if the handler failed before it emitted a part. */
   readonly failedOn?: string;
   /** It never had its turn: it was taken back, or its message went into another run. */
   readonly withdrawn?: true;

@@ -38,7 +38,7 @@ export type AuthOf<A extends Authorization> = A extends { readonly userId: strin
  * What becomes of a send while the session is busy with another answer.
  *
  * - `queue`: it waits for its turn; every tab sees it wait, and it can be withdrawn.
- * - `interrupt`: the answer is stopped, what there is of it kept, and the send takes its place.
+ * - `interrupt`: the answer is stopped, what there is of it is kept, and the send runs after sends that wait already.
  * - `steer`: its message is offered to the running answer, where the handler takes it (`run.steering`, or
  *   `run.takeMessages`); a message that was not taken waits for its turn, as with `queue`.
  * - `reject`: it is refused with `conflict` (409).
@@ -48,7 +48,7 @@ export type WhenBusy = 'queue' | 'interrupt' | 'steer' | 'reject' | 'parallel';
 
 /** What one client, or all of them together, may put on the server. Over a limit a request is refused. */
 export interface Limits {
-  /** The largest POST body, in bytes; over it a 413 `too_large`. Default 4 MB. */
+  /** The largest POST body, in bytes; over it a 413 `too_large`. Default 4,194,304. */
   readonly bodyBytes: number;
   /** The largest user message, in bytes of its JSON; over it a 413 `too_large`. Default: no limit but the body's. */
   readonly messageBytes: number;
@@ -60,24 +60,25 @@ export interface Limits {
   readonly activeRunsPerSession: number;
 }
 
-/** A run's end, as `onRunEnd` is told of it. */
+/** A run's end, as `onRunEnd` gets it. */
 export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
-  /** Names this end: the same one may be told more than once. */
+  /** Identifies this end: the same end can be reported more than once. */
   readonly run: string;
   readonly reason: RunEndReason;
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
   /**
-   * The id of the user message that the run was to answer, where its handler failed before it said anything: what it
-   * failed on may be that message. `session(id).deleteMessage(failedOn)` takes it out of the way.
+   * The id of the user message that the run had to answer. Present if the handler failed before it emitted a part. The
+   * cause is unknown: it can be this message, an earlier one, the provider (a rate limit, an outage) or the handler's
+   * own code. Show the user a choice; never delete the message for this alone.
    */
   readonly failedOn?: string;
   /** The message that the run wrote; undefined when nothing of it was kept. */
   readonly message: M | undefined;
   /** All messages of the session as they are now, this one among them. */
   readonly messages: readonly M[];
-  /** The ids of those that a client brought along (`seed`): nobody but that client has seen them happen. */
+  /** The ids of those that a client supplied (`seed`). No server has seen how they came about. */
   readonly seeded: readonly string[];
 }
 
@@ -95,14 +96,15 @@ export interface StoredMessage<M extends UIMessage = UIMessage> {
 /**
  * What a session that the store does not know takes from its client besides its last user message.
  *
- * - `text`: the earlier messages of the user and the assistant, of which a handler reads the text, the files, and what
- *   finished tool calls said, as text. Viewers and `onRunEnd` have them as posted, named in `seeded`, but without
- *   system messages and without calls that wait or were approved.
+ * - `text`: the earlier messages of the user and the assistant. A handler reads their text, their files, and their
+ *   finished tool calls as text. Viewers and `onRunEnd` get the messages as posted, without tool calls that have no
+ *   final result; `seeded` contains their ids. System messages, and messages with no part left, are not taken.
  * - `none`: nothing.
  * - `all`: everything as posted, system messages and approved tool calls included: the client decides what the
  *   session's truth is. Only for clients that you trust like your own server.
  *
- * With `loadMessages`, and for as long as a session is known to be deleted, it is `none`.
+ * With `loadMessages`, and for as long as the store remembers that the session was deleted, it is `none`. While the
+ * store is down, `onStoreDown: 'passthrough'` cannot know about a deletion.
  */
 export type Seed = 'text' | 'none' | 'all';
 
@@ -110,9 +112,9 @@ export type Seed = 'text' | 'none' | 'all';
  * What becomes of a send while the store is down.
  *
  * - `reject`: it is refused with `store_failed` (503).
- * - `passthrough`: the handler is called with the client's new message behind what a session that is not known begins
- *   with (`loadMessages`, else `seed`), and its answer goes to that client alone: no other viewer sees it, the log never
- *   holds it, and a broken connection loses it.
+ * - `passthrough`: the handler is called with the messages that an unknown session begins with (`loadMessages`, else
+ *   `seed`) and the client's new message. Its answer goes to that client alone: no other viewer sees it, the log never
+ *   contains it, and a broken connection loses it. The server cannot know whether the session was deleted.
  */
 export type OnStoreDown = 'reject' | 'passthrough';
 
@@ -120,7 +122,7 @@ export type OnStoreDown = 'reject' | 'passthrough';
 export interface ErrorContext {
   readonly sessionId?: string;
   readonly run?: string;
-  /** The id of the user message that the run answers. */
+  /** The id of the user message that the run answers. Every error of a run has it, whatever the cause. */
   readonly messageId?: string;
 }
 
@@ -132,9 +134,11 @@ export interface DurableChatOptions<
   M extends UIMessage = UIMessage,
   A extends Authorization = Authorization,
 > {
-  /** Where sessions live. Default: Upstash when its variables are set; in development, memory. */
+  /**
+   * Where sessions live. Default: Upstash if its variables are set; else memory if NODE_ENV is `development` or `test`.
+   */
   readonly channel?: Channel;
-  /** Asked on every route before the store is touched. Required in production. */
+  /** Called for each request, before the store is touched. Required unless NODE_ENV is `development` or `test`. */
   readonly authorize?: Authorize<A>;
   /** What becomes of a send while another answer is being written. Default `queue`. */
   readonly whenBusy?: WhenBusy;
@@ -145,11 +149,11 @@ export interface DurableChatOptions<
    * that they need (export the route's `OPTIONS` too). Pages of all others are refused with 403. Default: none.
    */
   readonly allowedOrigins?: readonly string[];
-  /** Sizes and counts over which a request is refused. */
+  /** Sizes and counts; a request over one of them is refused. */
   readonly limits?: Partial<Limits>;
   /**
-   * What the app has kept of a session: asked when the store has nothing of it, because it is new or has expired.
-   * Then what a client says of earlier messages does not count.
+   * What the app has kept of a session. Called when the store has no messages of it: the session is new, has expired
+   * or was deleted. With this option, earlier messages that a client posts are ignored.
    */
   readonly loadMessages?: (session: {
     readonly sessionId: string;
@@ -157,29 +161,34 @@ export interface DurableChatOptions<
   /** What a session that the store does not know takes from its client. Default `text`. */
   readonly seed?: Seed;
   /**
-   * Called at least once with each user message, as soon as it is stored; only `onRunEnd` of the same run waits for it.
-   * What a crash or a rejection left unreported is reported after the run's end, when the session is next read, watched
-   * or sent to, unless the message is gone by then. A message that was refused is not reported.
+   * Called at least once with each user message that a send stores, as soon as it is stored. Only `onRunEnd` of the
+   * same run waits for it. If a crash or a rejection prevents the report, the message is reported after the run's end,
+   * when the session is next read, watched or sent to, unless the message is gone by then. Not reported: a message that
+   * was refused, and earlier messages that a session began with (`seed`, `loadMessages`).
    */
   readonly onMessage?: (stored: StoredMessage<M>) => void | Promise<void>;
   /**
-   * Told of each run's end at least once: what a crash or a rejection left untold is told when the session is next
-   * read, watched or sent to. May be told twice, by two processes at once too. Only runs that a
-   * server with an `onRunEnd` accepted are reported.
+   * Called at least once for the end of each run, also twice or by two processes at once. If a crash or a rejection
+   * prevents the report, the end is reported when the session is next read, watched or sent to. Not reported: a run that
+   * a server without `onRunEnd` accepted, a run that never had its turn (withdrawn, or its message went into another
+   * run), and the runs that `session.delete()` ended.
    */
   readonly onRunEnd?: (end: RunEnd<M>) => void | Promise<void>;
   /**
-   * Names each message that the server makes: `run.messageId` of a run that continues none. Called once per send, also
-   * for one that needs no new message. It has to return 1 to 256 characters without control characters that name no
-   * other message of the session; anything else refuses the send with `config` (500). Default: 16 random characters of
-   * `[A-Za-z0-9_-]`. Runs have ids of their own.
+   * Returns the id of each message that the server makes: `run.messageId` of a run that continues none. Called once per
+   * send. It is called for continuations too; that result is unused. The id has 1 to 256 characters, no control
+   * characters, and belongs to no other message of the session; anything else refuses the send with `config` (500).
+   * Default: 16 random characters of `[A-Za-z0-9_-]`. Runs have ids of their own.
    */
   readonly generateId?: () => string;
   /** The least time between two writes of a run, in milliseconds. Default 50. */
   readonly flushIntervalMs?: number;
-  /** How long a run outlives its producer, in milliseconds. Default 15,000. */
+  /**
+   * How long a run outlives its producer, in milliseconds. After that, a server ends it as `interrupted`: if somebody
+   * watches the session, about 3 s later, else when the session is next read, watched or sent to. Default 15,000.
+   */
   readonly leaseMs?: number;
-  /** How long a stopped handler may take to heed its signal, in milliseconds. Default 2,000. */
+  /** How long a stopped handler may go on after its signal aborts, in milliseconds. Default 2,000. */
   readonly stopGraceMs?: number;
   /**
    * How long the function that serves a request may live, in milliseconds: a run that comes near it ends itself as
@@ -191,19 +200,20 @@ export interface DurableChatOptions<
   /**
    * How much of what a run emits while its store fails may wait, in characters of its chunks' JSON. Beyond it the run
    * goes on for its own client; the log keeps what fitted, and ends the run as `interrupted`. While the store works
-   * nothing is lost: once as much waits, the handler's stream is not read on until a part of it is stored. Default 8 MB.
+   * nothing is lost: once as much waits, the handler's stream is not read on until a part of it is stored. Default
+   * 8,388,608.
    */
   readonly maxUnwrittenBytes?: number;
   /** Keeps a serverless function alive until a run has ended, e.g. Vercel's `waitUntil`. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /**
-   * Told of what failed behind an answer: a handler that threw, a store that stayed away. The error may hold
-   * chat text. Default: its name is written to the console, and nothing else of it. What it throws is ignored.
+   * Called with errors that no answer shows: a handler that threw, a store that stayed away. The error can contain chat
+   * text. Default: writes the name of the error, and nothing else, to the console. What it throws is ignored.
    */
   readonly onError?: (error: unknown, context: ErrorContext) => void;
   /**
-   * Told what happens to the runs that this server produces: when they start and end, and when the store fails them.
-   * Events hold no chat text. What it throws is ignored.
+   * Called when a run of this server starts or ends, and when the store fails it or takes it again. Events contain no
+   * chat text. What it throws is ignored.
    */
   readonly onEvent?: (event: DurableChatEvent) => void;
 }
@@ -226,7 +236,10 @@ export interface HandlerContext<
 > {
   readonly session: SessionHandle<M>;
   readonly run: HandlerRun;
-  /** The route's parameters, as the framework gives them; undefined where it gives none. */
+  /**
+   * The route's parameters, as the framework passes them: in Next, a promise. A framework that passes none makes this
+   * undefined, whatever the type says; name the type then, as in `route<undefined>(…)`.
+   */
   readonly params: Params;
   /** What `authorize` returned for this request: the object with the `userId`; undefined for a plain `true`. */
   readonly auth: AuthOf<A>;

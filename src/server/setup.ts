@@ -1,4 +1,4 @@
-// What has to be right before the first request: a store to keep sessions in, and somebody to ask for leave.
+// What has to be right before the first request: a store for the sessions, and an `authorize` function.
 
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
@@ -27,7 +27,7 @@ export function setUp(
   env: Environment,
   stores: Stores,
 ): () => Promise<Channel> {
-  // Closed unless told otherwise: many runtimes set no NODE_ENV at all.
+  // Closed by default: many runtimes set no NODE_ENV at all.
   const development = env.NODE_ENV === 'development' || env.NODE_ENV === 'test';
   if (!development && !options.authorize) {
     throw new DurableChatError(

@@ -1,4 +1,4 @@
-// Sessions in Upstash Redis, on Redis Streams. The one file that knows `@upstash/redis`.
+// Sessions in Upstash Redis, on Redis Streams. The one file that calls `@upstash/redis`; others import its types.
 //
 // A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. A batch written twice
 // is refused as "equal or smaller", which means stored; a closed run has an entry with the highest id, so
@@ -44,7 +44,7 @@ const closedId = '9007199254740991-0';
 /** Above this a wake-up only says that there is more: one line over 1 MB would end the subscription. */
 const maxWakeLength = 200_000;
 
-/** A channel on Upstash Redis, over its REST API. Throws `config` when it is not told where. */
+/** A channel on Upstash Redis, over its REST API. Throws `config` if neither the options nor the environment name a database. */
 export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   const { prefix = 'dc', ttl = 7 * 24 * 3600, timeoutMs = 10_000 } = options;
   const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);

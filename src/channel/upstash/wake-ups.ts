@@ -1,5 +1,6 @@
-// Wake-ups of what the store has acknowledged. They go out with the next request of the same session, or alone when
-// none follows at once: a transaction does not stop at a refused entry, so that none can go out with its own.
+// Wake-ups that carry chunks, sent once the store has acknowledged those. They go out with the next request of the same
+// session, or alone when none follows at once. In the transaction of their own XADD they would go out even if Redis
+// refuses the entry; a wake-up for the log does, because it carries nothing and its readers look for themselves.
 
 export interface WakeUps {
   /** To be sent soon. One that fails is lost: a wake-up is a hint. */

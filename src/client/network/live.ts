@@ -1,5 +1,5 @@
-// A session's life on the network: its subscription, which the tabs of a browser share, and its outbox. It is loaded
-// once the page stands, and takes nothing but types from the files that load first.
+// A session's life on the network: its subscription, which the tabs of a browser share, and its outbox. The session's
+// constructor loads it in a page, beside the first render. It takes nothing but types from the files that load first.
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';

@@ -22,11 +22,14 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   read(): Promise<{ readonly messages: M[]; readonly runs: SessionRun[] }>;
   /** Frames from `after` on, or from a snapshot, until `signal` aborts or the loop is left. */
   follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
-  /** Stops one run, or all active ones. Rejects with `not_found` for a session or a run that never was. */
+  /**
+   * Stops one run, or all active ones. Rejects with `not_found` for a session or a run that the store does not have:
+   * it never existed, has expired or was deleted.
+   */
   stop(options?: { readonly run?: string; readonly by?: string }): Promise<StopReceipt>;
   /**
    * Takes back a send that still waits for its turn, with its message. Rejects with `not_found` for a run that
-   * never was, and with `conflict` for one whose turn has come.
+   * the store does not have, and with `conflict` for one whose turn has come.
    */
   withdraw(options: { readonly run: string; readonly by?: string }): Promise<void>;
   /**
@@ -52,10 +55,9 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    */
   clear(options?: { readonly by?: string }): Promise<void>;
   /**
-   * Ends the active runs, and deletes all that the store has of the session; its viewers are given an empty one,
-   * or what `loadMessages` gives. For the store's
-   * `ttl` a send to it brings its last user message only. `onRunEnd` is told of none of it. Deleting what is not there
-   * is fine.
+   * Stops active runs without calling `onRunEnd`, and deletes the session. For `ttl` the store remembers that it was
+   * deleted: until then a send takes only its last user message from the client. Viewers see an empty session, or what
+   * `loadMessages` returns. Deleting a session that does not exist is fine.
    */
   delete(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// The three routes, Request to Response. Each asks `authorize` before it touches the store (G10).
+// The route's four methods, Request to Response. GET, POST and DELETE call `authorize` before they touch the store (G10).
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -36,13 +36,16 @@ export interface RouteContext<Params = Promise<unknown>> {
  * Next 15 reads the type of that argument, and refuses one that may be undefined.
  */
 export interface Routes<Params = Promise<unknown>> {
-  /** Subscribes to a session. */
+  /** Subscribes to a session; `GET {api}/<id>/stream` is the AI SDK's own resume. */
   GET(request: Request): Promise<Response>;
   GET(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Sends: the AI SDK's own chat request. */
+  /** Takes a send, which is the AI SDK's own chat request; an answer to a tool call; or a claim on one. */
   POST(request: Request): Promise<Response>;
   POST(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Stops a run, or all of a session; withdraws a run; deletes a message, or all. Any other DELETE is a 404: see `isDurableRequest`. */
+  /**
+   * Stops a run, or all of a session; withdraws a run; deletes a message, or all. A DELETE without `durable` in its query
+   * is a 404: see `isDurableRequest`. An unknown value of `durable` is a 400.
+   */
   DELETE(request: Request): Promise<Response>;
   DELETE(request: Request, context: RouteContext<Params>): Promise<Response>;
   /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
@@ -127,8 +130,8 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         if (!isDurableRequest(request)) {
           throw new DurableChatError(
             'not_found',
-            "This DELETE is not durable-chat's: the query of one has durable=stop or another of its kinds. " +
-              'To have one of your own on this route, tell them apart with isDurableRequest(request).',
+            'This DELETE has no `durable` parameter, so durable-chat ignores it. ' +
+              'For a DELETE of your own on this route, call isDurableRequest(request) first.',
           );
         }
         const query = new URL(request.url).searchParams;

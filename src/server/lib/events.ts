@@ -4,7 +4,7 @@ import type { Durability, InterruptionCause, RunEndReason } from '../../protocol
 
 /** Something that happened to a run. */
 export type RunEvent =
-  /** It was accepted; `queued` when others stand before it. */
+  /** The run was accepted. `queued`: it waits for others first; a parallel run never does. */
   | { readonly type: 'run-start'; readonly queued: boolean }
   /** The store began to fail it, or takes again what it emits. Its own client is not kept waiting by either. */
   | { readonly type: 'durability'; readonly durability: Durability }

@@ -20,7 +20,7 @@ export interface EndOptions {
   readonly base?: UIMessage | undefined;
   /** All of the run's chunks, where the caller has them; else they are read. */
   readonly chunks?: readonly UIMessageChunk[];
-  /** The id of the user message that the run was to answer. */
+  /** The id of the user message that the handler was called for. */
   readonly question?: string | undefined;
   /** A claim to give back. */
   readonly claim?: string | undefined;

@@ -31,7 +31,7 @@ export interface RunOptions {
   /** The send that became this run; `once` when the same send never becomes another one. */
   readonly send: { readonly key: string; readonly once: boolean };
   readonly origin: Origin;
-  /** Whether other runs stand before this one. */
+  /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
   /** The session with the run in its place, when nothing has to be waited for. */
   readonly state: SessionState;
@@ -101,12 +101,22 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   let base: UIMessage | undefined;
   let closure: Closure;
   let denied: Promise<unknown> = Promise.resolve();
+  /** The message that the handler was called for and did not refuse. */
+  let tried: string | undefined;
+  const tell = (how: Started) => {
+    if (how.type === 'refused') tried = undefined;
+    tellStarted(how);
+  };
   try {
     const state = await takeTurn(options, control.signal);
     base = state?.byId.get(options.messageId);
-    if (state && !control.ending()) denied = denyPassed(options, state);
-    if (!state) closure = control.ending() ?? { reason: 'stop' };
-    else closure = control.ending() ?? (await generate(options, state, control, output, tellStarted));
+    const ending = control.ending();
+    if (!state || ending) closure = ending ?? { reason: 'stop' };
+    else {
+      denied = denyPassed(options, state);
+      tried = options.question;
+      closure = await generate(options, state, control, output, tell);
+    }
   } catch (error) {
     const ending = control.ending();
     closure = ending ?? { reason: 'error' };
@@ -123,7 +133,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   tellStarted({ type: 'streaming' });
   // Everybody else sees what happened; who asked for this run is told besides.
   if (closure.conflict) origin.push({ type: 'error', errorText: conflictText }, chunks.length + 1);
-  const ended = finish(options, { store, writer, control, closure, chunks, base });
+  const ended = finish(options, { store, writer, control, closure, chunks, base, question: tried });
   const over = { type: 'run-end', chunks: chunks.length } as const;
   const report = ({ reason, cause }: Closure, logged: boolean) =>
     onEvent({ ...over, reason, ...(cause && { cause }), durationMs: monotonicMs() - began, logged });
@@ -164,14 +174,15 @@ interface Finished {
   readonly closure: Closure;
   readonly chunks: readonly UIMessageChunk[];
   readonly base: UIMessage | undefined;
+  readonly question: string | undefined;
 }
 
 /** Stores what is left to store, and ends the run. */
 async function finish(
-  { hub, session, run, question, send, onError }: RunOptions,
+  { hub, session, run, send, onError }: RunOptions,
   finished: Finished,
 ): Promise<Closure> {
-  const { store, writer, control, closure, chunks, base } = finished;
+  const { store, writer, control, closure, chunks, base, question } = finished;
   try {
     const drained = await writer.drain();
     if (drained === 'closed') await hub.refresh().catch(() => {});

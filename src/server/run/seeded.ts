@@ -1,5 +1,6 @@
-// Messages that a client told the session of when the store did not know it. Nobody has seen them happen: viewers are
-// shown them without what could be answered or executed, and a handler reads no more of them than text and files.
+// Messages that a client supplied for a session which the store does not know. No server has seen how they came about:
+// viewers see them without what could be answered or executed, and a handler reads their text, their files, and their
+// finished tool calls as text.
 
 import type { UIMessage } from 'ai';
 import { namesFile } from '../lib/file-part.ts';

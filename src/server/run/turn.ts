@@ -13,7 +13,7 @@ export interface Turn {
   readonly hub: Hub;
   readonly run: string;
   readonly messageId: string;
-  /** Whether other runs stand before this one. */
+  /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
   /** The session with the run in its place, when nothing has to be waited for. */
   readonly state: SessionState;

@@ -1,5 +1,6 @@
 // A send from its claim to its run: claimed once, planned against the log, put in its place, then produced.
-// Two round trips to the store lie between the request and the app's handler.
+// Two round trips to the store precede the call of the app's handler. A new session with earlier messages takes one
+// more, and so does each run that the send stops.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';

@@ -31,6 +31,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
         const history = messages.map(textOf);
         const { signal } = request;
         calls.push({ history, signal });
+        if (history.includes('refused')) return new Response('later', { status: 429 });
         if (history.includes('poison')) throw new Error('cannot be read');
         return new ReadableStream<UIMessageChunk>({
           async start(controller) {
@@ -120,6 +121,13 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
       await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(await here.texts());
     },
   );
+
+  it('a message that the handler refused is not named: nothing failed on it', async () => {
+    const here = setUp();
+    expect(await here.say(user('one', 'refused'))).toBe(429);
+    expect(here.ends).toMatchObject([{ reason: 'error' }]);
+    expect(here.ends[0]).not.toHaveProperty('failedOn');
+  });
 
   it('G12: clearing frees a session too, and nothing of what was there is read or comes back', async () => {
     const here = setUp({ seed: 'all' });
