@@ -1,45 +1,43 @@
-// Whether a route has sessions: what its first answer said.
+// Whether a route has sessions, as far as its answers have said.
 
 import type { DurableSession } from './session.ts';
+import { until, type UntilOptions } from './until.ts';
 
-/** Whether the route has no sessions: everything is then as the AI SDK has it. */
+/**
+ * Refusals of a subscription that a route without sessions gives: it knows no such GET. Any other one says something
+ * of who asks.
+ */
+const withoutSessions = [400, 404, 405, 422];
+
+/** Whether the route is known to have no sessions: everything is then as the AI SDK has it. */
 export function isPlainRoute(session: DurableSession): boolean {
-  const { connection, state } = session.getSnapshot();
-  return connection === 'closed' && state === undefined;
+  const { connection, error } = session.getSnapshot();
+  if (connection !== 'closed' || !error || isDurableRoute(session)) return false;
+  return error.status < 400 || withoutSessions.includes(error.status);
 }
 
-/** Whether the route has sessions: it has sent one, or has made a run of a send. */
+/** Whether it is known to have some. */
 export function isDurableRoute(session: DurableSession): boolean {
+  return hasTold(session) || session.requests.isDurable;
+}
+
+/** Whether it has sent a session, or has made a run of a send. */
+export function hasTold(session: DurableSession): boolean {
   return session.getSnapshot().state !== undefined || session.following.hasOwn;
 }
 
 /** True unless the first connection attempt is still open. */
 export function isAnswered(session: DurableSession): boolean {
-  return isDurableRoute(session) || !session.getSnapshot().connection.startsWith('connect');
+  return hasTold(session) || !session.getSnapshot().connection.startsWith('connect');
 }
 
-/** Resolves when `condition` holds, which is asked now and after each change, or when `signal` aborts. */
-export function untilAnswered(
+/** Connects the session until `condition` holds, or the options end the wait. */
+export async function untilAnswered(
   session: DurableSession,
-  { condition = isAnswered, signal }: UntilOptions = {},
+  condition: (session: DurableSession) => boolean,
+  options: UntilOptions = {},
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const close = session.open();
-    const check = () => {
-      if (!condition(session) && !signal?.aborted) return;
-      off();
-      close();
-      signal?.removeEventListener('abort', check);
-      resolve();
-    };
-    const off = session.subscribe(check);
-    signal?.addEventListener('abort', check);
-    check();
-  });
-}
-
-export interface UntilOptions {
-  /** Default `isAnswered`. */
-  readonly condition?: (session: DurableSession) => boolean;
-  readonly signal?: AbortSignal | undefined;
+  const close = session.open();
+  await until(session, (_, isDue) => isDue || condition(session), options);
+  close();
 }

@@ -59,7 +59,7 @@ export interface SessionSnapshot {
 const reloadAfterMs = 5_000;
 
 /** How long a stop waits to learn which run a send has become. */
-const sendWithinMs = 10_000;
+export const sendWithinMs = 10_000;
 
 function giveUpAfter(ms: number): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
@@ -161,7 +161,8 @@ export class DurableSession {
 
   /**
    * Stops one run, or every active one, and any send whose run is not known yet. Resolves with the server's
-   * receipt. Rejects with `DurableChatError`: `not_found`, `network`, or what `authorize` answered.
+   * receipt, which is empty where there is nothing to stop. Rejects with `DurableChatError`: `network`, `store_failed`,
+   * what `authorize` answered, or `not_found` for a `run` that the session does not have.
    */
   async stop({ run }: { readonly run?: string } = {}): Promise<StopReceipt> {
     const sends = run === undefined ? [...this.#sends] : [];
@@ -195,7 +196,7 @@ export class DurableSession {
 
   /**
    * Takes back a send that still waits for its turn, with its message. Rejects with `conflict` when its turn has
-   * come, and with `not_found` for a run that never was.
+   * come, and with `not_found` for a run that the session does not have.
    */
   withdraw({ run }: { readonly run: string }): Promise<void> {
     return this.requests.withdraw(this.id, run);

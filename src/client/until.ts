@@ -1,25 +1,34 @@
 import type { DurableSession, SessionSnapshot } from './session.ts';
 
-/** Resolves when the session fulfils `condition`, which is asked now, after each change, and when `ms` have passed. */
+export interface UntilOptions {
+  /** Milliseconds after which the wait is due to end. */
+  readonly ms?: number;
+  /** Its abort makes the wait due to end at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Resolves when the session fulfils `condition`, which is asked now, after each change, and when the wait is due. */
 export function until(
   session: DurableSession,
   condition: (snapshot: SessionSnapshot, isDue: boolean) => boolean,
-  ms?: number,
+  { ms, signal }: UntilOptions = {},
 ): Promise<void> {
   return new Promise((resolve) => {
-    let isDue = false;
+    let isDue = signal?.aborted === true;
     const check = () => {
       if (!condition(session.getSnapshot(), isDue)) return;
       off();
       clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
       resolve();
     };
     const off = session.subscribe(check);
-    const wait = () => {
+    const end = () => {
       isDue = true;
       check();
     };
-    const timer = ms === undefined ? undefined : setTimeout(wait, ms);
+    const timer = ms === undefined ? undefined : setTimeout(end, ms);
+    signal?.addEventListener('abort', end);
     check();
   });
 }

@@ -1,4 +1,7 @@
-// How a request to the route says what it asks for.
+// How a request to the route says what it asks for, and its answer that there are sessions.
+
+/** On every answer of a durable route, whoever made it. */
+export const durableHeader = 'x-durable-chat';
 
 /** What a DELETE of ours asks for: the value of its query's `durable`. */
 export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const;

@@ -13,12 +13,18 @@ import type {
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
-import { isAnswered, isDurableRoute, isPlainRoute, untilAnswered } from '../plain-route.ts';
-import { DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
+import { hasTold, isAnswered, isDurableRoute, isPlainRoute, untilAnswered } from '../plain-route.ts';
+import {
+  DurableSession,
+  sendWithinMs,
+  type DurableSessionOptions,
+  type SessionSnapshot,
+} from '../session.ts';
 import { bindFunctions, ownFunctions } from './own-functions.ts';
 import { syncChat } from './sync-chat.ts';
 import { bindTools } from './tools.ts';
 import { withTransportOptions } from './default-transport.ts';
+import { resolve } from '../network/requests.ts';
 import { DurableChatTransport } from './transport.ts';
 
 /** The options of `useChat`, and those of its default transport. */
@@ -46,8 +52,9 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
    */
   connect(): () => void;
   /**
-   * `chat.stop()` with a receipt. Rejects with `DurableChatError`: `not_found`, `network`, or what `authorize`
-   * answered; that goes to `onError` as well.
+   * `chat.stop()` with a receipt, which is empty where there is nothing to stop. Rejects with `DurableChatError`:
+   * `network`, `store_failed`, what `authorize` answered, or why it is not known whether the route has sessions. That
+   * goes to `onError` as well.
    */
   stop(): Promise<StopReceipt>;
 }
@@ -144,16 +151,23 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   const tools = bindTools(chat, session, (error) => latest().onError?.(error));
 
-  /** A route that may have no sessions is not asked: what it does with a DELETE is its own. */
+  /**
+   * A route that may have no sessions is not asked: what it does with a DELETE is its own. A send that has no answer
+   * yet is waited for, as it may become a run.
+   */
   async function stopSession(): Promise<StopReceipt> {
     const isReading = chat.status === 'streaming' || chat.status === 'submitted';
     // An answer that is no run's is stopped by leaving it.
-    const isLocal = () => isReading && !session.sending && !isDurableRoute(session);
-    const condition = () => isOwnTransport || isLocal() || isAnswered(session);
-    if (!condition()) await untilAnswered(session, { condition });
-    if (isLocal() || isPlain()) return { stopped: [], alreadyEnded: [], pending: [] };
-    if (!isDurableRoute(session)) throw new DurableChatError('network', 'The server could not be reached.');
-    return session.stop();
+    const isLocal = () => isReading && !session.sending && !hasTold(session);
+    const isClear = () => isPlain() || isLocal() || isDurableRoute(session);
+    const isDone = () => isClear() || (!session.sending && isAnswered(session));
+    if (!isDone()) await untilAnswered(session, isDone, session.sending ? { ms: sendWithinMs } : {});
+    if (!isPlain() && !isLocal() && isDurableRoute(session)) return session.stop();
+    // What an earlier page has left is given up wherever it may have gone.
+    const gaveUp = session.outbox?.giveUp();
+    if (gaveUp || isPlain() || isLocal()) return { stopped: [], alreadyEnded: [], pending: [] };
+    const { error } = session.getSnapshot();
+    throw error ?? new DurableChatError('network', 'The server could not be reached.');
   }
 
   function stop(): Promise<StopReceipt> {
@@ -229,11 +243,6 @@ function isDevelopment(): boolean {
 export function statusOfChat(status: ChatStatus, { state }: SessionSnapshot): ChatStatus {
   const run = state?.active[0];
   return status === 'ready' && run && !run.stop ? 'streaming' : status;
-}
-
-function resolve<T>(value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined): T | undefined {
-  // The SDK resolves promises itself; here only the function has to be called at the time of the request.
-  return (typeof value === 'function' ? (value as () => T)() : value) as T | undefined;
 }
 
 /** The app's own transport, as it is at the time of each call. */

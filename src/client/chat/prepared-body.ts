@@ -3,7 +3,7 @@
 
 import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
 import type { DurableSession } from '../session.ts';
-import { until } from '../until.ts';
+import { untilAnswered } from '../plain-route.ts';
 
 /** How long a body that a durable route would take for another one waits for the session to connect. */
 const connectWithinMs = 5_000;
@@ -29,7 +29,7 @@ export function preparedBody<M extends UIMessage>(
       // None today: then the SDK's own body it is.
       if (!prepared) return prepared;
       const completed = { ...prepared, body: complete(options, prepared.body) };
-      if (!isClear(options, prepared.body)) await connected(session);
+      if (!isClear(options, prepared.body)) await untilAnswered(session, isKnown, { ms: connectWithinMs });
       if (session.getSnapshot().state) return completed;
       whole = completed.body;
       return prepared;
@@ -56,13 +56,8 @@ function isClear<M extends UIMessage>({ trigger, messageId, messages }: Options<
   return !isEdit || posted.messageId === messageId;
 }
 
-/** Until it is known whether the route is durable, if that can be known in time. */
-async function connected(session: DurableSession): Promise<void> {
-  const close = session.open();
-  await until(
-    session,
-    ({ state, connection }, isDue) => state !== undefined || connection === 'closed' || isDue,
-    connectWithinMs,
-  );
-  close();
+/** Whether a session that is still connecting would tell no more. */
+function isKnown(session: DurableSession): boolean {
+  const { state, connection } = session.getSnapshot();
+  return state !== undefined || connection === 'closed';
 }

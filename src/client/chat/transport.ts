@@ -13,7 +13,6 @@ import {
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { takeEvents } from '../../protocol/sse.ts';
-import { apiOf } from '../network/requests.ts';
 import { preparedBody } from './prepared-body.ts';
 import type { RunLog } from '../run-log.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../plain-route.ts';
@@ -82,9 +81,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   async reconnectToStream(options: ReconnectOptions<M>): Promise<ReadableStream<UIMessageChunk> | null> {
     const { session } = this;
     // Without a pause where it is known: a run is followed before anybody else can look for one to follow.
-    if (!isAnswered(session)) await untilAnswered(session, { signal: options.abortSignal });
+    if (!isAnswered(session)) await untilAnswered(session, isAnswered, { signal: options.abortSignal });
     if (isPlainRoute(session)) {
-      const api = apiOf(session.requests.options);
+      const api = session.requests.api();
       return new PlainStream<M>({ ...this.#options, api }).reconnectToStream(options);
     }
     const run = session.following.next(session.getSnapshot().runs);
@@ -111,7 +110,6 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     session: DurableSession,
     key: string | undefined,
   ) {
-    const { connection } = session.getSnapshot();
     const last = send.messages.at(-1);
     /** What only a durable route understands is said only to one. */
     const isDurable = () => session.getSnapshot().state !== undefined;
@@ -126,7 +124,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const prepared = prepare && preparedBody(prepare, session);
     super({
       ...options,
-      api: apiOf(session.requests.options),
+      api: session.requests.api(),
       ...(prepared && { prepareSendMessagesRequest: prepared.prepare }),
       fetch: async (input, init) => {
         const post = (change?: RequestInit) => {
@@ -151,7 +149,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
       },
     });
     // A route without sessions is left at once: there is no run to be stopped by its name.
-    if (connection === 'closed') leaveOnAbort();
+    if (isPlainRoute(session)) leaveOnAbort();
     // What is still on its way brings itself: a session that is new to the server is not to begin with it.
     const messages = send.messages.filter(
       (message) => !isDurable() || message === last || !session.following.isPending(message.id),

@@ -60,7 +60,7 @@ export function createLive(options: LiveOptions): Live {
           session,
           retryDelay,
           storage: kept ?? storageOfTab(),
-          name: () => `durable-chat outbox ${routeOf(session)} ${session.id}`,
+          name: () => `durable-chat outbox ${session.requests.api()} ${session.id}`,
         });
   const isBusy = () => session.sending || session.getSnapshot().runs.length > 0 || outbox?.isEmpty === false;
   let leavePage = () => {};
@@ -90,15 +90,11 @@ function storageOfTab(): Storage | undefined {
   }
 }
 
-function routeOf({ requests: { options } }: DurableSession): string {
-  return (typeof options.api === 'function' ? options.api() : options.api) ?? '/api/chat';
-}
-
 /** Only tabs that ask the same route for the same session, with the same headers, share. */
 async function nameOf(session: DurableSession): Promise<string> {
   const { headers, credentials } = session.requests.options;
   const asked = [
-    routeOf(session),
+    session.requests.api(),
     [...new Headers(await (typeof headers === 'function' ? headers() : headers))],
     await (typeof credentials === 'function' ? credentials() : credentials),
   ];

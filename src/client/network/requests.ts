@@ -2,7 +2,7 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { Removal } from '../../protocol/requests.ts';
+import { durableHeader, type Removal } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
@@ -15,13 +15,12 @@ export interface RequestOptions extends Pick<
   readonly api?: string | (() => string | undefined);
 }
 
-/** The route as it is now. */
-export function apiOf({ api }: RequestOptions): string {
-  return (typeof api === 'function' ? api() : api) ?? '/api/chat';
-}
-
 export interface Requests {
   readonly options: RequestOptions;
+  /** The route as it is now. */
+  api(): string;
+  /** Whether an answer has come from a durable route, a refusal included. */
+  readonly isDurable: boolean;
   /** Subscribes behind `after`; see `Connect`. */
   subscribe(session: string, ...connection: Parameters<Connect>): Promise<boolean>;
   /** Stops one run, or all; resolves with the server's receipt. */
@@ -53,17 +52,19 @@ export interface ToolAnswer {
 
 /** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */
 export function createRequests(options: RequestOptions): Requests {
+  const api = () => (typeof options.api === 'function' ? options.api() : options.api) ?? '/api/chat';
+  let isDurable = false;
   async function request(
     method: string,
     query: Record<string, string>,
     { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const api = apiOf(options);
+    const route = api();
     const headers = new Headers(await resolve(options.headers));
     const credentials = await resolve(options.credentials);
     if (body !== undefined) headers.set('content-type', 'application/json');
     const search = new URLSearchParams(query).toString();
-    const url = search === '' ? api : `${api}${api.includes('?') ? '&' : '?'}${search}`;
+    const url = search === '' ? route : `${route}${route.includes('?') ? '&' : '?'}${search}`;
     let response: Response;
     try {
       response = await (options.fetch ?? fetch)(url, {
@@ -77,12 +78,17 @@ export function createRequests(options: RequestOptions): Requests {
     } catch (cause) {
       throw unreachable(cause);
     }
+    isDurable ||= response.headers.has(durableHeader);
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
     return response;
   }
 
   return {
     options,
+    api,
+    get isDurable() {
+      return isDurable;
+    },
     async subscribe(session, after, signal, onEvent) {
       const response = await request('GET', { id: session, ...(after && { after }) }, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
@@ -121,7 +127,8 @@ function jsonOf(response: Response): Promise<unknown> {
   });
 }
 
-function resolve<T>(
+/** An option as it is at the time of the request. */
+export function resolve<T>(
   value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined,
 ): T | undefined | PromiseLike<T> {
   return typeof value === 'function' ? (value as () => T | PromiseLike<T>)() : value;

@@ -170,6 +170,27 @@ describe('a send that the network fails', () => {
     expect(await texts('left')).toEqual(['count to 1', '1']);
   });
 
+  it('G3: is given up by a stop in a page that has not reached the server yet', async () => {
+    const storage = createStorage();
+    const before = await open('unreached', { outbox: storage });
+    before.client.refuse = true;
+    void before.chat.sendMessage({ text: 'count to 2' });
+    await expect.poll(() => storage.entries.size).toBe(1);
+    const left = reload(before, storage);
+    const client = world.client();
+    client.refuse = true;
+    const after = openTab(client, 'unreached', { outbox: left });
+    tabs.push(after);
+    await expect.poll(() => after.chat.messages.map(textOf)).toEqual(['count to 2']);
+    await expect.poll(() => posts(after)).toBeGreaterThan(1);
+    await after.stop();
+    await expect.poll(() => left.entries.size).toBe(0);
+    expect(after.session.outbox?.isEmpty).toBe(true);
+    client.refuse = false;
+    await expect.poll(() => after.session.getSnapshot().connection).toBe('connected');
+    expect(await texts('unreached')).toEqual([]);
+  });
+
   it('is an error at once with outbox: false', async () => {
     const tab = await open('none', { outbox: false });
     tab.client.refuse = true;

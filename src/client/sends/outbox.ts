@@ -170,7 +170,7 @@ export class Outbox {
         before = connection;
         return isBack || (connection !== 'offline' && isDue);
       },
-      retryDelay(failures),
+      { ms: retryDelay(failures) },
     );
   }
 

@@ -114,7 +114,7 @@ describe.each(methods)('G10: %s', (method) => {
       expect(Object.fromEntries(response.headers)).toMatchObject({
         'access-control-allow-origin': origin,
         'access-control-allow-credentials': 'true',
-        'access-control-expose-headers': 'x-durable-run',
+        'access-control-expose-headers': 'x-durable-run, x-durable-chat',
         vary: 'origin',
       });
     }

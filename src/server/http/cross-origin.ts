@@ -2,6 +2,7 @@
 // anything else looks at them. A request that does not say where it comes from is no browser's.
 
 import { DurableChatError } from '../../protocol/errors.ts';
+import { durableHeader } from '../../protocol/requests.ts';
 import { runHeader } from '../run/reply-stream.ts';
 
 /** Throws `config` for what no browser would ever send as its `Origin`. */
@@ -24,7 +25,7 @@ export function corsHeaders(request: Request, allowed: readonly string[]): Recor
     return {
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
-      'access-control-expose-headers': runHeader,
+      'access-control-expose-headers': `${runHeader}, ${durableHeader}`,
       vary: 'origin',
     };
   }

@@ -1,6 +1,7 @@
 // Small change of HTTP: error answers, bounded bodies, event-stream headers.
 
 import { DurableChatError } from '../../protocol/errors.ts';
+import { durableHeader } from '../../protocol/requests.ts';
 
 export const eventStreamHeaders: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream',
@@ -25,10 +26,11 @@ export function errorResponse(error: unknown): Response {
   return json(known, known.status);
 }
 
-/** The answer as it leaves: kept by no cache, whoever made it, and with these headers. */
+/** The answer as it leaves, whoever made it: kept by no cache, marked as ours, and with these headers. */
 export function sealed(response: Response, headers: Readonly<Record<string, string>>): Response {
   const all = new Headers(response.headers); // a Response of the app's may not let its own be changed
   if (!all.get('cache-control')?.includes('no-store')) all.set('cache-control', 'no-store');
+  all.set(durableHeader, '1');
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
   const { status, statusText } = response;
   return new Response(response.body, { status, statusText, headers: all });

@@ -5,7 +5,7 @@ import type { UIMessageChunk } from 'ai';
 import { encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { eventStreamHeaders, uiMessageStreamHeader } from '../http/respond.ts';
 
-/** The header that names the run a POST became; a client knows a durable server by it. */
+/** The header that names the run a POST became. */
 export const runHeader = 'x-durable-run';
 
 const keepAliveMs = 15_000;
