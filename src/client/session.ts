@@ -203,14 +203,18 @@ export class DurableSession {
   }
 
   /**
-   * Deletes one message for everybody, and stops the run that was sent with it or that writes it. Deleting what is not
-   * there is fine. Rejects with `DurableChatError`: `network`, or what `authorize` answered (action `delete`).
+   * Deletes one message for everybody, and stops the run that was sent with it or that writes it. Deleting a
+   * message that the session does not have is fine. Rejects with `DurableChatError`: `not_found` for a session that the
+   * store does not know, `network`, or what `authorize` answered (action `delete`).
    */
   deleteMessage(messageId: string): Promise<void> {
     return this.requests.delete(this.id, messageId);
   }
 
-  /** Deletes all messages for everybody, and stops all runs. Rejects as `deleteMessage` does. */
+  /**
+   * Deletes all messages for everybody, and stops all runs. The session is empty from then on, also one that the store did not
+   * know: nothing fills it again. Rejects with `DurableChatError`: `network`, or what `authorize` answered.
+   */
   clear(): Promise<void> {
     return this.requests.delete(this.id, undefined);
   }

@@ -20,5 +20,7 @@ export function deleteMessages(state: SessionState, frame: MessageDeleteFrame): 
     active: state.active.map((run) => (isConcerned(run, frame) && !run.stop ? { ...run, stop } : run)),
     outcomes: state.outcomes.filter(({ messageId }) => stays(messageId)),
     seeded: new Set([...state.seeded].filter(stays)),
+    // Emptied on purpose, a session is not to be filled again by what comes before it.
+    begun: state.begun || 'all' in frame,
   };
 }

@@ -189,6 +189,8 @@ export interface SnapshotFrame {
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;
+  /** The store knows the session, so that one without messages is empty; absent for a session it does not know. */
+  readonly begun?: true;
   /** The ids of those messages that a client brought along; absent where there are none. */
   readonly seeded?: readonly string[];
 }
@@ -223,13 +225,18 @@ export interface LogEntry {
   readonly frames: readonly LogFrame[];
   /** Decided by what stands before it in the log; an entry that does not count is void as a whole. Default: it counts. */
   readonly when?: EntryCondition;
+  /**
+   * The log that its writer read: the id of the log's `deleted` entry, '' where there was none. In a log of another
+   * epoch the entry does not count. Absent: it counts in any.
+   */
+  readonly epoch?: string;
 }
 
 /**
- * When an entry counts: `first`, while the log has not begun; `new`, the same, unless the session was deleted; `idle`,
- * while no other run is active. Runs whose message this entry removes are ignored.
+ * When an entry counts: `first`, while the log has not begun; `idle`, while no other run is active. Runs whose message
+ * this entry removes are ignored.
  */
-export type EntryCondition = 'first' | 'new' | 'idle';
+export type EntryCondition = 'first' | 'idle';
 
 /** An entry that has no place yet. */
 export type NewEntry = Omit<LogEntry, 'id'>;

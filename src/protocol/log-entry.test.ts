@@ -2,7 +2,7 @@ import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EntryCondition, LogFrame, NewEntry } from './frames.ts';
-import { counts, deletedEntry, effectOf, pastBehind, type LogPast } from './log-entry.ts';
+import { counts, deletedEntry, effectOf, firstEpoch } from './log-entry.ts';
 import {
   applyFrame,
   emptySession,
@@ -40,19 +40,18 @@ const send = (run: string, when?: EntryCondition): NewEntry => ({
   ...(when && { when }),
 });
 
-/** A log as everybody folds it: a key counts once. */
-function fold(entries: readonly NewEntry[]): { state: SessionState; past: LogPast } {
+/** A log as everybody folds it: a key counts once. Entries have their index as id. */
+function fold(entries: readonly NewEntry[]): { state: SessionState; epoch: string } {
   const keys = new Set<string>();
   let state = emptySession;
-  let past: LogPast = 'none';
-  for (const one of entries) {
+  let epoch = firstEpoch;
+  for (const [index, one] of entries.entries()) {
     if (keys.has(one.key)) continue;
     keys.add(one.key);
-    const frames = effectOf(state, past, one);
-    state = frames.reduce(applyFrame, state);
-    past = pastBehind(past, one.key, frames);
+    if (one.key === deletedEntry.key) epoch = `${index}`;
+    state = effectOf(state, epoch, one).reduce(applyFrame, state);
   }
-  return { state, past };
+  return { state, epoch };
 }
 const idsOf = (...entries: NewEntry[]) => messagesOf(fold(entries).state).map(({ id }) => id);
 
@@ -169,20 +168,37 @@ describe('the entries of a log', () => {
   });
 
   it('says before an entry is written what it would come to', () => {
-    const { state, past } = fold([send('1')]);
-    expect(counts(state, past, send('2'))).toBe(true);
-    expect(counts(state, past, send('2', 'idle'))).toBe(false);
-    expect(counts(state, past, send('2', 'first'))).toBe(false);
-    expect(counts(state, past, send('2', 'new'))).toBe(false);
-    expect(counts(emptySession, 'none', send('2', 'first'))).toBe(true);
-    expect(counts(emptySession, 'none', send('2', 'new'))).toBe(true);
+    const { state, epoch } = fold([send('1')]);
+    expect(counts(state, epoch, send('2'))).toBe(true);
+    expect(counts(state, epoch, send('2', 'idle'))).toBe(false);
+    expect(counts(state, epoch, send('2', 'first'))).toBe(false);
+    expect(counts(emptySession, firstEpoch, send('2', 'first'))).toBe(true);
   });
 
-  it("behind a deletion the app's beginning counts, a client's does not", () => {
-    const { state, past } = fold([deletedEntry, entry('late end', end('late'))]);
-    expect(past).toBe('deleted');
-    expect(counts(state, past, send('1', 'first'))).toBe(true);
-    expect(counts(state, past, send('1', 'new'))).toBe(false);
-    expect(fold([deletedEntry, send('1')]).past).toBe('begun');
+  it('behind a deletion a beginning and a send count that were written for the log which it begins, and no others', () => {
+    const behind = [deletedEntry, entry('late end', end('late'))];
+    const { state, epoch } = fold(behind);
+    expect(state.begun).toBe(false);
+    for (const when of ['first', undefined] as const) {
+      const one = send('1', when);
+      expect(counts(state, epoch, { ...one, epoch })).toBe(true);
+      expect(counts(state, epoch, one)).toBe(true);
+      for (const other of [firstEpoch, 'another']) {
+        expect(counts(state, epoch, { ...one, epoch: other })).toBe(false);
+        expect(fold([...behind, { ...one, epoch: other }]).state).toMatchObject({
+          order: [],
+          active: [],
+          begun: false,
+          barred: new Set(['late', '1']),
+        });
+      }
+    }
+    expect(counts(emptySession, firstEpoch, { ...send('1'), epoch })).toBe(false);
+  });
+
+  it('a log that begins with a clear takes no beginning; one that begins with the deletion of a message does', () => {
+    const seed: NewEntry = { ...entry('seed', put('s')), when: 'first' };
+    expect(idsOf(entry('clear', { type: 'message-delete', all: true }), seed)).toEqual([]);
+    expect(idsOf(entry('delete', { type: 'message-delete', messageId: 'x' }), seed)).toEqual(['s']);
   });
 });

@@ -4,11 +4,11 @@
 import type { LogFrame, NewEntry, RunStartFrame } from './frames.ts';
 import { applyFrame, isOver, type SessionState } from './session-state.ts';
 
-/** What a log has seen: nothing, that the session was deleted, or a message or a run of it. */
-export type LogPast = 'none' | 'deleted' | 'begun';
-
-/** What is left of a session that was deleted: the first entry of its new log. */
+/** What is left of a session that was deleted: the first entry of its new log. Its id names the log's epoch. */
 export const deletedEntry: NewEntry = { key: 'deleted', frames: [] };
+
+/** The epoch of a log whose session was not deleted. */
+export const firstEpoch = '';
 
 /**
  * The frames of an entry that have an effect behind `state`: all of them, or, of an entry that does not count, the
@@ -16,38 +16,27 @@ export const deletedEntry: NewEntry = { key: 'deleted', frames: [] };
  */
 export function effectOf(
   state: SessionState,
-  past: LogPast,
-  entry: Pick<NewEntry, 'frames' | 'when'>,
+  epoch: string,
+  entry: Omit<NewEntry, 'key'>,
 ): readonly LogFrame[] {
-  if (counts(state, past, entry)) return entry.frames;
+  if (counts(state, epoch, entry)) return entry.frames;
   return entry.frames.filter(isStart).map(({ run }): LogFrame => ({ type: 'run-withdraw', run }));
 }
 
-/** Whether an entry would count if it were the next one. */
+/** Whether an entry would count if it were the next one in a log of this epoch. */
 export function counts(
   state: SessionState,
-  past: LogPast,
-  { frames, when }: Pick<NewEntry, 'frames' | 'when'>,
+  epoch: string,
+  { frames, when, epoch: written = epoch }: Omit<NewEntry, 'key'>,
 ): boolean {
-  if (when === 'first' && past === 'begun') return false;
-  if (when === 'new' && past !== 'none') return false;
+  if (written !== epoch) return false;
+  if (when === 'first' && state.begun) return false;
   const starts = frames.filter(isStart);
   if (starts.some(({ run }) => isOver(state, run))) return false;
   if (when !== 'idle') return true;
   const next = frames.reduce(applyFrame, state);
   const isOther = (run: string) => !starts.some((start) => start.run === run);
   return !next.active.some(({ run, messageId }) => isOther(run) && next.order.includes(messageId));
-}
-
-/** What the log has seen behind an entry of which these frames have an effect. */
-export function pastBehind(past: LogPast, key: string, frames: readonly LogFrame[]): LogPast {
-  if (past === 'begun' || frames.some(isBeginning)) return 'begun';
-  return key === deletedEntry.key ? 'deleted' : past;
-}
-
-/** Ends of runs that the log does not know, and marks, begin nothing. */
-function isBeginning({ type }: LogFrame): boolean {
-  return type === 'message' || type === 'run-start';
 }
 
 function isStart(frame: LogFrame): frame is RunStartFrame {

@@ -57,6 +57,7 @@ function snapshotOf(state: SessionState): SnapshotFrame {
     ended: [...state.ended].map(([run, end]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
+    ...(state.begun && { begun: true }),
   };
 }
 
@@ -274,6 +275,7 @@ describe('session state', () => {
           barred: new Set(),
           outcomes: [],
           seeded: new Set(),
+          begun: false,
         });
       }),
     );

@@ -85,6 +85,8 @@ export interface SessionState {
   readonly outcomes: readonly ToolOutcomeFrame[];
   /** Ids of messages that a client brought along when the store did not know the session. */
   readonly seeded: ReadonlySet<string>;
+  /** The session has had a message or a run, or was cleared: only then the store knows it. */
+  readonly begun: boolean;
 }
 
 export const emptySession: SessionState = {
@@ -95,6 +97,7 @@ export const emptySession: SessionState = {
   barred: new Set(),
   outcomes: [],
   seeded: new Set(),
+  begun: false,
 };
 
 /** The messages that the log holds, in order; those still being written are not among them. */
@@ -157,7 +160,8 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       const seeded = new Set(state.seeded);
       if (frame.seeded) seeded.add(message.id);
       else seeded.delete(message.id);
-      return { ...placeAtEnd(state, message.id), byId: new Map(state.byId).set(message.id, message), seeded };
+      const byId = new Map(state.byId).set(message.id, message);
+      return { ...placeAtEnd(state, message.id), byId, seeded, begun: true };
     }
     case 'truncate': {
       const index = state.order.indexOf(frame.messageId);
@@ -171,7 +175,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'run-start': {
       if (isOver(state, frame.run) || isActive(state, frame.run)) return state;
       const { type: _, ...run } = frame;
-      return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run] };
+      return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run], begun: true };
     }
     case 'run-stop': {
       const { type: _, run, ...stop } = frame;

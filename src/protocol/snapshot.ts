@@ -3,7 +3,14 @@
 import type { SnapshotFrame } from './frames.ts';
 import type { SessionState } from './session-state.ts';
 
-export function fromSnapshot({ messages, runs, ended, outcomes, seeded }: SnapshotFrame): SessionState {
+export function fromSnapshot({
+  messages,
+  runs,
+  ended,
+  outcomes,
+  seeded,
+  begun,
+}: SnapshotFrame): SessionState {
   const order = messages.map(({ id }) => id);
   for (const { messageId, after } of runs) {
     if (after === undefined || order.includes(messageId)) continue;
@@ -17,5 +24,6 @@ export function fromSnapshot({ messages, runs, ended, outcomes, seeded }: Snapsh
     barred: new Set(),
     outcomes,
     seeded: new Set(seeded),
+    begun: begun === true || messages.length > 0 || runs.length > 0 || ended.length > 0,
   };
 }

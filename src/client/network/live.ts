@@ -107,7 +107,7 @@ async function nameOf(session: DurableSession): Promise<string> {
 function snapshotOf(session: DurableSession): SnapshotFrame | undefined {
   const { state } = session.getSnapshot();
   if (!state) return undefined;
-  const { order, byId, active, ended, outcomes } = state;
+  const { order, byId, active, ended, outcomes, begun } = state;
   return {
     type: 'snapshot',
     messages: order.flatMap((id) => byId.get(id) ?? []),
@@ -119,5 +119,6 @@ function snapshotOf(session: DurableSession): SnapshotFrame | undefined {
     ended: [...ended].map(([run, end]) => ({ run, ...end })),
     outcomes,
     hasOlder: false,
+    ...(begun && { begun }),
   };
 }

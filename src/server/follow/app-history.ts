@@ -5,7 +5,7 @@ import type { Channel } from '../../channel/channel.ts';
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
-import { Log } from './log.ts';
+import type { Log } from './log.ts';
 import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../settings.ts';
 import { retry } from '../lib/retry.ts';
@@ -35,18 +35,18 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
 
 /**
  * Begins a log with what came before it; `log` then holds what the store has. In a log that has begun meanwhile, or
- * that a replica which is behind did not show, nothing comes of it.
+ * that a replica which is behind did not show, nothing comes of it, and neither where the session was deleted meanwhile.
  */
 export async function seedLog(
   channel: Channel,
   session: string,
   log: Log,
   frames: readonly LogFrame[],
-  when: 'first' | 'new' = 'first',
 ): Promise<void> {
   if (frames.length === 0) return;
-  const entry: NewEntry = { key: 'seed', frames, when };
-  const after = log.lastId;
+  const { epoch, lastId: after } = log;
+  // A key of its own for each epoch: a void entry of another one does not stand in the way.
+  const entry: NewEntry = { key: `seed ${epoch}`, frames, when: 'first', epoch };
   for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
 }
 
@@ -57,10 +57,14 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const reports = createReports(options);
 
   async function seed(session: string, log: Log): Promise<void> {
-    if (!loadMessages || log.hasBegun) return;
-    const messages = (await loadMessages({ sessionId: session })) ?? [];
-    const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
-    await seedLog(channel, session, log, frames);
+    if (!loadMessages) return;
+    // What was loaded before a deletion is loaded again.
+    for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
+      ({ epoch } = log);
+      const messages = (await loadMessages({ sessionId: session })) ?? [];
+      const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
+      await seedLog(channel, session, log, frames);
+    }
   }
 
   return {
@@ -68,7 +72,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async seedHub(hub) {
       if (!loadMessages || hub.log.hasBegun) return;
       const { log } = hub;
-      const seeded = seeding.get(log) ?? seed(hub.session, new Log()).then(() => hub.refresh());
+      const seeded = seeding.get(log) ?? seed(hub.session, log.copy()).then(() => hub.refresh());
       seeding.set(log, seeded);
       seeded.catch(() => seeding.delete(log));
       await seeded;

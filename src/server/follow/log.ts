@@ -1,7 +1,7 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
 import type { LogEntry } from '../../protocol/frames.ts';
-import { deletedEntry, effectOf, pastBehind, type LogPast } from '../../protocol/log-entry.ts';
+import { deletedEntry, effectOf, firstEpoch } from '../../protocol/log-entry.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
@@ -10,7 +10,7 @@ export class Log {
   readonly #keys = new Set<string>();
   #state: SessionState = emptySession;
   #lastId = '';
-  #past: LogPast = 'none';
+  #epoch = firstEpoch;
 
   get state(): SessionState {
     return this.#state;
@@ -21,14 +21,14 @@ export class Log {
     return this.#lastId;
   }
 
-  /** Whether the session has ever had a message or a run. Only then it is known to the store. */
+  /** Whether the store knows the session. */
   get hasBegun(): boolean {
-    return this.#past === 'begun';
+    return this.#state.begun;
   }
 
-  /** What the log has seen so far. */
-  get past(): LogPast {
-    return this.#past;
+  /** Which log of the session it is: the id of its `deleted` entry, or `firstEpoch`. */
+  get epoch(): string {
+    return this.#epoch;
   }
 
   /** Whether the log has read as far as `id`. */
@@ -45,22 +45,32 @@ export class Log {
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;
     this.#lastId = entry.id;
-    if (entry.key === deletedEntry.key) this.#forget();
+    if (entry.key === deletedEntry.key) this.#forget(entry.id);
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    const frames = effectOf(this.#state, this.#past, entry);
+    const frames = effectOf(this.#state, this.#epoch, entry);
     this.entries.push({ id: entry.id, key: entry.key, frames });
     this.#state = frames.reduce(applyFrame, this.#state);
-    this.#past = pastBehind(this.#past, entry.key, frames);
     return true;
   }
 
+  /** A log that goes on from here by itself. */
+  copy(): Log {
+    const copy = new Log();
+    copy.entries.push(...this.entries);
+    for (const key of this.#keys) copy.#keys.add(key);
+    copy.#state = this.#state;
+    copy.#lastId = this.#lastId;
+    copy.#epoch = this.#epoch;
+    return copy;
+  }
+
   /** What stood before a deletion is no part of the session any more, also where it was read before. */
-  #forget(): void {
+  #forget(epoch: string): void {
     this.entries.length = 0;
     this.#keys.clear();
     this.#state = emptySession;
-    this.#past = 'none';
+    this.#epoch = epoch;
   }
 }
 

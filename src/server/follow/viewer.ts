@@ -125,6 +125,7 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
     ended: [...state.ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
     outcomes: state.outcomes,
     hasOlder: false,
+    ...(state.begun && { begun: true }),
     ...(state.seeded.size > 0 && { seeded: seededOf(state) }),
   };
   return { frame, cursor: cursorOf(hub, place) };

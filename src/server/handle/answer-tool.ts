@@ -4,11 +4,11 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
-import { deletedEntry, effectOf } from '../../protocol/log-entry.ts';
-import { applyFrame, emptySession, isPassed, type SessionState } from '../../protocol/session-state.ts';
+import { isPassed } from '../../protocol/session-state.ts';
 import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
+import { Log } from '../follow/log.ts';
 import { newId } from '../lib/id.ts';
 import { retry } from '../lib/retry.ts';
 
@@ -39,7 +39,7 @@ export async function answerTool(
   // A call is approved once, and has an output once.
   const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
   const key = `${messageId} ${toolCallId} ${kind}`;
-  if (hub.log.hasKey(key)) return whatCame(emptySession, hub.log.entries);
+  if (hub.log.hasKey(key)) return whatCame(new Log(), hub.log.entries);
   if (kind === 'approval' && isPassed(hub.state, messageId)) {
     throw new DurableChatError(
       'conflict',
@@ -62,30 +62,23 @@ export async function answerTool(
   if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
   }
-  const {
-    state: before,
-    log: { lastId: after },
-  } = hub;
+  const before = hub.log.copy();
+  const after = before.lastId;
   const entries = await retry(() =>
     channel.append(hub.session, { key, frames: [frame] }, { after, existing: true }),
   );
   return whatCame(before, entries);
 
   /** The message with this answer, once the log has it; throws when another one was first. */
-  function whatCame(known: SessionState, read: readonly LogEntry[]): UIMessage | undefined {
-    const index = read.findIndex((entry) => entry.key === key);
-    const [first] = read[index]?.frames ?? [];
+  function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {
+    for (const entry of read) {
+      log.add(entry);
+      if (entry.key === key) break;
+    }
+    const [first] = log.entries.find((entry) => entry.key === key)?.frames ?? [];
     if (first?.type !== 'tool-outcome' || first.answer !== answer) throw notWaitingError();
-    const state = read.slice(0, index + 1).reduce(
-      (before, entry) =>
-        entry.key === deletedEntry.key
-          ? emptySession
-          : // A log with a call in it has begun.
-            effectOf(before, 'begun', entry).reduce(applyFrame, before),
-      known,
-    );
-    if (isWritten({ state }, messageId)) return undefined;
-    const message = state.byId.get(messageId);
+    if (isWritten(log, messageId)) return undefined;
+    const message = log.state.byId.get(messageId);
     if (!message) throw notWaitingError(); // deleted meanwhile
     return message;
   }

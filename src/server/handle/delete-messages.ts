@@ -1,5 +1,6 @@
 // Messages are deleted by an entry in the log; the runs that this stops are waited for.
 
+import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageDeleteFrame } from '../../protocol/frames.ts';
 import { isConcerned } from '../../protocol/deletion.ts';
 import { isOver } from '../../protocol/session-state.ts';
@@ -15,14 +16,22 @@ type What =
 
 /** See `SessionHandle.deleteMessage` and `SessionHandle.clear`. */
 export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: What): Promise<void> {
-  await hub.refresh();
-  // What the app has kept would come back otherwise.
-  await keeper.seedHub(hub);
   const frame: MessageDeleteFrame = { type: 'message-delete', ...what };
+  const clears = 'all' in frame;
+  // A session that is cleared begins with that; of another one a message could only come back by its beginning.
+  if (!clears) await checkKnown(hub, keeper);
   const entry = { key: `${newId()} delete`, frames: [frame] };
-  await retry(() => channel.append(hub.session, entry, { existing: true }));
+  await retry(() => channel.append(hub.session, entry, { existing: !clears }));
   await hub.refresh();
   const runs = hub.state.active.filter((run) => run.stop && isConcerned(run, frame)).map(({ run }) => run);
   await requestStop(channel, hub.session, runs, { by: what.by });
   await hub.until(() => runs.every((run) => isOver(hub.state, run)) || undefined, { ms: confirmWithinMs });
+}
+
+/** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */
+async function checkKnown(hub: Hub, keeper: Opened['keeper']): Promise<void> {
+  await hub.refresh();
+  await keeper.seedHub(hub);
+  if (!hub.log.hasBegun) await hub.refresh({ fresh: true });
+  if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
 }

@@ -45,12 +45,14 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   claim(options: ToolClaim): Promise<boolean>;
   /**
    * Deletes one message, and stops the run that was sent with it or that writes it: a waiting one never has its turn.
-   * Resolves once that run has ended, or after 5 s. Deleting what is not there is fine.
+   * Resolves once that run has ended, or after 5 s. Deleting a message that the session does not have is fine. Rejects
+   * with `not_found` for a session that the store does not know and of which `loadMessages` has nothing.
    */
   deleteMessage(id: string, options?: { readonly by?: string }): Promise<void>;
   /**
    * Deletes all messages, and stops all runs. Resolves once they have ended, or after 5 s. The session goes on, empty:
-   * neither a client nor `loadMessages` fills it again before it expires. The store keeps the deleted messages for so
+   * neither a client nor `loadMessages` fills it again before it expires. That goes for a session that the store did not
+   * know as well. The store keeps the deleted messages for so
    * long; see `delete()`.
    */
   clear(options?: { readonly by?: string }): Promise<void>;

@@ -4,6 +4,7 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageFrame } from '../../protocol/frames.ts';
+import { firstEpoch } from '../../protocol/log-entry.ts';
 import { applyFrame } from '../../protocol/session-state.ts';
 import { seedLog, type Keeper } from '../follow/app-history.ts';
 import type { Log } from '../follow/log.ts';
@@ -34,7 +35,7 @@ export async function beginSession(
     throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   }
   // The app knows the past, or it was deleted: then it is not for a client to say.
-  if (settings.loadMessages || log.past === 'deleted') return;
+  if (settings.loadMessages || log.epoch !== firstEpoch) return;
   const frames = pastOf(settings.seed, body.messages);
   // Counted before it is folded: that takes a while.
   if (frames.length > settings.limits.messagesPerSession) throw fullError(settings.limits);
@@ -44,7 +45,7 @@ export async function beginSession(
   }
   const plan = planTurn(frames.reduce(applyFrame, log.state), body, newId());
   checkRoom(settings.limits, log.state, { ...plan, frames: [...frames, ...plan.frames] });
-  await seedLog(channel, body.id, log, frames, 'new');
+  await seedLog(channel, body.id, log, frames);
 }
 
 /** What a client's messages say of a session before its last one, as far as the app lets them. */

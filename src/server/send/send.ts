@@ -135,6 +135,7 @@ async function takePlace(
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
   const plan = planTurn(log.state, body, newMessageId(settings, taken));
   checkRoom(settings.limits, log.state, plan);
+  const { epoch, lastId: after } = log;
   const start: RunStartFrame = {
     type: 'run-start',
     run,
@@ -152,14 +153,14 @@ async function takePlace(
     key: `${run} start`,
     frames: [...plan.frames, start],
     ...(whenBusy === 'reject' && { when: 'idle' }),
+    epoch,
   };
-  if (!counts(log.state, log.past, entry)) throw busyError();
+  if (!counts(log.state, epoch, entry)) throw busyError();
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
-  const after = log.lastId;
   onPlace();
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
   // Others were a moment earlier: the entry does not count.
-  if (log.state.barred.has(run)) throw busyError();
+  if (log.state.barred.has(run)) throw log.epoch === epoch ? busyError() : deletedError();
 
   const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.run);
   const before = runsBefore(log.state, run).filter((active) => !active.stop && !isDisplaced(active));
@@ -208,6 +209,10 @@ function busyError(): DurableChatError {
     'conflict',
     'The session is busy with another answer. Wait for it, or stop it.',
   );
+}
+
+function deletedError(): DurableChatError {
+  return new DurableChatError('conflict', 'The session was deleted at the same moment. Send again.');
 }
 
 function idOf({ run }: ActiveRun): string {

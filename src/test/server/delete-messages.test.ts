@@ -82,8 +82,8 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
         return status;
       },
       texts: async () => (await world.chat.session(id).read()).messages.map(textOf),
-      tab() {
-        const opened = openTab(world.client(), id);
+      tab(messages: UIMessage[] = []) {
+        const opened = openTab(world.client(), id, { messages });
         tabs.push(opened);
         return opened;
       },
@@ -223,14 +223,44 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     expect(here.calls.at(-1)?.history).toEqual(['next']);
   });
 
-  it('deleting what is not there is fine, and begins nothing', async () => {
-    const here = setUp();
-    await here.session().deleteMessage('nobody');
-    await here.session().clear();
-    await expect(here.session().stop()).rejects.toMatchObject({ code: 'not_found' });
-    await here.say(user('one'));
-    await here.session().deleteMessage('nobody');
-    expect(await here.texts()).toEqual(['one', 're: one']);
+  it.each([
+    ['seed: all', { seed: 'all' }],
+    ['seed: text', { seed: 'text' }],
+    ['loadMessages', { loadMessages: () => [user('secret'), user('kept')] }],
+    ['loadMessages of nothing', { loadMessages: () => [] }],
+  ] as const)(
+    'clearing a session that the store does not know makes it known and empty: nothing fills it again, with %s',
+    async (_, options) => {
+      const here = setUp(options);
+      const tab = here.tab([user('secret')]);
+      await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+      await tab.session.clear();
+      await expect.poll(() => tab.chat.messages).toEqual([]);
+      // A page that was loaded with the messages shows none either, and brings none along.
+      const reloaded = here.tab([user('secret')]);
+      await expect.poll(() => reloaded.chat.messages).toEqual([]);
+      const body = JSON.stringify({ id: here.id, messages: [user('secret'), user('next')] });
+      expect((await here.world.routes.POST(new Request(url, { method: 'POST', body }))).status).toBe(200);
+      await here.world.settled();
+      expect(here.calls.at(-1)?.history).toEqual(['next']);
+      expect(await here.texts()).toEqual(['next', 're: next']);
+      await here.session().delete();
+      await here.session().clear();
+      await here.say(user('again'));
+      expect(here.calls.at(-1)?.history).toEqual(['again']);
+    },
+  );
+
+  it('deleting a message of a session that the store does not know is a 404; of one that it knows, it is fine', async () => {
+    for (const here of [setUp(), setUp({ loadMessages: () => [] })]) {
+      await expect(here.session().deleteMessage('nobody')).rejects.toMatchObject({ code: 'not_found' });
+      expect((await here.remove('durable=delete-message&messageId=nobody')).status).toBe(404);
+      await here.say(user('one'));
+      await here.session().deleteMessage('nobody');
+      expect(await here.texts()).toEqual(['one', 're: one']);
+      await here.session().delete();
+      await expect(here.session().deleteMessage('one')).rejects.toMatchObject({ code: 'not_found' });
+    }
   });
 
   it('on the wire each is asked for by name, and authorize is asked for `delete`', async () => {

@@ -1,7 +1,9 @@
 // G12: a request that the network holds, and applies after its sender has given up, blocks nothing.
 
-import type { UIMessageChunk } from 'ai';
+import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import type { DurableChatOptions } from '../../index.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
@@ -21,14 +23,14 @@ const say: UIMessageChunk[] = [
   { type: 'text-end', id: '0' },
   { type: 'finish' },
 ];
-const open = () => {
+const open = (options: Omit<DurableChatOptions, 'channel'> = {}) => {
   const channel = upstashChannel({ url: server.url, token: server.token, timeoutMs: 500 });
   return {
     channel,
     world: createWorld(
       channel,
       chunkHandler(() => say),
-      { leaseMs: 1_000 },
+      { leaseMs: 1_000, ...options },
     ),
   };
 };
@@ -93,3 +95,99 @@ it.each([
     ]);
   },
 );
+
+it('what was on its way when a session was deleted does not bring it back: its beginning, and a send', async () => {
+  const session = 'deleted';
+  const kept = [{ id: 'secret', role: 'user' as const, parts: [{ type: 'text' as const, text: 'secret' }] }];
+  const { channel, world } = open({ loadMessages: () => kept });
+  const elsewhere = open({ loadMessages: () => [] }).world;
+  const isSeed = ({ commands }: FaultRequest) =>
+    commands.some(([name, ...args]) => name === 'XADD' && args.some((arg) => arg.includes('"secret"')));
+  const keysOf = async () => (await channel.readLog(session, '')).map(({ key }) => key);
+
+  for (const [isLate, late] of [
+    [isSeed, () => post(world, sendBody(session, 'one'))],
+    [isStart, () => post(elsewhere, sendBody(session, 'one'))],
+  ] as const) {
+    const release = server.faults.inject({ kind: 'hold' }, { match: isLate });
+    expect((await late()).status).toBe(503);
+    await world.settled();
+    await elsewhere.settled();
+    await elsewhere.chat.session(session).delete();
+    expect(await keysOf()).toEqual(['deleted']);
+    release();
+    await expect.poll(async () => (await keysOf()).length).toBeGreaterThan(1);
+    const { messages, runs } = await elsewhere.chat.session(session).read();
+    expect([messages, runs]).toEqual([[], []]);
+  }
+
+  // It is as any deleted one: it begins with what the app keeps, and is answered.
+  expect(await textsOf(world, session)).toEqual(['secret']);
+  await (await post(world, sendBody(session, 'two'))).text();
+  await world.settled();
+  expect(await textsOf(elsewhere, session)).toEqual(['secret', 'two', 'answered']);
+});
+
+it('a send whose session is deleted at the same moment is a 409, and can be made again', async () => {
+  const { channel, world } = open();
+  const session = 'deleted meanwhile';
+  await (await post(world, sendBody(session, 'one'))).text();
+  await world.settled();
+  let isHeld = false;
+  const match = (request: FaultRequest) => isStart(request) && (isHeld = true);
+  const release = server.faults.inject({ kind: 'hold' }, { match, times: 1 });
+  const sent = post(world, sendBody(session, 'two'));
+  await expect.poll(() => isHeld).toBe(true);
+  await channel.delete(session);
+  release();
+  expect((await sent).status).toBe(409);
+  expect(await textsOf(world, session)).toEqual([]);
+  await (await post(world, sendBody(session, 'two'))).text();
+  await world.settled();
+  expect(await textsOf(world, session)).toEqual(['two', 'answered']);
+});
+
+it('what the app has kept is loaded again where its session is deleted while it is loaded', async () => {
+  const session = 'deleted while loading';
+  const { channel } = open();
+  let text = 'before';
+  const { world } = open({
+    loadMessages: async () => {
+      const loaded = [{ id: 'kept', role: 'user' as const, parts: [{ type: 'text' as const, text }] }];
+      if (text === 'before') await channel.delete(session);
+      text = 'after';
+      return loaded;
+    },
+  });
+  expect(await textsOf(world, session)).toEqual(['after']);
+});
+
+it('an answer to a tool call counts where its session is deleted meanwhile, and begins again with the call', async () => {
+  const { channel } = open();
+  const session = 'answered';
+  const call = { type: 'tool-ask', toolCallId: 'c', state: 'input-available', input: {} };
+  const kept = { id: 'a', role: 'assistant', parts: [call] } as UIMessage;
+  const loadMessages = () => [kept];
+  const elsewhere = open({ loadMessages }).world;
+  const append: Channel['append'] = async (id, entry, options) => {
+    if (entry.key === 'a c output') {
+      await channel.delete(session);
+      await elsewhere.chat.session(session).read();
+    }
+    return channel.append(id, entry, options);
+  };
+  const { chat } = createWorld(
+    { ...channel, append },
+    chunkHandler(() => say),
+    { loadMessages },
+  );
+  const outcome = { state: 'output-available', output: 7 } as const;
+  const answer = () =>
+    chat.session(session).answer({ messageId: 'a', toolCallId: 'c', outcome, answer: 'named' });
+  const answered = { ...kept, parts: [{ ...call, ...outcome }] };
+  await chat.session(session).read();
+  expect(await answer()).toEqual(answered);
+  // Given again, it is the same one.
+  expect(await answer()).toEqual(answered);
+  expect((await elsewhere.chat.session(session).read()).messages).toEqual([answered]);
+});
