@@ -84,6 +84,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
       show();
     }
     clearTimeout(showing);
+    // The SDK refused a chunk, and would refuse it again: the log shows the message when the run has ended.
+    if (!closed) following.keep(run.run);
     mirrored.delete(run.messageId);
     sync();
   }

@@ -44,6 +44,11 @@ export class Following {
     if (this.#ahead.has(run)) setTimeout(() => this.#ahead.delete(run) && this.#notify(), catchUpMs);
   }
 
+  /** The run is not followed again, whatever became of its stream. */
+  keep(run: string): void {
+    this.#followed.add(run);
+  }
+
   #notify(): void {
     for (const listener of [...this.#listeners]) listener();
   }
