@@ -1,63 +1,217 @@
-// A handler may emit a chunk that the SDK's reader refuses. A tab reads such a run once or twice, and never in a loop.
+// A tab whose first subscription is refused: what it knows of its own runs can be stopped all the same, and what it
+// cannot know is not taken for a route without sessions.
 
-import type { UIMessageChunk } from 'ai';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
-import { RunLog } from '../../client/run-log.ts';
-import { openTab, textOf } from '../fixtures/tab.fixture.ts';
-import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
+import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { createWorld, modelHandler, type Client, type World } from '../fixtures/world.fixture.ts';
 
-const refused: Record<string, UIMessageChunk> = {
-  'a text delta without its start': { type: 'text-delta', id: 'nope', delta: 'b' },
-  'a reasoning end without its start': { type: 'reasoning-end', id: 'nope' },
-  'a tool output without its call': { type: 'tool-output-available', toolCallId: 'nope', output: 1 },
-};
-const cases = Object.entries(refused).flatMap(([what, chunk]) => [
-  { what, who: 'sender', chunk } as const,
-  { what, who: 'viewer', chunk } as const,
-]);
-
-it.each(cases)(
-  'G12: $what ends the reading of the $who, who shows the log when the run has ended',
-  async ({ who, chunk }) => {
-    let emitMore = () => {};
-    const mayEmit = new Promise<void>((resolve) => (emitMore = resolve));
-    const world = createWorld(
-      memoryChannel(),
-      chunkHandler(async function* (): AsyncGenerator<UIMessageChunk> {
-        yield { type: 'start' };
-        yield { type: 'text-start', id: '1' };
-        yield { type: 'text-delta', id: '1', delta: 'a' };
-        yield chunk;
-        await mayEmit;
-        yield { type: 'text-delta', id: '1', delta: 'c' };
-        yield { type: 'text-end', id: '1' };
-        yield { type: 'finish' };
-      }),
-    );
-    const stream = RunLog.prototype.stream;
-    let readings = 0;
-    // Bounded, so that a loop of microtasks fails this test instead of hanging it.
-    const spy = vi.spyOn(RunLog.prototype, 'stream').mockImplementation(function (this: RunLog, onClose) {
-      return ++readings > 500 ? new ReadableStream() : stream.call(this, onClose);
-    });
-    const tab = openTab(world.client(), 's');
-    onTestFinished(() => {
-      spy.mockRestore();
-      tab.close();
-    });
-    await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
-    if (who === 'sender') void tab.chat.sendMessage({ text: 'x' });
-    else
-      await world.routes.POST(
-        new Request('http://durable.test/api/chat', { method: 'POST', body: sendBody('s', 'x') }),
-      );
-    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toBe('a');
-    if (who === 'sender') await expect.poll(() => tab.chat.status).toBe('error');
-    emitMore();
+const tabs: Tab[] = [];
+const worlds: World[] = [];
+afterEach(async () => {
+  for (const tab of tabs.splice(0)) tab.close();
+  for (const world of worlds.splice(0)) {
+    await world.chat
+      .session('s')
+      .stop()
+      .catch(() => {}); // some tests never get as far as a session
     await world.settled();
-    const { messages } = await world.chat.session('s').read();
-    await expect.poll(() => tab.chat.messages).toEqual(messages);
-    expect(readings).toBeLessThan(5);
-  },
-);
+  }
+});
+
+function open(client: Client): Tab {
+  const tab = openTab(client, 's');
+  tabs.push(tab);
+  return tab;
+}
+
+interface Route {
+  readonly model: ScriptedModel;
+  readonly world: World;
+  readonly client: Client;
+}
+
+/** What is posted stays on its way until `deliver` is called, and arrives even where its sender has left. */
+function delaying(client: Client) {
+  const { fetch } = client;
+  let deliver: () => void = () => {};
+  let posts = 0;
+  const delivered = new Promise<void>((resolve) => (deliver = resolve));
+  const late: typeof fetch = async (input, init) => {
+    if (init?.method !== 'POST') return fetch(input, init);
+    posts++;
+    await delivered;
+    const { signal, ...rest } = init;
+    const response = await fetch(input, rest);
+    signal?.throwIfAborted();
+    return response;
+  };
+  return { client: { ...client, fetch: late }, deliver: () => deliver(), posts: () => posts };
+}
+
+/** A durable route on which `GET` is refused: by its own `authorize`, or by something before it. */
+function refusing(read: () => boolean | null | Response, by: 'authorize' | 'a proxy' = 'authorize'): Route {
+  const model = scriptedModel();
+  const world = createWorld(memoryChannel(), modelHandler(model), {
+    authorize: ({ action }) => by === 'a proxy' || action !== 'read' || read(),
+  });
+  worlds.push(world);
+  const client = world.client();
+  const { fetch } = client;
+  const proxied: typeof fetch = async (input, init) => {
+    const refusal = (init?.method ?? 'GET') === 'GET' && read();
+    return refusal instanceof Response ? refusal : fetch(input, init);
+  };
+  return { model, world, client: by === 'a proxy' ? { ...client, fetch: proxied } : client };
+}
+
+const answering = (status: number) => () => new Response('No.', { status });
+const refusals = [
+  ['authorize: false', () => refusing(() => false)],
+  ['authorize: null', () => refusing(() => null)],
+  ...[400, 403, 404, 405, 410, 451].map(
+    (status) => [`authorize: a ${status} of its own`, () => refusing(answering(status))] as const,
+  ),
+  ...[401, 403, 410, 451].map(
+    (status) => [`a proxy: ${status}`, () => refusing(answering(status), 'a proxy')] as const,
+  ),
+] as const;
+
+describe.each(refusals)('a tab that may send and stop but not read (%s)', (_, route) => {
+  const refused = (tab: Tab) => expect.poll(() => tab.session.getSnapshot().connection).toBe('closed');
+
+  it('G3: stops the run that it has started, and has its receipt', async () => {
+    const { model, client } = route();
+    const tab = open(client);
+    await refused(tab);
+    expect(tab.isPlain()).toBe(false);
+    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toContain('2');
+    expect((await tab.stop()).stopped).toHaveLength(1);
+    await sent;
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  it('G3: stops a send that has no answer yet', async () => {
+    const { model, client } = route();
+    const late = delaying(client);
+    const tab = open(late.client);
+    await refused(tab);
+    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => late.posts()).toBe(1);
+    const stopped = tab.stop();
+    await new Promise((resolve) => setImmediate(resolve));
+    late.deliver();
+    expect((await stopped).stopped).toHaveLength(1);
+    await sent;
+    expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+  });
+
+  it('resumes nothing', async () => {
+    const { client } = route();
+    const tab = open(client);
+    await refused(tab);
+    await tab.chat.resumeStream();
+    expect(client.requests.filter(({ url }) => url.includes('/stream'))).toEqual([]);
+    expect(tab.chat.status).toBe('ready');
+  });
+});
+
+it('a tab that may stop but not read stops what others have started', async () => {
+  const { model, world, client } = refusing(() => false);
+  void world.client().fetch('/api/chat', {
+    method: 'POST',
+    body: JSON.stringify({
+      id: 's',
+      messages: [{ id: 'u', role: 'user', parts: [{ type: 'text', text: 'count to 100000 at 100/s' }] }],
+    }),
+  });
+  await expect.poll(() => model.calls.length).toBe(1);
+  const tab = open(client);
+  expect((await tab.stop()).stopped).toHaveLength(1);
+  expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
+});
+
+it('a tab that was refused by something else cannot know what there is to be stopped, and says so', async () => {
+  const { client } = refusing(answering(403), 'a proxy');
+  const tab = open(client);
+  await expect(tab.stop()).rejects.toMatchObject({ code: 'forbidden', status: 403 });
+  // The route may have no sessions: what it does with a DELETE is its own.
+  expect(client.requests.map(({ method }) => method)).not.toContain('DELETE');
+});
+
+it('G3: a send that is on its way while the subscription fails again and again is stopped once it is a run', async () => {
+  const { model, client } = refusing(answering(503), 'a proxy');
+  const tab = open(client);
+  await expect.poll(() => tab.session.getSnapshot().connection).toBe('reconnecting');
+  const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+  await expect.poll(() => tab.session.sending).toBe(true);
+  expect((await tab.stop()).stopped).toHaveLength(1);
+  await sent;
+  expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+});
+
+it('G3: a send that is on its way when reading is no longer allowed is stopped once it is a run', async () => {
+  let isAllowed = true;
+  const { model, client } = refusing(() => isAllowed || new Response(null, { status: 403 }));
+  const late = delaying(client);
+  const tab = open(late.client);
+  await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+  isAllowed = false;
+  client.cut();
+  await expect.poll(() => tab.session.getSnapshot().connection).toBe('closed');
+  const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+  await expect.poll(() => late.posts()).toBe(1);
+  const stopped = tab.stop();
+  await new Promise((resolve) => setImmediate(resolve));
+  late.deliver();
+  expect((await stopped).stopped).toHaveLength(1);
+  await sent;
+  expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+});
+
+describe('a route without sessions', () => {
+  /** It answers POST when `answer` is called, and hears of an abort. */
+  function plain(get: () => Response) {
+    const requests: { method: string; url: string }[] = [];
+    let aborted = false;
+    const fetch_: typeof fetch = async (input, init) => {
+      const method = init?.method ?? 'GET';
+      // This client passes a path.
+      requests.push({ method, url: input as string });
+      if (method === 'GET') return get();
+      return new Promise((_, reject) => {
+        init?.signal?.addEventListener('abort', () => {
+          aborted = true;
+          reject(init.signal!.reason as Error);
+        });
+      });
+    };
+    const { client } = refusing(() => true);
+    return { client: { ...client, fetch: fetch_ }, requests, isAborted: () => aborted };
+  }
+
+  it.each([
+    [400, () => new Response('Which chat?', { status: 400 })],
+    [404, () => new Response('Not found', { status: 404 })],
+    [405, () => new Response(null, { status: 405 })],
+    [422, () => Response.json({ detail: [] }, { status: 422 })],
+    [204, () => new Response(null, { status: 204 })],
+    ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
+  ])('that answers GET with %s is asked for no stop, and its answer is left at once', async (_, get) => {
+    const { client, requests, isAborted } = plain(get);
+    const tab = open(client);
+    await expect.poll(() => tab.isPlain()).toBe(true);
+    expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
+    const sent = tab.chat.sendMessage({ text: 'hello' });
+    await expect.poll(() => requests.map(({ method }) => method)).toContain('POST');
+    expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
+    await sent;
+    expect(isAborted()).toBe(true);
+    expect(tab.chat.status).toBe('ready');
+    await tab.chat.resumeStream();
+    expect(requests.at(-1)?.url).toMatch(/\/s\/stream$/);
+    expect(requests.map(({ method }) => method)).not.toContain('DELETE');
+  });
+});
