@@ -71,14 +71,14 @@ export interface CloseOptions {
  */
 export interface Channel {
   /**
-   * Claims a send for `run` and reads the log. The answer's `run` is whoever came first: a second claim of
-   * the same key learns the first one's run. A claim lasts a minute, which covers the time until the log
+   * Claims a send for `run` and reads the log. The answer's `run` is that of the first claim: a second claim
+   * of the same key gets the first one's run. A claim lasts a minute, which covers the time until the log
    * itself knows of the run.
    */
   claim(session: string, key: string, run: string): Promise<{ run: string; entries: LogEntry[] }>;
 
   /**
-   * Takes something by name for `ms`, or holds it for as long again; resolves with whoever holds it. It is free
+   * Takes something by name for `ms`, or holds it for as long again; resolves with its holder. It is free
    * again when its holder lets the time pass.
    */
   hold(session: string, key: string, holder: string, ms: number): Promise<string>;
@@ -127,14 +127,14 @@ export interface Channel {
 
   /**
    * Deletes the session with all that belongs to it, and tells all subscribers. A log that has
-   * expired begins anew with the next append. One that was deleted begins at once, with `deletedEntry`, and is kept
+   * expired begins again with the next append. One that was deleted begins at once, with `deletedEntry`, and is kept
    * for its time to live from then on. The closures of `closed` runs are kept, without their chunks:
    * their producers may not have heard of them.
    */
   delete(session: string, closed?: readonly string[]): Promise<void>;
 
   /**
-   * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that somebody may have
+   * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that another process may have
    * ended the run.
    */
   heartbeat(session: string, run: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;

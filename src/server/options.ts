@@ -38,7 +38,7 @@ export type AuthOf<A extends Authorization> = A extends { readonly userId: strin
  * What becomes of a send while the session is busy with another answer.
  *
  * - `queue`: it waits for its turn; every tab sees it wait, and it can be withdrawn.
- * - `interrupt`: the answer is stopped, what there is of it is kept, and the send runs after sends that wait already.
+ * - `interrupt`: the answer is stopped, its part so far is kept, and the send runs after sends that wait already.
  * - `steer`: its message is offered to the running answer, where the handler takes it (`run.steering`, or
  *   `run.takeMessages`); a message that was not taken waits for its turn, as with `queue`.
  * - `reject`: it is refused with `conflict` (409).
@@ -74,7 +74,7 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
    * own code. Show the user a choice; never delete the message for this alone.
    */
   readonly failedOn?: string;
-  /** The message that the run wrote; undefined when nothing of it was kept. */
+  /** The message that the run wrote; undefined if the run left no message. */
   readonly message: M | undefined;
   /** All messages of the session as they are now, this one among them. */
   readonly messages: readonly M[];
@@ -152,7 +152,7 @@ export interface DurableChatOptions<
   /** Sizes and counts; a request over one of them is refused. */
   readonly limits?: Partial<Limits>;
   /**
-   * What the app has kept of a session. Called when the store has no messages of it: the session is new, has expired
+   * Returns the messages that the app has kept. Called when the store does not have the session: it is new, has expired
    * or was deleted. With this option, earlier messages that a client posts are ignored.
    */
   readonly loadMessages?: (session: {
@@ -184,7 +184,7 @@ export interface DurableChatOptions<
   /** The least time between two writes of a run, in milliseconds. Default 50. */
   readonly flushIntervalMs?: number;
   /**
-   * How long a run outlives its producer, in milliseconds. After that, a server ends it as `interrupted`: if somebody
+   * How long a run outlives its producer, in milliseconds. After that, a server ends it as `interrupted`: if a viewer
    * watches the session, about 3 s later, else when the session is next read, watched or sent to. Default 15,000.
    */
   readonly leaseMs?: number;
@@ -192,7 +192,7 @@ export interface DurableChatOptions<
   readonly stopGraceMs?: number;
   /**
    * How long the function that serves a request may live, in milliseconds: a run that comes near it ends itself as
-   * `interrupted`, while there is time to keep what there is of it. Default: what Vercel says; elsewhere, no limit.
+   * `interrupted`, while there is time to store its part so far. Default: what Vercel says; elsewhere, no limit.
    */
   readonly maxDurationMs?: number;
   /** What becomes of a send while the store is down. Default `reject`. */

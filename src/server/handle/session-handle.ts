@@ -35,7 +35,7 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   /**
    * Answers a tool call that waits: with its output, or with an approval. Resolves with the message as this
    * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
-   * is not there, and with `conflict` for one that does not wait, or that somebody else answered first.
+   * is not there, and with `conflict` for one that does not wait, or that already has an answer.
    */
   answer(options: ToolAnswer): Promise<M | undefined>;
   /**
@@ -51,9 +51,8 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   deleteMessage(id: string, options?: { readonly by?: string }): Promise<void>;
   /**
    * Deletes all messages, and stops all runs. Resolves once they have ended, or after 5 s. The session goes on, empty:
-   * neither a client nor `loadMessages` fills it again before it expires. That goes for a session that the store did not
-   * know as well. The store keeps the deleted messages for so
-   * long; see `delete()`.
+   * neither a client nor `loadMessages` fills it again before it expires, also if the store did not know it before. The
+   * store keeps the deleted messages until then; see `delete()`.
    */
   clear(options?: { readonly by?: string }): Promise<void>;
   /**

@@ -9,7 +9,7 @@ export type RunEvent =
   /** The store began to fail it, or takes again what it emits. Its own client is not kept waiting by either. */
   | { readonly type: 'durability'; readonly durability: Durability }
   /**
-   * Not all of it can be stored: more waited for a store that fails than `maxUnwrittenBytes` (`store`), or a chunk does
+   * A part of the run cannot be stored: more waited for a store that fails than `maxUnwrittenBytes` (`store`), or a chunk does
    * not fit into a request to the store (`too_large`). The run goes on for its own client; the log keeps its first
    * `chunks`, and will hold it as `interrupted`.
    */
@@ -18,7 +18,7 @@ export type RunEvent =
   | { readonly type: 'passthrough' }
   /**
    * It is over. `chunks` is how many it emitted, `durationMs` counts from its acceptance. With `logged: false` the
-   * store stayed away: the log does not know the end, and whoever notices ends the run there as `interrupted`.
+   * store stayed away: the log does not know the end, and the next server that notices ends the run there as `interrupted`.
    */
   | {
       readonly type: 'run-end';
