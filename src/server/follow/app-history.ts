@@ -72,7 +72,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async seedHub(hub) {
       if (!loadMessages || hub.log.hasBegun) return;
       const { log } = hub;
-      const seeded = seeding.get(log) ?? seed(hub.session, log.copy()).then(() => hub.refresh());
+      const seeded =
+        seeding.get(log) ?? seed(hub.session, log.copy()).then(() => hub.refresh({ fresh: true }));
       seeding.set(log, seeded);
       seeded.catch(() => seeding.delete(log));
       await seeded;

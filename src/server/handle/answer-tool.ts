@@ -34,7 +34,7 @@ export async function answerTool(
   hub: Hub,
   { messageId, toolCallId, outcome, answer = newId(), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
-  await hub.refresh();
+  await hub.refresh({ fresh: true });
   await findCall(hub, messageId, toolCallId);
   // A call is approved once, and has an output once.
   const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';

@@ -21,7 +21,7 @@ export async function claimTool(
   hub: Hub,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  await hub.refresh();
+  await hub.refresh({ fresh: true });
   const message = hub.state.byId.get(messageId);
   if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
     throw new DurableChatError('not_found', 'There is no such tool call in this session.');

@@ -22,7 +22,7 @@ export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: Wh
   if (!clears) await checkKnown(hub, keeper);
   const entry = { key: `${newId()} delete`, frames: [frame] };
   await retry(() => channel.append(hub.session, entry, { existing: !clears }));
-  await hub.refresh();
+  await hub.refresh({ fresh: true });
   const runs = hub.state.active.filter((run) => run.stop && isConcerned(run, frame)).map(({ run }) => run);
   await requestStop(channel, hub.session, runs, { by: what.by });
   await hub.until(() => runs.every((run) => isOver(hub.state, run)) || undefined, { ms: confirmWithinMs });
@@ -30,8 +30,7 @@ export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: Wh
 
 /** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */
 async function checkKnown(hub: Hub, keeper: Opened['keeper']): Promise<void> {
-  await hub.refresh();
+  await hub.refresh({ fresh: true });
   await keeper.seedHub(hub);
-  if (!hub.log.hasBegun) await hub.refresh({ fresh: true });
   if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
 }

@@ -106,7 +106,7 @@ export function createSession<M extends UIMessage>(
 
     stop: ({ run, by } = {}) =>
       withHub(async (hub, { channel }) => {
-        await hub.refresh();
+        await hub.refresh({ fresh: true });
         if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
         const targets = active
@@ -134,7 +134,7 @@ export function createSession<M extends UIMessage>(
 
     withdraw: ({ run, by }) =>
       withHub(async (hub, { channel }) => {
-        await hub.refresh();
+        await hub.refresh({ fresh: true });
         const { state } = hub;
         if (state.ended.get(run)?.withdrawn) return;
         if (!state.ended.has(run) && !isActive(state, run)) {
@@ -142,11 +142,12 @@ export function createSession<M extends UIMessage>(
         }
         const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
         if (isActive(state, run) && !isItsTurn(state, run)) {
-          await retry(() =>
-            channel.append(id, { key: `${run} withdraw`, frames: [frame] }, { existing: true }),
-          );
-          await hub.refresh();
-          if (hub.state.ended.get(run)?.withdrawn) return;
+          const entry = { key: `${run} withdraw`, frames: [frame] };
+          // The answer tells what came before it; no second read does.
+          const log = hub.log.copy();
+          const where = { after: log.lastId, existing: true };
+          for (const added of await retry(() => channel.append(id, entry, where))) log.add(added);
+          if (log.state.ended.get(run)?.withdrawn) return;
         }
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
@@ -164,7 +165,7 @@ export function createSession<M extends UIMessage>(
 
     delete: () =>
       withHub(async (hub, { channel }) => {
-        await hub.refresh();
+        await hub.refresh({ fresh: true });
         const runs = hub.state.active.map(({ run }) => run);
         const isOver = (run: string) => !isActive(hub.state, run);
         const endAll = async () => {
@@ -181,7 +182,7 @@ export function createSession<M extends UIMessage>(
         const closed = runs.filter((run) => !isOver(run));
         for (const run of closed) await retry(() => channel.close(id, run, { reason: 'stop' }));
         await retry(() => channel.delete(id, closed));
-        await hub.refresh();
+        await hub.refresh({ fresh: true });
       }),
   };
 }

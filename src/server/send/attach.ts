@@ -28,6 +28,8 @@ export async function resume(
 ): Promise<Response> {
   const { hub, release } = hubs.view(session);
   try {
+    await hub.ready;
+    await hub.refresh({ fresh: true });
     await hub.watch();
     const running = runsOf(hub.state).find(({ status }) => status === 'running');
     if (!running) {

@@ -191,7 +191,7 @@ async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
   const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
   if (!writer) return;
   await untilEnded(hubs, body.id, writer.run, settings.leaseMs);
-  for (const entry of await channel.readLog(body.id, log.lastId)) log.add(entry);
+  for (const entry of await channel.readLog(body.id, log.lastId, { fresh: true })) log.add(entry);
 }
 
 /** What the app lets this send do when the session is busy. */
