@@ -300,6 +300,17 @@ export class DurableSession {
         this.#runs.get(frame.run)?.end();
         this.#runs.delete(frame.run);
         break;
+      case 'truncate':
+      case 'message-delete':
+      case 'run-stop':
+      case 'run-saved':
+      case 'tool-outcome':
+      case 'durability':
+      case 'reset':
+        break;
+      default:
+        // A type that a newer server sends changes nothing here.
+        frame satisfies never;
     }
     this.#update({ state });
   }

@@ -1,7 +1,7 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Durability, Frame, LogFrame, RunStartFrame, SnapshotFrame } from './frames.ts';
+import type { Durability, Frame, LogFrame, RunStartFrame } from './frames.ts';
 import {
   applyFrame,
   emptySession,
@@ -10,6 +10,7 @@ import {
   runsOf,
   type SessionState,
 } from './session-state.ts';
+import { toSnapshot } from './to-snapshot.ts';
 
 const message = (id: string, role: UIMessage['role'] = 'user', text = id): UIMessage => ({
   id,
@@ -42,28 +43,13 @@ const apply = (frames: readonly Frame[], from: SessionState = emptySession) =>
 const idsOf = (state: SessionState) => messagesOf(state).map(({ id }) => id);
 
 /** The state as a snapshot says it, the way a viewer that joins is told. */
-function snapshotOf(state: SessionState): SnapshotFrame {
-  return {
-    type: 'snapshot',
-    messages: messagesOf(state),
-    runs: state.active.map((run) => ({
-      ...run,
-      ...(state.order.includes(run.messageId) && {
-        after: state.order[state.order.indexOf(run.messageId) - 1] ?? null,
-      }),
-      count: 0,
-      chunks: [],
-    })),
-    ended: [...state.ended].map(([run, end]) => ({ run, ...end })),
-    outcomes: state.outcomes,
-    hasOlder: false,
-    ...(state.begun && { begun: true }),
-  };
-}
+const snapshotOf = (state: SessionState) => toSnapshot(state, () => ({ count: 0, chunks: [] }));
 
 /** A log as servers write it: sends, edits, regenerations, stops and ends, in any order that can happen. */
 const logs: fc.Arbitrary<LogFrame[]> = fc
-  .array(fc.tuple(fc.constantFrom('send', 'edit', 'stop', 'end', 'end empty'), fc.nat()), { maxLength: 25 })
+  .array(fc.tuple(fc.constantFrom('send', 'seed', 'edit', 'stop', 'end', 'end empty'), fc.nat()), {
+    maxLength: 25,
+  })
   .map((steps) => {
     const frames: LogFrame[] = [];
     let state = emptySession;
@@ -75,6 +61,7 @@ const logs: fc.Arbitrary<LogFrame[]> = fc
       const run = state.active[pick % Math.max(1, state.active.length)];
       const id = `r${index}`;
       if (step === 'send') add(put(`u${index}`), start(id, `a${index}`, { by: 'ann' }));
+      else if (step === 'seed') add({ type: 'message', message: message(`s${index}`), seeded: true });
       else if (step === 'edit') {
         const target = messagesOf(state).filter(({ role }) => role === 'user')[pick % 3];
         if (!target) continue;

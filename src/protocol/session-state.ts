@@ -167,8 +167,12 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       const index = state.order.indexOf(frame.messageId);
       if (index === -1) return state;
       const byId = new Map(state.byId);
-      for (const id of state.order.slice(index)) byId.delete(id);
-      return { ...state, order: state.order.slice(0, index), byId };
+      const seeded = new Set(state.seeded);
+      for (const id of state.order.slice(index)) {
+        byId.delete(id);
+        seeded.delete(id);
+      }
+      return { ...state, order: state.order.slice(0, index), byId, seeded };
     }
     case 'message-delete':
       return deleteMessages(state, frame);

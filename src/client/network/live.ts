@@ -3,6 +3,7 @@
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
+import { toSnapshot } from '../../protocol/to-snapshot.ts';
 import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
 import { Outbox, type OutboxStorage } from '../sends/outbox.ts';
 import { watchPage } from './page.ts';
@@ -107,18 +108,8 @@ async function nameOf(session: DurableSession): Promise<string> {
 function snapshotOf(session: DurableSession): SnapshotFrame | undefined {
   const { state } = session.getSnapshot();
   if (!state) return undefined;
-  const { order, byId, active, ended, outcomes, begun } = state;
-  return {
-    type: 'snapshot',
-    messages: order.flatMap((id) => byId.get(id) ?? []),
-    runs: active.map((run) => {
-      const { count, chunks } = session.runLog(run.run);
-      const place = order.indexOf(run.messageId);
-      return { ...run, count, chunks, ...(place !== -1 && { after: order[place - 1] ?? null }) };
-    }),
-    ended: [...ended].map(([run, end]) => ({ run, ...end })),
-    outcomes,
-    hasOlder: false,
-    ...(begun && { begun }),
-  };
+  return toSnapshot(state, ({ run }) => {
+    const { count, chunks } = session.runLog(run);
+    return { count, chunks };
+  });
 }

@@ -211,6 +211,24 @@ describe('chats in the tabs of one browser', () => {
     for (const tab of tabs) tab.close();
   });
 
+  it('a tab that joins knows all that the leading one knows: messages that a client brought along, too', async () => {
+    stubPage({ locks: createLocks() });
+    const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
+    const leader = openTab(world.client(), 'seeded', {
+      messages: [{ id: 'old', role: 'user', parts: [{ type: 'text', text: 'from before' }] }],
+    });
+    await leader.chat.sendMessage({ text: 'count to 2' });
+    await expect.poll(() => leader.session.getSnapshot().state?.seeded).toEqual(new Set(['old']));
+    await expect.poll(() => leader.session.getSnapshot().runs).toEqual([]);
+    const client = world.client();
+    const joined = openTab(client, 'seeded');
+    await expect.poll(() => joined.session.getSnapshot().state).toBeDefined();
+    expect(client.open).toBe(0);
+    expect(joined.session.getSnapshot().state).toEqual(leader.session.getSnapshot().state);
+    for (const tab of [leader, joined]) tab.close();
+    await world.settled();
+  });
+
   it('tabs with other headers have a connection of their own', async () => {
     stubPage({ locks: createLocks() });
     const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));

@@ -4,8 +4,8 @@
 import type { UIMessageChunk } from 'ai';
 import { compact } from '../../protocol/compact.ts';
 import { decodeCursor, encodeCursor } from '../../protocol/cursor.ts';
-import type { Frame, LogEntry, LogFrame, SnapshotFrame } from '../../protocol/frames.ts';
-import { messagesOf, seededOf } from '../../protocol/session-state.ts';
+import type { Frame, LogEntry, LogFrame } from '../../protocol/frames.ts';
+import { toSnapshot, type Written } from '../../protocol/to-snapshot.ts';
 import type { Hub } from './hub.ts';
 import type { Log } from './log.ts';
 
@@ -108,32 +108,17 @@ async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
   const { state } = hub;
   place.log = hub.log.entries.at(-1)?.id ?? '';
   place.index = hub.log.entries.length;
-  const runs = state.active.map((run) => ({ ...run, count: hub.countOf(run.run) }));
-  place.runs = new Map(runs.map(({ run, count }) => [run, count]));
+  place.runs = new Map(state.active.map(({ run }) => [run, hub.countOf(run)]));
   place.degraded = new Set(hub.degraded);
-  const frame: SnapshotFrame = {
-    type: 'snapshot',
-    messages: messagesOf(state),
-    runs: await Promise.all(
-      runs.map(async ({ send: _send, reports: _reports, ...run }) => ({
-        ...run,
-        ...placeOf(state.order, run.messageId),
-        ...(place.degraded.has(run.run) && { durability: 'degraded' as const }),
-        chunks: run.count === 0 ? [] : compact((await hub.chunksOf(run.run, 0)).slice(0, run.count)),
-      })),
-    ),
-    ended: [...state.ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
-    outcomes: state.outcomes,
-    hasOlder: false,
-    ...(state.begun && { begun: true }),
-    ...(state.seeded.size > 0 && { seeded: seededOf(state) }),
-  };
+  const written = await Promise.all(
+    [...place.runs].map(async ([run, count]): Promise<[string, Written]> => {
+      const chunks = count === 0 ? [] : compact((await hub.chunksOf(run, 0)).slice(0, count));
+      return [run, { count, chunks, ...(place.degraded.has(run) && { durability: 'degraded' }) }];
+    }),
+  );
+  const runs = new Map(written);
+  const frame = toSnapshot(state, ({ run }) => runs.get(run)!, endedKept); // each active run has its own
   return { frame, cursor: cursorOf(hub, place) };
-}
-
-function placeOf(order: readonly string[], messageId: string): { after?: string | null } {
-  const index = order.indexOf(messageId);
-  return index === -1 ? {} : { after: order[index - 1] ?? null };
 }
 
 /** Everything between the place and now, moving the place along; `lost` when some of it is gone for good. */
