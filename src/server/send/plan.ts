@@ -27,6 +27,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
   }
   if (continues(body, last)) return planContinuation(state, last, newMessageId);
+  checkRole(state, last);
   checkPlace(state, body, last);
   // What an assistant said is the log's to say.
   const isNew = last.role === 'user' && (!state.byId.has(last.id) || isEdited(state, last));
@@ -43,9 +44,6 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   if (body.messageId === undefined && isEdited(state, last)) throw takenError();
   // A message the log already has is sent anew: it and what followed it are replaced.
   const target = state.order.includes(last.id) ? last.id : undefined;
-  if (target !== undefined && state.byId.get(target)?.role !== 'user') {
-    throw new DurableChatError('conflict', 'The message id is taken by a message of another role.');
-  }
   return {
     frames: [...truncation(target), write],
     messageId: newMessageId,
@@ -54,8 +52,19 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
   };
 }
 
+/** A user's message has no id of an answer, be it still written. What an assistant is said to have said is not taken. */
+function checkRole(state: SessionState, last: UIMessage): void {
+  if (last.role === 'user' && state.order.includes(last.id) && state.byId.get(last.id)?.role !== 'user') {
+    throw roleError();
+  }
+}
+
+function roleError(): DurableChatError {
+  return new DurableChatError('conflict', 'The message id is taken by a message of another role.');
+}
+
 /** An assistant's message at the end is continued, unless another answer is asked for. */
-function continues({ trigger }: SendBody, last: UIMessage): boolean {
+export function continues({ trigger }: SendBody, last: UIMessage): boolean {
   return last.role === 'assistant' && trigger === 'submit-message';
 }
 
@@ -74,6 +83,7 @@ function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void 
 function planContinuation(state: SessionState, posted: UIMessage, answer: string): Plan {
   const known = state.byId.get(posted.id);
   if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+  if (known.role !== 'assistant') throw roleError();
   if (isWriting(state, posted.id) || isPassed(state, posted.id)) {
     throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
   }

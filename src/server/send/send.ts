@@ -27,7 +27,7 @@ import { startRun, type Started } from '../run/run.ts';
 import { newMessageId } from './message-id.ts';
 import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
 import { requestStop } from '../handle/request-stop.ts';
-import { lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
+import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
 export interface SendOptions extends Opened {
@@ -187,8 +187,8 @@ async function takePlace(
  */
 async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
   const { channel, hubs, body, settings } = options;
-  const last = body.messages.at(-1);
-  const writer = log.state.active.find(({ messageId }) => messageId === last?.id);
+  const last = body.messages.at(-1)!; // validated as not empty
+  const writer = continues(body, last) && log.state.active.find(({ messageId }) => messageId === last.id);
   if (!writer) return;
   await untilEnded(hubs, body.id, writer.run, settings.leaseMs);
   for (const entry of await channel.readLog(body.id, log.lastId, { fresh: true })) log.add(entry);
