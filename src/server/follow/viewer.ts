@@ -8,6 +8,7 @@ import type { Frame, LogEntry, LogFrame } from '../../protocol/frames.ts';
 import { toSnapshot, type Written } from '../../protocol/to-snapshot.ts';
 import type { Hub } from './hub.ts';
 import type { Log } from './log.ts';
+import { isReplayed } from './resume.ts';
 
 /** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
 export interface ViewerFrame {
@@ -56,9 +57,10 @@ export async function openViewer(
       try {
         const place: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
         let log = opened;
-        if (cursor && known) {
+        const index = cursor && known ? indexAfter(log.entries, cursor.log) : 0;
+        if (cursor && known && isReplayed(log.entries.slice(index))) {
           place.log = cursor.log;
-          place.index = indexAfter(log.entries, cursor.log);
+          place.index = index;
           place.runs = runsAt(log.entries.slice(0, place.index), cursor.runs);
           place.degraded = new Set(cursor.degraded);
         } else {
