@@ -18,6 +18,26 @@ export function checkEntry(json: string): void {
   );
 }
 
+/**
+ * The most levels of objects and arrays in what is stored. Whatever reads it is recursive, here and in browsers, and
+ * overflows the stack at some thousands.
+ */
+export const maxLevels = 500;
+
+/** Whether a value has more levels of objects and arrays than this. */
+export function isNestedOver(value: unknown, levels: number = maxLevels): boolean {
+  let level = [value].filter(isNode);
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === levels) return true;
+    level = level.flatMap((node) => Object.values(node).filter(isNode));
+  }
+  return false;
+}
+
+function isNode(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 /** One character of JSON takes at most three bytes of UTF-8, or two once it is escaped. */
 const mostPerCharacter = 3;
 

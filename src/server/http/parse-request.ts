@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
 import { removals } from '../../protocol/requests.ts';
+import { isNestedOver, maxLevels } from '../../protocol/size.ts';
 import type { Trigger } from '../../protocol/frames.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
 import type { ToolClaim } from '../handle/claim-tool.ts';
@@ -102,6 +103,7 @@ export function parseClaim(json: unknown): ClaimBody {
 
 /** Throws `bad_request` as `parseSend` does. */
 export function parseAnswer(json: unknown): AnswerBody {
+  checkLevels(json, maxLevels);
   const result = answerBody.safeParse(json);
   if (!result.success) throw invalid(result.error, fieldsOf(answerBody));
   return result.data as AnswerBody; // an output may be anything that JSON can be
@@ -109,6 +111,8 @@ export function parseAnswer(json: unknown): AnswerBody {
 
 /** Throws `bad_request` that names the field and the rule, and never the value. */
 export function parseSend(json: unknown): SendBody {
+  // What was taken or emitted before comes back as a part of a message, which is some levels more.
+  checkLevels(json, maxLevels + 10);
   const result = sendBody.safeParse(withMessages(json));
   if (!result.success) throw invalid(result.error, 'The body is the one the AI SDK sends.');
   const { messageId, whenBusy, ...body } = result.data;
@@ -118,6 +122,11 @@ export function parseSend(json: unknown): SendBody {
     ...(messageId != null && { messageId }),
     ...(whenBusy !== undefined && { whenBusy }),
   };
+}
+
+function checkLevels(json: unknown, levels: number): void {
+  if (!isNestedOver(json, levels)) return;
+  throw new DurableChatError('bad_request', `The body is nested over ${levels} levels deep.`);
 }
 
 /** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */

@@ -5,8 +5,7 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { foldMessage } from './final-message.ts';
-import { withinLimit } from './left-out.ts';
+import { keptMessage } from './kept-message.ts';
 import type { Hub } from '../follow/hub.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
@@ -39,8 +38,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const closure = await retry(() => channel.close(session, run, options.closure, { written }), patience);
   options.onClosed?.();
   const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
-  const folded = await foldMessage(chunks, base, closure.reason);
-  const message = folded && withinLimit(folded);
+  const message = await keptMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
     type: 'run-end',
     run,

@@ -7,7 +7,8 @@ import type { RunEndReason } from '../../protocol/frames.ts';
 
 /**
  * The message that `chunks` build, on top of `base` when the run continues one. Undefined when there is
- * nothing to keep. A malformed chunk ends the reading; what was built before it is kept.
+ * nothing to keep. A malformed chunk ends the reading; what was built before it is kept. Rejects where something is
+ * nested too deeply to be read.
  */
 export async function foldMessage(
   chunks: readonly UIMessageChunk[],
@@ -15,6 +16,7 @@ export async function foldMessage(
   reason: RunEndReason,
 ): Promise<UIMessage | undefined> {
   let message = base;
+  let overflow: RangeError | undefined;
   const stream = new ReadableStream<UIMessageChunk>({
     start(controller) {
       // Copies: the SDK keeps a data chunk as the part, and changes that in place.
@@ -26,9 +28,12 @@ export async function foldMessage(
     stream,
     ...(base && { message: structuredClone(base) }),
     // Reported to the viewers as a chunk already; here it only ends the reading.
-    onError: () => {},
+    onError: (error) => {
+      if (error instanceof RangeError) overflow = error;
+    },
   });
   for await (const snapshot of snapshots) message = snapshot;
+  if (overflow) throw overflow;
   // A step that has begun is nothing to show.
   const isEmpty = !message?.parts.some(({ type }) => type !== 'step-start');
   return message && !isEmpty ? closeParts(message, reason) : undefined;

@@ -2,6 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
+import { isNestedOver, maxLevels } from '../../protocol/size.ts';
 import { readEvents } from '../../protocol/sse.ts';
 
 /** A handler's answer that is the app's own refusal: it goes to the client as it is. */
@@ -110,9 +111,30 @@ export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIM
   };
 }
 
-/** The chunk as it is now: the app may go on changing the object that it emitted. */
+/**
+ * The chunk as it is now: the app may go on changing the object that it emitted. Throws `too_large` for one that is
+ * nested too deeply for those who read it.
+ */
 export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
   // Deltas come by the thousand: what holds nothing but text needs no way through JSON.
   const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
-  return isFlat ? { ...chunk } : (JSON.parse(JSON.stringify(chunk)) as UIMessageChunk);
+  if (isFlat) return { ...chunk };
+  const copy = throughJson(chunk);
+  if (copy === undefined || isNestedOver(copy)) {
+    throw new DurableChatError(
+      'too_large',
+      `A chunk is nested over ${maxLevels} levels deep: the run is kept up to there.`,
+    );
+  }
+  return copy;
+}
+
+/** Undefined for what has too many levels even for JSON. */
+function throughJson(chunk: UIMessageChunk): UIMessageChunk | undefined {
+  try {
+    return JSON.parse(JSON.stringify(chunk)) as UIMessageChunk; // what it was, without what JSON has no words for
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

@@ -2,14 +2,14 @@
 // stored would hold its session for ever. A text part stands in the place of each, for the model, the screen and apps.
 
 import type { TextUIPart, UIMessage } from 'ai';
-import { maxStoredBytes, requestBytes } from '../../protocol/size.ts';
+import { isNestedOver, maxStoredBytes, requestBytes } from '../../protocol/size.ts';
 
 /** What is missing, as `providerMetadata['durable-chat'].leftOut` of the text part in its place. */
 interface LeftOut {
   /** The part's own type; `metadata` for the message's metadata, `parts` for all that followed. */
   readonly type: string;
-  /** As they would have been sent. */
-  readonly bytes: number;
+  /** As they would have been sent; absent for what is nested too deeply to be sent. */
+  readonly bytes?: number;
   readonly toolCallId?: string;
 }
 
@@ -58,6 +58,15 @@ export function withinLimit(message: UIMessage, limit: number = maxStoredBytes):
   };
 }
 
+/** The message without what is nested too deeply. */
+export function withoutNested({ metadata, ...message }: UIMessage): UIMessage {
+  return {
+    ...message,
+    ...(metadata !== undefined && !isNestedOver(metadata) && { metadata }),
+    parts: message.parts.map((part) => (isNestedOver(part) ? standInFor(described(part)) : part)),
+  };
+}
+
 /** As many of the parts as fit, where all of them are small. */
 function firstOf(parts: readonly Part[], missing: number): Part[] {
   let end = parts.length;
@@ -67,11 +76,11 @@ function firstOf(parts: readonly Part[], missing: number): Part[] {
   return [...parts.slice(0, end), standIn()];
 }
 
-function described(part: Part, bytes: number): LeftOut {
+function described(part: Part, bytes?: number): LeftOut {
   const type = part.type === 'dynamic-tool' ? `tool-${part.toolName}` : part.type;
   return {
     type: type.slice(0, maxNameLength),
-    bytes,
+    ...(bytes !== undefined && { bytes }),
     ...('toolCallId' in part && { toolCallId: part.toolCallId.slice(0, maxNameLength) }),
   };
 }
@@ -80,7 +89,10 @@ function standInFor(leftOut: LeftOut): TextUIPart {
   const { type, bytes } = leftOut;
   return {
     type: 'text',
-    text: `[Left out: ${type} of ${(bytes / 1_000_000).toFixed(1)} MB, too large to be stored.]`,
+    text:
+      bytes === undefined
+        ? `[Left out: ${type}, nested too deeply to be stored.]`
+        : `[Left out: ${type} of ${(bytes / 1_000_000).toFixed(1)} MB, too large to be stored.]`,
     state: 'done',
     providerMetadata: { 'durable-chat': { leftOut: { ...leftOut } } },
   };

@@ -269,6 +269,8 @@ async function read(
     }
   } catch (error) {
     failed = true;
+    // Where a chunk was the failure, nobody reads what follows it.
+    void reader.cancel().catch(() => {});
     if (!control.ending()) {
       // What the error says is the app's business; viewers learn that there was one.
       options.onError(error);
