@@ -107,7 +107,9 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     : (custom ??
       new DurableChatTransport<M>({
         session,
-        resumeStreamIsReplay: given().transport?.resumeStreamIsReplay ?? true,
+        get resumeStreamIsReplay() {
+          return given().transport?.resumeStreamIsReplay ?? true;
+        },
         body: () => resolve(latest().body) ?? {},
         // Undefined where the app prepares nothing: the SDK then makes the request itself.
         prepareSendMessagesRequest: (request) =>

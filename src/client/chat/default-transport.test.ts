@@ -1,4 +1,9 @@
-import { DefaultChatTransport, type HttpChatTransportInitOptions, type UIMessage } from 'ai';
+import {
+  DefaultChatTransport,
+  type ChatTransport,
+  type HttpChatTransportInitOptions,
+  type UIMessage,
+} from 'ai';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
@@ -173,6 +178,26 @@ describe("the SDK's own transport, left in place", () => {
       await one.resumeStream();
       expect(textOf(one.messages[1])).toBe(text);
     }
+  });
+
+  it('whether a resumed stream is read from its start is asked as it is at the time', async () => {
+    const fetch = async () => new Response(null, { status: 404 });
+    const make = (resumeStreamIsReplay: boolean) =>
+      new DefaultChatTransport<UIMessage>({ fetch, resumeStreamIsReplay });
+    let transport = make(true);
+    let used: ChatTransport<UIMessage> | undefined;
+    const { connect, session } = bindChat<UIMessage, PlainChat>(
+      () => ({ id: 's', transport }),
+      (init) => {
+        used = init.transport;
+        return new PlainChat(init);
+      },
+    );
+    closing.push(connect());
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    expect(used?.resumeStreamIsReplay).toBe(true);
+    transport = make(false);
+    expect(used?.resumeStreamIsReplay).toBe(false);
   });
 
   it('an option that stands beside it counts, whole, and the others are taken over', async () => {

@@ -12,7 +12,10 @@ type TransportOptions<M extends UIMessage> = HttpChatTransportInitOptions<M>;
 
 /** The fields are protected: a subclass may read them. */
 class Fields<M extends UIMessage> extends DefaultChatTransport<M> {
-  /** Each option has a field of its name. One that an update of the SDK adds or renames does not compile here. */
+  /**
+   * Each option of a request has a field of its name. One that an update of the SDK adds or renames does not compile here.
+   * `resumeStreamIsReplay` is public, and read where it is needed.
+   */
   static of<M extends UIMessage>(transport: Fields<M>): Record<keyof TransportOptions<M>, unknown> {
     const { api, credentials, headers, body, fetch } = transport;
     const { prepareSendMessagesRequest, prepareReconnectToStreamRequest } = transport;

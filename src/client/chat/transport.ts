@@ -34,18 +34,20 @@ type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconn
 export class DurableChatTransport<M extends UIMessage = UIMessage> implements ChatTransport<M> {
   readonly session: DurableSession;
   readonly #options: Omit<HttpChatTransportInitOptions<M>, 'api'>;
-  readonly #plainStreamIsReplay: boolean;
+  readonly #plain: Pick<DurableChatTransportOptions<M>, 'resumeStreamIsReplay'>;
 
-  constructor({ session, resumeStreamIsReplay = true, ...options }: DurableChatTransportOptions<M>) {
+  constructor(given: DurableChatTransportOptions<M>) {
+    const { session, resumeStreamIsReplay: _, ...options } = given;
     this.session = session;
-    this.#plainStreamIsReplay = resumeStreamIsReplay;
+    // Not read yet: it may be a getter.
+    this.#plain = given;
     const { api: _api, ...shared } = session.requests.options;
     this.#options = { ...shared, ...options };
   }
 
   /** Whether what `reconnectToStream` returns begins at the beginning: on a durable route it does. */
   get resumeStreamIsReplay(): boolean {
-    return !isPlainRoute(this.session) || this.#plainStreamIsReplay;
+    return !isPlainRoute(this.session) || (this.#plain.resumeStreamIsReplay ?? true);
   }
 
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
