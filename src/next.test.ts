@@ -2,9 +2,10 @@
 // own. Both are repeated here as those versions write them, so that the compiler says in seconds what a build says
 // in minutes; `npm run apps` builds with both.
 
+import { createUIMessageStream } from 'ai';
 import type { NextRequest } from 'next/server.js';
 import { expect, it } from 'vitest';
-import { createDurableChat } from './index.ts';
+import { createDurableChat, memoryChannel } from './index.ts';
 import { durableRoute, type HandlerContext } from './next.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -56,4 +57,27 @@ it('so does what createDurableChat makes, and a route whose parameters have a ty
 it('a route is called without a second argument outside of Next', async () => {
   const { GET } = createDurableChat({ authorize }).route(handler);
   expect((await GET(new Request('http://localhost/api/chat'))).status).toBe(400);
+});
+
+it('durableRoute returns session(id) too, which reads and deletes what its route wrote', async () => {
+  const ended: string[] = [];
+  const { POST, session } = durableRoute(() => createUIMessageStream({ execute: () => {} }), {
+    authorize,
+    channel: memoryChannel(),
+    waitUntil: () => {},
+    onRunEnd: ({ run }) => void ended.push(run),
+  });
+  const message = { id: 'hello', role: 'user', parts: [{ type: 'text', text: 'hello' }] };
+  const body = JSON.stringify({ id: 'of-next', messages: [message], trigger: 'submit-message' });
+  const answer = await POST(new Request('http://localhost/api/chat', { method: 'POST', body }));
+  await answer.text();
+  await expect.poll(() => ended).toHaveLength(1);
+  expect((await session('of-next').read()).messages).toEqual([message]);
+  await session('of-next').delete();
+  expect((await session('of-next').read()).messages).toEqual([]);
+});
+
+it('outside of a request that session needs no `after`', async () => {
+  const { session } = durableRoute(handler, { authorize, channel: memoryChannel(), onRunEnd: () => {} });
+  expect(await session('of-a-script').read()).toEqual({ messages: [], runs: [] });
 });

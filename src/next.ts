@@ -3,11 +3,16 @@
 import type { UIMessage } from 'ai';
 import { after, NextRequest } from 'next/server.js';
 import type { Authorization, DurableChatOptions, Handler } from './server/options.ts';
+import type { DurableChat } from './server/create.ts';
 import type { Routes } from './server/http/routes.ts';
 import { createFromEnvironment } from './setup.ts';
 
+/** What `durableRoute` returns. A route file exports the methods; Next accepts no `session` among its exports. */
+export interface DurableRoute<Params = Promise<unknown>, M extends UIMessage = UIMessage>
+  extends Routes<Params>, Pick<DurableChat<M>, 'session'> {}
+
 /**
- * Wraps the handler of `app/api/chat/route.ts`; export what it returns. The handler gets a `NextRequest`, and
+ * Wraps the handler of `app/api/chat/route.ts`; export the methods that it returns. The handler gets a `NextRequest`, and
  * the route's own `params` in its context; Next's `after` keeps the function alive until a run has ended.
  * `M` is the app's own message type and `A` what its `authorize` returns; where the handler takes its context, name them
  * or give the functions in `options` parameters with types, so that they are known when the handler is read.
@@ -17,12 +22,13 @@ export function durableRoute<
   M extends UIMessage = UIMessage,
   A extends Authorization = Authorization,
   Params = Promise<unknown>,
->(handler: Handler<Params, NextRequest, M, A>, options: DurableChatOptions<M, A> = {}): Routes<Params> {
-  return createFromEnvironment(options).routes(
-    handler,
-    (request) => new NextRequest(request),
-    options.waitUntil ?? ((promise) => after(() => promise)),
-  );
+>(
+  handler: Handler<Params, NextRequest, M, A>,
+  options: DurableChatOptions<M, A> = {},
+): DurableRoute<Params, M> {
+  const { waitUntil = (promise) => after(() => promise) } = options;
+  const { routes, session } = createFromEnvironment({ ...options, waitUntil });
+  return { ...routes(handler, (request) => new NextRequest(request), waitUntil), session };
 }
 
 export { isDurableRequest } from './protocol/requests.ts';
@@ -38,3 +44,4 @@ export type {
   StoredMessage,
 } from './server/options.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';
+export type { SessionHandle } from './server/handle/session-handle.ts';

@@ -1,7 +1,7 @@
 // The server's types know the app's own messages and users, which the compiler checks; and what `authorize` returned
 // reaches the handler.
 
-import type { UIMessage, UIMessageChunk } from 'ai';
+import { createUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
 import {
   createDurableChat,
@@ -28,7 +28,7 @@ function same<A, B>(..._not: Same<A, B> extends true ? [] : ['not the same', A, 
 
 declare const db: {
   load(chat: string): Promise<Custom[]>;
-  save(chat: string, messages: readonly Custom[]): Promise<void>;
+  save(chat: string, messages: Custom[]): Promise<void>; // as the SDK's guide types its `saveChat`
   upsert(chat: string, message: Custom): Promise<void>;
 };
 declare function signedIn(request: Request): Promise<Pro | null>;
@@ -47,6 +47,7 @@ describe('the types of an app', () => {
         onMessage: ({ sessionId, message }) => db.upsert(sessionId, message),
         onRunEnd: async ({ sessionId, message, messages }) => {
           same<typeof message, Custom | undefined>();
+          same<typeof messages, Custom[]>();
           await db.save(sessionId, messages);
         },
       });
@@ -116,10 +117,13 @@ describe('the types of an app', () => {
         },
       );
       // A handler without a context needs nothing of that.
-      durableRoute(async (request) => request.nextUrl, {
+      const { session } = durableRoute(async (request) => request.nextUrl, {
         loadMessages: ({ sessionId }) => db.load(sessionId),
         onRunEnd: ({ sessionId, messages }) => db.save(sessionId, messages),
       });
+      same<ReturnType<typeof session>, SessionHandle<Custom>>();
+      const bare = durableRoute<Custom>(() => {}, { authorize: () => true });
+      same<ReturnType<typeof bare.session>, SessionHandle<Custom>>();
       return durableRoute(
         async (_request, { params, auth }: HandlerContext<Promise<{ team: string }>, Custom, Pro>) =>
           same<[typeof params, typeof auth], [Promise<{ team: string }>, Pro]>(),
@@ -135,6 +139,19 @@ describe('the types of an app', () => {
     same<AuthOf<Pro | boolean>, Pro | undefined>();
     expect(true).toBe(true);
   });
+});
+
+it('onRunEnd may change the list that it gets: the session keeps its messages', async () => {
+  const sizes: number[] = [];
+  const world = createWorld(memoryChannel(), () => createUIMessageStream({ execute: () => {} }), {
+    authorize: () => true,
+    onRunEnd: ({ messages }) => void sizes.push(messages.splice(0).length),
+  });
+  const body = sendBody('emptied', 'hello');
+  await world.routes.POST(new Request('http://durable.test/api/chat', { method: 'POST', body }));
+  await world.settled();
+  expect(sizes).toEqual([1]);
+  expect((await world.chat.session('emptied').read()).messages).toHaveLength(1);
 });
 
 describe('auth', () => {

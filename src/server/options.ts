@@ -76,8 +76,8 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly failedOn?: string;
   /** The message that the run wrote; undefined if the run left no message. */
   readonly message: M | undefined;
-  /** All messages of the session as they are now, this one among them. */
-  readonly messages: readonly M[];
+  /** All messages of the session as they are now, this one among them. The list is a copy. */
+  readonly messages: M[];
   /** The ids of those that a client supplied (`seed`). No server has seen how they came about. */
   readonly seeded: readonly string[];
 }
