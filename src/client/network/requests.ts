@@ -6,6 +6,7 @@ import { durableHeader, type Removal } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { isNetworkFailure } from './network-failure.ts';
 
 export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
@@ -50,7 +51,10 @@ export interface ToolAnswer {
   readonly outcome: ToolOutcome;
 }
 
-/** Rejections are `DurableChatError`s: the server's own, or `network` when there was no answer. */
+/**
+ * Rejections are `DurableChatError`s: the server's own, `network` when there was no answer, `bad_request` for a body that
+ * is no JSON. What an option of the app throws is thrown as it is.
+ */
 export function createRequests(options: RequestOptions): Requests {
   const api = () => (typeof options.api === 'function' ? options.api() : options.api) ?? '/api/chat';
   let isDurable = false;
@@ -63,6 +67,7 @@ export function createRequests(options: RequestOptions): Requests {
     const headers = new Headers(await resolve(options.headers));
     const credentials = await resolve(options.credentials);
     if (body !== undefined) headers.set('content-type', 'application/json');
+    const text = body === undefined ? undefined : textOf(body);
     const search = new URLSearchParams(query).toString();
     const url = search === '' ? route : `${route}${route.includes('?') ? '&' : '?'}${search}`;
     let response: Response;
@@ -70,13 +75,14 @@ export function createRequests(options: RequestOptions): Requests {
       response = await (options.fetch ?? fetch)(url, {
         method,
         headers,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(text !== undefined && { body: text }),
         ...(credentials && { credentials }),
         ...(signal && { signal }),
         cache: 'no-store',
       });
     } catch (cause) {
-      throw unreachable(cause);
+      // An app's own `fetch` may give up after a time: that is a `DOMException`.
+      throw isNetworkFailure(cause) || cause instanceof DOMException ? unreachable(cause) : cause;
     }
     isDurable ||= response.headers.has(durableHeader);
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
@@ -114,6 +120,16 @@ export function createRequests(options: RequestOptions): Requests {
       return jsonOf(await request('POST', {}, { body }));
     },
   };
+}
+
+function textOf(body: unknown): string {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new DurableChatError('bad_request', 'The request cannot be sent, because its body is no JSON.', {
+      cause,
+    });
+  }
 }
 
 function unreachable(cause: unknown): DurableChatError {

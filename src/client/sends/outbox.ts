@@ -3,6 +3,7 @@
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { Connection } from '../network/connection.ts';
+import { isNetworkFailure } from '../network/network-failure.ts';
 import type { DurableSession } from '../session.ts';
 import { until } from '../until.ts';
 
@@ -219,15 +220,6 @@ function keptOf({ messages, trigger, messageId, key, body }: OutgoingSend): Kept
 
 function nameOf({ key, message }: Kept): string {
   return key ?? message.id;
-}
-
-/** Nothing was answered: by our own word, or by those of the browsers and Node, as the SDK itself tells. */
-function isNetworkFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return (
-    ('code' in error && error.code === 'network') ||
-    (error instanceof TypeError && /fetch|network|load failed/i.test(error.message))
-  );
 }
 
 /** Rejects when `signal` aborts, whether or not anybody waits for that. */

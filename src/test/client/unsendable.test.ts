@@ -1,0 +1,94 @@
+// What cannot be sent at all is an error at once: it is not retried, and later sends do not wait behind it.
+
+import type { UIMessageChunk } from 'ai';
+import { expect, it, onTestFinished } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { openTab, type Tab } from '../fixtures/tab.fixture.ts';
+import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
+
+/** A chat whose one call waits for an answer; each later run emits a text. */
+async function waitingCall(): Promise<{ tab: Tab; world: World; errors: Error[] }> {
+  const errors: Error[] = [];
+  let runs = 0;
+  const world = createWorld(
+    memoryChannel(),
+    chunkHandler(function* (): Generator<UIMessageChunk> {
+      yield { type: 'start' };
+      yield { type: 'start-step' };
+      if (runs++ === 0)
+        yield { type: 'tool-input-available', toolCallId: 'c1', toolName: 'balance', input: {} };
+      else {
+        yield { type: 'text-start', id: '1' };
+        yield { type: 'text-delta', id: '1', delta: 'hello' };
+        yield { type: 'text-end', id: '1' };
+      }
+      yield { type: 'finish-step' };
+      yield { type: 'finish' };
+    }),
+  );
+  const tab = openTab(world.client(), 's', { onError: (error) => void errors.push(error) });
+  onTestFinished(() => {
+    tab.session.outbox?.giveUp();
+    tab.close();
+  });
+  await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+  await tab.chat.sendMessage({ text: 'q' });
+  await world.settled();
+  await expect.poll(() => tab.session.getSnapshot().state?.byId.size).toBe(2);
+  return { tab, world, errors };
+}
+
+/** An object whose JSON error reads like a failure of the network. */
+function circular(): object {
+  class Network {
+    fetch: unknown;
+  }
+  const made = new Network();
+  made.fetch = made;
+  return made;
+}
+
+const answer = (tab: Tab, output: unknown) =>
+  tab.chat.addToolOutput({ tool: 'balance', toolCallId: 'c1', output });
+const posts = ({ client }: Tab) => client.requests.filter(({ method }) => method === 'POST').length;
+
+it.each([
+  ['a bigint', { wei: 10n }],
+  ['a circle', circular()],
+])(
+  'G12: a tool output that is no JSON (%s) is an error at once, and the next send is answered',
+  async (_, output) => {
+    const { tab, world, errors } = await waitingCall();
+    const answered = answer(tab, output);
+    const sent = tab.chat.sendMessage({ text: 'another' });
+    await answered;
+    await sent;
+    await world.settled();
+    expect(errors).toMatchObject([{ code: 'bad_request' }]);
+    expect((await world.chat.session('s').read()).messages.length).toBe(4);
+  },
+);
+
+it('G12: an error of the app in its own fetch is thrown as it is, and is not retried', async () => {
+  const { tab, world, errors } = await waitingCall();
+  const { fetch } = tab.client;
+  let broken = true;
+  const wrapper: typeof fetch = async (input, init) => {
+    if (broken && init?.method === 'POST') {
+      broken = false;
+      throw new TypeError('options.fetcher is not a function');
+    }
+    return fetch(input, init);
+  };
+  Object.assign(tab.client, { fetch: wrapper });
+  await answer(tab, 1);
+  expect(errors.map(({ message }) => message)).toEqual(['options.fetcher is not a function']);
+  expect(posts(tab)).toBe(1);
+  broken = true;
+  await tab.chat.sendMessage({ text: 'another' });
+  expect(errors.length).toBe(2);
+  expect(posts(tab)).toBe(1);
+  await tab.chat.sendMessage({ text: 'once more' });
+  await world.settled();
+  expect((await world.chat.session('s').read()).messages.length).toBe(4);
+});
