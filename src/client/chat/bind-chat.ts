@@ -130,6 +130,18 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     return last === undefined || following.isOwn(last[0]);
   }
 
+  /** Calls that this chat was asked to execute, each with its message. */
+  const executed = new Set<string>();
+
+  /** Whether a chat that connects again reads a call that was executed here, or has an answer already. */
+  function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
+    const outcomes = session.getSnapshot().state?.outcomes ?? [];
+    return (
+      executed.has(`${messageId} ${toolCallId}`) ||
+      outcomes.some((one) => one.messageId === messageId && one.toolCallId === toolCallId)
+    );
+  }
+
   const chat: C = createChat({
     ...init,
     transport,
@@ -141,7 +153,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       const message = chat.messages.findLast(({ parts }) =>
         parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId),
       );
-      if (!isOwn(message?.id)) return undefined;
+      if (!isOwn(message?.id) || isExecuted(message?.id, toolCallId)) return undefined;
+      executed.add(`${message?.id} ${toolCallId}`);
       session.held.add(toolCallId);
       return latest().onToolCall?.(call);
     },
