@@ -61,8 +61,8 @@ const reloadAfterMs = 5_000;
 /** How long a stop waits to learn which run a send has become. */
 export const sendWithinMs = 10_000;
 
-function giveUpAfter(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+function lateAfter(ms: number): Promise<'late'> {
+  return new Promise((resolve) => setTimeout(() => resolve('late'), ms));
 }
 
 export class DurableSession {
@@ -161,7 +161,8 @@ export class DurableSession {
 
   /**
    * Stops one run, or every active one, and any send whose run is not known yet. Resolves with the server's
-   * receipt, which is empty where there is nothing to stop. Rejects with `DurableChatError`: `network`, `store_failed`,
+   * receipt, which is empty where there is nothing to stop. Rejects with `DurableChatError`: `network`, also when a send
+   * has no answer after 10 s (it is stopped as soon as it has one), `store_failed`,
    * what `authorize` answered, or `not_found` for a `run` that the session does not have.
    */
   async stop({ run }: { readonly run?: string } = {}): Promise<StopReceipt> {
@@ -182,8 +183,11 @@ export class DurableSession {
         throw error;
       }
     }
+    let due: Promise<'late'> | undefined;
     for (const send of sends) {
-      const started = await Promise.race([send, giveUpAfter(sendWithinMs)]);
+      due ??= lateAfter(sendWithinMs);
+      const started = await Promise.race([send, due]);
+      if (started === 'late') return this.#stopLate(sends);
       if (started === undefined || receipts[0]?.stopped.some((stopped) => stopped.run === started)) continue;
       receipts.push(await this.requests.stop(this.id, started));
     }
@@ -192,6 +196,25 @@ export class DurableSession {
       alreadyEnded: receipts.flatMap(({ alreadyEnded }) => alreadyEnded),
       pending: receipts.flatMap(({ pending }) => pending),
     };
+  }
+
+  /** Stops what becomes of sends that have no answer yet, as soon as it is known; rejects until then. */
+  async stopSending(): Promise<StopReceipt> {
+    return this.#stopLate([...this.#sends]);
+  }
+
+  #stopLate(sends: readonly Promise<string | undefined>[]): never {
+    for (const send of sends) {
+      void send
+        .then(async (run) => {
+          if (run === undefined) return;
+          const attempt = () => this.requests.stop(this.id, run);
+          await (this.outbox ? this.outbox.deliver(undefined, attempt) : attempt());
+        })
+        // Whoever stopped it knows already that this is not certain.
+        .catch(() => {});
+    }
+    throw new DurableChatError('network', 'A send has no answer yet. It is stopped as soon as it has one.');
   }
 
   /**

@@ -181,6 +181,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     // What an earlier page has left is given up wherever it may have gone.
     const gaveUp = session.outbox?.giveUp();
     if (gaveUp || isPlain() || isLocal()) return { stopped: [], alreadyEnded: [], pending: [] };
+    if (session.sending) return session.stopSending();
     const { error } = session.getSnapshot();
     throw error ?? new DurableChatError('network', 'The server could not be reached.');
   }

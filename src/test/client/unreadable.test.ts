@@ -1,7 +1,7 @@
 // A tab whose first subscription is refused: what it knows of its own runs can be stopped all the same, and what it
 // cannot know is not taken for a route without sessions.
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
@@ -169,6 +169,35 @@ it('G3: a send that is on its way when reading is no longer allowed is stopped o
   expect((await stopped).stopped).toHaveLength(1);
   await sent;
   expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+});
+
+describe.each([
+  ['may read', () => refusing(() => true)],
+  ['may not read', () => refusing(() => false)],
+  ['a proxy refuses to subscribe', () => refusing(answering(403), 'a proxy')],
+])('a stop of a send that is on its way for more than 10 s, in a tab that %s', (_, route) => {
+  afterEach(() => vi.useRealTimers());
+
+  it('G3: says so, and stops the send as soon as it is a run', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    const { world, client } = route();
+    const late = delaying(client);
+    const tab = open(late.client);
+    await expect
+      .poll(() => tab.session.getSnapshot())
+      .toSatisfy(({ state, connection }) => state !== undefined || connection === 'closed');
+    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => late.posts()).toBe(1);
+    const stopped = tab.stop();
+    stopped.catch(() => {});
+    await vi.advanceTimersByTimeAsync(10_500);
+    await expect(stopped).rejects.toMatchObject({ name: 'DurableChatError' });
+    late.deliver();
+    await sent;
+    const session = world.chat.session('s');
+    await expect.poll(async () => (await session.read()).messages.length).toBeGreaterThan(0);
+    await expect.poll(async () => (await session.read()).runs, { timeout: 5_000 }).toEqual([]);
+  });
 });
 
 describe('a route without sessions', () => {
