@@ -67,6 +67,23 @@ describe('durable-chat upstash', () => {
     await expect(fetch(url!)).rejects.toThrow();
   });
 
+  it('says that the lines are written if stdout is a file or a pipe, and where they belong on a terminal', async () => {
+    const isTerminal = 'data:text/javascript,process.stdout.isTTY=true';
+    const notices: string[] = [];
+    for (const args of [[], ['--import', isTerminal]]) {
+      const cli = run(...args, 'cli.mjs', 'upstash');
+      await vi.waitFor(() => expect(cli.err()).toMatch(/Ctrl-C.*\n/), 10_000);
+      notices.push(cli.err());
+      cli.child.kill('SIGTERM');
+      await cli.code;
+    }
+    const [redirected, onTerminal] = notices;
+    expect(redirected).toContain('Its two variables are written');
+    expect(redirected).not.toContain('.env.local');
+    expect(onTerminal).toContain('Put these two lines into .env.local');
+    for (const notice of notices) expect(notice).toContain('Start `next dev` in a second terminal');
+  });
+
   itOnRedisServer('keeps its data in a folder', async () => {
     const reads: unknown[] = [];
     for (const value of ['first', 'second']) {

@@ -51,7 +51,12 @@ async function main(): Promise<void> {
   const server = await startUpstashServer(options);
   // Only the two lines go to stdout, so that they can be sent to an .env.local.
   console.log(`UPSTASH_REDIS_REST_URL=${server.url}\nUPSTASH_REDIS_REST_TOKEN=${server.token}`);
-  console.error('A local Upstash is running. Put these two lines into .env.local; Ctrl-C stops it.');
+  const done = process.stdout.isTTY
+    ? 'Put these two lines into .env.local.'
+    : 'Its two variables are written.';
+  console.error(
+    `A local Upstash is running. ${done} Start \`next dev\` in a second terminal. Ctrl-C stops the Upstash.`,
+  );
   await asked;
   await server.close();
 }

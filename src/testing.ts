@@ -4,9 +4,12 @@ export { createChaos, type Chaos, type StoreFault, type StoreFaultOptions } from
 export { dropAt, type DropAt } from './testing/drop-at.ts';
 export {
   scriptedModel,
+  type Script,
   type ScriptedCall,
   type ScriptedModel,
   type ScriptedModelOptions,
+  type ScriptInput,
+  type ScriptItem,
 } from './testing/scripted-model.ts';
 export {
   startUpstashServer,

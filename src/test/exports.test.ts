@@ -1,7 +1,15 @@
 // The package's surface, frozen: a name that comes or goes shows here first.
 
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { promisify } from 'node:util';
+import { generateText } from 'ai';
 import { expect, it } from 'vitest';
+import type { DurableRoute, SessionHandle } from '../next.ts';
+import { scriptedModel, type Script, type ScriptInput, type ScriptItem } from '../testing.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
 
 const entries = {
   '.': () => import('../index.ts'),
@@ -38,4 +46,56 @@ it('each entry exports these values', async () => {
     './react': ['useDurableChat'],
     './testing': ['createChaos', 'dropAt', 'scriptedModel', 'startUpstashServer'],
   });
+});
+
+it('a script can be typed with what the testing entry exports', async () => {
+  const script: Script = function* ({ text }: ScriptInput): Generator<ScriptItem> {
+    yield `You said: ${text}`;
+  };
+  const model = scriptedModel({ script, chunksPerSecond: Infinity });
+  expect((await generateText({ model, prompt: 'hello' })).text).toBe('You said: hello');
+});
+
+it('the next entry names the type of its sessions', () => {
+  const typed = (route: DurableRoute): SessionHandle => route.session('chat');
+  expect(typed).toBeTypeOf('function');
+});
+
+it('each relative link of a packed page leads to a packed file', async () => {
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+  });
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
+  const packed = files.map(({ path }) => path);
+  const links: string[] = [];
+  for (const page of packed.filter((path) => path.endsWith('.md'))) {
+    const text = await readFile(new URL(page, `file://${root}`), 'utf8');
+    for (const [, link = ''] of text.matchAll(/\]\(([^)#]+)/g)) {
+      const { protocol, pathname } = new URL(link, `package:/${page}`);
+      if (protocol === 'package:') links.push(pathname.slice(1));
+    }
+  }
+  expect(links).toContain('src/protocol/README.md');
+  for (const link of links) expect(packed).toContain(link);
+});
+
+it('what is packed imports only packages that it names, types included', async () => {
+  const manifest = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as {
+    dependencies?: object;
+    peerDependencies: object;
+  };
+  const named = { ...manifest.dependencies, ...manifest.peerDependencies };
+  const imported = new Set<string>();
+  for (const path of await readdir(`${root}src`, { recursive: true })) {
+    if (!/\.tsx?$/.test(path) || /\.(test|fixture)\.tsx?$/.test(path)) continue;
+    const source = await readFile(`${root}src/${path}`, 'utf8');
+    for (const [, name = ''] of source.matchAll(/(?:\bfrom |\bimport\()'((?:@[\w-]+\/)?[\w:-]+)/g)) {
+      imported.add(name);
+    }
+  }
+  expect([...imported]).toEqual(expect.arrayContaining(['ai', 'zod', 'react', 'node:net']));
+  const unnamed = [...imported].filter(
+    (name) => !(name in named) && !builtinModules.includes(name.replace(/^node:/, '')),
+  );
+  expect(unnamed).toEqual([]);
 });

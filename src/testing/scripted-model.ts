@@ -1,12 +1,13 @@
 // A language model that follows a script: no key, no network, exact text at an exact pace, and a record
 // of every call, so that a test can see whether an abort really arrived in the model.
 import type {
+  CallOptions,
+  GenerateResult,
   LanguageModelV3,
-  LanguageModelV3CallOptions,
-  LanguageModelV3Content,
-  LanguageModelV3Prompt,
-  LanguageModelV3StreamPart,
-} from '@ai-sdk/provider';
+  PartStream,
+  Prompt,
+  StreamPart,
+} from './provider-types.ts';
 import { holding, pacer, type Pace } from './scripted-pace.ts';
 import { askedHolds, askedRate, defaultScript, type Script, type ScriptInput } from './scripted-script.ts';
 
@@ -14,10 +15,17 @@ export type { Script, ScriptInput, ScriptItem } from './scripted-script.ts';
 
 export interface ScriptedModelOptions {
   /**
-   * Answers a call. The default counts: `count to 100`, `count to 600 at 60/s`; thinks: `think about snow`;
-   * and calls the app's tools, if it has them: `weather in Lisbon` (tool `weather`), `where am I`
-   * (`location`), `book a table for 2` (`book`). Anything else gets a short paragraph. A throw breaks the model's stream, as a lost connection to a provider does; yield
-   * `{ type: 'error', error }` for an error the provider reports itself.
+   * Answers a call. Default: the answer depends on the last user message.
+   *
+   * - `count to 100`, `count to 600 at 60/s`: the numbers, one per item.
+   * - `think about snow`: reasoning, then text.
+   * - `weather in Lisbon`: calls the tool `weather` with `{ city: 'Lisbon' }`, and reads `{ celsius, sky }` of its output.
+   * - `where am I`: calls `location` with `{}`, and reads `{ city }`.
+   * - `book a table for 2`: calls `book` with `{ guests: 2, at: '20:00' }`, and reads `{ reference }`.
+   *
+   * If the call does not have the tool, the answer says so. Anything else gets a short paragraph. A throw breaks the
+   * model's stream, as a lost connection to a provider does; yield `{ type: 'error', error }` for an error that the
+   * provider reports itself.
    */
   script?: Script;
   /** Items a second, kept in the mean. Default 25; `Infinity` does not wait at all. */
@@ -33,7 +41,7 @@ export interface ScriptedModelOptions {
 /** One call of the model. The object is live: it changes while the call runs. */
 export interface ScriptedCall {
   readonly text: string;
-  readonly prompt: LanguageModelV3Prompt;
+  readonly prompt: Prompt;
   /** The call's abort signal fired before the answer was complete. */
   readonly aborted: boolean;
   /** The signal's reason, once aborted. */
@@ -59,7 +67,7 @@ const DEFAULT_RATE = 25;
 export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
   const calls: Call[] = [];
 
-  function begin({ prompt, tools, abortSignal }: LanguageModelV3CallOptions): LanguageModelV3Stream {
+  function begin({ prompt, tools, abortSignal }: CallOptions): PartStream {
     const { text, step } = lastTurn(prompt);
     const call: Call = { text, prompt, aborted: false, abortReason: undefined, finished: false, emitted: 0 };
     calls.push(call);
@@ -97,8 +105,6 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
   };
 }
 
-type LanguageModelV3Stream = ReadableStream<LanguageModelV3StreamPart>;
-
 /** The script's items as a complete provider stream: text blocks, a start and a finish around them. */
 async function* compose(
   script: Script,
@@ -106,7 +112,7 @@ async function* compose(
   pace: Pace,
   call: Call,
   ended: AbortSignal,
-): AsyncGenerator<LanguageModelV3StreamPart, void, undefined> {
+): AsyncGenerator<StreamPart, void, undefined> {
   let started = false;
   let finished = false;
   let wantsTools = false;
@@ -143,11 +149,11 @@ async function* compose(
 
 /** A stream that fails like a provider's: at once, with the signal's reason, whatever it was waiting for. */
 function abortable(
-  parts: AsyncGenerator<LanguageModelV3StreamPart, void, undefined>,
+  parts: AsyncGenerator<StreamPart, void, undefined>,
   call: Call,
   signal: AbortSignal | undefined,
   ended: AbortController,
-): LanguageModelV3Stream {
+): PartStream {
   const noteAbort = (): void => {
     call.aborted = true;
     call.abortReason = signal?.reason;
@@ -160,7 +166,7 @@ function abortable(
     parts.return().catch(() => {});
   };
 
-  return new ReadableStream<LanguageModelV3StreamPart>(
+  return new ReadableStream<StreamPart>(
     {
       start(controller) {
         const onAbort = (): void => {
@@ -197,7 +203,7 @@ function abortable(
   );
 }
 
-function lastTurn(prompt: LanguageModelV3Prompt): { text: string; step: number } {
+function lastTurn(prompt: Prompt): { text: string; step: number } {
   const index = prompt.findLastIndex((message) => message.role === 'user');
   const message = prompt[index];
   const parts = message?.role === 'user' ? message.content : [];
@@ -207,9 +213,9 @@ function lastTurn(prompt: LanguageModelV3Prompt): { text: string; step: number }
   };
 }
 
-const START: LanguageModelV3StreamPart = { type: 'stream-start', warnings: [] };
+const START: StreamPart = { type: 'stream-start', warnings: [] };
 
-type Finish = Extract<LanguageModelV3StreamPart, { type: 'finish' }>;
+type Finish = Extract<StreamPart, { type: 'finish' }>;
 
 function finish(reason: Finish['finishReason']['unified'], text: string, emitted: number): Finish {
   const input = text.split(/\s+/).filter(Boolean).length;
@@ -223,12 +229,11 @@ function finish(reason: Finish['finishReason']['unified'], text: string, emitted
   };
 }
 
-type GenerateResult = Awaited<ReturnType<LanguageModelV3['doGenerate']>>;
 type Block = { type: 'text' | 'reasoning'; text: string };
 
 /** Reads a stream to its end as the one result that `generateText` expects. */
-async function collect(stream: LanguageModelV3Stream): Promise<GenerateResult> {
-  const content: LanguageModelV3Content[] = [];
+async function collect(stream: PartStream): Promise<GenerateResult> {
+  const content: GenerateResult['content'] = [];
   const blocks = new Map<string, Block>();
   let end = finish('other', '', 0);
 

@@ -1,21 +1,19 @@
 // What the scripted model says when nobody tells it otherwise: counts, and the three kinds of tool calls that
 // a chat knows. Tools belong to the app; here is only the model's part, so a script reads off the prompt how
 // far things are.
-import type {
-  JSONObject,
-  LanguageModelV3Prompt,
-  LanguageModelV3StreamPart,
-  LanguageModelV3ToolResultPart,
-} from '@ai-sdk/provider';
+import type { Prompt, StreamPart, ToolOutput } from './provider-types.ts';
 
-/** What a script may yield: text, or any part of the provider's stream as it is. */
-export type ScriptItem = string | LanguageModelV3StreamPart;
+/**
+ * What a script yields: a string, which is one chunk of text, or any part of the provider's stream as it is. The start,
+ * the text blocks and the finish around them are added.
+ */
+export type ScriptItem = string | StreamPart;
 
-/** What a script is told about the call it answers. */
+/** The call that a script answers. */
 export interface ScriptInput {
   /** Text of the last user message in the prompt; empty if there is none. */
   text: string;
-  prompt: LanguageModelV3Prompt;
+  prompt: Prompt;
   /** Steps already taken for that user message, from 0: the assistant messages that follow it. */
   step: number;
   /** Names of the tools that may be called. */
@@ -23,10 +21,10 @@ export interface ScriptInput {
   signal: AbortSignal | undefined;
 }
 
+/** Answers one call of the model, which is one step. What it throws breaks the model's stream. */
 export type Script = (call: ScriptInput) => Iterable<ScriptItem> | AsyncIterable<ScriptItem>;
 
 type Items = Generator<ScriptItem, void, undefined>;
-type Output = LanguageModelV3ToolResultPart['output'];
 
 const HELP =
   'This is a scripted model, so it needs no key. Ask it to “count to 100”, or to “count to 600 at 60/s” ' +
@@ -129,7 +127,7 @@ function* callOnce(
   toolName: string,
   input: Readonly<Record<string, unknown>>,
   { prompt, tools }: ScriptInput,
-): Generator<ScriptItem, Output | undefined, undefined> {
+): Generator<ScriptItem, ToolOutput | undefined, undefined> {
   const turn = prompt.slice(prompt.findLastIndex(({ role }) => role === 'user') + 1);
   const output = turn
     .flatMap((message) => (message.role === 'tool' ? message.content : []))
@@ -149,13 +147,14 @@ function* callOnce(
   return undefined;
 }
 
-function failed({ type }: Output): boolean {
+function failed({ type }: ToolOutput): boolean {
   return type === 'error-text' || type === 'error-json' || type === 'execution-denied';
 }
 
 /** A field of what the tool returned, in words. */
-function read(output: Output, key: string): string {
-  const value = output.type === 'json' ? (output.value as JSONObject | null)?.[key] : undefined;
+function read(output: ToolOutput, key: string): string {
+  // A property of any JSON value but null can be asked for.
+  const value = output.type === 'json' ? (output.value as Record<string, unknown> | null)?.[key] : undefined;
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
