@@ -135,8 +135,13 @@ export interface RunEndFrame {
   readonly reason: RunEndReason;
   /** How many chunks the run had. */
   readonly chunks: number;
-  /** The finished message; absent when the run produced nothing to keep. */
+  /** The finished message; absent when the run produced nothing to keep. A message that it continued stays then. */
   readonly message?: UIMessage;
+  /**
+   * Which of the message's parts are calls that the end closed while they waited for an output, by their index. An
+   * output that came before the end counts all the same.
+   */
+  readonly closed?: readonly number[];
   /** Who stopped it. */
   readonly by?: string;
   /** The message that interrupted it. */

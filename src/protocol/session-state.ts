@@ -15,7 +15,7 @@ import type {
 } from './frames.ts';
 import { deleteMessages } from './deletion.ts';
 import { fromSnapshot } from './snapshot.ts';
-import { withOutcome } from './tool-outcome.ts';
+import { reopened, withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
 export interface ActiveRun extends Omit<RunStartFrame, 'type'> {
@@ -242,14 +242,16 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   const run = state.active.find(({ run }) => run === frame.run);
   if (!run) return bar(state, frame.run);
   const { messageId } = run;
-  const { type: _type, run: _run, message: _message, ...end } = frame;
+  const { type: _type, run: _run, message = state.byId.get(messageId), closed = [], ...end } = frame;
   const byId = new Map(state.byId);
   // A place that a truncation took away is not given back.
-  if (frame.message && state.order.includes(messageId)) {
+  if (message && state.order.includes(messageId)) {
+    const outcomes = state.outcomes.filter((one) => one.messageId === messageId);
     // The first answer makes the call wait no more; whatever came later finds it so.
-    const answered = state.outcomes
-      .filter((one) => one.messageId === messageId)
-      .reduce((message, one) => withOutcome(message, one.toolCallId, one.outcome), frame.message);
+    const answered = outcomes.reduce(
+      (message, one) => withOutcome(message, one.toolCallId, one.outcome),
+      reopened(message, closed, outcomes),
+    );
     byId.set(messageId, answered);
   }
   return {

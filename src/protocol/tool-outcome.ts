@@ -45,6 +45,28 @@ export function withOutcome(message: UIMessage, toolCallId: string, outcome: Too
   return applied ? { ...message, parts } : message;
 }
 
+/** `message`, in which those of the `closed` calls wait again that one of the outcomes has an output for. */
+export function reopened(
+  message: UIMessage,
+  closed: readonly number[],
+  outcomes: readonly { readonly toolCallId: string; readonly outcome: ToolOutcome }[],
+): UIMessage {
+  const ids = new Set(
+    outcomes.flatMap(({ toolCallId, outcome: { state } }) =>
+      state === 'approval-responded' ? [] : [toolCallId],
+    ),
+  );
+  if (ids.size === 0 || closed.length === 0) return message;
+  const indices = new Set(closed);
+  const parts = message.parts.map((part, index) => {
+    const tool = indices.has(index) ? toolOf(part) : undefined;
+    if (tool?.state !== 'output-error' || !ids.has(tool.toolCallId)) return part;
+    const { errorText: _, ...call } = tool;
+    return { ...call, state: 'input-available' } as unknown as Part; // as it was before the end
+  });
+  return { ...message, parts };
+}
+
 /** The outcomes that a posted message holds, by tool call: what a client may say of it. */
 export function outcomesOf(message: UIMessage): [toolCallId: string, outcome: ToolOutcome][] {
   return message.parts.flatMap((part): [string, ToolOutcome][] => {

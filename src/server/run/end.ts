@@ -38,13 +38,15 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const closure = await retry(() => channel.close(session, run, options.closure, { written }), patience);
   options.onClosed?.();
   const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
-  const message = await keptMessage(chunks, base, closure.reason);
+  const cameToNothing = isCutShort(closure) && saidNothing(chunks);
+  // What people have answered in it still waits for a run to go on with.
+  const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
     type: 'run-end',
     run,
     reason: closure.reason,
     chunks: chunks.length,
-    ...(message && { message }),
+    ...kept,
     ...(closure.by !== undefined && { by: closure.by }),
     ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
     ...(closure.cause !== undefined && { cause: closure.cause }),
@@ -59,14 +61,22 @@ export async function endRun(options: EndOptions): Promise<Closure> {
 
 const opening: readonly string[] = ['start', 'start-step', 'message-metadata', 'error'];
 
+function saidNothing(chunks: readonly UIMessageChunk[]): boolean {
+  return chunks.every(({ type }) => opening.includes(type));
+}
+
+/** Nobody wanted it to end. */
+function isCutShort({ reason }: Closure): boolean {
+  return reason === 'error' || reason === 'interrupted';
+}
+
 /** A run that failed before it said anything may have failed on what it was to answer. */
 function failedOn(
   { reason }: Closure,
   chunks: readonly UIMessageChunk[],
   question: string | undefined,
 ): { readonly failedOn?: string } {
-  const saidNothing = reason === 'error' && chunks.every(({ type }) => opening.includes(type));
-  return saidNothing && question !== undefined ? { failedOn: question } : {};
+  return reason === 'error' && saidNothing(chunks) && question !== undefined ? { failedOn: question } : {};
 }
 
 function endKey(run: string): string {

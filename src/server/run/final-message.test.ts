@@ -12,7 +12,16 @@ import { describe, expect, it } from 'vitest';
 import type { RunEndReason } from '../../protocol/frames.ts';
 import { chunkStreams, foldChunks } from '../../test/fixtures/chunks.fixture.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
-import { foldMessage } from './final-message.ts';
+import { closeParts, foldMessage as foldOpen } from './final-message.ts';
+
+async function foldMessage(
+  chunks: readonly UIMessageChunk[],
+  base: UIMessage | undefined,
+  reason: RunEndReason,
+): Promise<UIMessage | undefined> {
+  const message = await foldOpen(chunks, base);
+  return message && closeParts(message, reason);
+}
 
 const user = (id: string): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text: 'next' }] });
 const reasons: RunEndReason[] = ['stop', 'error', 'interrupted', 'finish'];

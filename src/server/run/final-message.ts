@@ -1,4 +1,4 @@
-// A run's chunks as its final message: built by the SDK's own reader, then closed, so that the next turn
+// A run's chunks as its final message: built by the SDK's own reader, and closed, so that the next turn
 // converts to model messages whatever ended this one (G11).
 
 import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
@@ -13,7 +13,6 @@ import type { RunEndReason } from '../../protocol/frames.ts';
 export async function foldMessage(
   chunks: readonly UIMessageChunk[],
   base: UIMessage | undefined,
-  reason: RunEndReason,
 ): Promise<UIMessage | undefined> {
   let message = base;
   let overflow: RangeError | undefined;
@@ -36,7 +35,7 @@ export async function foldMessage(
   if (overflow) throw overflow;
   // A step that has begun is nothing to show.
   const isEmpty = !message?.parts.some(({ type }) => type !== 'step-start');
-  return message && !isEmpty ? closeParts(message, reason) : undefined;
+  return isEmpty ? undefined : message;
 }
 
 /** Why a call will not be completed; `passed` when the conversation has gone on without it. */

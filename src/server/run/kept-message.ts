@@ -2,20 +2,23 @@
 // session for ever.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { RunEndReason } from '../../protocol/frames.ts';
+import type { RunEndFrame, RunEndReason } from '../../protocol/frames.ts';
 import { isNestedOver } from '../../protocol/size.ts';
-import { foldMessage } from './final-message.ts';
+import { closeParts, foldMessage } from './final-message.ts';
 import { withinLimit, withoutNested } from './left-out.ts';
 
+/** What a `run-end` says of its message; see `RunEndFrame`. */
+export type Kept = Pick<RunEndFrame, 'message' | 'closed'>;
+
 /**
- * The message that `chunks` build on top of `base`, as far as it can be read and stored. Undefined when there is
+ * The message that `chunks` build on top of `base`, as far as it can be read and stored. Without a message when there is
  * nothing to keep. Never rejects.
  */
 export async function keptMessage(
   chunks: readonly UIMessageChunk[],
   base: UIMessage | undefined,
   reason: RunEndReason,
-): Promise<UIMessage | undefined> {
+): Promise<Kept> {
   try {
     return await fitting(chunks, base, reason);
   } catch {
@@ -27,13 +30,23 @@ export async function keptMessage(
     return await fitting(chunks.filter(isReadable), base && withoutNested(base), closing);
   } catch {
     // A message that there was stays as it is.
-    return undefined;
+    return {};
   }
 }
 
-async function fitting(...folding: Parameters<typeof foldMessage>): Promise<UIMessage | undefined> {
-  const message = await foldMessage(...folding);
-  return message && withinLimit(message);
+async function fitting(
+  chunks: readonly UIMessageChunk[],
+  base: UIMessage | undefined,
+  reason: RunEndReason,
+): Promise<Kept> {
+  const open = await foldMessage(chunks, base);
+  if (!open) return {};
+  const message = closeParts(open, reason);
+  const closed = open.parts.flatMap((part, index) => {
+    const waited = 'toolCallId' in part && part.state === 'input-available';
+    return waited && message.parts[index] !== part ? [index] : [];
+  });
+  return { message: withinLimit(message), ...(closed.length > 0 && { closed }) };
 }
 
 /** An input that streams in is text, of which nobody knows how deep it goes; whole, it comes as one chunk. */
