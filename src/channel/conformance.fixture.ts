@@ -103,10 +103,14 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
 
     it('keeps the condition of an entry', async () => {
       const id = session();
-      await channel.append(id, { key: 'k1', frames: [message('1')], when: 'first' }, {});
-      await channel.append(id, { key: 'k2', frames: [], when: 'idle' }, {});
+      await channel.append(id, { key: 'k1', frames: [message('1')], when: [{ type: 'first' }] }, {});
+      await channel.append(id, { key: 'k2', frames: [], when: [{ type: 'idle' }] }, {});
       await channel.append(id, { key: 'k3', frames: [] }, {});
-      expect((await channel.readLog(id, '')).map(({ when }) => when)).toEqual(['first', 'idle', undefined]);
+      expect((await channel.readLog(id, '')).map(({ when }) => when)).toEqual([
+        [{ type: 'first' }],
+        [{ type: 'idle' }],
+        undefined,
+      ]);
     });
 
     it('G12: an entry that ends a run can begin a log, where it is to meet a start that is on its way', async () => {

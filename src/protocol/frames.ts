@@ -228,8 +228,11 @@ export interface LogEntry {
   /** Two entries with one key are the same entry, written twice. */
   readonly key: string;
   readonly frames: readonly LogFrame[];
-  /** Decided by what stands before it in the log; an entry that does not count is void as a whole. Default: it counts. */
-  readonly when?: EntryCondition;
+  /**
+   * Decided by what stands before it in the log: it counts where all of them hold, and else is void as a whole.
+   * Default: it counts.
+   */
+  readonly when?: readonly EntryCondition[];
   /**
    * The log that its writer read: the id of the log's `deleted` entry, '' where there was none. In a log of another
    * epoch the entry does not count. Absent: it counts in any.
@@ -237,11 +240,22 @@ export interface LogEntry {
   readonly epoch?: string;
 }
 
-/**
- * When an entry counts: `first`, while the log has not begun; `idle`, while no other run is active. Runs whose message
- * this entry removes are ignored.
- */
-export type EntryCondition = 'first' | 'idle';
+/** What has to hold for an entry to count. Places of messages that are still being written are messages here. */
+export type EntryCondition =
+  /** The log has not begun. */
+  | { readonly type: 'first' }
+  /** No other run is active. Runs whose message this entry removes are ignored. */
+  | { readonly type: 'idle' }
+  /** The message is the last one, and nobody writes it. */
+  | { readonly type: 'last'; readonly messageId: string }
+  /** The message is in the session. */
+  | { readonly type: 'present'; readonly messageId: string }
+  /** No message has the id. */
+  | { readonly type: 'free'; readonly messageId: string }
+  /** With this entry there are at most `max` messages, or no more than without it. */
+  | { readonly type: 'messages'; readonly max: number }
+  /** With this entry at most `max` runs are active. Those that were stopped or lost their place are ignored. */
+  | { readonly type: 'runs'; readonly max: number };
 
 /** An entry that has no place yet. */
 export type NewEntry = Omit<LogEntry, 'id'>;

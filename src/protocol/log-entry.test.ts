@@ -2,7 +2,7 @@ import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EntryCondition, LogFrame, NewEntry } from './frames.ts';
-import { counts, deletedEntry, effectOf, firstEpoch } from './log-entry.ts';
+import { counts, deletedEntry, effectOf, firstEpoch, whyVoid } from './log-entry.ts';
 import {
   applyFrame,
   emptySession,
@@ -35,9 +35,11 @@ const end = (run: string, messageId?: string): LogFrame => ({
 });
 const withdraw = (run: string): LogFrame => ({ type: 'run-withdraw', run });
 const entry = (key: string, ...frames: LogFrame[]): NewEntry => ({ key, frames });
-const send = (run: string, when?: EntryCondition): NewEntry => ({
+const first: EntryCondition = { type: 'first' };
+const idle: EntryCondition = { type: 'idle' };
+const send = (run: string, ...when: EntryCondition[]): NewEntry => ({
   ...entry(`${run} start`, put(`u${run}`), start(run, `a${run}`, `u${run}`)),
-  ...(when && { when }),
+  ...(when.length > 0 && { when }),
 });
 
 /** A log as everybody folds it: a key counts once. Entries have their index as id. */
@@ -117,9 +119,9 @@ describe('the entries of a log', () => {
   it('G12: a start behind its run’s end, withdrawal or delivery is void: its message and truncation too', () => {
     fc.assert(
       fc.property(shuffled, (entries) => {
-        const first = (...of: string[]) => entries.findIndex(({ key }) => of.includes(key));
-        const over = first('x end', 'x withdraw', 'x steer');
-        const started = first('x start');
+        const firstOf = (...of: string[]) => entries.findIndex(({ key }) => of.includes(key));
+        const over = firstOf('x end', 'x withdraw', 'x steer');
+        const started = firstOf('x start');
         if (over === -1 || started === -1 || over > started) return;
         const { state } = fold(entries);
         const without = fold(entries.filter((one) => !ofOne.includes(one))).state;
@@ -130,7 +132,7 @@ describe('the entries of a log', () => {
   });
 
   it('a first entry counts only where nothing has begun, and ends, withdrawals and marks begin nothing', () => {
-    const seed: NewEntry = { ...entry('seed', put('s')), when: 'first' };
+    const seed: NewEntry = { ...entry('seed', put('s')), when: [first] };
     expect(idsOf(seed, send('1'))).toEqual(['s', 'u1']);
     expect(idsOf(entry('deleted'), entry('x end', end('x')), entry('y w', withdraw('y')), seed)).toEqual([
       's',
@@ -142,13 +144,13 @@ describe('the entries of a log', () => {
   });
 
   it('an idle entry counts while no other run is active, those aside whose place it takes away', () => {
-    const busy = [send('1'), send('2', 'idle')];
+    const busy = [send('1'), send('2', idle)];
     expect(idsOf(...busy)).toEqual(['u1']);
     expect(fold(busy).state.active.map(({ run }) => run)).toEqual(['1']);
-    expect(idsOf(send('1'), entry('1 end', end('1')), send('2', 'idle'))).toEqual(['u1', 'u2']);
+    expect(idsOf(send('1'), entry('1 end', end('1')), send('2', idle))).toEqual(['u1', 'u2']);
     const edit: NewEntry = {
       ...entry('e start', { type: 'truncate', messageId: 'u1' }, put('u1'), start('e', 'ae', 'u1')),
-      when: 'idle',
+      when: [idle],
     };
     const edited = fold([send('1'), edit]).state;
     expect(edited.active.map(({ run }) => run)).toEqual(['1', 'e']);
@@ -160,27 +162,97 @@ describe('the entries of a log', () => {
     const meeting = fc.shuffledSubarray(['1', '2', '3', '4'], { minLength: 2 });
     fc.assert(
       fc.property(meeting, (runs) => {
-        const { state } = fold(runs.map((run) => send(run, 'idle')));
+        const { state } = fold(runs.map((run) => send(run, idle)));
         expect(state.active.map(({ run }) => run)).toEqual([runs[0]]);
         expect(messagesOf(state).map(({ id }) => id)).toEqual([`u${runs[0]}`]);
       }),
     );
   });
 
+  it('of entries that rest on the same thing and meet exactly one counts, whatever their order', () => {
+    const named = (run: string, messageId: string) => start(run, messageId, 'sent');
+    const kinds: Record<string, (run: string) => NewEntry> = {
+      'continuations of one message': (run) => ({
+        ...entry(`${run} start`, named(run, 'a1')),
+        when: [{ type: 'last', messageId: 'a1' }],
+      }),
+      'new messages of one id': (run) => ({
+        ...entry(`${run} start`, put('m'), named(run, `a${run}`)),
+        when: [{ type: 'free', messageId: 'm' }],
+      }),
+      'regenerations of one answer': (run) => ({
+        ...entry(`${run} start`, { type: 'truncate', messageId: 'a1' }, named(run, `a${run}`)),
+        when: [{ type: 'present', messageId: 'a1' }],
+      }),
+      'the last run that there is room for': (run) => send(run, { type: 'runs', max: 1 }),
+      'the last message that there is room for': (run) => send(run, { type: 'messages', max: 4 }),
+    };
+    const before = [put('u1'), start('1', 'a1', 'u1'), end('1', 'a1')].map((frame, index) =>
+      entry(`${index}`, frame),
+    );
+    const meeting = fc.shuffledSubarray(['x', 'y', 'z'], { minLength: 2 });
+    fc.assert(
+      fc.property(meeting, fc.constantFrom(...Object.keys(kinds)), (runs, kind) => {
+        const { state } = fold([...before, ...runs.map((run) => kinds[kind]!(run))]);
+        expect(state.active.map(({ run }) => run)).toEqual([runs[0]]);
+        expect([...state.barred].sort()).toEqual(runs.slice(1).sort());
+      }),
+    );
+  });
+
+  it('a continuation counts only behind the message that it continues, and nothing of a void one does', () => {
+    const outcome = { state: 'output-available', output: 1 } as const;
+    const continuation: NewEntry = {
+      ...entry(
+        'c start',
+        { type: 'tool-outcome', messageId: 'a1', toolCallId: 'c', outcome, answer: 'c' },
+        start('c', 'a1', 'none'),
+      ),
+      when: [{ type: 'last', messageId: 'a1' }],
+    };
+    const answered = [send('1'), entry('1 end', end('1', 'a1'))];
+    const { state, epoch } = fold(answered);
+    expect(whyVoid(state, epoch, continuation)).toBeUndefined();
+    for (const between of [
+      [send('2')],
+      [send('2'), entry('2 end', end('2', 'a2'))],
+      [entry('d', { type: 'message-delete', messageId: 'a1' })],
+      [entry('other', start('other', 'a1', 'none'))],
+    ]) {
+      const gone = fold([...answered, ...between]);
+      expect(whyVoid(gone.state, gone.epoch, continuation)).toBe('last');
+      const { state } = fold([...answered, ...between, continuation]);
+      expect(state).toEqual({ ...gone.state, barred: new Set(['c']) });
+    }
+  });
+
+  it('what makes a full session shorter has room in it', () => {
+    const edit: NewEntry = {
+      ...entry('e start', { type: 'truncate', messageId: 'u2' }, put('u2'), start('e', 'ae', 'u2')),
+      when: [{ type: 'messages', max: 2 }],
+    };
+    const { state, epoch } = fold([send('1'), send('2')]);
+    expect(whyVoid(state, epoch, edit)).toBeUndefined();
+    expect(whyVoid(state, epoch, send('3', { type: 'messages', max: 5 }))).toBe('messages');
+    expect(whyVoid(state, epoch, send('3', { type: 'runs', max: 2 }))).toBe('runs');
+    const stopped = applyFrame(state, { type: 'run-stop', run: '1' });
+    expect(whyVoid(stopped, epoch, send('3', { type: 'runs', max: 2 }))).toBeUndefined();
+  });
+
   it('says before an entry is written what it would come to', () => {
     const { state, epoch } = fold([send('1')]);
     expect(counts(state, epoch, send('2'))).toBe(true);
-    expect(counts(state, epoch, send('2', 'idle'))).toBe(false);
-    expect(counts(state, epoch, send('2', 'first'))).toBe(false);
-    expect(counts(emptySession, firstEpoch, send('2', 'first'))).toBe(true);
+    expect(counts(state, epoch, send('2', idle))).toBe(false);
+    expect(counts(state, epoch, send('2', first))).toBe(false);
+    expect(counts(emptySession, firstEpoch, send('2', first))).toBe(true);
   });
 
   it('behind a deletion a beginning and a send count that were written for the log which it begins, and no others', () => {
     const behind = [deletedEntry, entry('late end', end('late'))];
     const { state, epoch } = fold(behind);
     expect(state.begun).toBe(false);
-    for (const when of ['first', undefined] as const) {
-      const one = send('1', when);
+    for (const when of [[first], []]) {
+      const one = send('1', ...when);
       expect(counts(state, epoch, { ...one, epoch })).toBe(true);
       expect(counts(state, epoch, one)).toBe(true);
       for (const other of [firstEpoch, 'another']) {
@@ -197,7 +269,7 @@ describe('the entries of a log', () => {
   });
 
   it('a log that begins with a clear takes no beginning; one that begins with the deletion of a message does', () => {
-    const seed: NewEntry = { ...entry('seed', put('s')), when: 'first' };
+    const seed: NewEntry = { ...entry('seed', put('s')), when: [first] };
     expect(idsOf(entry('clear', { type: 'message-delete', all: true }), seed)).toEqual([]);
     expect(idsOf(entry('delete', { type: 'message-delete', messageId: 'x' }), seed)).toEqual(['s']);
   });

@@ -138,6 +138,11 @@ export function isPassed(state: SessionState, messageId: string): boolean {
   return state.order.at(-1) !== messageId;
 }
 
+/** Whether a run is to write the message, or to go on with it. */
+export function isWriting(state: SessionState, messageId: string): boolean {
+  return state.active.some((run) => run.messageId === messageId);
+}
+
 /** Whether a run has nothing to wait for. */
 export function isItsTurn(state: SessionState, run: string): boolean {
   const index = state.active.findIndex((active) => active.run === run);
@@ -229,7 +234,7 @@ function placeAtEnd(state: SessionState, id: string): SessionState {
 
 function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState {
   const { messageId, toolCallId, outcome } = frame;
-  if (state.active.some((run) => run.messageId === messageId)) {
+  if (isWriting(state, messageId)) {
     return { ...state, outcomes: [...state.outcomes, frame] };
   }
   const message = state.byId.get(messageId);

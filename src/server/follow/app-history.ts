@@ -46,7 +46,7 @@ export async function seedLog(
   if (frames.length === 0) return;
   const { epoch, lastId: after } = log;
   // A key of its own for each epoch: a void entry of another one does not stand in the way.
-  const entry: NewEntry = { key: `seed ${epoch}`, frames, when: 'first', epoch };
+  const entry: NewEntry = { key: `seed ${epoch}`, frames, when: [{ type: 'first' }], epoch };
   for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
 }
 

@@ -14,8 +14,9 @@ import { checkMessage } from '../http/check-message.ts';
 import type { SendBody } from '../http/parse-request.ts';
 import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';
-import { checkRoom, fullError } from './limits.ts';
+import { checkRoom } from './limits.ts';
 import { planTurn } from './plan.ts';
+import { fullError } from './refusals.ts';
 
 export interface BeginOptions {
   readonly channel: Channel;

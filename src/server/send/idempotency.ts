@@ -11,7 +11,8 @@ import type { Hubs } from '../follow/hubs.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
-import { takenError, type SendKey } from './plan.ts';
+import type { SendKey } from './plan.ts';
+import { takenError } from './refusals.ts';
 
 export interface SendClaim {
   readonly channel: Channel;

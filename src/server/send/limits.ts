@@ -4,6 +4,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { applyFrame, type SessionState } from '../../protocol/session-state.ts';
 import type { Limits } from '../options.ts';
 import type { Plan } from './plan.ts';
+import { crowdedError, fullError } from './refusals.ts';
 
 /** Throws `too_large` or `too_many` where a turn goes over a limit. */
 export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void {
@@ -25,20 +26,6 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
   }
   const working = state.active.filter(({ run, stop }) => !stop && !plan.displaced.includes(run));
   if (working.length >= limits.activeRunsPerSession) throw crowdedError(limits);
-}
-
-export function fullError({ messagesPerSession }: Limits): DurableChatError {
-  return new DurableChatError(
-    'too_large',
-    `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
-  );
-}
-
-export function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
-  return new DurableChatError(
-    'too_many',
-    `The session has its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait for one to end.`,
-  );
 }
 
 function bytesOf(value: unknown): number {

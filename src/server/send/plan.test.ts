@@ -55,7 +55,13 @@ describe('planTurn', () => {
       user('u3'),
     ];
     const plan = planTurn(known, body(forged), 'new');
-    expect(plan).toEqual({ frames: [put(user('u3'))], messageId: 'new', sent: 'u3', displaced: [] });
+    expect(plan).toEqual({
+      frames: [put(user('u3'))],
+      messageId: 'new',
+      sent: 'u3',
+      displaced: [],
+      when: [{ type: 'free', messageId: 'u3' }],
+    });
     expect(after(known, plan)).toEqual([...messagesOf(known), user('u3')]);
   });
 

@@ -4,10 +4,11 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { digest } from '../../protocol/digest.ts';
-import type { LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
-import { isPassed, type SessionState } from '../../protocol/session-state.ts';
+import type { EntryCondition, LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
 import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
 import type { SendBody } from '../http/parse-request.ts';
+import { goneError, passedError, roleError, takenError } from './refusals.ts';
 
 export interface Plan {
   /** To be appended before `run-start`. */
@@ -18,6 +19,8 @@ export interface Plan {
   readonly sent?: string;
   /** Active runs whose place the plan takes away; they are stopped. */
   readonly displaced: readonly string[];
+  /** What the plan rests on: its entry counts only where the log is like that. */
+  readonly when: readonly EntryCondition[];
 }
 
 /** Throws `bad_request` or `not_found` when the body does not fit the session. */
@@ -39,6 +42,10 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
       frames: [...truncation(target), ...(isNew ? [write] : [])],
       messageId: newMessageId,
       displaced: displacedBy(state, target),
+      when: [
+        place(state, last.id),
+        ...(target === undefined ? nothingBehind(state, last.id) : [place(state, target)]),
+      ],
     };
   }
   if (body.messageId === undefined && isEdited(state, last)) throw takenError();
@@ -49,6 +56,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     messageId: newMessageId,
     sent: last.id,
     displaced: displacedBy(state, target),
+    when: [place(state, last.id)],
   };
 }
 
@@ -57,10 +65,6 @@ function checkRole(state: SessionState, last: UIMessage): void {
   if (last.role === 'user' && state.order.includes(last.id) && state.byId.get(last.id)?.role !== 'user') {
     throw roleError();
   }
-}
-
-function roleError(): DurableChatError {
-  return new DurableChatError('conflict', 'The message id is taken by a message of another role.');
 }
 
 /** An assistant's message at the end is continued, unless another answer is asked for. */
@@ -85,23 +89,34 @@ function planContinuation(state: SessionState, posted: UIMessage, answer: string
   if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   if (known.role !== 'assistant') throw roleError();
   if (isWriting(state, posted.id) || isPassed(state, posted.id)) {
-    throw new DurableChatError('conflict', 'The conversation has gone on since that message.');
+    throw passedError();
   }
-  return { frames: outcomeFrames(known, posted, answer), messageId: posted.id, displaced: [] };
+  return {
+    frames: outcomeFrames(known, posted, answer),
+    messageId: posted.id,
+    displaced: [],
+    when: [{ type: 'last', messageId: posted.id }],
+  };
 }
 
-function isWriting(state: SessionState, id: string): boolean {
-  return state.active.some(({ messageId }) => messageId === id);
+/** What a plan found of an id has to be so still. */
+function place({ order }: SessionState, messageId: string): EntryCondition {
+  return { type: order.includes(messageId) ? 'present' : 'free', messageId };
+}
+
+/** Asked for a first answer, a message has none yet. */
+function nothingBehind({ order }: SessionState, messageId: string): EntryCondition[] {
+  return order.includes(messageId) ? [{ type: 'last', messageId }] : [];
 }
 
 /**
- * The outputs that a continuation brings for calls which the conversation has gone past: the continuation is refused,
- * and they are kept. An approval is not: nothing would come of it.
+ * The outputs that a continuation brings which is refused, because the conversation has gone past its message or
+ * another run goes on with it: they are kept. An approval is not: nothing would come of it.
  */
 export function lateResults(state: SessionState, body: SendBody, answer: string): LogFrame[] {
   const last = body.messages.at(-1)!; // validated as not empty
   const known = continues(body, last) ? state.byId.get(last.id) : undefined;
-  if (!known || isWriting(state, last.id) || !isPassed(state, last.id)) return [];
+  if (!known || !(isWriting(state, last.id) || isPassed(state, last.id))) return [];
   return outcomeFrames(known, last, answer).filter(({ outcome }) => outcome.state !== 'approval-responded');
 }
 
@@ -130,18 +145,6 @@ function contentOf({ parts }: UIMessage): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
-}
-
-/** For a message whose id another message has. */
-export function takenError(): DurableChatError {
-  return new DurableChatError(
-    'conflict',
-    'A message with this id says something else. To edit it, name it in messageId.',
-  );
-}
-
-function goneError(): DurableChatError {
-  return new DurableChatError('conflict', 'The message is not in this session any more.');
 }
 
 function truncation(messageId: string | undefined): LogFrame[] {

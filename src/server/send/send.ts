@@ -5,7 +5,7 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
-import { counts } from '../../protocol/log-entry.ts';
+import { whyVoid } from '../../protocol/log-entry.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
@@ -14,7 +14,7 @@ import { endRun } from '../run/end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import { newId } from '../lib/id.ts';
 import type { Opened } from '../follow/app-history.ts';
-import { checkRoom, crowdedError } from './limits.ts';
+import { checkRoom } from './limits.ts';
 import type { Log } from '../follow/log.ts';
 import { messageIn, reportsFor } from '../follow/reports.ts';
 import type { HandlerRun, WhenBusy } from '../options.ts';
@@ -28,6 +28,7 @@ import { newMessageId } from './message-id.ts';
 import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
 import { requestStop } from '../handle/request-stop.ts';
 import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
+import { refusal } from './refusals.ts';
 import type { SendBody } from '../http/parse-request.ts';
 
 export interface SendOptions extends Opened {
@@ -128,10 +129,7 @@ async function takePlace(
   const { channel, by, settings, body } = options;
   const session = body.id;
   await beginSession(options, log);
-  const late = lateResults(log.state, body, newId());
-  if (late.length > 0) {
-    await retry(() => channel.append(session, { key: `${run} late`, frames: late }, { existing: true }));
-  }
+  await keepLate(options, run, log.state);
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
   const plan = planTurn(log.state, body, newMessageId(settings, taken));
   checkRoom(settings.limits, log.state, plan);
@@ -152,23 +150,28 @@ async function takePlace(
   const entry: NewEntry = {
     key: `${run} start`,
     frames: [...plan.frames, start],
-    ...(whenBusy === 'reject' && { when: 'idle' }),
+    when: [
+      ...plan.when,
+      ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
+      { type: 'messages', max: settings.limits.messagesPerSession },
+      { type: 'runs', max: settings.limits.activeRunsPerSession },
+    ],
     epoch,
   };
-  if (!counts(log.state, epoch, entry)) throw busyError();
+  let why = whyVoid(log.state, epoch, entry);
+  if (why) throw refusal(why, settings);
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   onPlace();
-  for (const added of await retry(() => channel.append(session, entry, { after, lease }))) log.add(added);
+  for (const added of await retry(() => channel.append(session, entry, { after, lease }))) {
+    if (added.key === entry.key && !log.hasKey(entry.key)) why = whyVoid(log.state, log.epoch, entry);
+    log.add(added);
+  }
   // Others were a moment earlier: the entry does not count.
-  if (log.state.barred.has(run)) throw log.epoch === epoch ? busyError() : deletedError();
+  if (why === 'last') await keepLate(options, run, log.state);
+  if (why) throw refusal(why, settings);
 
   const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.run);
   const before = runsBefore(log.state, run).filter((active) => !active.stop && !isDisplaced(active));
-  if (before.length >= settings.limits.activeRunsPerSession) {
-    const withdrawal = { key: `${run} withdraw`, frames: [{ type: 'run-withdraw', run } as const] };
-    await channel.append(session, withdrawal, { lease: { type: 'release', run } });
-    throw crowdedError(settings.limits);
-  }
   const cause = { by, interruptedBy: plan.sent };
   // Only now: a send that comes to nothing stops nothing.
   await requestStop(channel, session, plan.displaced, cause);
@@ -204,15 +207,11 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
   );
 }
 
-function busyError(): DurableChatError {
-  return new DurableChatError(
-    'conflict',
-    'The session is busy with another answer. Wait for it, or stop it.',
-  );
-}
-
-function deletedError(): DurableChatError {
-  return new DurableChatError('conflict', 'The session was deleted at the same moment. Send again.');
+/** Of a continuation that is refused, what it brings is kept all the same. */
+async function keepLate({ channel, body }: SendOptions, run: string, state: SessionState): Promise<void> {
+  const frames = lateResults(state, body, newId());
+  if (frames.length === 0) return;
+  await retry(() => channel.append(body.id, { key: `${run} late`, frames }, { existing: true }));
 }
 
 function idOf({ run }: ActiveRun): string {

@@ -177,7 +177,7 @@ it('an answer that meets a deletion does not begin the session anew', async () =
   await expect(world.chat.session('s').stop()).rejects.toMatchObject({ code: 'not_found' });
 });
 
-it('a send that meets a deletion brings its own message, and reads nothing of what was deleted', async () => {
+it('a send that meets a deletion is a 409, and made again it reads nothing of what was deleted', async () => {
   const store = memoryChannel();
   let deletes = false;
   const channel: Channel = {
@@ -194,6 +194,8 @@ it('a send that meets a deletion brings its own message, and reads nothing of wh
   });
   await settle(world, await post(world, sendBody('s', 'secret')));
   deletes = true;
+  expect((await post(world, sendBody('s', 'next'))).status).toBe(409);
+  deletes = false;
   const messages = await settle(world, await post(world, sendBody('s', 'next')));
   expect(read.map((history) => history.map(({ id }) => id))).toEqual([['user-secret'], ['user-next']]);
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
@@ -225,7 +227,7 @@ it('what a client says of the past does not count in a session that another send
   const { channel, race } = racing(store);
   const world = createWorld(channel, answers());
   const elsewhere = createWorld(store, answers());
-  race(() => post(elsewhere, sendBody('s', 'theirs')), 'seed');
+  race(() => post(elsewhere, sendBody('s', 'theirs')), 'seed ');
   const messages = ['our past', 'ours'].map((id) => ({
     id,
     role: 'user',

@@ -1,0 +1,66 @@
+// What the sender of a send that is refused is told.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { VoidReason } from '../../protocol/log-entry.ts';
+import type { Limits } from '../options.ts';
+import type { Settings } from '../settings.ts';
+
+/** For the sender of an entry that does not count. */
+export function refusal(why: VoidReason, { limits }: Settings): DurableChatError {
+  switch (why) {
+    case 'epoch':
+    case 'first':
+      return conflict('The session was deleted at the same moment. Send again.');
+    case 'over':
+      return conflict('The run was ended before it could begin. Send again.');
+    case 'idle':
+      return conflict('The session is busy with another answer. Wait for it, or stop it.');
+    case 'last':
+      return passedError();
+    case 'present':
+      return goneError();
+    case 'free':
+      return conflict('Another message with this id was sent at the same moment.');
+    case 'messages':
+      return fullError(limits);
+    case 'runs':
+      return crowdedError(limits);
+    default:
+      return why satisfies never;
+  }
+}
+
+function conflict(message: string): DurableChatError {
+  return new DurableChatError('conflict', message);
+}
+
+/** For a message whose id another message has. */
+export function takenError(): DurableChatError {
+  return conflict('A message with this id says something else. To edit it, name it in messageId.');
+}
+
+export function passedError(): DurableChatError {
+  return conflict('The conversation has gone on since that message.');
+}
+
+export function goneError(): DurableChatError {
+  return conflict('The message is not in this session any more.');
+}
+
+export function roleError(): DurableChatError {
+  return conflict('The message id is taken by a message of another role.');
+}
+
+export function fullError({ messagesPerSession }: Limits): DurableChatError {
+  return new DurableChatError(
+    'too_large',
+    `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
+  );
+}
+
+export function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
+  return new DurableChatError(
+    'too_many',
+    `The session has its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait for one to end.`,
+  );
+}
