@@ -15,7 +15,7 @@ import type {
 } from './frames.ts';
 import { deleteMessages } from './deletion.ts';
 import { fromSnapshot } from './snapshot.ts';
-import { reopened, withOutcome } from './tool-outcome.ts';
+import { answersSameCall, reopened, withOutcome } from './tool-outcome.ts';
 
 /** A run that has not ended. */
 export interface ActiveRun extends Omit<RunStartFrame, 'type'> {
@@ -234,8 +234,12 @@ function placeAtEnd(state: SessionState, id: string): SessionState {
 
 function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState {
   const { messageId, toolCallId, outcome } = frame;
+  // Nobody would execute what is approved now.
+  const isApproved = outcome.state === 'approval-responded' && outcome.approved;
+  if (isApproved && isPassed(state, messageId)) return state;
   if (isWriting(state, messageId)) {
-    return { ...state, outcomes: [...state.outcomes, frame] };
+    const isAnswered = state.outcomes.some((one) => answersSameCall(one, frame));
+    return isAnswered ? state : { ...state, outcomes: [...state.outcomes, frame] };
   }
   const message = state.byId.get(messageId);
   const answered = message && withOutcome(message, toolCallId, outcome);

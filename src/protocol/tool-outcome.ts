@@ -25,9 +25,26 @@ function toolOf(part: Part): (ToolPart & Record<string, unknown>) | undefined {
   return 'toolCallId' in part && 'state' in part ? part : undefined;
 }
 
+/** A call is approved once, and has an output once. */
+export function kindOf({ state }: ToolOutcome): 'approval' | 'output' {
+  return state === 'approval-responded' ? 'approval' : 'output';
+}
+
+interface Answer {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+}
+
+/** Whether two answers are of one kind, and of one call. */
+export function answersSameCall(one: Answer, other: Answer): boolean {
+  const isSame = one.messageId === other.messageId && one.toolCallId === other.toolCallId;
+  return isSame && kindOf(one.outcome) === kindOf(other.outcome);
+}
+
 /** Whether the call waits for an outcome of this kind. */
 export function waitsFor({ state }: ToolPart, outcome: ToolOutcome): boolean {
-  return state === (outcome.state === 'approval-responded' ? 'approval-requested' : 'input-available');
+  return state === (kindOf(outcome) === 'approval' ? 'approval-requested' : 'input-available');
 }
 
 /** `message` with the outcome in place; the same object when none of its calls waits for it. */

@@ -5,7 +5,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { isPassed } from '../../protocol/session-state.ts';
-import { withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { kindOf, toolPartsOf, waitsFor, withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
 import type { Hub } from '../follow/hub.ts';
 import { Log } from '../follow/log.ts';
@@ -35,11 +35,10 @@ export async function answerTool(
   { messageId, toolCallId, outcome, answer = newId(), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
   await hub.refresh({ fresh: true });
-  await findCall(hub, messageId, toolCallId);
-  // A call is approved once, and has an output once.
-  const kind = outcome.state === 'approval-responded' ? 'approval' : 'output';
-  const key = `${messageId} ${toolCallId} ${kind}`;
+  const kind = kindOf(outcome);
+  const key = `${messageId} ${toolCallId} ${kind} ${answer}`;
   if (hub.log.hasKey(key)) return whatCame(new Log(), hub.log.entries);
+  await findCall(hub, { messageId, toolCallId, outcome });
   if (kind === 'approval' && isPassed(hub.state, messageId)) {
     throw new DurableChatError(
       'conflict',
@@ -69,18 +68,18 @@ export async function answerTool(
   );
   return whatCame(before, entries);
 
-  /** The message with this answer, once the log has it; throws when another one was first. */
+  /** The message with this answer, once the log has it; throws when the call did not wait for it any more. */
   function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {
+    let counts = false;
     for (const entry of read) {
+      const { state } = log;
       log.add(entry);
+      // An answer that comes too late changes nothing.
+      counts = entry.key === key && log.state !== state;
       if (entry.key === key) break;
     }
-    const [first] = log.entries.find((entry) => entry.key === key)?.frames ?? [];
-    if (first?.type !== 'tool-outcome' || first.answer !== answer) throw notWaitingError();
-    if (isWritten(log, messageId)) return undefined;
-    const message = log.state.byId.get(messageId);
-    if (!message) throw notWaitingError(); // deleted meanwhile
-    return message;
+    if (!counts) throw notWaitingError();
+    return isWritten(log, messageId) ? undefined : log.state.byId.get(messageId);
   }
 }
 
@@ -92,11 +91,18 @@ function isWritten({ state }: Pick<Hub, 'state'>, messageId: string): boolean {
   return state.active.some((run) => run.messageId === messageId);
 }
 
-/** Waits for a call of a message that is being written; throws `not_found` when it does not come. */
-async function findCall(hub: Hub, messageId: string, toolCallId: string): Promise<void> {
+/**
+ * Waits for a call of a message that is being written; throws `not_found` when it does not come. A model may use the id
+ * of a call again that has been answered.
+ */
+async function findCall(
+  hub: Hub,
+  { messageId, toolCallId, outcome }: Pick<ToolAnswer, 'messageId' | 'toolCallId' | 'outcome'>,
+): Promise<void> {
   const isThere = () => {
     const message = hub.state.byId.get(messageId);
-    return message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId) ?? false;
+    const parts = message ? toolPartsOf(message).filter((part) => part.toolCallId === toolCallId) : [];
+    return isWritten(hub, messageId) ? parts.some((part) => waitsFor(part, outcome)) : parts.length > 0;
   };
   if (isThere()) return;
   const run = hub.state.active.find((active) => active.messageId === messageId)?.run;

@@ -52,7 +52,7 @@ const answerBody = z.object({
   messageId: id,
   toolCallId: id,
   outcome: z.discriminatedUnion('state', [
-    z.object({ state: z.literal('output-available'), output: z.unknown() }),
+    z.object({ state: z.literal('output-available'), output: z.unknown().optional() }),
     z.object({ state: z.literal('output-error'), errorText: z.string() }),
     z.object({
       state: z.literal('approval-responded'),

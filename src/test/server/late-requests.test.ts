@@ -170,7 +170,7 @@ it('an answer to a tool call counts where its session is deleted meanwhile, and 
   const loadMessages = () => [kept];
   const elsewhere = open({ loadMessages }).world;
   const append: Channel['append'] = async (id, entry, options) => {
-    if (entry.key === 'a c output') {
+    if (entry.key === 'a c output named') {
       await channel.delete(session);
       await elsewhere.chat.session(session).read();
     }

@@ -165,7 +165,7 @@ it('an answer that meets a deletion does not begin the session anew', async () =
   const channel: Channel = {
     ...store,
     async append(session, entry, options) {
-      if (entry.key.endsWith(' output')) await store.delete(session);
+      if (entry.key.includes(' output ')) await store.delete(session);
       return store.append(session, entry, options);
     },
   };
