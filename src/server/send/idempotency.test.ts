@@ -56,3 +56,12 @@ it('G5: a message of a known id that says something else is another send, which 
   // What came to nothing stands in nobody's way.
   expect(runOfSend(logOf(start('r1', sent), end('r1', 0)), { ...sent, content: 'other' })).toBeUndefined();
 });
+
+it('G5: what went into a running answer came to something', () => {
+  const running = start('r0', { key: 'k0', once: false });
+  for (const inside of [true, false]) {
+    const steer: LogFrame = { type: 'run-steer', run: 'r1', into: 'r0', inside };
+    expect(runOfSend(logOf(running, start('r1', once), steer), once)).toBe('r1');
+    expect(runOfSend(logOf(running, start('r1', once), steer, end('r0')), once)).toBe('r1');
+  }
+});

@@ -4,7 +4,7 @@
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { RunStartFrame } from '../../protocol/frames.ts';
-import { isFailedStart } from '../../protocol/session-state.ts';
+import { isFailedStart, type EndedRun } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
 import type { Hub } from '../follow/hub.ts';
 import type { Hubs } from '../follow/hubs.ts';
@@ -86,14 +86,17 @@ export function runOfSend({ entries, state }: Log, send: SendKey): string | unde
     const lasts = isNamed || frame.send.once;
     const active = state.active.find((one) => one.run === run);
     const end = state.ended.get(run);
-    const stands = active
-      ? lasts || !active.stop
-      : end && lasts && !end.withdrawn && !isFailedStart(end.reason, end.chunks);
+    const stands = active ? lasts || !active.stop : end && lasts && !cameToNothing(end);
     if (!stands) continue;
     if (!isNamed) checkContent(frame.send, send);
     return run;
   }
   return undefined;
+}
+
+/** A run that another one took its message from is answered there. */
+function cameToNothing({ reason, chunks, withdrawn, steered }: EndedRun): boolean {
+  return steered ? false : withdrawn === true || isFailedStart(reason, chunks);
 }
 
 /** Gives a claim back that may have become somebody else's, or may never have been ours. */
