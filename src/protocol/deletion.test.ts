@@ -27,6 +27,28 @@ const busy = [put('u1'), start('r1', 'a1', 'u1'), put('u2'), start('r2', 'a2', '
 const statesOf = (...frames: LogFrame[]) =>
   runsOf(fold(...busy, ...frames)).map(({ run, status }) => [run, status]);
 
+describe('a message that two runs were sent with', () => {
+  const edit = [...busy, { type: 'truncate', messageId: 'u2' } as const, put('u2'), start('r3', 'a3', 'u2')];
+  const taken: LogFrame = { type: 'run-steer', run: 'r2', into: 'r1', inside: true };
+
+  it('belongs to the later one: what becomes of the other does not take it', () => {
+    for (const frame of [{ type: 'run-withdraw', run: 'r2' } as const, taken]) {
+      const state = fold(...edit, frame);
+      expect(state.active.map(({ run }) => run)).toEqual(['r1', 'r3']);
+      expect(state.order).toEqual(['u1', 'a1', 'u2', 'a3']);
+      expect(fold(...edit, frame, { type: 'run-withdraw', run: 'r3' }).order).toEqual(['u1', 'a1']);
+    }
+  });
+
+  it('is deleted with the later one, which stops', () => {
+    const state = fold(...edit, end('r2', 'a2'), { type: 'message-delete', messageId: 'u2' });
+    expect(runsOf(state)).toMatchObject([
+      { run: 'r1', status: 'running' },
+      { run: 'r3', status: 'stopping' },
+    ]);
+  });
+});
+
 describe('a deletion', () => {
   it('takes one message, stops what was sent with it or writes it, and nothing else', () => {
     const state = fold(...busy, { type: 'message-delete', messageId: 'u2', by: 'ann' });

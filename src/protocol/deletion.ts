@@ -24,3 +24,15 @@ export function deleteMessages(state: SessionState, frame: MessageDeleteFrame): 
     begun: state.begun || 'all' in frame,
   };
 }
+
+/** The runs, of which none was sent with this message: another run was, so that the message goes with that one. */
+export function withoutSent(
+  active: readonly ActiveRun[],
+  messageId: string | undefined,
+): readonly ActiveRun[] {
+  return active.map((one) => {
+    if (messageId === undefined || one.sent !== messageId) return one;
+    const { sent: _, ...run } = one;
+    return run;
+  });
+}

@@ -68,7 +68,7 @@ export interface RunStartFrame {
     readonly named?: string;
     readonly content?: string;
   };
-  /** The user message that came with it. */
+  /** The user message that came with it. No run before it has that message any more. */
   readonly sent?: string;
   /** It does not wait for the runs before it. */
   readonly parallel?: true;

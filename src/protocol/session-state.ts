@@ -13,7 +13,7 @@ import type {
   ToolOutcomeFrame,
   Trigger,
 } from './frames.ts';
-import { deleteMessages } from './deletion.ts';
+import { deleteMessages, withoutSent } from './deletion.ts';
 import { fromSnapshot } from './snapshot.ts';
 import { answersSameCall, reopened, withOutcome } from './tool-outcome.ts';
 
@@ -184,7 +184,8 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'run-start': {
       if (isOver(state, frame.run) || isActive(state, frame.run)) return state;
       const { type: _, ...run } = frame;
-      return { ...placeAtEnd(state, frame.messageId), active: [...state.active, run], begun: true };
+      const active = [...withoutSent(state.active, run.sent), run];
+      return { ...placeAtEnd(state, frame.messageId), active, begun: true };
     }
     case 'run-stop': {
       const { type: _, run, ...stop } = frame;

@@ -41,6 +41,7 @@ export function planTurn(state: SessionState, body: SendBody, newMessageId: stri
     return {
       frames: [...truncation(target), ...(isNew ? [write] : [])],
       messageId: newMessageId,
+      ...(isNew && { sent: last.id }),
       displaced: displacedBy(state, target),
       when: [
         place(state, last.id),
