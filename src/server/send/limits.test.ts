@@ -141,6 +141,22 @@ describe('G10: viewersPerSession', () => {
     await world.settled();
   });
 
+  it('counts each request that makes a send again; the run goes on', async () => {
+    const { world, session, post, finish } = open({ viewersPerSession: 2 }, { held: true });
+    const first = await post(sendBody(session, 'one'));
+    const run = first.headers.get('x-durable-run');
+    const again = await Promise.all([1, 2].map(() => post(sendBody(session, 'one'))));
+    expect(again.map((response) => response.headers.get('x-durable-run'))).toEqual([run, run]);
+    await expectRefused(await post(sendBody(session, 'one')), 'too_many', 'limits.viewersPerSession');
+    await again[0]!.body!.cancel();
+    await expect.poll(async () => (await post(sendBody(session, 'one'))).status).toBe(200);
+    finish();
+    expect(await first.text()).toContain('fine');
+    await world.settled();
+    const { messages } = await world.chat.session(session).read();
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+  });
+
   it('a refused viewer waits for room, and gets it', async () => {
     const { world, session } = open({ viewersPerSession: 1 });
     const tab = () => {

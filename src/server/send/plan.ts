@@ -8,7 +8,7 @@ import type { EntryCondition, LogFrame, ToolOutcomeFrame } from '../../protocol/
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
 import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
 import type { SendBody } from '../http/parse-request.ts';
-import { goneError, passedError, roleError, takenError } from './refusals.ts';
+import { goneError, passedError, roleError, suppliedError, takenError } from './refusals.ts';
 
 export interface Plan {
   /** To be appended before `run-start`. */
@@ -89,6 +89,7 @@ function planContinuation(state: SessionState, posted: UIMessage, answer: string
   const known = state.byId.get(posted.id);
   if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   if (known.role !== 'assistant') throw roleError();
+  if (state.seeded.has(known.id)) throw suppliedError();
   if (isWriting(state, posted.id) || isPassed(state, posted.id)) {
     throw passedError();
   }

@@ -51,6 +51,11 @@ export function roleError(): DurableChatError {
   return conflict('The message id is taken by a message of another role.');
 }
 
+/** What a run adds to such a message could not be told from what its client supplied. */
+export function suppliedError(): DurableChatError {
+  return conflict('A client supplied that message, so it cannot be continued. Send a new message instead.');
+}
+
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',

@@ -287,7 +287,8 @@ async function produce(
 }
 
 function attach({ hubs, body, waitUntil }: SendOptions, run: string): Response {
-  const { hub, release } = hubs.acquire(body.id);
+  // Each of them follows the session as a viewer does.
+  const { hub, release } = hubs.view(body.id);
   const origin = createOrigin(run);
   waitUntil(
     relayRun(hub, run, origin)

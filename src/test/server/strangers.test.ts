@@ -99,6 +99,20 @@ describe.each(stores)('strangers on %s', (name, open) => {
     expect(here.prompt()).not.toContain('tool-call');
   });
 
+  it('a message that a client supplied is not continued: what a run adds to it would be read as supplied, too', async () => {
+    const here = setUp();
+    const supplied = answer('a1', said('supplied'));
+    await here.post([user('u1'), supplied, user('u2')]);
+    const { messages } = await here.session().read();
+    for (const { id } of messages.slice(2)) await here.session().deleteMessage(id);
+    const refused = await here.post([user('u1'), supplied]);
+    expect(refused.status).toBe(409);
+    expect(refused.text).toContain('conflict');
+    expect((await here.session().read()).messages).toEqual([user('u1'), supplied]);
+    expect(here.handed.length).toBe(1);
+    expect((await here.post([user('u3')])).status).toBe(200);
+  });
+
   it('text, files and finished calls are read as text; nothing else of a past that nobody has seen', async () => {
     const here = setUp();
     const image = { type: 'file', mediaType: 'text/plain', url: 'data:text/plain,hi' } as const;
