@@ -2,7 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
-import { reap } from './run/end.ts';
+import { reapDead } from './run/reap.ts';
 import { createHubs } from './follow/hubs.ts';
 import { createKeeper, type Opened } from './follow/app-history.ts';
 import type { Authorization, DurableChatOptions, Handler } from './options.ts';
@@ -76,7 +76,7 @@ async function endIfDead({ channel, hubs, keeper }: Opened, session: string, run
   const { hub, release } = hubs.acquire(session);
   try {
     await hub.ready;
-    await reap(channel, hub, run);
+    await reapDead(channel, hub, [run]);
     await keeper.tell(session);
   } catch {
     // The next silence tries again.

@@ -3,11 +3,11 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageDeleteFrame } from '../../protocol/frames.ts';
 import { isConcerned } from '../../protocol/deletion.ts';
-import { isOver } from '../../protocol/session-state.ts';
 import type { Opened } from '../follow/app-history.ts';
 import type { Hub } from '../follow/hub.ts';
 import { newId } from '../lib/id.ts';
 import { retry } from '../lib/retry.ts';
+import { untilOver } from '../run/reap.ts';
 import { confirmWithinMs, requestStop } from './request-stop.ts';
 
 type What =
@@ -25,7 +25,7 @@ export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: Wh
   await hub.refresh({ fresh: true });
   const runs = hub.state.active.filter((run) => run.stop && isConcerned(run, frame)).map(({ run }) => run);
   await requestStop(channel, hub.session, runs, { by: what.by });
-  await hub.until(() => runs.every((run) => isOver(hub.state, run)) || undefined, { ms: confirmWithinMs });
+  await untilOver(channel, hub, runs, confirmWithinMs);
 }
 
 /** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */

@@ -4,7 +4,7 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../../protocol/session-state.ts';
-import { reap } from '../run/end.ts';
+import { reapDead, untilOver } from '../run/reap.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { deleteFrom } from './delete-messages.ts';
 import { confirmWithinMs, requestStop } from './request-stop.ts';
@@ -85,7 +85,11 @@ export function createSession<M extends UIMessage>(
       withHub(async (hub, { channel, keeper }) => {
         await hub.refresh();
         await keeper.seedHub(hub);
-        for (const { run } of hub.state.active) await reap(channel, hub, run);
+        await reapDead(
+          channel,
+          hub,
+          hub.state.active.map(({ run }) => run),
+        );
         await hub.refresh();
         void keeper.tell(id, waitUntil);
         // The app's own: what it sent is what it reads.
@@ -105,7 +109,7 @@ export function createSession<M extends UIMessage>(
     },
 
     stop: ({ run, by } = {}) =>
-      withHub(async (hub, { channel }) => {
+      withHub(async (hub, { channel, keeper }) => {
         await hub.refresh({ fresh: true });
         if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = hub.state;
@@ -116,9 +120,8 @@ export function createSession<M extends UIMessage>(
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
         await requestStop(channel, id, targets, { by });
-        await hub.until(() => targets.every((target) => hub.state.ended.has(target)) || undefined, {
-          ms: confirmWithinMs,
-        });
+        await untilOver(channel, hub, targets, confirmWithinMs);
+        void keeper.tell(id, waitUntil);
         const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
         return {
           stopped: targets
@@ -149,6 +152,7 @@ export function createSession<M extends UIMessage>(
           for (const added of await retry(() => channel.append(id, entry, where))) log.add(added);
           if (log.state.ended.get(run)?.withdrawn) return;
         }
+        await reapDead(channel, hub, [run]);
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
 
@@ -174,7 +178,7 @@ export function createSession<M extends UIMessage>(
             await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
           }
           await requestStop(channel, id, runs, {});
-          await hub.until(() => runs.every(isOver) || undefined, { ms: confirmWithinMs });
+          await untilOver(channel, hub, runs, confirmWithinMs);
         };
         // A session with a run that cannot be ended can be deleted all the same.
         await endAll().catch(() => {});

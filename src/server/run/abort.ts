@@ -64,7 +64,7 @@ export function createControl(options: ControlOptions): Control {
     const lease = await channel.heartbeat(session, run, leaseMs);
     if (lease === 'running') return;
     // Who asked for the stop is in the log; and so is whether somebody has ended the run meanwhile.
-    await hub.refresh().catch(() => {});
+    await hub.refresh({ fresh: true }).catch(() => {});
     check();
     if (lease === 'stop') end({ reason: 'stop' });
   }

@@ -6,7 +6,6 @@ import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { keptMessage } from './kept-message.ts';
-import type { Hub } from '../follow/hub.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
 export interface EndOptions {
@@ -92,23 +91,4 @@ async function readClosed(
   const { chunks, closure } = await channel.readRun(session, run, 0);
   if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
   return chunks;
-}
-
-/**
- * Ends a run whose producer no longer renews its lease (G6); leaves a living one alone. While the store failed
- * nobody could renew anything, so that a lease which is gone says nothing shortly after (G8).
- */
-export async function reap(channel: Channel, hub: Hub, run: string): Promise<void> {
-  if (hub.isShaken) return;
-  const { session, state, log } = hub;
-  // Written again it would change nothing.
-  if (log.hasKey(endKey(run))) return;
-  const [alive] = await channel.alive(session, [run]);
-  if (alive) return;
-  const active = state.active.find((one) => one.run === run);
-  if (!active) return;
-  const base = state.byId.get(active.messageId);
-  // Whoever finds it so next tries again.
-  const patience = { forMs: 5_000 };
-  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' }, patience });
 }

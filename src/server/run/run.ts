@@ -81,7 +81,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     write: restoring({
       write: (from, batch) => store.write(session, run, from, batch),
       chunks,
-      isActive: () => hub.refresh().then(() => isActive(hub.state, run)),
+      isActive: () => hub.refresh({ fresh: true }).then(() => isActive(hub.state, run)),
     }),
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,

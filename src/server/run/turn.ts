@@ -6,7 +6,7 @@ import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import type { Hub } from '../follow/hub.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs } from '../lib/retry.ts';
-import { reap } from './end.ts';
+import { reapDead } from './reap.ts';
 
 export interface Turn {
   readonly channel: Channel;
@@ -57,6 +57,15 @@ async function waitForTurn(
     const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
     if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
     await refresh();
-    if (first) await reap(channel, hub, first.run).catch(() => {});
+    const { active } = hub.state;
+    const before = active.slice(
+      0,
+      active.findIndex((one) => one.run === run),
+    );
+    await reapDead(
+      channel,
+      hub,
+      before.map((one) => one.run),
+    );
   }
 }

@@ -11,6 +11,7 @@ import type { Hubs } from '../follow/hubs.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
+import { untilOver } from '../run/reap.ts';
 import type { SendKey } from './plan.ts';
 import { takenError } from './refusals.ts';
 
@@ -46,8 +47,9 @@ export async function claimSend(
     if (holder === run) return { type: 'ours', log };
     const isStopping = log.state.active.some((active) => active.run === holder && active.stop);
     // The same wish again, while what it became the first time is being stopped.
-    if (isStopping) await untilEnded(hubs, session, holder, leaseMs);
-    else if (await withHub(hubs, session, (hub) => becomes(hub, send, holder))) {
+    if (isStopping) {
+      await withHub(hubs, session, (hub) => untilOver(channel, hub, [holder], leaseMs));
+    } else if (await withHub(hubs, session, (hub) => becomes(hub, send, holder))) {
       return { type: 'attach', run: holder };
     } else if (monotonicMs() > until) {
       throw new DurableChatError(
@@ -105,12 +107,7 @@ export async function giveBack({ channel, session, send: { key }, run }: SendCla
   if (holder === run) await channel.unclaim(session, key);
 }
 
-/** Waits for the end of a run, for at most `ms`. */
-export async function untilEnded(hubs: Hubs, session: string, run: string, ms: number): Promise<void> {
-  await withHub(hubs, session, (hub) => hub.until(() => hub.state.ended.has(run) || undefined, { ms }));
-}
-
-async function withHub<T>(hubs: Hubs, session: string, use: (hub: Hub) => Promise<T>): Promise<T> {
+export async function withHub<T>(hubs: Hubs, session: string, use: (hub: Hub) => Promise<T>): Promise<T> {
   const { hub, release } = hubs.acquire(session);
   try {
     await hub.ready;

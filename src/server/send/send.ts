@@ -4,8 +4,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
-import { whyVoid } from '../../protocol/log-entry.ts';
+import { whyVoid, type VoidReason } from '../../protocol/log-entry.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
@@ -14,22 +13,25 @@ import { endRun } from '../run/end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import { newId } from '../lib/id.ts';
 import type { Opened } from '../follow/app-history.ts';
+import { unlessDead } from './busy.ts';
 import { checkRoom } from './limits.ts';
 import type { Log } from '../follow/log.ts';
-import { messageIn, reportsFor } from '../follow/reports.ts';
+import { messageIn } from '../follow/reports.ts';
 import type { HandlerRun, WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { withSteering } from '../run/steering.ts';
 import { createOrigin } from '../run/reply-stream.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from '../lib/retry.ts';
+import { untilOver } from '../run/reap.ts';
 import { startRun, type Started } from '../run/run.ts';
 import { newMessageId } from './message-id.ts';
-import { claimSend, giveBack, untilEnded, type SendClaim } from './idempotency.ts';
+import { claimSend, giveBack, withHub, type SendClaim } from './idempotency.ts';
 import { requestStop } from '../handle/request-stop.ts';
 import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import { refusal } from './refusals.ts';
 import type { SendBody } from '../http/parse-request.ts';
+import { startEntry } from './start-entry.ts';
 
 export interface SendOptions extends Opened {
   readonly settings: Settings;
@@ -126,40 +128,22 @@ async function takePlace(
   { run, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
-  const { channel, by, settings, body } = options;
+  const { channel, hubs, by, settings, body } = options;
   const session = body.id;
   await beginSession(options, log);
   await keepLate(options, run, log.state);
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
-  const plan = planTurn(log.state, body, newMessageId(settings, taken));
-  checkRoom(settings.limits, log.state, plan);
-  const { epoch, lastId: after } = log;
-  const start: RunStartFrame = {
-    type: 'run-start',
-    run,
-    messageId: plan.messageId,
-    trigger: body.trigger,
-    at: Date.now(),
-    send: sent,
-    ...(plan.sent !== undefined && { sent: plan.sent }),
-    ...(whenBusy === 'parallel' && { parallel: true }),
-    ...(whenBusy === 'steer' && { steer: true }),
-    ...(by !== undefined && { by }),
-    ...reportsFor(settings, plan.frames),
-  };
-  const entry: NewEntry = {
-    key: `${run} start`,
-    frames: [...plan.frames, start],
-    when: [
-      ...plan.when,
-      ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
-      { type: 'messages', max: settings.limits.messagesPerSession },
-      { type: 'runs', max: settings.limits.activeRunsPerSession },
-    ],
-    epoch,
-  };
-  let why = whyVoid(log.state, epoch, entry);
-  if (why) throw refusal(why, settings);
+  const messageId = newMessageId(settings, taken);
+  const { plan, entry } = await unlessDead({ channel, hubs, session, log }, () => {
+    const plan = planTurn(log.state, body, messageId);
+    checkRoom(settings.limits, log.state, plan);
+    const entry = startEntry(settings, { run, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
+    const why = whyVoid(log.state, log.epoch, entry);
+    if (why) throw refusal(why, settings);
+    return { plan, entry };
+  });
+  const after = log.lastId;
+  let why: VoidReason | undefined;
   const lease = { type: 'take', run, ms: settings.leaseMs } as const;
   onPlace();
   for (const added of await retry(() => channel.append(session, entry, { after, lease }))) {
@@ -193,7 +177,7 @@ async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
   const last = body.messages.at(-1)!; // validated as not empty
   const writer = continues(body, last) && log.state.active.find(({ messageId }) => messageId === last.id);
   if (!writer) return;
-  await untilEnded(hubs, body.id, writer.run, settings.leaseMs);
+  await withHub(hubs, body.id, (hub) => untilOver(channel, hub, [writer.run], settings.leaseMs));
   for (const entry of await channel.readLog(body.id, log.lastId, { fresh: true })) log.add(entry);
 }
 

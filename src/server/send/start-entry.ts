@@ -1,0 +1,48 @@
+// The entry that puts a run in its place, and says when it counts.
+
+import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
+import { reportsFor } from '../follow/reports.ts';
+import type { WhenBusy } from '../options.ts';
+import type { Settings } from '../settings.ts';
+import type { Plan, SendKey } from './plan.ts';
+
+export interface Starting {
+  readonly run: string;
+  readonly sent: SendKey;
+  readonly whenBusy: WhenBusy;
+  readonly by: string | undefined;
+  readonly trigger: RunStartFrame['trigger'];
+}
+
+export function startEntry(
+  settings: Settings,
+  { run, sent, whenBusy, by, trigger }: Starting,
+  plan: Plan,
+  epoch: string,
+): NewEntry {
+  const { limits } = settings;
+  const start: RunStartFrame = {
+    type: 'run-start',
+    run,
+    messageId: plan.messageId,
+    trigger,
+    at: Date.now(),
+    send: sent,
+    ...(plan.sent !== undefined && { sent: plan.sent }),
+    ...(whenBusy === 'parallel' && { parallel: true }),
+    ...(whenBusy === 'steer' && { steer: true }),
+    ...(by !== undefined && { by }),
+    ...reportsFor(settings, plan.frames),
+  };
+  return {
+    key: `${run} start`,
+    frames: [...plan.frames, start],
+    when: [
+      ...plan.when,
+      ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
+      { type: 'messages', max: limits.messagesPerSession },
+      { type: 'runs', max: limits.activeRunsPerSession },
+    ],
+    epoch,
+  };
+}

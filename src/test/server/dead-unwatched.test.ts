@@ -1,0 +1,195 @@
+// G6 while nobody watches: runs whose producers are dead keep nobody out, and are not waited for in vain.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { describe, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import type { DurableChatOptions } from '../../index.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { textOf } from '../fixtures/tab.fixture.ts';
+import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+
+const { stores } = useStores();
+const url = 'http://durable.test/api/chat';
+const leaseMs = 400;
+
+/** A store that answers nothing any more once the process is dead, and one that counts what it is asked. */
+function mortal(store: Channel) {
+  let dead = false;
+  const asked: string[] = [];
+  const method =
+    (name: string, call: (...args: unknown[]) => unknown) =>
+    (...args: unknown[]) => {
+      asked.push(name);
+      return dead ? new Promise(() => {}) : call(...args);
+    };
+  const methods = Object.entries(store).map(([name, call]) => [name, method(name, call as never)] as const);
+  const channel = Object.fromEntries(methods) as unknown as Channel; // the same methods under the same names
+  return { channel, asked, die: () => (dead = true) };
+}
+
+const part: UIMessageChunk[] = [
+  { type: 'start' },
+  { type: 'text-start', id: '0' },
+  { type: 'text-delta', id: '0', delta: 'part' },
+];
+const rest: UIMessageChunk[] = [{ type: 'text-end', id: '0' }, { type: 'finish' }];
+const goesOn = ({ signal }: Request) =>
+  new ReadableStream<UIMessageChunk>({
+    start(controller) {
+      for (const chunk of part) controller.enqueue(chunk);
+      signal.addEventListener('abort', () => controller.close());
+    },
+  });
+
+describe.each(stores)('on %s', (_, openStore) => {
+  function setUp(options: Omit<DurableChatOptions, 'channel'> = {}) {
+    const id = crypto.randomUUID();
+    const open = openStore();
+    const store = open();
+    const first = mortal(store);
+    const second = mortal(open());
+    const one = createWorld(first.channel, goesOn, { leaseMs, ...options });
+    const answers = chunkHandler(() => [...part, ...rest]);
+    const other = createWorld(second.channel, answers, { leaseMs, ...options });
+    const post = (world: World, body: string) =>
+      world.routes.POST(new Request(url, { method: 'POST', body }));
+    const runs: string[] = [];
+    return {
+      id,
+      first,
+      second,
+      other,
+      session: other.chat.session(id),
+      post: (body: string) => post(other, body),
+      /** Sends to the process that will die; resolves with the run. */
+      async begin(text: string, body = sendBody(id, text)) {
+        const response = await post(one, body);
+        expect(response.status).toBe(200);
+        void response.text().catch(() => {});
+        runs.push(response.headers.get('x-durable-run')!);
+        return runs.at(-1)!;
+      },
+      async die() {
+        const written = async () => (await store.readRun(id, runs[0]!, 0)).chunks.length;
+        await expect.poll(written).toBeGreaterThan(0);
+        first.die();
+        const leases = () => store.alive(id, runs);
+        await expect.poll(leases, { timeout: 5_000 }).not.toContain(true);
+      },
+      async ends() {
+        const frames = (await store.readLog(id, '')).flatMap((entry) => entry.frames);
+        return frames.flatMap((frame) => (frame.type === 'run-end' ? [[frame.run, frame.reason]] : []));
+      },
+    };
+  }
+
+  it("a send with whenBusy: 'reject' is taken", async () => {
+    const here = setUp({ whenBusy: 'reject' });
+    const run = await here.begin('one');
+    await here.die();
+    const response = await here.post(sendBody(here.id, 'two'));
+    expect([response.status, await here.ends()]).toEqual([200, [[run, 'interrupted']]]);
+    expect(await response.text()).toContain('part');
+    await here.other.settled();
+    const { messages } = await here.session.read();
+    expect(messages.map(textOf)).toEqual(['one', 'part', 'two', 'part']);
+  });
+
+  it('dead runs do not fill a session: `activeRunsPerSession` counts the living', async () => {
+    const here = setUp({ limits: { activeRunsPerSession: 3 } });
+    for (const text of ['one', 'two', 'three']) await here.begin(text);
+    const full = await here.post(sendBody(here.id, 'four'));
+    expect([full.status, await here.ends()]).toEqual([429, []]);
+    await here.die();
+    const response = await here.post(sendBody(here.id, 'four'));
+    expect(response.status).toBe(200);
+    await response.text();
+    await here.other.settled();
+    expect(await here.ends()).toHaveLength(4);
+  });
+
+  it('a send that waits has its turn although several before it are dead', async () => {
+    const here = setUp();
+    for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) await here.begin(text);
+    await here.die();
+    here.second.asked.length = 0;
+    await (await here.post(sendBody(here.id, 'last'))).text();
+    await here.other.settled();
+    // All of them at once.
+    expect(here.second.asked.filter((name) => name === 'alive').length).toBe(1);
+    expect(await here.ends()).toHaveLength(7);
+  });
+
+  it('a stop is confirmed: the run had ended', async () => {
+    const here = setUp();
+    const run = await here.begin('one');
+    await here.die();
+    expect(await here.session.stop()).toEqual({ stopped: [], alreadyEnded: [run], pending: [] });
+    expect(await here.ends()).toEqual([[run, 'interrupted']]);
+  });
+
+  it.each(['clear', 'deleteMessage', 'withdraw'] as const)('%s ends the run', async (how) => {
+    const here = setUp();
+    const run = await here.begin('one');
+    await here.die();
+    if (how === 'clear') await here.session.clear();
+    else if (how === 'deleteMessage') await here.session.deleteMessage('user-one');
+    else await expect(here.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict' });
+    expect(await here.ends()).toEqual([[run, 'interrupted']]);
+  });
+
+  it('a message whose writer is dead is continued', async () => {
+    const here = setUp();
+    const call = (toolCallId: string): UIMessageChunk => ({
+      type: 'tool-input-available',
+      toolCallId,
+      toolName: 'ask',
+      input: {},
+    });
+    // The process that lives asks, the other one dies over the continuation.
+    const asks = createWorld(
+      here.second.channel,
+      chunkHandler(() => [{ type: 'start' }, call('a'), call('b'), { type: 'finish' }]),
+    );
+    await (
+      await asks.routes.POST(new Request(url, { method: 'POST', body: sendBody(here.id, 'one') }))
+    ).text();
+    await asks.settled();
+    const { messages } = await here.session.read();
+    const answered = (...ids: string[]) => {
+      const parts = messages[1]!.parts.map((each) =>
+        'toolCallId' in each && ids.includes(each.toolCallId)
+          ? { ...each, state: 'output-available', output: 1 }
+          : each,
+      );
+      const posted = { ...messages[1]!, parts } as UIMessage;
+      return JSON.stringify({ id: here.id, trigger: 'submit-message', messages: [messages[0], posted] });
+    };
+    const run = await here.begin('', answered('a'));
+    await here.die();
+    const response = await here.post(answered('a', 'b'));
+    expect(response.status).toBe(200);
+    await response.text();
+    await here.other.settled();
+    expect((await here.ends()).slice(1)).toEqual([
+      [run, 'interrupted'],
+      [response.headers.get('x-durable-run'), 'finish'],
+    ]);
+  });
+
+  it('leases are asked for only where a send would be refused, once for all runs', async () => {
+    const here = setUp({ whenBusy: 'reject', allowWhenBusy: ['parallel'] });
+    const parallel = (text: string) =>
+      JSON.stringify({ ...(JSON.parse(sendBody(here.id, text)) as object), whenBusy: 'parallel' });
+    const asked = () => here.second.asked.filter((name) => name === 'alive').length;
+    await (await here.post(sendBody(here.id, 'zero'))).text();
+    await here.other.settled();
+    for (const text of ['one', 'two', 'three']) await here.begin(text, parallel(text));
+    expect(asked()).toBe(0);
+    const refused = await here.post(sendBody(here.id, 'four'));
+    expect([refused.status, asked()]).toEqual([409, 1]);
+    expect(await here.ends()).toHaveLength(1);
+    await here.session.stop();
+    expect(asked()).toBe(1);
+  });
+});
