@@ -16,7 +16,7 @@ const behind = (store: Channel, known: ReadonlySet<string>): Channel => ({
   ...store,
   async readLog(session, from, options) {
     const entries = await store.readLog(session, from, options);
-    return options?.fresh ? entries : entries.filter(({ id }) => known.has(id));
+    return options?.fresh ? entries : entries.filter(({ id }) => known.has(id) || id === from);
   },
 });
 
