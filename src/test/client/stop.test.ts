@@ -74,6 +74,30 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'done' });
   });
 
+  it.each([0, 1])(
+    'isAbort is true in the tab that stopped (%s); every tab knows how it ended',
+    async (by) => {
+      const { id, producer, other } = setUp();
+      const aborts: [tab: number, isAbort: boolean][] = [];
+      const both = [producer, other].map((world, index) => {
+        const tab = openTab(world.client(), id, {
+          onFinish: ({ isAbort }) => void aborts.push([index, isAbort]),
+        });
+        tabs.push(tab);
+        return tab;
+      });
+      void both[0]!.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+      await expect.poll(() => textOf(both[1]!.chat.messages.at(-1))).toContain('5');
+      await both[by]!.stop();
+      await agree([producer, other], id, both);
+      await expect.poll(() => aborts.toSorted()).toEqual([0, 1].map((tab) => [tab, tab === by]));
+      for (const { session } of both) {
+        const ended = [...(session.getSnapshot().state?.ended.values() ?? [])];
+        expect(ended.map(({ reason }) => reason)).toEqual(['stop']);
+      }
+    },
+  );
+
   it('G3: after a reload of the origin', async () => {
     const { id, model, producer, other } = setUp();
     const origin = on(producer, id);
