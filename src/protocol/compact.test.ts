@@ -39,6 +39,24 @@ describe('compact', () => {
     expect(compact(chunks).length).toBe(4);
   });
 
+  it('G9: merges deltas that all have metadata, as some providers send them; the last metadata counts', async () => {
+    const delta = (item: string): UIMessageChunk => ({
+      type: 'reasoning-delta',
+      id: 'r',
+      delta: 'word ',
+      providerMetadata: { provider: { item } },
+    });
+    const chunks: UIMessageChunk[] = [
+      { type: 'reasoning-start', id: 'r', providerMetadata: { provider: { item: 'first' } } },
+      ...Array.from({ length: 8_000 }, () => delta('next')),
+      delta('last'),
+    ];
+    expect(compact(chunks)).toEqual([chunks[0], { ...chunks.at(-1), delta: 'word '.repeat(8_001) }]);
+    expect((await foldChunks(compact(chunks)))?.parts).toMatchObject([
+      { text: 'word '.repeat(8_001), providerMetadata: { provider: { item: 'last' } } },
+    ]);
+  });
+
   it('keeps no transient data, and of data that is updated the last', () => {
     const data = (value: number, transient = false): UIMessageChunk => ({
       type: 'data-n',
@@ -98,6 +116,12 @@ describe('remainder', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('has the metadata that came with a delta of no text', () => {
+    const providerMetadata = { provider: { signature: 'x' } };
+    const signed: UIMessageChunk = { type: 'text-delta', id: 'a', delta: '', providerMetadata };
+    expect(remainder([text('a', 'one')], [text('a', 'one'), signed])).toEqual([signed]);
   });
 
   it('is empty when all was seen', () => {

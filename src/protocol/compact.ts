@@ -41,8 +41,11 @@ function keyOf(chunk: Loose): string | undefined {
 function merge(earlier: Loose, later: Loose): Loose | undefined {
   const field = deltaOf(later);
   if (field) {
-    if (later.providerMetadata) return undefined;
-    return { ...earlier, [field]: `${earlier[field]}${later[field]}` };
+    const { providerMetadata } = later;
+    // Of a part's metadata the last counts; of a call's, nobody says so.
+    if (providerMetadata && field === 'inputTextDelta') return undefined;
+    const text = `${earlier[field]}${later[field]}`;
+    return { ...earlier, [field]: text, ...(providerMetadata ? { providerMetadata } : {}) };
   }
   if (isData(later)) return { ...earlier, data: later.data };
   const { preliminary, ...first } = earlier;
@@ -86,10 +89,16 @@ export function remainder(seen: readonly UIMessageChunk[], all: readonly UIMessa
     const field = deltaOf(chunk);
     if (before && field) {
       const rest = chunk[field]?.slice(before[field]?.length);
-      if (rest) result.push({ ...chunk, [field]: rest });
-    } else if (JSON.stringify(before) !== JSON.stringify(chunk)) {
+      if (rest || !isSame(before.providerMetadata, chunk.providerMetadata)) {
+        result.push({ ...chunk, [field]: rest });
+      }
+    } else if (!isSame(before, chunk)) {
       result.push(chunk);
     }
   });
   return result as UIMessageChunk[]; // chunks as they came, or the end of one
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
