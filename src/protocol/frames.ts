@@ -238,6 +238,8 @@ export interface LogEntry {
    * epoch the entry does not count. Absent: it counts in any.
    */
   readonly epoch?: string;
+  /** It counts only directly behind the entry with this id; behind none where it is ''. Absent: anywhere. */
+  readonly behind?: string;
 }
 
 /** What has to hold for an entry to count. Places of messages that are still being written are messages here. */

@@ -44,11 +44,12 @@ export class Log {
   /** Takes an entry in; false when it was known. */
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;
+    const isInPlace = entry.behind === undefined || entry.behind === this.#lastId;
     this.#lastId = entry.id;
     if (entry.key === deletedEntry.key) this.#forget(entry.id);
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    const frames = effectOf(this.#state, this.#epoch, entry);
+    const frames = isInPlace ? effectOf(this.#state, this.#epoch, entry) : [];
     this.entries.push({ id: entry.id, key: entry.key, frames });
     this.#state = frames.reduce(applyFrame, this.#state);
     return true;

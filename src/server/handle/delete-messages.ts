@@ -10,6 +10,9 @@ import { retry } from '../lib/retry.ts';
 import { untilOver } from '../run/reap.ts';
 import { confirmWithinMs, requestStop } from './request-stop.ts';
 
+/** How often a deletion is tried that meets other entries at the same moment. */
+const mostTries = 10;
+
 type What =
   | Omit<Extract<MessageDeleteFrame, { messageId: string }>, 'type'>
   | Omit<Extract<MessageDeleteFrame, { all: true }>, 'type'>;
@@ -18,14 +21,33 @@ type What =
 export async function deleteFrom({ channel, keeper }: Opened, hub: Hub, what: What): Promise<void> {
   const frame: MessageDeleteFrame = { type: 'message-delete', ...what };
   const clears = 'all' in frame;
-  // A session that is cleared begins with that; of another one a message could only come back by its beginning.
-  if (!clears) await checkKnown(hub, keeper);
-  const entry = { key: `${newId()} delete`, frames: [frame] };
-  await retry(() => channel.append(hub.session, entry, { existing: !clears }));
+  let tries = 0;
+  do {
+    if (tries++ === mostTries)
+      throw new DurableChatError('conflict', 'The session changes too fast. Try again.');
+    // A session that is cleared begins with that; of another one a message could only come back by its beginning.
+    if (clears) await hub.refresh({ fresh: true });
+    else await checkKnown(hub, keeper);
+  } while (!(await append(channel, hub, frame)));
   await hub.refresh({ fresh: true });
   const runs = hub.state.active.filter((run) => run.stop && isConcerned(run, frame)).map(({ run }) => run);
   await requestStop(channel, hub.session, runs, { by: what.by });
   await untilOver(channel, hub, runs, confirmWithinMs);
+}
+
+/**
+ * Appends the deletion behind what has been read here; resolves with whether it counts there. One that lands late, after
+ * its sender gave up, removes nothing that came later.
+ */
+async function append(channel: Opened['channel'], hub: Hub, frame: MessageDeleteFrame): Promise<boolean> {
+  const log = hub.log.copy();
+  const after = log.lastId;
+  const entry = { key: `${newId()} delete`, frames: [frame], behind: after };
+  const existing = !('all' in frame);
+  for (const added of await retry(() => channel.append(hub.session, entry, { after, existing }))) {
+    log.add(added);
+  }
+  return log.entries.some(({ key, frames }) => key === entry.key && frames.length > 0);
 }
 
 /** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */

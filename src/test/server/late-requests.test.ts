@@ -96,6 +96,57 @@ it.each([
   },
 );
 
+it.each(['clear', 'delete-message&messageId=user-one'])(
+  'a deletion (%s) that is held for longer than its sender waits removes nothing that came later',
+  async (what) => {
+    const { channel, world } = open();
+    const session = `late ${what}`;
+    await (await post(world, sendBody(session, 'one'))).text();
+    await world.settled();
+    const isDeletion = ({ commands }: FaultRequest) =>
+      commands.some(
+        ([name, ...args]) => name === 'XADD' && args.some((arg) => arg.includes('message-delete')),
+      );
+    const release = server.faults.inject({ kind: 'hold' }, { match: isDeletion });
+    const query = `id=${encodeURIComponent(session)}&durable=${what}`;
+    const refused = await world.routes.DELETE(new Request(`${url}?${query}`, { method: 'DELETE' }));
+    expect(refused.status).toBe(503);
+    await (await post(world, edit(session))).text();
+    await world.settled();
+    release();
+    const keysOf = async () => (await channel.readLog(session, '')).map(({ key }) => key);
+    await expect.poll(async () => (await keysOf()).at(-1)).toMatch(/ delete$/);
+    expect(await textsOf(open().world, session)).toEqual(['changed', 'answered']);
+    // Asked for again, it counts.
+    await world.chat.session(session).clear();
+    expect(await textsOf(open().world, session)).toEqual([]);
+  },
+);
+
+it('a clear that meets a send at the same moment clears the sent message too', async () => {
+  const { channel } = open();
+  const session = 'meets';
+  const elsewhere = open().world;
+  let meets = true;
+  const append: Channel['append'] = async (id, entry, options) => {
+    if (entry.key.endsWith(' delete') && meets) {
+      meets = false;
+      await (await post(elsewhere, sendBody(session, 'two'))).text();
+      await elsewhere.settled();
+    }
+    return channel.append(id, entry, options);
+  };
+  const { chat } = createWorld(
+    { ...channel, append },
+    chunkHandler(() => say),
+  );
+  await (await post(elsewhere, sendBody(session, 'one'))).text();
+  await elsewhere.settled();
+  await chat.session(session).clear();
+  expect(meets).toBe(false);
+  expect(await textsOf(elsewhere, session)).toEqual([]);
+});
+
 it('what was on its way when a session was deleted does not bring it back: its beginning, and a send', async () => {
   const session = 'deleted';
   const kept = [{ id: 'secret', role: 'user' as const, parts: [{ type: 'text' as const, text: 'secret' }] }];
