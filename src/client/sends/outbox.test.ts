@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { createStorage, stubPage } from '../../test/fixtures/browser.fixture.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
@@ -304,6 +304,38 @@ describe('a reload between a send and its answer', () => {
     await expect.poll(() => after.chat.messages.map(textOf)).toEqual(['count to 3', '1 2 3']);
     await expect.poll(() => after.chat.status).toBe('ready');
   });
+});
+
+it.each([
+  '{}',
+  'null',
+  '[null]',
+  '[{}]',
+  '[{"message":{"id":"x","role":"user"},"trigger":"submit-message"}]',
+  '"x"',
+  '{',
+])('G12: a storage that holds %s is as good as empty', async (text) => {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown) => void rejections.push(reason);
+  process.on('unhandledRejection', onRejection);
+  onTestFinished(() => void process.off('unhandledRejection', onRejection));
+  const storage = createStorage([['durable-chat outbox /api/chat damaged', text]]);
+  const tab = await open('damaged', { outbox: storage });
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await world.settled();
+  expect(tab.chat.error).toBeUndefined();
+  expect(await texts('damaged')).toEqual(['count to 2', '1 2']);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(rejections).toEqual([]);
+});
+
+it('G12: what a storage holds beside damaged entries is sent', async () => {
+  const message = { id: 'm1', role: 'user', parts: [{ type: 'text', text: 'count to 2' }] };
+  const kept = [null, { message, trigger: 'submit-message' }, { message, trigger: 'other' }];
+  const storage = createStorage([['durable-chat outbox /api/chat beside', JSON.stringify(kept)]]);
+  const tab = await open('beside', { outbox: storage });
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2']);
+  await expect.poll(() => storage.entries.size).toBe(0);
 });
 
 it(`G5: every message arrives once, in order, whatever the network does (seed ${seed})`, async () => {

@@ -194,7 +194,9 @@ export class Outbox {
 
   #read(): Kept[] {
     try {
-      return JSON.parse(this.#options.storage?.getItem(this.#options.name()) ?? '[]') as Kept[]; // written below
+      const list: unknown = JSON.parse(this.#options.storage?.getItem(this.#options.name()) ?? '[]');
+      // Anybody may write there.
+      return Array.isArray(list) ? list.filter(isKept) : [];
     } catch {
       return [];
     }
@@ -210,6 +212,28 @@ export class Outbox {
       // It is full, or closed to us: the send is retried all the same, as long as the page lives.
     }
   }
+}
+
+function isKept(entry: unknown): entry is Kept {
+  if (!isObject(entry)) return false;
+  const { message, trigger, messageId, key, body } = entry;
+  const isText = (value: unknown) => typeof value === 'string';
+  const isOptional = (value: unknown) => value === undefined || isText(value);
+  return (
+    isObject(message) &&
+    message['role'] === 'user' &&
+    isText(message['id']) &&
+    Array.isArray(message['parts']) &&
+    message['parts'].every((part: unknown) => isObject(part) && isText(part['type'])) &&
+    (trigger === 'submit-message' || trigger === 'regenerate-message') &&
+    isOptional(messageId) &&
+    isOptional(key) &&
+    (body === undefined || isObject(body))
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** What is kept of a send that brings a message of the user's, or asks again for its answer. */
