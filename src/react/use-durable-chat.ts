@@ -38,16 +38,15 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<M> = {},
 ): UseDurableChatHelpers<M> {
   const { id } = options;
-  const latest = useRef(options);
-  latest.current = options;
-  const bound = useMemo(
-    () =>
-      bindChat<M, Chat<M>>(
-        () => ({ ...latest.current, ...(id !== undefined && { id }) }),
-        (init: ChatInit<M>) => new Chat<M>(init),
-      ),
-    [id],
-  );
+  const currentRef = useRef(options);
+  currentRef.current = options;
+  // A chat that was left may still send: with the options that it was last rendered with.
+  const { bound, latestRef } = useMemo(() => {
+    const own = { current: currentRef.current };
+    const given = () => ({ ...own.current, ...(id !== undefined && { id }) });
+    return { latestRef: own, bound: bindChat<M, Chat<M>>(given, (init: ChatInit<M>) => new Chat<M>(init)) };
+  }, [id]);
+  latestRef.current = options;
   const { chat, session, stop } = bound;
   useEffect(() => bound.connect(), [bound]);
 
