@@ -28,9 +28,10 @@ export function preparedBody<M extends UIMessage>(
       const prepared = await prepare(options);
       // None today: then the SDK's own body it is.
       if (!prepared) return prepared;
-      const completed = { ...prepared, body: complete(options, prepared.body) };
       if (!isClear(options, prepared.body)) await untilAnswered(session, isKnown, { ms: connectWithinMs });
-      if (session.getSnapshot().state) return completed;
+      const { state } = session.getSnapshot();
+      const completed = { ...prepared, body: complete(options, prepared.body, state?.order) };
+      if (state) return completed;
       whole = completed.body;
       return prepared;
     },
@@ -39,13 +40,27 @@ export function preparedBody<M extends UIMessage>(
 
 type Options<M extends UIMessage> = Parameters<PrepareSendMessagesRequest<M>>[0];
 
-function complete<M extends UIMessage>(options: Options<M>, body: object): object {
+/** `order` is the session's, where it is known. */
+function complete<M extends UIMessage>(
+  options: Options<M>,
+  body: object,
+  order: readonly string[] = [],
+): object {
   const { id, trigger, messageId, messages } = options;
-  const { message } = body as { readonly message?: { readonly id?: unknown } | null }; // an app may post anything
+  const { message, messages: given } = body as {
+    readonly message?: { readonly id?: unknown } | null;
+    readonly messages?: unknown;
+  }; // an app may post anything
   const last = messages.at(-1);
   // `{ id, message }` says it all. What it holds may be large: it is not sent twice.
   const isThere = last !== undefined && message?.id === last.id;
-  return { id, trigger, messageId, ...(!isThere && { messages: messages.slice(-1) }), ...body };
+  const whole = { id, trigger, messageId, ...(!isThere && { messages: messages.slice(-1) }), ...body };
+  const isChange = trigger === 'regenerate-message' || messageId !== undefined;
+  const isAlone = given === undefined || (Array.isArray(given) && given.length === 1);
+  if (!isChange || !isAlone || last?.role !== 'user' || order.includes(last.id)) return whole;
+  // A message that never got through is sent again: what it follows shows that it is not one that was deleted.
+  const own: unknown = given?.[0] ?? (isThere ? message : last);
+  return { ...whole, messages: [...messages.slice(-2, -1), own] };
 }
 
 /** Whether a durable route takes `body` for what it is, or refuses it: a regeneration or an edit may look like a send. */

@@ -1,5 +1,6 @@
 // A server that says no for a while, or nothing at all: what was refused, and everything after it.
 
+import type { UIMessage } from 'ai';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
@@ -63,6 +64,22 @@ it('G4: a message that was refused stands until a later one is accepted', async 
 
 it('a message that was refused can be sent again', async () => {
   const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  allow = () => true;
+  await tab.chat.regenerate();
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 3', '1 2 3']);
+});
+
+it.each([
+  ['{ id, message }', (id: string, last: UIMessage) => ({ id, message: last })],
+  ['{ id, messages: [message] }', (id: string, last: UIMessage) => ({ id, messages: [last] })],
+])('a message that was refused can be sent again with a body of the app: %s', async (_, bodyOf) => {
+  const tab = await open({
+    prepareSendMessagesRequest: ({ id, messages }) => ({ body: bodyOf(id, messages.at(-1)!) }),
+  });
   await tab.chat.sendMessage({ text: 'count to 2' });
   allow = slowDown;
   await tab.chat.sendMessage({ text: 'count to 3' });
