@@ -3,7 +3,7 @@
 
 import { generateId, type AbstractChat, type UIMessage, type UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { Frame } from '../protocol/frames.ts';
+import type { Frame, ToolOutcomeFrame } from '../protocol/frames.ts';
 import {
   applyFrame,
   emptySession,
@@ -13,6 +13,7 @@ import {
   type SessionState,
 } from '../protocol/session-state.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
+import type { ToolOutcome } from '../protocol/tool-outcome.ts';
 import type { Connection } from './network/connection.ts';
 import { Following } from './sends/following.ts';
 import type { Live } from './network/live.ts';
@@ -69,7 +70,10 @@ export class DurableSession {
   #id: string | (() => string);
   readonly requests: Requests;
   /** What the Chat that shows this session has been given of it. */
-  readonly following: Following = new Following();
+  readonly following: Following = new Following(() => {
+    const { state } = this.#snapshot;
+    if (!state || this.following.isAhead(state)) this.#live?.renew();
+  });
   #holder: string | undefined;
   readonly takeOverAfterMs: number;
   /** Calls that this client executes. */
@@ -259,6 +263,7 @@ export class DurableSession {
     };
     const attempt = () => this.requests.post(body);
     const answered = await (outbox ? outbox.deliver(undefined, attempt) : attempt());
+    this.#showAnswer({ ...body, type: 'tool-outcome' });
     return (answered as { message?: UIMessage }).message; // our own server's
   }
 
@@ -287,9 +292,9 @@ export class DurableSession {
 
   /** Registers a send until its run is known; `send` never rejects. */
   trackSend(send: Promise<string | undefined>): void {
+    this.#sends.add(send);
     // A hidden tab that rested is busy again.
     if (this.#users > 0) this.#live?.wake();
-    this.#sends.add(send);
     void send.then(() => {
       this.#sends.delete(send);
       this.#notify();
@@ -301,6 +306,7 @@ export class DurableSession {
     switch (frame.type) {
       case 'snapshot':
         this.following.settle(frame.messages.map(({ id }) => id));
+        this.following.compare(state);
         for (const { run, count, chunks } of frame.runs) this.runLog(run).acceptSnapshot(count, chunks);
         for (const [run, log] of this.#runs) {
           const over = this.#isActive(run) || frame.ended.some((end) => end.run === run);
@@ -347,6 +353,15 @@ export class DurableSession {
       }
     }
     this.#update({ state });
+  }
+
+  /** Shows an answer that the server has taken; the log's own frame follows. */
+  #showAnswer({ type, messageId, toolCallId, outcome, answer }: ToolOutcomeFrame): void {
+    const { state } = this.#snapshot;
+    if (!state || state.outcomes.some((one) => one.answer === answer)) return;
+    // As the log holds it.
+    const logged = JSON.parse(JSON.stringify(outcome)) as ToolOutcome;
+    this.#update({ state: applyFrame(state, { type, messageId, toolCallId, outcome: logged, answer }) });
   }
 
   #isActive(run: string): boolean {

@@ -32,7 +32,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     // What a run is still writing is not in the log: the chat's own version stands until it is.
     const writing = new Set(state.active.map(({ messageId }) => messageId));
     for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);
-    if (state.begun) isNew = false;
+    if (state.begun || following.hasOwn) isNew = false;
     const messages = mergeMessages({
       state,
       isNew,

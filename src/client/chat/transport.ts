@@ -210,15 +210,19 @@ async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void
   }
 }
 
+/** How soon the session is asked for a run whose answer broke off, if it has not shown the run by then. */
+const takeOverMs = 2_000;
+
 /** Keeps the subscription up until the run has ended; gives up only when the subscription cannot be had. */
 function finishFromSession(log: RunLog, session: DurableSession): Promise<void> {
   if (log.ended) return Promise.resolve();
   return new Promise((resolve) => {
     const close = session.open();
+    session.following.expect(log.run, takeOverMs);
     const check = () => {
       const { connection, error, state } = session.getSnapshot();
       if (connection === 'closed') log.end(error); // which says why it is closed
-      else if (state?.ended.has(log.run)) log.end();
+      else if (state?.ended.has(log.run) || session.following.isGone(log.run)) log.end();
       if (!log.ended) return;
       off();
       close();

@@ -35,7 +35,10 @@ export interface Live {
 
 export function createLive(options: LiveOptions): Live {
   const { session, retryDelay = jitteredDelay, outbox: kept, onFrame, onConnection } = options;
-  const direct: Connect = (...connection) => session.requests.subscribe(session.id, ...connection);
+  const direct: Connect = (...connection) => {
+    session.following.markAsked();
+    return session.requests.subscribe(session.id, ...connection);
+  };
   const subscription = new Subscription({
     connect: canShare()
       ? shareConnection({

@@ -2,8 +2,8 @@
 
 import { isActive, type SessionRun, type SessionState } from '../../protocol/session-state.ts';
 
-/** How long the session's frames may stay behind an answer that has been read to its end. */
-const catchUpMs = 2_000;
+/** How long the session's frames may stay behind an answer that has been read to its end, before it is asked for again. */
+const catchUpMs = 10_000;
 
 export class Following {
   /** Runs that the chat's own sends have started. */
@@ -15,9 +15,18 @@ export class Following {
   readonly #pending = new Set<string>();
   /** Own runs that the session's frames have not told of yet. */
   readonly #ahead = new Set<string>();
+  /** Those of them that began before the session was last asked for: what it is now has them, or they are gone. */
+  readonly #asked = new Set<string>();
+  readonly #gone = new Set<string>();
   /** The messages that own runs came with, until the session's frames tell of the run, however late. */
   readonly #sent = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
+  readonly #onOverdue: () => void;
+
+  /** `onOverdue` is called when the session may never tell of a run: it is to be asked for as it is now. */
+  constructor(onOverdue: () => void) {
+    this.#onOverdue = onOverdue;
+  }
 
   /** Calls back when the chat has taken a stream's last chunk, until the result is called. */
   onDelivered(listener: () => void): () => void {
@@ -40,8 +49,32 @@ export class Following {
     this.#reading.delete(run);
     if (how === 'cancel') this.#followed.delete(run);
     else this.#notify();
-    // A short answer is over before the session has told of its run; one that is told of never ended long ago.
-    if (this.#ahead.has(run)) setTimeout(() => this.#ahead.delete(run) && this.#notify(), catchUpMs);
+    this.expect(run);
+  }
+
+  /** The session's frames are to tell of the run within `ms`; of one that ended long ago they do not. */
+  expect(run: string, ms: number = catchUpMs): void {
+    if (this.#ahead.has(run)) setTimeout(() => this.#ahead.has(run) && this.#onOverdue(), ms);
+  }
+
+  /** The session is asked for now: its snapshot will hold what there has been so far. */
+  markAsked(): void {
+    for (const run of this.#ahead) this.#asked.add(run);
+  }
+
+  /** Compares own runs with a snapshot of the session. */
+  compare(snapshot: SessionState): void {
+    this.isAhead(snapshot);
+    for (const run of this.#ahead) {
+      if (!this.#asked.has(run)) continue;
+      this.#gone.add(run);
+      this.#settleRun(run);
+    }
+  }
+
+  /** Whether the session has an own run no more, which it never told of. */
+  isGone(run: string): boolean {
+    return this.#gone.has(run);
   }
 
   /** The run is not followed again, whatever became of its stream. */
@@ -56,14 +89,16 @@ export class Following {
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
   isAhead(state: SessionState): boolean {
     const isTold = (run: string) => state.ended.has(run) || isActive(state, run);
-    for (const run of this.#ahead) if (isTold(run)) this.#ahead.delete(run);
-    for (const [run, sent] of this.#sent) {
-      if (!isTold(run)) continue;
-      this.#sent.delete(run);
-      // The log has had its message, even if that is gone again.
-      this.settle([sent]);
-    }
+    for (const run of [...this.#ahead, ...this.#sent.keys()]) if (isTold(run)) this.#settleRun(run);
     return this.#ahead.size > 0;
+  }
+
+  #settleRun(run: string): void {
+    this.#ahead.delete(run);
+    const sent = this.#sent.get(run);
+    this.#sent.delete(run);
+    // The log has had its message, even if that is gone again.
+    if (sent !== undefined) this.settle([sent]);
   }
 
   isReading(run: string): boolean {
