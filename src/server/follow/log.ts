@@ -41,6 +41,17 @@ export class Log {
     return this.#keys.has(key);
   }
 
+  /** Whether the session has ever had a message of this id, or a place for it. */
+  hasHad(messageId: string): boolean {
+    return this.entries.some(({ frames }) =>
+      frames.some(
+        (frame) =>
+          (frame.type === 'message' && frame.message.id === messageId) ||
+          (frame.type === 'run-start' && frame.messageId === messageId),
+      ),
+    );
+  }
+
   /** Takes an entry in; false when it was known. */
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;

@@ -6,6 +6,7 @@ import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import type { Hub } from '../follow/hub.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs } from '../lib/retry.ts';
+import { readableHistory } from './history.ts';
 import { reapDead } from './reap.ts';
 
 export interface Turn {
@@ -26,7 +27,11 @@ const stopFollowsWithinMs = 5_000;
 /** The session when the run's turn has come. Undefined when the run has nothing to answer any more. */
 export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<SessionState | undefined> {
   const state = turn.queued ? await waitForTurn(turn, signal) : turn.state;
-  if (!state || signal.aborted || state.order.includes(turn.messageId)) return state;
+  if (!state || signal.aborted) return state;
+  if (state.order.includes(turn.messageId)) {
+    // Its question was deleted: the handler is not called with nothing to read.
+    return readableHistory(state, turn.messageId).length > 0 ? state : undefined;
+  }
   // An edit or a regeneration removed the question. Its writer stops this run next.
   const stopped = () => signal.aborted || undefined;
   await turn.hub.until(stopped, { signal, ms: stopFollowsWithinMs });

@@ -8,7 +8,7 @@ import type { EntryCondition, LogFrame, ToolOutcomeFrame } from '../../protocol/
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
 import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
 import type { SendBody } from '../http/parse-request.ts';
-import { goneError, passedError, roleError, suppliedError, takenError } from './refusals.ts';
+import { goneError, passedError, roleError, suppliedError, takenError, unaskedError } from './refusals.ts';
 
 export interface Plan {
   /** To be appended before `run-start`. */
@@ -23,21 +23,30 @@ export interface Plan {
   readonly when: readonly EntryCondition[];
 }
 
-/** Throws `bad_request` or `not_found` when the body does not fit the session. */
-export function planTurn(state: SessionState, body: SendBody, newMessageId: string): Plan {
+/**
+ * Throws `bad_request`, `not_found` or `conflict` when the body does not fit the session. `hasHad` says of an id that the
+ * session does not have whether it ever had it.
+ */
+export function planTurn(
+  state: SessionState,
+  body: SendBody,
+  newMessageId: string,
+  hasHad: (messageId: string) => boolean = () => false,
+): Plan {
   const last = body.messages.at(-1);
   if (last?.role !== 'user' && last?.role !== 'assistant') {
     throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
   }
   if (continues(body, last)) return planContinuation(state, last, newMessageId);
   checkRole(state, last);
-  checkPlace(state, body, last);
+  checkPlace(state, body, last, hasHad);
   // What an assistant said is the log's to say.
   const isNew = last.role === 'user' && (!state.byId.has(last.id) || isEdited(state, last));
   const write: LogFrame = { type: 'message', message: last };
 
   if (body.trigger === 'regenerate-message') {
     const target = regenerated(state, body, last);
+    if (!isNew && target !== undefined && target === state.order[0]) throw unaskedError();
     return {
       frames: [...truncation(target), ...(isNew ? [write] : [])],
       messageId: newMessageId,
@@ -75,14 +84,18 @@ export function continues({ trigger }: SendBody, last: UIMessage): boolean {
 
 /**
  * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
- * that never got through: one that follows what the log ends with.
+ * that never got through: one that the log never had, and that follows what it ends with.
  */
-function checkPlace(state: SessionState, body: SendBody, last: UIMessage): void {
+function checkPlace(
+  state: SessionState,
+  body: SendBody,
+  last: UIMessage,
+  hasHad: (messageId: string) => boolean,
+): void {
   const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
-  if (!anew || state.order.length === 0 || state.order.includes(last.id)) return;
-  if (last.role === 'assistant' || body.messages.at(-2)?.id !== state.order.at(-1)) {
-    throw goneError();
-  }
+  if (!anew || state.order.includes(last.id)) return;
+  const follows = state.order.length === 0 || body.messages.at(-2)?.id === state.order.at(-1);
+  if (last.role === 'assistant' || !follows || hasHad(last.id)) throw goneError();
 }
 
 function planContinuation(state: SessionState, posted: UIMessage, answer: string): Plan {

@@ -56,6 +56,10 @@ export function suppliedError(): DurableChatError {
   return conflict('A client supplied that message, so it cannot be continued. Send a new message instead.');
 }
 
+export function unaskedError(): DurableChatError {
+  return conflict('The answer has no message before it.');
+}
+
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',

@@ -135,7 +135,7 @@ async function takePlace(
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
   const messageId = newMessageId(settings, taken);
   const { plan, entry } = await unlessDead({ channel, hubs, session, log }, () => {
-    const plan = planTurn(log.state, body, messageId);
+    const plan = planTurn(log.state, body, messageId, (id) => log.hasHad(id));
     checkRoom(settings.limits, log.state, plan);
     const entry = startEntry(settings, { run, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
     const why = whyVoid(log.state, log.epoch, entry);
