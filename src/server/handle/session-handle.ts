@@ -3,7 +3,14 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
-import { isActive, isItsTurn, messagesOf, runsOf, type SessionRun } from '../../protocol/session-state.ts';
+import {
+  isActive,
+  isItsTurn,
+  messagesOf,
+  runsOf,
+  type SessionRun,
+  type SessionState,
+} from '../../protocol/session-state.ts';
 import { reapDead, untilOver } from '../run/reap.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { deleteFrom } from './delete-messages.ts';
@@ -139,7 +146,7 @@ export function createSession<M extends UIMessage>(
       withHub(async (hub, { channel }) => {
         await hub.refresh({ fresh: true });
         const { state } = hub;
-        if (state.ended.get(run)?.withdrawn) return;
+        if (isWithdrawn(state, run)) return;
         if (!state.ended.has(run) && !isActive(state, run)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
@@ -150,7 +157,7 @@ export function createSession<M extends UIMessage>(
           const log = hub.log.copy();
           const where = { after: log.lastId, existing: true };
           for (const added of await retry(() => channel.append(id, entry, where))) log.add(added);
-          if (log.state.ended.get(run)?.withdrawn) return;
+          if (isWithdrawn(log.state, run)) return;
         }
         await reapDead(channel, hub, [run]);
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
@@ -189,4 +196,10 @@ export function createSession<M extends UIMessage>(
         await hub.refresh({ fresh: true });
       }),
   };
+}
+
+/** Not so a run whose message another one took: that is answered. */
+function isWithdrawn({ ended }: SessionState, run: string): boolean {
+  const end = ended.get(run);
+  return end?.withdrawn === true && !end.steered;
 }

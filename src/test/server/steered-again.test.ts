@@ -64,5 +64,9 @@ it.each(stores.flatMap(([name, open]) => [['k'], [undefined]].map(([key]) => [na
     await world.settled();
     expect((await world.chat.session(session).read()).messages).toEqual(messages);
     expect(calls).toBe(3);
+    // The answer has it: taking it back is refused.
+    const run = steered.headers.get('x-durable-run')!;
+    const withdrawal = new Request(`${url}?id=${session}&durable=withdraw&run=${run}`, { method: 'DELETE' });
+    expect((await world.routes.DELETE(withdrawal)).status).toBe(409);
   },
 );
