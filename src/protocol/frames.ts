@@ -240,6 +240,11 @@ export interface LogEntry {
   readonly epoch?: string;
   /** It counts only directly behind the entry with this id; behind none where it is ''. Absent: anywhere. */
   readonly behind?: string;
+  /**
+   * Page `at` of the `last` pages, counted from 1, of what is named `of`. Nothing comes of a page by itself. The last one
+   * stands for the frames of all of them, where each of the others stands behind the one before it; else for none.
+   */
+  readonly page?: { readonly of: string; readonly at: number; readonly last: number };
 }
 
 /** What has to hold for an entry to count. Places of messages that are still being written are messages here. */

@@ -3,6 +3,9 @@
 
 import type { Channel } from '../../channel/channel.ts';
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
+import { pagesOf } from '../../protocol/pages.ts';
+import { newId } from '../lib/id.ts';
+import { withinLimit } from '../run/left-out.ts';
 import type { Hub } from './hub.ts';
 import type { Hubs } from './hubs.ts';
 import type { Log } from './log.ts';
@@ -43,11 +46,24 @@ export async function seedLog(
   log: Log,
   frames: readonly LogFrame[],
 ): Promise<void> {
-  if (frames.length === 0) return;
-  const { epoch, lastId: after } = log;
-  // A key of its own for each epoch: a void entry of another one does not stand in the way.
-  const entry: NewEntry = { key: `seed ${epoch}`, frames, when: [{ type: 'first' }], epoch };
-  for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
+  const { epoch } = log;
+  const pages = pagesOf(frames);
+  const of = newId();
+  for (const [index, page] of pages.entries()) {
+    const isOne = pages.length === 1;
+    const entry: NewEntry = {
+      // A key of its own for each epoch: a void entry of another one does not stand in the way.
+      key: isOne ? `seed ${epoch}` : `seed ${index + 1} ${of}`,
+      frames: page,
+      when: [{ type: 'first' }],
+      epoch,
+      ...(!isOne && { page: { of, at: index + 1, last: pages.length } }),
+    };
+    const after = log.lastId;
+    for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
+    // Somebody else was faster, or has deleted the session.
+    if (log.hasBegun || log.epoch !== epoch) return;
+  }
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
@@ -62,7 +78,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
       ({ epoch } = log);
       const messages = (await loadMessages({ sessionId: session })) ?? [];
-      const frames = messages.map((message): LogFrame => ({ type: 'message', message }));
+      const frames = messages.map((message): LogFrame => ({
+        type: 'message',
+        message: withinLimit(message),
+      }));
       await seedLog(channel, session, log, frames);
     }
   }

@@ -2,6 +2,7 @@
 
 import type { LogEntry } from '../../protocol/frames.ts';
 import { deletedEntry, effectOf, firstEpoch } from '../../protocol/log-entry.ts';
+import { Pages } from '../../protocol/pages.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
@@ -11,6 +12,7 @@ export class Log {
   #state: SessionState = emptySession;
   #lastId = '';
   #epoch = firstEpoch;
+  #pages = new Pages();
 
   get state(): SessionState {
     return this.#state;
@@ -60,9 +62,12 @@ export class Log {
     if (entry.key === deletedEntry.key) this.#forget(entry.id);
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    const frames = isInPlace ? effectOf(this.#state, this.#epoch, entry) : [];
+    const whole = isInPlace ? this.#pages.add(entry) : undefined;
+    const frames = whole ? effectOf(this.#state, this.#epoch, { ...entry, frames: whole }) : [];
     this.entries.push({ id: entry.id, key: entry.key, frames });
     this.#state = frames.reduce(applyFrame, this.#state);
+    // Only beginnings have pages.
+    if (this.#state.begun) this.#pages.clear();
     return true;
   }
 
@@ -74,6 +79,7 @@ export class Log {
     copy.#state = this.#state;
     copy.#lastId = this.#lastId;
     copy.#epoch = this.#epoch;
+    copy.#pages = this.#pages.copy();
     return copy;
   }
 
@@ -81,6 +87,7 @@ export class Log {
   #forget(epoch: string): void {
     this.entries.length = 0;
     this.#keys.clear();
+    this.#pages.clear();
     this.#state = emptySession;
     this.#epoch = epoch;
   }
