@@ -40,6 +40,8 @@ export type UpstashChannelOptions = (
   readonly timeoutMs?: number;
 };
 
+/** How often a deletion is tried that meets other entries at the same moment. */
+const mostTries = 10;
 const closedId = '9007199254740991-0';
 /** Above this a wake-up only says that there is more: one line over 1 MB would end the subscription. */
 const maxWakeLength = 200_000;
@@ -96,6 +98,21 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     if (added?.error?.includes('equal or smaller')) return 'refused';
     if (!added || added.error) throw new Error('XADD failed');
     return added.result === null ? 'gone' : 'added';
+  }
+
+  /**
+   * Writes the mark of a deletion directly behind what it has read: Redis refuses its id where the log has gone on. So a
+   * deletion that lands late removes nothing that came later.
+   */
+  async function fenceOff(keys: SessionKeys): Promise<{ entries: LogEntry[]; fence: string }> {
+    for (let tries = 0; tries < mostTries; tries++) {
+      const entries = (await reader.read({ ...logOf(keys), fresh: true }, '-')).map(toLogEntry);
+      const fence = nextId(entries.at(-1)?.id);
+      const request = redis.multi().xadd(keys.log, fence, { v: encodeValue(deletedEntry) });
+      const [added] = await ask(request.expire(keys.log, ttl).exec<unknown[]>({ keepErrors: true }));
+      if (added && !added.error) return { entries, fence };
+    }
+    throw new Error('the log goes on faster than it can be deleted');
   }
 
   return scrubErrors({
@@ -200,7 +217,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async delete(session, closed = []) {
       const keys = keysOf(session);
-      const entries = (await reader.read({ ...logOf(keys), fresh: true }, '-')).map(toLogEntry);
+      const { entries, fence } = await fenceOff(keys);
       const starts = entries.flatMap(({ frames }) => frames.filter((frame) => frame.type === 'run-start'));
       const names = starts.flatMap(({ run, send }) => [
         keys.lease(run),
@@ -211,10 +228,9 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       for (const run of closed) {
         transaction.xtrim(keys.run(run), { strategy: 'MINID', exactness: '=', threshold: closedId });
       }
+      if (names.length > 0) transaction.del(...names);
       transaction
-        .del(keys.log, ...names)
-        .xadd(keys.log, '*', { v: encodeValue(deletedEntry) })
-        .expire(keys.log, ttl)
+        .xtrim(keys.log, { strategy: 'MINID', exactness: '=', threshold: fence })
         .publish(keys.channel, encodeValue({ type: 'deleted' } satisfies Wake));
       await ask(transaction.exec());
     },
@@ -240,6 +256,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return subscribeTo(redis, keysOf(session).channel, (value) => onWake(decodeValue<Wake>(value)));
     },
   });
+}
+
+/** The smallest id behind this one. */
+function nextId(id = '0-0'): string {
+  const [time, sequence] = id.split('-');
+  return `${time}-${Number(sequence) + 1}`;
 }
 
 function logOf({ log, none }: SessionKeys): Reading {

@@ -7,6 +7,7 @@ import type { UIMessageChunk } from 'ai';
 import type { Channel, ReadOptions, RunTail, Subscription, Wake } from '../../channel/channel.ts';
 import type { Durability } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
+import { deletedEntry } from '../../protocol/log-entry.ts';
 import { Log } from './log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
@@ -209,7 +210,8 @@ export class Hub {
     const { lastId } = this.log;
     const entries = await this.#channel.readLog(this.session, lastId, { fresh });
     this.#readAt = monotonicMs();
-    if (lastId !== '' && entries[0]?.id !== lastId) {
+    const isDeleted = entries.some(({ id, key }) => key === deletedEntry.key && !this.log.has(id));
+    if (isDeleted || (lastId !== '' && entries[0]?.id !== lastId)) {
       this.log = new Log();
       this.#runs.clear();
     }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { DurableChatOptions } from '../../index.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { keysOf } from '../../channel/upstash/keys.ts';
 import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
@@ -119,6 +120,38 @@ it.each(['clear', 'delete-message&messageId=user-one'])(
     expect(await textsOf(open().world, session)).toEqual(['changed', 'answered']);
     // Asked for again, it counts.
     await world.chat.session(session).clear();
+    expect(await textsOf(open().world, session)).toEqual([]);
+  },
+);
+
+it.each([
+  ['mark', 'XADD', '"deleted"'],
+  ['removal', 'XTRIM', ':log'],
+])(
+  'a deletion of the session whose %s is held for longer than its sender waits removes nothing that came later',
+  async (_, command, part) => {
+    const { channel, world } = open();
+    const session = `deleted late ${command}`;
+    await (await post(world, sendBody(session, 'one'))).text();
+    await world.settled();
+    const match = ({ commands }: FaultRequest) =>
+      commands.some(([name, ...args]) => name === command && args.join(' ').includes(part));
+    const release = server.faults.inject({ kind: 'hold' }, { match });
+    await expect(world.chat.session(session).delete()).rejects.toMatchObject({ code: 'store_failed' });
+    await (await post(world, sendBody(session, 'two'))).text();
+    await world.settled();
+    // The mark renews the log's time, the removal its beginning.
+    const { log } = keysOf('dc', session);
+    await server.command('PERSIST', log);
+    const hasLanded = async () =>
+      command === 'XADD'
+        ? Number(await server.command('TTL', log)) > 0
+        : (await channel.readLog(session, ''))[0]?.key === 'deleted';
+    expect(await hasLanded()).toBe(false);
+    release();
+    await expect.poll(hasLanded).toBe(true);
+    expect((await textsOf(open().world, session)).slice(-2)).toEqual(['two', 'answered']);
+    await world.chat.session(session).delete();
     expect(await textsOf(open().world, session)).toEqual([]);
   },
 );
