@@ -199,14 +199,17 @@ function handlerRequest(request: Request, body: SendBody, messages: readonly UIM
   return new Request(request.url, {
     method: 'POST',
     headers,
-    body: JSON.stringify({ ...body, messages, ...(postsLast(body) && { message: messages.at(-1) }) }),
+    body: JSON.stringify({ ...body, messages, message: messageFor(body, messages) }),
   });
 }
 
-/** Whether `message` in the body is the last message: then the handler reads that, too, as the log has it. */
-function postsLast({ message, messages }: SendBody): boolean {
-  const isMessage = typeof message === 'object' && message !== null && 'id' in message;
-  return isMessage && message.id === messages.at(-1)?.id;
+/**
+ * What the handler reads as `message`. Where that is the last message, the log's; another one, which nobody has checked,
+ * is not handed on.
+ */
+function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]): unknown {
+  if (typeof message !== 'object' || message === null) return message;
+  return 'id' in message && message.id === messages.at(-1)?.id ? log.at(-1) : undefined;
 }
 
 /**
