@@ -86,7 +86,7 @@ export class DurableSession {
   #users = 0;
   readonly #listeners = new Set<() => void>();
   readonly #runs = new Map<string, RunLog>();
-  readonly #sends = new Set<Promise<string | undefined>>();
+  readonly #sends = new Map<Promise<string | undefined>, string | undefined>();
 
   constructor({ id, retryDelay, outbox, takeOverAfterMs = 5_000, ...options }: DurableSessionOptions) {
     this.#id = id;
@@ -170,7 +170,7 @@ export class DurableSession {
    * what `authorize` answered, or `not_found` for a `run` that the session does not have.
    */
   async stop({ run }: { readonly run?: string } = {}): Promise<StopReceipt> {
-    const sends = run === undefined ? [...this.#sends] : [];
+    const sends = run === undefined ? [...this.#sends.keys()] : [];
     const receipts: StopReceipt[] = [];
     const gaveUp = run === undefined && this.outbox?.giveUp();
     this.#showStop(run);
@@ -204,7 +204,7 @@ export class DurableSession {
 
   /** Stops what becomes of sends that have no answer yet, as soon as it is known; rejects until then. */
   async stopSending(): Promise<StopReceipt> {
-    return this.#stopLate([...this.#sends]);
+    return this.#stopLate([...this.#sends.keys()]);
   }
 
   #stopLate(sends: readonly Promise<string | undefined>[]): never {
@@ -290,9 +290,19 @@ export class DurableSession {
     return this.#sends.size > 0;
   }
 
-  /** Registers a send until its run is known; `send` never rejects. */
-  trackSend(send: Promise<string | undefined>): void {
-    this.#sends.add(send);
+  /** Whether one of them changes what the log has: until it has its run, the two cannot be compared. */
+  get changing(): boolean {
+    return [...this.#sends.values()].includes(undefined);
+  }
+
+  /** Whether one of them brings this message: a run that answers it is the send's own. */
+  isSending(messageId: string): boolean {
+    return [...this.#sends.values()].includes(messageId);
+  }
+
+  /** Registers a send until its run is known; `send` never rejects. `messageId` names the message that it only adds. */
+  trackSend(send: Promise<string | undefined>, messageId: string | undefined): void {
+    this.#sends.set(send, messageId);
     // A hidden tab that rested is busy again.
     if (this.#users > 0) this.#live?.wake();
     void send.then(() => {

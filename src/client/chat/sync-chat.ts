@@ -27,8 +27,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
   function sync(): void {
     const { state, runs } = session.getSnapshot();
-    // A send that has no run yet is ahead of the log: wait until they can be compared.
-    if (closed || !state || session.sending || following.isAhead(state)) return;
+    // A change that has no run yet is ahead of the log: wait until they can be compared.
+    if (closed || !state || session.changing || following.isAhead(state)) return;
     // What a run is still writing is not in the log: the chat's own version stands until it is.
     const writing = new Set(state.active.map(({ messageId }) => messageId));
     for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);
@@ -43,12 +43,13 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     });
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
-    const run = following.next(runs);
+    const run = following.next(runs.filter(({ sent }) => sent === undefined || !session.isSending(sent)));
     if (!run) return;
     // A resume begins with nothing, writes at the end, one at a time, and wipes an error that was just reported.
     const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
     const isLast = state.order.at(-1) === run.messageId;
-    if (base || !isLast || following.isResuming || chat.status === 'error') void mirror(run, base);
+    if (base || !isLast || session.sending || following.isResuming || chat.status === 'error')
+      void mirror(run, base);
     else void chat.resumeStream();
   }
 

@@ -55,12 +55,17 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const { following } = session;
     const last = options.messages.at(-1);
     // What the log has, or had when it was to be changed, is not pending: if it goes, it is gone.
-    const known = session.getSnapshot().state?.order ?? [];
-    if (isNew(options) && last?.role === 'user' && !known.includes(last.id)) following.addPending(last.id);
+    const { order: known = [], begun = false } = session.getSnapshot().state ?? {};
+    const added = isNew(options) && last?.role === 'user' ? last.id : undefined;
+    if (added !== undefined && !known.includes(added)) following.addPending(added);
     const key = nameOf(options);
     const attempt = () => {
       const { sent } = new Post(this.#options, options, session, key);
-      session.trackSend(sent.then(({ run }) => run, untilHeard));
+      session.trackSend(
+        sent.then(({ run }) => run, untilHeard),
+        // What a session begins with is in the log only with the run.
+        begun || options.messages.length === 1 ? added : undefined,
+      );
       return sent;
     };
     const { outbox } = session;
