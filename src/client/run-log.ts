@@ -11,6 +11,8 @@ export class RunLog {
   readonly #chunks: UIMessageChunk[] = [];
   readonly #streams = new Set<() => void>();
   #count = 0;
+  /** Errors that only the answer to this client's request has. */
+  readonly #errors: UIMessageChunk[] = [];
   #end: { readonly error?: unknown } | undefined;
 
   constructor(run: string) {
@@ -49,6 +51,11 @@ export class RunLog {
     this.#wake();
   }
 
+  /** Takes an error that is no chunk of the run. Whoever reads the run is given it at the end. */
+  acceptError(error: UIMessageChunk): void {
+    this.#errors.push(error);
+  }
+
   /** No more will come; with `error`, because it cannot be had. */
   end(error?: unknown): void {
     this.#end ??= error === undefined ? {} : { error };
@@ -75,7 +82,8 @@ export class RunLog {
       {
         pull: async (controller) => {
           for (let given = 0; open && given === 0;) {
-            const chunk = this.#chunks[next];
+            const last = this.#end && this.#errors[next - this.#chunks.length];
+            const chunk = this.#chunks[next] ?? last;
             if (chunk) {
               next++;
               // Copies: the SDK keeps a data chunk as the part, and changes that in place.

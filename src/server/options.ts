@@ -69,9 +69,11 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
   /**
-   * The id of the user message that the run had to answer. Present if the handler failed before it emitted a part. The
-   * cause is unknown: it can be this message, an earlier one, the provider (a rate limit, an outage) or the handler's
-   * own code. Show the user a choice; never delete the message for this alone.
+   * The id of the user message that the run had to answer. Present if the handler was called, and it threw or its
+   * stream failed before it emitted a part. Absent if it refused with a `Response` of its own, returned no UI message
+   * stream, or failed with a `DurableChatError`, such as that of a store that is away. The cause is unknown: it can be
+   * this message, an earlier one, the provider (a rate limit, an outage) or the handler's own code. Show the user a
+   * choice; never delete the message for this alone.
    */
   readonly failedOn?: string;
   /** The message that the run wrote; undefined if the run left no message. */

@@ -206,9 +206,12 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
 async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void> {
   try {
     await takeEvents(body, (event) => {
-      if (event?.data === '[DONE]') log.end();
-      // Our own server's.
-      else if (event) log.accept(Number(event.id) - 1, [JSON.parse(event.data) as UIMessageChunk]);
+      if (event?.data === '[DONE]') return log.end();
+      if (!event) return;
+      const chunk = JSON.parse(event.data) as UIMessageChunk; // our own server's
+      if (event.id !== undefined) log.accept(Number(event.id) - 1, [chunk]);
+      // Not of the run: an error for this client alone, or a message made again, which the session has.
+      else if (chunk.type === 'error') log.acceptError(chunk);
     });
   } catch {
     // The session brings the rest.

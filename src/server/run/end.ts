@@ -18,8 +18,8 @@ export interface EndOptions {
   readonly base?: UIMessage | undefined;
   /** All of the run's chunks, where the caller has them; else they are read. */
   readonly chunks?: readonly UIMessageChunk[];
-  /** The id of the user message that the handler was called for. */
-  readonly question?: string | undefined;
+  /** The id of the user message on which the handler, or its stream, failed. */
+  readonly tried?: string | undefined;
   /** A claim to give back. */
   readonly claim?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
@@ -49,7 +49,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(closure.by !== undefined && { by: closure.by }),
     ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
     ...(closure.cause !== undefined && { cause: closure.cause }),
-    ...failedOn(closure, chunks, options.question),
+    ...failedOn(closure, chunks, options.tried),
   };
   const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
   const entry = { key: endKey(run), frames: [frame] };
@@ -69,13 +69,13 @@ function isCutShort({ reason }: Closure): boolean {
   return reason === 'error' || reason === 'interrupted';
 }
 
-/** A run that failed before it said anything may have failed on what it was to answer. */
+/** A handler that failed before it said anything may have failed on what it was to answer. Its provider may be the cause as well. */
 function failedOn(
   { reason }: Closure,
   chunks: readonly UIMessageChunk[],
-  question: string | undefined,
+  tried: string | undefined,
 ): { readonly failedOn?: string } {
-  return reason === 'error' && saidNothing(chunks) && question !== undefined ? { failedOn: question } : {};
+  return reason === 'error' && saidNothing(chunks) && tried !== undefined ? { failedOn: tried } : {};
 }
 
 function endKey(run: string): string {

@@ -1,4 +1,4 @@
-// The answer to a POST: the AI SDK's own UI message stream, each event with its chunk count as SSE id.
+// The answer to a POST: the AI SDK's own UI message stream, each chunk of the run with its chunk count as SSE id.
 // Its reader may leave at any time; that changes nothing for the run (G2).
 
 import type { UIMessageChunk } from 'ai';
@@ -12,8 +12,8 @@ const keepAliveMs = 15_000;
 
 export interface Origin {
   response(headers?: Headers): Response;
-  /** Sends one chunk at once; `count` is how many chunks the run has with it. */
-  push(chunk: UIMessageChunk, count: number): void;
+  /** Sends one chunk at once; `count` is how many chunks the run has with it, absent for what is no chunk of the run. */
+  push(chunk: UIMessageChunk, count?: number): void;
   /** Ends the stream as the SDK does. */
   done(): void;
   /** Breaks the stream off: its reader goes on from the session. */
@@ -63,7 +63,7 @@ export function createOrigin(run: string): Origin {
       close();
       broken?.error(new Error('The stream broke off.'));
     },
-    push: (chunk, count) => send(encodeEvent(JSON.stringify(chunk), String(count))),
+    push: (chunk, count) => send(encodeEvent(JSON.stringify(chunk), count?.toString())),
     done() {
       send(encodeEvent('[DONE]'));
       const ended = controller;

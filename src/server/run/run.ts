@@ -97,16 +97,13 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     origin.push(chunk, chunks.length);
     writer.push(chunk);
   };
-  const output: Output = { emit, room: writer.room };
+  let failed = false;
+  // What is an error of ours says nothing of the message: the store was away, or the result is no stream.
+  const onFailure = (error?: unknown) => (failed ||= !(error instanceof DurableChatError));
+  const output: Output = { emit, room: writer.room, onFailure };
   let base: UIMessage | undefined;
   let closure: Closure;
   let denied: Promise<unknown> = Promise.resolve();
-  /** The message that the handler was called for and did not refuse. */
-  let tried: string | undefined;
-  const tell = (how: Started) => {
-    if (how.type === 'refused') tried = undefined;
-    tellStarted(how);
-  };
   try {
     const state = await takeTurn(options, control.signal);
     base = state?.byId.get(options.messageId);
@@ -114,8 +111,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     if (!state || ending) closure = ending ?? { reason: 'stop' };
     else {
       denied = denyPassed(options, state);
-      tried = options.question;
-      closure = await generate(options, state, control, output, tell);
+      closure = await generate(options, state, control, output, tellStarted);
     }
   } catch (error) {
     const ending = control.ending();
@@ -132,8 +128,8 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   }
   tellStarted({ type: 'streaming' });
   // Everybody else sees what happened; who asked for this run is told besides.
-  if (closure.conflict) origin.push({ type: 'error', errorText: conflictText }, chunks.length + 1);
-  const ended = finish(options, { store, writer, control, closure, chunks, base, question: tried });
+  if (closure.conflict) origin.push({ type: 'error', errorText: conflictText });
+  const ended = finish(options, { store, writer, control, closure, chunks, base, failed });
   const over = { type: 'run-end', chunks: chunks.length } as const;
   const report = ({ reason, cause }: Closure, logged: boolean) =>
     onEvent({ ...over, reason, ...(cause && { cause }), durationMs: monotonicMs() - began, logged });
@@ -174,15 +170,15 @@ interface Finished {
   readonly closure: Closure;
   readonly chunks: readonly UIMessageChunk[];
   readonly base: UIMessage | undefined;
-  readonly question: string | undefined;
+  readonly failed: boolean;
 }
 
 /** Stores what is left to store, and ends the run. */
 async function finish(
-  { hub, session, run, send, onError }: RunOptions,
+  { hub, session, run, question, send, onError }: RunOptions,
   finished: Finished,
 ): Promise<Closure> {
-  const { store, writer, control, closure, chunks, base, question } = finished;
+  const { store, writer, control, closure, chunks, base, failed } = finished;
   try {
     const drained = await writer.drain();
     if (drained === 'closed') await hub.refresh().catch(() => {});
@@ -192,7 +188,8 @@ async function finish(
     // A send that came to nothing may be sent again.
     const claim = !send.once || chunks.length === 0 ? send.key : undefined;
     // After the closing a heartbeat would only bring the lease back that the end gives up.
-    const ending = { channel: store, session, run, base, question, claim, onClosed: control.close };
+    const tried = failed ? question : undefined;
+    const ending = { channel: store, session, run, base, tried, claim, onClosed: control.close };
     // Chunks that a closed run refused are not part of it.
     if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
@@ -213,6 +210,8 @@ async function finish(
 interface Output {
   emit(chunk: UIMessageChunk): void;
   room(): Promise<void>;
+  /** The handler, or its stream, failed with this error, or with an error chunk. */
+  onFailure(error?: unknown): void;
 }
 
 /** Calls the handler and reads its stream to the end. Throws when there is no stream to read. */
@@ -227,6 +226,7 @@ async function generate(
   try {
     const history = readableHistory(state, options.messageId);
     const call = options.call(history, steered, control.signal);
+    call.catch(output.onFailure);
     const result = await Promise.race([call, control.graceOver()]);
     return await read(options, result, control, output, tellStarted);
   } finally {
@@ -241,7 +241,7 @@ async function read(
   output: Output,
   tellStarted: (started: Started) => void,
 ): Promise<Closure> {
-  const { emit, room } = output;
+  const { emit, room, onFailure } = output;
   const source = sourceOf(result);
   if (source.type === 'refusal') {
     if (options.queued) emit({ type: 'error', errorText: 'The handler refused the request.' });
@@ -261,7 +261,10 @@ async function read(
       const { done, value } = await reader.read();
       if (done) break;
       for (const chunk of stamp(value)) {
-        failed ||= chunk.type === 'error';
+        if (chunk.type === 'error') {
+          failed = true;
+          onFailure();
+        }
         // The app ended its model by itself, and did not go on to finish.
         if (chunk.type === 'abort' || chunk.type === 'finish') aborted = chunk.type === 'abort';
         emit(chunk);
@@ -269,6 +272,7 @@ async function read(
     }
   } catch (error) {
     failed = true;
+    onFailure(error);
     // Where a chunk was the failure, nobody reads what follows it.
     void reader.cancel().catch(() => {});
     if (!control.ending()) {

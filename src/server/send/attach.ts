@@ -38,7 +38,7 @@ export async function resume(
     }
     const origin = createOrigin(running.run);
     const base = hub.state.byId.get(running.messageId);
-    for (const chunk of base ? chunksOfMessage(base) : []) origin.push(chunk, 0);
+    for (const chunk of base ? chunksOfMessage(base) : []) origin.push(chunk);
     waitUntil(
       relayRun(hub, running.run, origin)
         .catch(() => origin.fail())
@@ -73,10 +73,10 @@ export async function relayRun(hub: Hub, run: string, origin: Origin): Promise<v
       if (count > 0) throw new DurableChatError('store_failed', 'The rest of the run is gone.');
       // The stream has expired; the message it made is still there.
       const message = hub.state.byId.get(ended.messageId);
-      for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk, ended.chunks);
+      for (const chunk of message ? chunksOfMessage(message) : []) origin.push(chunk);
     }
     if (ended && isFailedStart(ended.reason, ended.chunks)) {
-      origin.push({ type: 'error', errorText: 'The answer could not be begun. Send it again.' }, 1);
+      origin.push({ type: 'error', errorText: 'The answer could not be begun. Send it again.' });
     }
     if (ended) break;
     const news = () => isGone() || hub.state.ended.has(run) || hub.countOf(run) > count;

@@ -2,7 +2,7 @@
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DurableChatOptions, RunEnd } from '../../index.ts';
+import { DurableChatError, type DurableChatOptions, type RunEnd } from '../../index.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld } from '../fixtures/world.fixture.ts';
@@ -12,6 +12,16 @@ const { stores } = useStores();
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
 const url = 'http://durable.test/api/chat';
 let count = 0;
+
+/** Ends of a run that say nothing of its message, by the text that brings them about. */
+const others: Readonly<Record<string, () => unknown>> = {
+  refused: () => new Response('later', { status: 429 }),
+  'no stream': () => 42,
+  'no chunks': () => new ReadableStream({ start: (controller) => controller.enqueue('nonsense') }),
+  'store away': () => {
+    throw new DurableChatError('store_failed', 'The store did not answer.');
+  },
+};
 
 describe.each(stores)('messages are deleted on %s', (name, open) => {
   const tabs: Tab[] = [];
@@ -31,7 +41,8 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
         const history = messages.map(textOf);
         const { signal } = request;
         calls.push({ history, signal });
-        if (history.includes('refused')) return new Response('later', { status: 429 });
+        const other = history.map((text) => others[text]?.()).find((result) => result !== undefined);
+        if (other !== undefined) return other;
         if (history.includes('poison')) throw new Error('cannot be read');
         return new ReadableStream<UIMessageChunk>({
           async start(controller) {
@@ -122,12 +133,20 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     },
   );
 
-  it('a message that the handler refused is not named: nothing failed on it', async () => {
-    const here = setUp();
-    expect(await here.say(user('one', 'refused'))).toBe(429);
-    expect(here.ends).toMatchObject([{ reason: 'error' }]);
-    expect(here.ends[0]).not.toHaveProperty('failedOn');
-  });
+  it.each(Object.keys(others))(
+    'a message that did not make the handler fail is not named: %s',
+    async (text) => {
+      const here = setUp();
+      await here.say(user('one', text));
+      // The same for a run that waits for its turn.
+      const sent = [await here.post(user('two', 'slow')), await here.post(user('three'))];
+      here.release();
+      await Promise.all(sent.map(({ done }) => done));
+      await here.world.settled();
+      expect(here.ends.map(({ reason }) => reason)).toEqual(['error', 'error', 'error']);
+      for (const end of here.ends) expect(end).not.toHaveProperty('failedOn');
+    },
+  );
 
   it('G12: clearing frees a session too, and nothing of what was there is read or comes back', async () => {
     const here = setUp({ seed: 'all' });
