@@ -1,4 +1,4 @@
-// A run's turn: when it may call the handler, and whether it still has a question to answer.
+// A run's turn: when it may call the handler, and whether its answer still has a place in the conversation.
 
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
