@@ -39,6 +39,7 @@ describe('what a client says of the past', () => {
     expect(withoutOpenCalls(assistant(text, part))?.parts).toEqual([text]);
     expect(withoutOpenCalls(assistant({ type: 'step-start' }, part))).toBeUndefined();
     expect(asText(assistant(part))).toBeUndefined();
+    expect(withoutOpenCalls(assistant())).toBeUndefined();
   });
 
   it('is taken as it was posted otherwise, and nothing that the system is said to have said', () => {

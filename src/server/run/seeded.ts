@@ -18,7 +18,7 @@ export function withoutOpenCalls(message: UIMessage): UIMessage | undefined {
   if (message.role === 'system') return undefined;
   const parts = message.parts.filter((part) => !isTool(part) || isFinished(part));
   const isEmpty = parts.every(({ type }) => type === 'step-start');
-  if (isEmpty && message.parts.length > 0) return undefined;
+  if (isEmpty) return undefined;
   return parts.length === message.parts.length ? message : { ...message, parts };
 }
 

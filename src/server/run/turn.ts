@@ -1,4 +1,4 @@
-// A run's turn: when it may call the handler, and whether its answer still has a place in the conversation.
+// A run's turn: when it may call the handler, and whether it has something to answer, and a place for that.
 
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -32,7 +32,7 @@ export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<Session
     // Its question was deleted: the handler is not called with nothing to read.
     return readableHistory(state, turn.messageId).length > 0 ? state : undefined;
   }
-  // An edit or a regeneration removed the question. Its writer stops this run next.
+  // An edit or a regeneration took the place of the answer. Its writer stops this run next.
   const stopped = () => signal.aborted || undefined;
   await turn.hub.until(stopped, { signal, ms: stopFollowsWithinMs });
   return undefined;
