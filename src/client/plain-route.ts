@@ -9,10 +9,12 @@ import { until, type UntilOptions } from './until.ts';
  */
 const withoutSessions = [400, 404, 405, 422];
 
-/** Whether the route is known to have no sessions: everything is then as the AI SDK has it. */
+/** Whether the route seems to have no sessions, from what it has answered: everything is then as the AI SDK has it. */
 export function isPlainRoute(session: DurableSession): boolean {
   const { connection, error } = session.getSnapshot();
-  if (connection !== 'closed' || !error || isDurableRoute(session)) return false;
+  if (isDurableRoute(session)) return false;
+  if (session.requests.isPlain) return true;
+  if (connection !== 'closed' || !error) return false;
   return error.status < 400 || withoutSessions.includes(error.status);
 }
 
@@ -28,7 +30,9 @@ export function hasTold(session: DurableSession): boolean {
 
 /** True unless the first connection attempt is still open. */
 export function isAnswered(session: DurableSession): boolean {
-  return hasTold(session) || !session.getSnapshot().connection.startsWith('connect');
+  return (
+    hasTold(session) || session.requests.isPlain || !session.getSnapshot().connection.startsWith('connect')
+  );
 }
 
 /** Connects the session until `condition` holds, or the options end the wait. */

@@ -87,6 +87,7 @@ export class DurableSession {
   readonly #listeners = new Set<() => void>();
   readonly #runs = new Map<string, RunLog>();
   readonly #sends = new Map<Promise<string | undefined>, string | undefined>();
+  #left = new AbortController();
 
   constructor({ id, retryDelay, outbox, takeOverAfterMs = 5_000, ...options }: DurableSessionOptions) {
     this.#id = id;
@@ -285,6 +286,17 @@ export class DurableSession {
     return this.runLog(run).stream((how) => this.following.leave(run, how));
   }
 
+  /** Aborts when the chat that shows the session now is left. */
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** The chat is left: its sends let go of their connections, which stops no run (G2). */
+  leave(): void {
+    this.#left.abort();
+    this.#left = new AbortController();
+  }
+
   /** Sends whose run is not known yet. */
   get sending(): boolean {
     return this.#sends.size > 0;
@@ -305,8 +317,11 @@ export class DurableSession {
     this.#sends.set(send, messageId);
     // A hidden tab that rested is busy again.
     if (this.#users > 0) this.#live?.wake();
-    void send.then(() => {
+    void send.then((run) => {
       this.#sends.delete(send);
+      // A route that seemed to have no sessions is asked less and less often.
+      const isNews = run !== undefined && this.#snapshot.state === undefined;
+      if (isNews && this.#snapshot.connection === 'reconnecting') this.#live?.hurry();
       this.#notify();
     });
   }

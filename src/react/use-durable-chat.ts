@@ -51,12 +51,13 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   useEffect(() => bound.connect(), [bound]);
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
+  const isPlain = useSyncExternalStore(session.subscribe, bound.isPlain, bound.isPlain);
   // `@ai-sdk/react` 3 knows only the second name, 4 both.
   const wait = options.throttle ?? options.experimental_throttle;
   const helpers = useChat<M>({
     chat,
     // A session resumes by itself.
-    resume: options.resume === true && bound.isPlain(),
+    resume: options.resume === true && isPlain,
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
   // Not copied: `ai` 7 makes an id when `id` is read, and a page that is prerendered must not.

@@ -113,6 +113,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     offDelivered();
     offSession();
     close();
+    session.leave();
     // Locally only: the chat reads no longer, the run goes on (G2).
     if (isBusy(chat)) void ownFunctions(chat).stop();
   };

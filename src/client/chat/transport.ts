@@ -52,7 +52,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
 
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
     const { session } = this;
-    const { following } = session;
+    const { following, left } = session;
     const last = options.messages.at(-1);
     // What the log has, or had when it was to be changed, is not pending: if it goes, it is gone.
     const { order: known = [], begun = false } = session.getSnapshot().state ?? {};
@@ -74,9 +74,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
 
     const log = session.runLog(run);
     const read = log.stream((how) => following.leave(run, how));
-    void pump(body, log)
+    // Whoever leaves the chat lets go of the connection, which stops no run (G2).
+    void pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log)
       // Somebody who has left the chat does not wait for its end.
-      .then(() => (following.isReading(run) ? finishFromSession(log, session) : undefined))
+      .then(() =>
+        following.isReading(run) && !left.aborted ? finishFromSession(log, session, left) : undefined,
+      )
       .then(() => session.forget(run));
     return read;
   }
@@ -121,9 +124,11 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
     /** What only a durable route understands is said only to one. */
     const isDurable = () => session.getSnapshot().state !== undefined;
     const leave = new AbortController();
-    const leaveOnAbort = () => {
-      if (abortSignal?.aborted) leave.abort();
-      else abortSignal?.addEventListener('abort', () => leave.abort());
+    /** At an abort, if that may be then. */
+    const leaveWhen = (isAllowed: () => boolean) => {
+      const check = () => void (isAllowed() && leave.abort());
+      if (abortSignal?.aborted) check();
+      else abortSignal?.addEventListener('abort', check);
     };
     const request = options.fetch ?? ((...args) => fetch(...args));
     let run: string | undefined;
@@ -141,6 +146,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
           return request(input, { ...init, ...change, headers, signal: leave.signal });
         };
         let response = await post();
+        session.requests.hear(response);
         let refusal = await refusalOf(response);
         if (refusal?.code === 'bad_request' && prepared?.whole) {
           response = await post({ body: JSON.stringify(prepared.whole) });
@@ -151,12 +157,12 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
         // Followed before anybody learns that the send has its run: it is not to be followed twice.
         if (run !== undefined && response.ok) session.following.follow(run, 'own', last?.id);
         // Now the run can be stopped by its name: leaving stops nothing.
-        leaveOnAbort();
+        leaveWhen(() => true);
         return response;
       },
     });
     // A route without sessions is left at once: there is no run to be stopped by its name.
-    if (isPlainRoute(session)) leaveOnAbort();
+    leaveWhen(() => isPlainRoute(session));
     // What is still on its way brings itself: a session that is new to the server is not to begin with it.
     const messages = send.messages.filter(
       (message) => !isDurable() || message === last || !session.following.isPending(message.id),
@@ -221,8 +227,8 @@ async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void
 /** How soon the session is asked for a run whose answer broke off, if it has not shown the run by then. */
 const takeOverMs = 2_000;
 
-/** Keeps the subscription up until the run has ended; gives up only when the subscription cannot be had. */
-function finishFromSession(log: RunLog, session: DurableSession): Promise<void> {
+/** Keeps the subscription up until the run has ended or the chat is left; gives up only when the subscription cannot be had. */
+function finishFromSession(log: RunLog, session: DurableSession, left: AbortSignal): Promise<void> {
   if (log.ended) return Promise.resolve();
   return new Promise((resolve) => {
     const close = session.open();
@@ -231,12 +237,14 @@ function finishFromSession(log: RunLog, session: DurableSession): Promise<void> 
       const { connection, error, state } = session.getSnapshot();
       if (connection === 'closed') log.end(error); // which says why it is closed
       else if (state?.ended.has(log.run) || session.following.isGone(log.run)) log.end();
-      if (!log.ended) return;
+      if (!log.ended && !left.aborted) return;
+      left.removeEventListener('abort', check);
       off();
       close();
       resolve();
     };
     const off = session.subscribe(check);
+    left.addEventListener('abort', check);
     check();
   });
 }

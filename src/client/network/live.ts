@@ -27,6 +27,8 @@ export interface Live {
   close(): void;
   /** Connects again if it rested. */
   wake(): void;
+  /** Connects now, if that was waited for. */
+  hurry(): void;
   /** Something is missing: begin again with a snapshot. */
   renew(): void;
   /** Undefined when the app wants none. */
@@ -47,7 +49,8 @@ export function createLive(options: LiveOptions): Live {
           snapshot: () => snapshotOf(session),
         })
       : direct,
-    retryDelay,
+    retryDelay: (attempt) =>
+      session.requests.isPlain ? Math.max(retryDelay(attempt), seldomDelay(attempt)) : retryDelay(attempt),
     onFrame,
     onConnection(state) {
       const refused = state.type === 'failed' ? state.error : undefined;
@@ -80,8 +83,14 @@ export function createLive(options: LiveOptions): Live {
       subscription.stop();
     },
     wake: () => subscription.start(),
+    hurry: () => subscription.wake(),
     renew: () => subscription.renew(),
   };
+}
+
+/** For a route that seems to have no sessions: up to five minutes. */
+function seldomDelay(attempt: number): number {
+  return Math.min(300_000, 1_000 * 2 ** attempt);
 }
 
 /** Survives a reload and ends with the tab. */

@@ -22,6 +22,13 @@ export interface Requests {
   api(): string;
   /** Whether an answer has come from a durable route, a refusal included. */
   readonly isDurable: boolean;
+  /**
+   * Whether the answers are those of a route without sessions: one to a send was, or the route fails at GET as one
+   * that knows no GET.
+   */
+  readonly isPlain: boolean;
+  /** Learns from the answer to a send. */
+  hear(response: Response): void;
   /** Subscribes behind `after`; see `Connect`. */
   subscribe(session: string, ...connection: Parameters<Connect>): Promise<boolean>;
   /** Stops one run, or all; resolves with the server's receipt. */
@@ -51,6 +58,9 @@ export interface ToolAnswer {
   readonly outcome: ToolOutcome;
 }
 
+/** How often a route that knows no GET fails before that is assumed. */
+const failuresOfPlain = 3;
+
 /**
  * Rejections are `DurableChatError`s: the server's own, `network` when there was no answer, `bad_request` for a body that
  * is no JSON. What an option of the app throws is thrown as it is.
@@ -58,6 +68,9 @@ export interface ToolAnswer {
 export function createRequests(options: RequestOptions): Requests {
   const api = () => (typeof options.api === 'function' ? options.api() : options.api) ?? '/api/chat';
   let isDurable = false;
+  let isProvenPlain = false;
+  /** Failures in a row of the route itself. */
+  let failures = 0;
   async function request(
     method: string,
     query: Record<string, string>,
@@ -85,6 +98,11 @@ export function createRequests(options: RequestOptions): Requests {
       throw isNetworkFailure(cause) || cause instanceof DOMException ? unreachable(cause) : cause;
     }
     isDurable ||= response.headers.has(durableHeader);
+    // What a gateway says of an outage is another status.
+    if (method === 'GET') failures = [500, 501].includes(response.status) ? failures + 1 : 0;
+    if (!isDurable && isProvenPlain && !response.ok) {
+      throw new DurableChatError('not_found', 'The route has no sessions.');
+    }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
     return response;
   }
@@ -94,6 +112,14 @@ export function createRequests(options: RequestOptions): Requests {
     api,
     get isDurable() {
       return isDurable;
+    },
+    get isPlain() {
+      return !isDurable && (isProvenPlain || failures >= failuresOfPlain);
+    },
+    hear({ ok, headers }) {
+      isDurable ||= headers.has(durableHeader);
+      isProvenPlain ||=
+        !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
     },
     async subscribe(session, after, signal, onEvent) {
       const response = await request('GET', { id: session, ...(after && { after }) }, { signal });

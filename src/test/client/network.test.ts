@@ -107,6 +107,51 @@ describe('a connection that breaks', () => {
   }, 120_000);
 });
 
+it.each(['while its send has no answer yet', 'with two answers on their way'])(
+  'G2: a chat that is left %s keeps no connection open, and stops nothing',
+  async (when) => {
+    const model = scriptedModel();
+    const world = createWorld(memoryChannel(), modelHandler(model), { whenBusy: 'parallel' });
+    const client = world.client();
+    let isHeld = when.includes('no answer');
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    const tab = openTab(
+      {
+        ...client,
+        fetch: async (input, init) => {
+          const response = await client.fetch(input, init);
+          if (isHeld && init?.method === 'POST') await held;
+          return response;
+        },
+      },
+      'left',
+    );
+    await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+    void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => model.calls.length).toBe(1);
+    if (!isHeld) {
+      await expect.poll(() => textOf(tab.chat.messages[1])).toContain('3');
+      void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+      await expect.poll(() => tab.session.getSnapshot().runs.length).toBe(2);
+      await expect.poll(() => client.open).toBe(3);
+    }
+    const gets = () => client.requests.filter(({ method }) => method === 'GET').length;
+    const before = gets();
+    tab.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    isHeld = false;
+    answer();
+    await expect.poll(() => tab.session.sending).toBe(false);
+    await expect.poll(() => client.open).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect({ open: client.open, gets: gets() }).toEqual({ open: 0, gets: before });
+    expect(model.calls.some(({ aborted }) => aborted)).toBe(false);
+    await world.chat.session('left').stop();
+    await world.settled();
+  },
+);
+
 it('G1: behind a proxy that buffers, the answer comes in lumps, late and whole', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   /** Lets go of what it has every so many milliseconds. */

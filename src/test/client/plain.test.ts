@@ -1,11 +1,12 @@
 // A drop-in, both ways: the SDK's own client on a durable route, and the durable client on a plain route.
 
 import { DefaultChatTransport } from 'ai';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, PlainChat, textOf } from '../fixtures/tab.fixture.ts';
-import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
+import { createWorld, modelHandler, type Client } from '../fixtures/world.fixture.ts';
+import { isPlainRoute } from '../../client/plain-route.ts';
 import { DurableSession } from '../../client/session.ts';
 import { DurableChatTransport } from '../../client/chat/transport.ts';
 
@@ -100,6 +101,93 @@ describe("the SDK's own chat on a durable route", () => {
 async function plainAnswer(request: Request): Promise<Response> {
   return (await answer(request, {} as never)) as Response; // it needs no context
 }
+
+/** A route without sessions that knows no GET, and fails at one. */
+function failingAtGet() {
+  const requests: string[] = [];
+  const aborted: string[] = [];
+  const request: typeof fetch = async (input, init) => {
+    const { pathname } = new URL(input as string, 'http://plain.test'); // the client's own
+    requests.push(`${init?.method ?? 'GET'} ${pathname}`);
+    init?.signal?.addEventListener('abort', () => void aborted.push(init.method ?? 'GET'));
+    if (pathname.endsWith('/stream')) return new Response(null, { status: 204 });
+    if (init?.method !== 'POST') return new Response('Unexpected end of JSON input', { status: 500 });
+    const { signal, ...rest } = init;
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason as Error));
+      void plainAnswer(new Request(new URL(input as string, 'http://plain.test'), rest)).then(
+        resolve,
+        reject,
+      );
+    });
+  };
+  const gets = () => requests.filter((one) => one === 'GET /api/chat').length;
+  return { fetch: request, requests, aborted, gets };
+}
+
+describe('the durable client on a route that fails at GET', () => {
+  const errors: Error[] = [];
+  function open(route: ReturnType<typeof failingAtGet>) {
+    errors.length = 0;
+    const tab = openTab({ fetch: route.fetch } as Client, 'plain', {
+      onError: (error) => void errors.push(error),
+    }); // no more of a client is used
+    onTestFinished(() => tab.close());
+    return tab;
+  }
+
+  it('soon asks less often, and stops and resumes as useChat does', async () => {
+    const route = failingAtGet();
+    const tab = open(route);
+    await expect.poll(() => tab.isPlain()).toBe(true);
+    const before = route.gets();
+    await tab.chat.resumeStream();
+    expect(route.requests.at(-1)).toBe('GET /api/chat/plain/stream');
+    void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => route.requests.at(-1)).toBe('POST /api/chat');
+    expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
+    await expect.poll(() => route.aborted).toContain('POST');
+    await expect.poll(() => tab.chat.status).toBe('ready');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(route.gets()).toBe(before);
+    expect(route.requests.some((one) => one.startsWith('DELETE'))).toBe(false);
+    expect(errors).toEqual([]);
+  });
+
+  it('is known to be plain by its first answer to a send', async () => {
+    const route = failingAtGet();
+    const session = new DurableSession({ id: 'plain', fetch: route.fetch, retryDelay: () => 100 });
+    const chat = new PlainChat({ id: 'plain', transport: new DurableChatTransport({ session }) });
+    const close = session.open();
+    onTestFinished(close);
+    await chat.sendMessage({ text: 'count to 5' });
+    expect(chat.messages.map(textOf)).toEqual(['count to 5', '1 2 3 4 5']);
+    expect(isPlainRoute(session)).toBe(true);
+    await expect.poll(() => session.getSnapshot().connection).toBe('closed');
+    expect(route.gets()).toBeLessThan(3);
+  });
+
+  it('is durable as soon as it answers so', async () => {
+    const world = createWorld(memoryChannel(), answer);
+    const client = world.client();
+    let isBroken = true;
+    const tab = open({
+      ...failingAtGet(),
+      fetch: async (input, init) =>
+        isBroken && init?.method !== 'POST'
+          ? new Response('Broken.', { status: 500 })
+          : client.fetch(input, init),
+    });
+    await expect.poll(() => tab.isPlain()).toBe(true);
+    isBroken = false;
+    await tab.chat.sendMessage({ text: 'count to 5' });
+    expect(tab.isPlain()).toBe(false);
+    await expect.poll(() => tab.session.getSnapshot().connection).toBe('connected');
+    await world.settled();
+    await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 5', '1 2 3 4 5']);
+  });
+});
 
 describe('the durable client on a route that is not durable', () => {
   const requests: string[] = [];
