@@ -69,7 +69,14 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       return sent;
     };
     const { outbox } = session;
-    const { run, body } = await (outbox ? outbox.deliver({ ...options, key }, attempt) : attempt());
+    const answer = outbox ? outbox.deliver({ ...options, key }, attempt) : attempt();
+    // Whatever becomes of the session meanwhile: the chat shows what it has sent.
+    if (last)
+      void answer.then(
+        () => following.accept(last.id),
+        () => following.refuse(last.id),
+      );
+    const { run, body } = await answer;
     if (run === undefined) return new PlainStream<M>().read(body);
 
     const log = session.runLog(run);

@@ -13,6 +13,8 @@ export class Following {
   /** Those of them that the chat is still reading. */
   readonly #reading = new Set<string>();
   readonly #pending = new Set<string>();
+  /** Messages whose send was refused or given up. */
+  readonly #refused = new Set<string>();
   /** Own runs that the session's frames have not told of yet. */
   readonly #ahead = new Set<string>();
   /** Those of them that began before the session was last asked for: what it is now has them, or they are gone. */
@@ -126,6 +128,18 @@ export class Following {
 
   addPending(messageId: string): void {
     this.#pending.add(messageId);
+  }
+
+  /** The send of a message has failed for good. */
+  refuse(messageId: string): void {
+    this.#refused.add(messageId);
+  }
+
+  /** The send of a message was answered: the log goes on without those that were refused before. */
+  accept(messageId: string): void {
+    this.#refused.delete(messageId);
+    this.settle([...this.#refused]);
+    this.#refused.clear();
   }
 
   isPending(messageId: string): boolean {

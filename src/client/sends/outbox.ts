@@ -51,8 +51,6 @@ export class Outbox {
   readonly #sends = new Set<Send>();
   /** The names of sends that an earlier page has left. */
   readonly #left = new Set<string>();
-  /** Messages that were refused or given up: once a later one is answered, the log goes on without them. */
-  readonly #refused = new Set<string>();
   #isRestored = false;
 
   constructor(options: OutboxOptions) {
@@ -73,7 +71,6 @@ export class Outbox {
     const kept = outgoing && keptOf(outgoing);
     const isLeft = kept !== undefined && this.#left.has(nameOf(kept));
     if (!isLeft && !this.#options.session.getSnapshot().state) return attempt();
-    const own = outgoing?.messages.at(-1)?.id;
     const earlier = [...this.#sends];
     let answer = () => {};
     const answered = new Promise<void>((resolve) => (answer = resolve));
@@ -89,13 +86,7 @@ export class Outbox {
       for (let failures = 1; ; failures++) {
         try {
           // The first attempt may have a run to be stopped: its answer is waited for.
-          const result = await unlessGivenUp(attempt());
-          if (own !== undefined) {
-            this.#refused.delete(own);
-            this.#options.session.following.settle([...this.#refused]);
-            this.#refused.clear();
-          }
-          return result;
+          return await unlessGivenUp(attempt());
         } catch (error) {
           if (!isNetworkFailure(error)) throw error;
         }
@@ -106,9 +97,6 @@ export class Outbox {
         if (wasKept && !this.#has(kept)) send.gaveUp.abort();
         send.gaveUp.signal.throwIfAborted();
       }
-    } catch (error) {
-      if (own !== undefined) this.#refused.add(own);
-      throw error;
     } finally {
       this.#sends.delete(send);
       if (kept) this.#forget(kept);

@@ -62,6 +62,41 @@ it('G4: a message that was refused stands until a later one is accepted', async 
   expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 4', '1 2 3 4']);
 });
 
+it.each([
+  ['that has no outbox', { outbox: false }, false],
+  ['that has not connected yet', {}, true],
+] as const)('G4: so does one of a chat %s', async (_, init, isEarly) => {
+  const client = world.client();
+  let connect = () => {};
+  const connected = new Promise<void>((resolve) => (connect = resolve));
+  const tab = openTab(
+    {
+      ...client,
+      fetch: async (input, request) => {
+        if (request?.method !== 'POST') await connected;
+        return client.fetch(input, request);
+      },
+    },
+    's',
+    init,
+  );
+  tabs.push(tab);
+  if (!isEarly) {
+    connect();
+    await expect.poll(() => connectionOf(tab)).toBe('connected');
+  }
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  expect(tab.chat.messages.map(textOf)).toEqual(['count to 3']);
+  connect();
+  await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+  allow = () => true;
+  await tab.chat.sendMessage({ text: 'count to 4' });
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(['count to 4', '1 2 3 4']);
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+});
+
 it('a message that was refused can be sent again', async () => {
   const tab = await open();
   await tab.chat.sendMessage({ text: 'count to 2' });
