@@ -64,9 +64,10 @@ export class RunLog {
 
   /**
    * All chunks, from the moment when the first part or metadata is there. An answer with neither ends without `start`.
-   * Cancelling the stream does not stop the run. `onClose` is called once.
+   * Cancelling the stream does not stop the run. `onClose` is called once. `left` ends the stream as an abort does: its
+   * reader is gone, and what waits for it settles.
    */
-  stream(onClose?: (how: 'end' | 'cancel') => void): ReadableStream<UIMessageChunk> {
+  stream(onClose?: (how: 'end' | 'cancel') => void, left?: AbortSignal): ReadableStream<UIMessageChunk> {
     let next = 0;
     let open = true;
     const take = fromFirstPart();
@@ -80,6 +81,16 @@ export class RunLog {
     this.#streams.add(onWake);
     return new ReadableStream<UIMessageChunk>(
       {
+        start: (controller) => {
+          const leave = () => {
+            if (!open) return;
+            close('cancel');
+            controller.error(left?.reason);
+            wake();
+          };
+          if (left?.aborted) leave();
+          else left?.addEventListener('abort', leave);
+        },
         pull: async (controller) => {
           for (let given = 0; open && given === 0;) {
             const last = this.#end && this.#errors[next - this.#chunks.length];

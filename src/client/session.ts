@@ -283,7 +283,7 @@ export class DurableSession {
   /** A run from its start, for a chat that did not start it. */
   replay(run: string): ReadableStream<UIMessageChunk> {
     this.following.follow(run, 'other');
-    return this.runLog(run).stream((how) => this.following.leave(run, how));
+    return this.runLog(run).stream((how) => this.following.leave(run, how), this.left);
   }
 
   /** Aborts when the chat that shows the session now is left. */

@@ -80,7 +80,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     if (run === undefined) return new PlainStream<M>().read(body);
 
     const log = session.runLog(run);
-    const read = log.stream((how) => following.leave(run, how));
+    const read = log.stream((how) => following.leave(run, how), left);
     // Whoever leaves the chat lets go of the connection, which stops no run (G2).
     void pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log)
       // Somebody who has left the chat does not wait for its end.

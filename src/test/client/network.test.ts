@@ -128,11 +128,11 @@ it.each(['while its send has no answer yet', 'with two answers on their way'])(
       'left',
     );
     await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
-    void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    const sends = [tab.chat.sendMessage({ text: 'count to 100000 at 100/s' })];
     await expect.poll(() => model.calls.length).toBe(1);
     if (!isHeld) {
       await expect.poll(() => textOf(tab.chat.messages[1])).toContain('3');
-      void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+      sends.push(tab.chat.sendMessage({ text: 'count to 100000 at 100/s' }));
       await expect.poll(() => tab.session.getSnapshot().runs.length).toBe(2);
       await expect.poll(() => client.open).toBe(3);
     }
@@ -147,6 +147,8 @@ it.each(['while its send has no answer yet', 'with two answers on their way'])(
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect({ open: client.open, gets: gets() }).toEqual({ open: 0, gets: before });
     expect(model.calls.some(({ aborted }) => aborted)).toBe(false);
+    // What waits for the answers does not wait for ever.
+    await Promise.all(sends);
     await world.chat.session('left').stop();
     await world.settled();
   },
