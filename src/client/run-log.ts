@@ -73,17 +73,18 @@ export class RunLog {
     const take = fromFirstPart();
     let wake: () => void = () => {};
     const onWake = () => wake();
+    let leave = () => {};
     const close = (how: 'end' | 'cancel') => {
       open = false;
       this.#streams.delete(onWake);
+      left?.removeEventListener('abort', leave);
       onClose?.(how);
     };
     this.#streams.add(onWake);
     return new ReadableStream<UIMessageChunk>(
       {
         start: (controller) => {
-          const leave = () => {
-            if (!open) return;
+          leave = () => {
             close('cancel');
             controller.error(left?.reason);
             wake();
