@@ -2,7 +2,7 @@
 // viewers miss nothing and see nothing twice.
 
 import type { UIMessageChunk } from 'ai';
-import type { WriteResult } from './write-queue.ts';
+import { firstBatch, type WriteResult } from './write-queue.ts';
 
 export interface RestoreOptions {
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult | 'gone'>;
@@ -12,8 +12,7 @@ export interface RestoreOptions {
   readonly isActive: () => Promise<boolean>;
 }
 
-/** As much goes into one write. */
-const maxLength = 512_000;
+const lengthOf = (chunk: UIMessageChunk) => JSON.stringify(chunk).length;
 
 /** Writes as `write` does, to a run that may have lost what was written before. */
 export function restoring({
@@ -27,7 +26,7 @@ export function restoring({
     for (;;) {
       const isBehind = stored < from;
       const at = isBehind ? stored : from;
-      const next = isBehind ? beginningOf(chunks.slice(stored, from)) : batch;
+      const next = isBehind ? firstBatch(chunks.slice(stored, from), lengthOf) : batch;
       const result = await write(at, next);
       if (result === 'closed') return 'closed';
       if (result === 'gone') {
@@ -39,13 +38,4 @@ export function restoring({
       if (!isBehind) return 'stored';
     }
   };
-}
-
-function beginningOf(chunks: readonly UIMessageChunk[]): readonly UIMessageChunk[] {
-  let total = 0;
-  const end = chunks.findIndex((chunk, index) => {
-    total += JSON.stringify(chunk).length;
-    return index > 0 && total > maxLength;
-  });
-  return end === -1 ? chunks : chunks.slice(0, end);
 }

@@ -165,10 +165,15 @@ export function createWriter(options: WriterOptions): Writer {
 }
 
 function takeBatch(pending: readonly Pending[]): UIMessageChunk[] {
+  return firstBatch(pending, ({ length }) => length).map(({ chunk }) => chunk);
+}
+
+/** As many of the items, from the first on, as go into one write; at least one. */
+export function firstBatch<T>(items: readonly T[], lengthOf: (item: T) => number): readonly T[] {
   let total = 0;
-  const end = pending.findIndex(({ length }, index) => {
-    total += length;
+  const end = items.findIndex((item, index) => {
+    total += lengthOf(item);
     return index > 0 && total > maxBatchLength;
   });
-  return pending.slice(0, end === -1 ? undefined : end).map(({ chunk }) => chunk);
+  return end === -1 ? items : items.slice(0, end);
 }
