@@ -65,7 +65,7 @@ it('durableRoute returns session(id) too, which reads and deletes what its route
     authorize,
     channel: memoryChannel(),
     waitUntil: () => {},
-    onRunEnd: ({ run }) => void ended.push(run),
+    onRunEnd: ({ runId }) => void ended.push(runId),
   });
   const message = { id: 'hello', role: 'user', parts: [{ type: 'text', text: 'hello' }] };
   const body = JSON.stringify({ id: 'of-next', messages: [message], trigger: 'submit-message' });

@@ -6,19 +6,19 @@ import styles from './message-tools.module.css';
 interface MessageToolsProps {
   message: DemoMessage;
   /** The run that waits for its turn with this message. */
-  run: string | undefined;
+  runId: string | undefined;
   /** The answer was cut short: what to do about it is not to be looked for. */
   cut: boolean;
   onEdit: () => void;
 }
 
-export function MessageTools({ message, run, cut, onEdit }: MessageToolsProps) {
+export function MessageTools({ message, runId, cut, onEdit }: MessageToolsProps) {
   const { regenerate, withdraw } = useActions();
-  if (run !== undefined) {
+  if (runId !== undefined) {
     return (
       <footer className={styles.tools} data-shown="true">
         <span className={styles.state}>Waits for its turn</span>
-        <button type="button" onClick={() => withdraw(run)}>
+        <button type="button" onClick={() => withdraw(runId)}>
           Withdraw
         </button>
       </footer>

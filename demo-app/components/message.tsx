@@ -21,7 +21,7 @@ const ENDINGS: Record<Ending, string> = {
 };
 
 export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
-  const { message, standing, run, ending, last, unsaved } = props;
+  const { message, standing, runId, ending, last, unsaved } = props;
   const { edit } = useActions();
   const [editing, setEditing] = useState(false);
   const article = useRef<HTMLElement>(null);
@@ -73,7 +73,7 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
       {!live && !editing && standing !== 'unsent' && (
         <MessageTools
           message={message}
-          run={run}
+          runId={runId}
           cut={ending === 'interrupted'}
           onEdit={() => setEditing(true)}
         />

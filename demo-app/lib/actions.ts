@@ -10,7 +10,7 @@ export interface Actions {
   edit: (messageId: string, text: string) => void;
   regenerate: (messageId: string) => void;
   /** Takes back what waits for its turn. */
-  withdraw: (run: string) => void;
+  withdraw: (runId: string) => void;
   /** Says yes or no to a tool call; resolves when that has reached the server, or has not. */
   answer: (approvalId: string, approved: boolean) => Promise<void>;
 }
@@ -37,7 +37,7 @@ export function useChatActions(
         void latest.current.chat.sendMessage({ text, messageId }).catch(report('edit')),
       regenerate: (messageId) =>
         void latest.current.chat.regenerate({ messageId }).catch(report('regenerate')),
-      withdraw: (run) => void latest.current.chat.session.withdraw({ run }).catch(report('withdraw')),
+      withdraw: (runId) => void latest.current.chat.session.withdraw({ runId }).catch(report('withdraw')),
       answer: async (id, approved) => latest.current.chat.addToolApprovalResponse({ id, approved }),
     };
   });

@@ -15,7 +15,7 @@ export interface MessageItem {
   message: DemoMessage;
   standing: Standing;
   /** The run to withdraw, of a message that waits. */
-  run: string | undefined;
+  runId: string | undefined;
   ending: Ending | undefined;
   /** It is being written, and the store does not take it for the moment. */
   unsaved: boolean;
@@ -42,7 +42,9 @@ export function itemsOf(view: View): Item[] {
   const { runs } = view;
   const messages = view.messages.filter(({ role }) => role !== 'system');
   const active = runs.filter(({ status }) => status !== 'queued');
-  const queued = new Map(runs.flatMap((run) => (run.status === 'queued' ? [[run.sent, run.run]] : [])));
+  const queued = new Map(
+    runs.flatMap((run) => (run.status === 'queued' ? [[run.userMessageId, run.runId]] : [])),
+  );
   const writing = new Map(active.map((run) => [run.messageId, standingOf(run)]));
   const unsaved = new Set(active.flatMap((run) => (run.durability === 'degraded' ? run.messageId : [])));
   const endings = endingsOf(view);
@@ -52,16 +54,16 @@ export function itemsOf(view: View): Item[] {
   if (ahead && end?.role === 'assistant') writing.set(end.id, 'writing');
 
   const items = messages.map((message): Item => {
-    const run = queued.get(message.id);
+    const runId = queued.get(message.id);
     const rest = isUnsent(view, message) ? 'unsent' : 'idle';
-    const standing = run === undefined ? (writing.get(message.id) ?? rest) : 'queued';
+    const standing = runId === undefined ? (writing.get(message.id) ?? rest) : 'queued';
     const ending = standing === 'idle' ? endings.get(message.id) : undefined;
     const last = message === end;
-    return { type: 'message', message, standing, run, ending, last, unsaved: unsaved.has(message.id) };
+    return { type: 'message', message, standing, runId, ending, last, unsaved: unsaved.has(message.id) };
   });
   for (const run of active) {
     if (messages.some(({ id }) => id === run.messageId)) continue;
-    const asked = items.findIndex((item) => item.type === 'message' && item.message.id === run.sent);
+    const asked = items.findIndex((item) => item.type === 'message' && item.message.id === run.userMessageId);
     const waits = items.findIndex((item) => item.standing === 'queued');
     const place = asked >= 0 ? asked + 1 : waits >= 0 ? waits : items.length;
     items.splice(place, 0, { type: 'pending', key: run.messageId, standing: standingOf(run) });

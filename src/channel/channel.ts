@@ -33,11 +33,11 @@ export type Wake =
   | { readonly type: 'log'; readonly key: string }
   | {
       readonly type: 'chunks';
-      readonly run: string;
+      readonly runId: string;
       readonly from: number;
       readonly chunks: readonly UIMessageChunk[];
     }
-  | { readonly type: 'run'; readonly run: string; readonly count: number }
+  | { readonly type: 'run'; readonly runId: string; readonly count: number }
   | { readonly type: 'deleted' };
 
 export interface Subscription {
@@ -48,11 +48,11 @@ export interface Subscription {
 
 /** What happens to a run's lease in the same round trip as an append to the log. */
 export type LeaseChange =
-  | { readonly type: 'take'; readonly run: string; readonly ms: number }
+  | { readonly type: 'take'; readonly runId: string; readonly ms: number }
   /** Marks it, so that the producer's next heartbeat tells of the stop. */
-  | { readonly type: 'stop'; readonly run: string }
-  /** Drops it, and with it the claim `key` if one is named. */
-  | { readonly type: 'release'; readonly run: string; readonly key?: string };
+  | { readonly type: 'stop'; readonly runId: string }
+  /** Drops it, and with it the reservation `key` if one is named. */
+  | { readonly type: 'release'; readonly runId: string; readonly key?: string };
 
 /** Reads may be answered by a replica that is behind, and see less than there is; with `fresh` they are not. */
 export interface ReadOptions {
@@ -71,26 +71,26 @@ export interface CloseOptions {
  */
 export interface Channel {
   /**
-   * Claims a send for `run` and reads the log. The answer's `run` is that of the first claim: a second claim
-   * of the same key gets the first one's run. A claim lasts a minute, which covers the time until the log
+   * Reserves a send for `runId` and reads the log. The result names the run of the first reservation: a second one
+   * of the same key gets the first one's run. A reservation lasts a minute, which covers the time until the log
    * itself knows of the run.
    */
-  claim(session: string, key: string, run: string): Promise<{ run: string; entries: LogEntry[] }>;
+  reserve(sessionId: string, key: string, runId: string): Promise<{ runId: string; entries: LogEntry[] }>;
 
   /**
    * Takes something by name for `ms`, or holds it for as long again; resolves with its holder. It is free
    * again when its holder lets the time pass.
    */
-  hold(session: string, key: string, holder: string, ms: number): Promise<string>;
+  hold(sessionId: string, key: string, holder: string, ms: number): Promise<string>;
 
-  /** Gives a claim back. */
-  unclaim(session: string, key: string): Promise<void>;
+  /** Gives a reservation back. */
+  release(sessionId: string, key: string): Promise<void>;
 
   /**
    * The log's entries from the one with the id `from` on; all of them when it is '', and when it is not there any
    * more, because the session has expired or was deleted. A replica that is behind must not be taken for that.
    */
-  readLog(session: string, from: string, options?: ReadOptions): Promise<LogEntry[]>;
+  readLog(sessionId: string, from: string, options?: ReadOptions): Promise<LogEntry[]>;
 
   /**
    * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
@@ -99,7 +99,7 @@ export interface Channel {
    * is not stored, and nothing renewed. Rejects with `too_large` for an entry over `maxEntryBytes`.
    */
   append(
-    session: string,
+    sessionId: string,
     entry: NewEntry,
     options: { readonly after?: string; readonly lease?: LeaseChange; readonly existing?: boolean },
   ): Promise<LogEntry[]>;
@@ -110,20 +110,20 @@ export interface Channel {
    * chunks before `from` are not there any more, so that these were not stored: a run begins at 0.
    */
   write(
-    session: string,
-    run: string,
+    sessionId: string,
+    runId: string,
     from: number,
     chunks: readonly UIMessageChunk[],
   ): Promise<'stored' | 'closed' | 'gone'>;
 
   /** Closes a run, whether or not it has chunks. The first closer wins; everybody gets the winner's closure. */
-  close(session: string, run: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
+  close(sessionId: string, runId: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
 
   /**
    * The run's chunks from position `from` on, without a gap: of a run whose chunks are gone there are none. With a
    * closure there will be no more of them.
    */
-  readRun(session: string, run: string, from: number, options?: ReadOptions): Promise<RunTail>;
+  readRun(sessionId: string, runId: string, from: number, options?: ReadOptions): Promise<RunTail>;
 
   /**
    * Deletes the session with all that belongs to it, and tells all subscribers. A log that has
@@ -131,17 +131,17 @@ export interface Channel {
    * for its time to live from then on. The closures of `closed` runs are kept, without their chunks:
    * their producers may not have heard of them.
    */
-  delete(session: string, closed?: readonly string[]): Promise<void>;
+  delete(sessionId: string, closed?: readonly string[]): Promise<void>;
 
   /**
    * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that another process may have
    * ended the run.
    */
-  heartbeat(session: string, run: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;
+  heartbeat(sessionId: string, runId: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;
 
   /** Which of these runs have a producer that renews its lease. */
-  alive(session: string, runs: readonly string[]): Promise<boolean[]>;
+  alive(sessionId: string, runs: readonly string[]): Promise<boolean[]>;
 
   /** Subscribes; resolves once the store acknowledged it, so that a read after it misses nothing. */
-  subscribe(session: string, onWake: (wake: Wake) => void): Promise<Subscription>;
+  subscribe(sessionId: string, onWake: (wake: Wake) => void): Promise<Subscription>;
 }

@@ -12,10 +12,10 @@ const message = (id: string): LogFrame => ({
   message: { id, role: 'user', parts: [{ type: 'text', text: `text of ${id}` }] },
 });
 
-const start = (run: string): LogFrame => ({
+const start = (runId: string): LogFrame => ({
   type: 'run-start',
-  run,
-  messageId: run,
+  runId,
+  messageId: runId,
   trigger: 'submit-message',
   at: 0,
   send: { key: 'send', once: true },
@@ -56,12 +56,12 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
 
     it('G5: gives a send to the first who claims it, until it is given back', async () => {
       const id = session();
-      const claims = await Promise.all(['a', 'b', 'c'].map((run) => channel.claim(id, 'send', run)));
-      const winner = claims[0]!.run;
-      expect(claims.map(({ run }) => run)).toEqual([winner, winner, winner]);
-      expect((await channel.claim(id, 'other send', 'd')).run).toBe('d');
-      await channel.unclaim(id, 'send');
-      expect((await channel.claim(id, 'send', 'e')).run).toBe('e');
+      const claims = await Promise.all(['a', 'b', 'c'].map((runId) => channel.reserve(id, 'send', runId)));
+      const winner = claims[0]!.runId;
+      expect(claims.map(({ runId }) => runId)).toEqual([winner, winner, winner]);
+      expect((await channel.reserve(id, 'other send', 'd')).runId).toBe('d');
+      await channel.release(id, 'send');
+      expect((await channel.reserve(id, 'send', 'e')).runId).toBe('e');
     });
 
     it('lets one holder at a time hold what has a name, for as long as it keeps on', async () => {
@@ -88,7 +88,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(all.map(({ key }) => key)).toEqual(['k1', 'k2', 'k3']);
       expect(await channel.readLog(id, all[1]!.id)).toEqual([all[1], all[2]]);
       expect(await channel.readLog(id, all[2]!.id)).toEqual([all[2]]);
-      expect((await channel.claim(id, 'send', 'run')).entries).toEqual(all);
+      expect((await channel.reserve(id, 'send', 'run')).entries).toEqual(all);
     });
 
     it('G12: refuses an entry that is larger than a request to a store may be, and goes on', async () => {
@@ -115,7 +115,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
 
     it('G12: an entry that ends a run can begin a log, where it is to meet a start that is on its way', async () => {
       const id = session();
-      const lease = { type: 'release', run: 'run' } as const;
+      const lease = { type: 'release', runId: 'run' } as const;
       await channel.append(id, { key: 'run end', frames: [] }, { lease, existing: false });
       expect((await channel.readLog(id, '')).map(({ key }) => key)).toEqual(['run end']);
     });
@@ -173,7 +173,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       await channel.write(id, 'run', 0, [text('a'), text('b')]);
       await channel.delete(id);
       expect(await channel.write(id, 'run', 2, [text('c')])).toBe('gone');
-      for (const run of ['never', 'run']) expect(await channel.readRun(id, run, 0)).toEqual({ chunks: [] });
+      for (const runId of ['never', 'run'])
+        expect(await channel.readRun(id, runId, 0)).toEqual({ chunks: [] });
       // All of it may be written again, in other batches.
       expect(await channel.write(id, 'run', 0, [text('a')])).toBe('stored');
       expect(await channel.write(id, 'run', 1, [text('b'), text('c')])).toBe('stored');
@@ -212,7 +213,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.alive(id, ['run', 'none'])).toEqual([false, false]);
       expect(await channel.alive(id, [])).toEqual([]);
       const entry = { key: 'start', frames: [message('1')] };
-      await channel.append(id, entry, { lease: { type: 'take', run: 'run', ms: 60_000 } });
+      await channel.append(id, entry, { lease: { type: 'take', runId: 'run', ms: 60_000 } });
       expect(await channel.alive(id, ['run', 'none'])).toEqual([true, false]);
       expect(await channel.heartbeat(id, 'run', 150)).toBe('running');
       await expect.poll(() => channel.alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
@@ -221,7 +222,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       await channel.append(
         id,
         { key: 'end', frames: [message('2')] },
-        { lease: { type: 'release', run: 'run' } },
+        { lease: { type: 'release', runId: 'run' } },
       );
       expect(await channel.alive(id, ['run'])).toEqual([false]);
     });
@@ -229,33 +230,33 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
     it('G3: a stop marked on a lease is told by every heartbeat after it; without a lease it marks nothing', async () => {
       const id = session();
       const entry = (key: string) => ({ key, frames: [message(key)] });
-      await channel.append(id, entry('early'), { lease: { type: 'stop', run: 'run' } });
+      await channel.append(id, entry('early'), { lease: { type: 'stop', runId: 'run' } });
       expect(await channel.alive(id, ['run'])).toEqual([false]);
-      await channel.append(id, entry('start'), { lease: { type: 'take', run: 'run', ms: 60_000 } });
+      await channel.append(id, entry('start'), { lease: { type: 'take', runId: 'run', ms: 60_000 } });
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
-      await channel.append(id, entry('stop'), { lease: { type: 'stop', run: 'run' } });
+      await channel.append(id, entry('stop'), { lease: { type: 'stop', runId: 'run' } });
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
     });
 
     it('releasing a lease can give a claim back', async () => {
       const id = session();
-      await channel.claim(id, 'send', 'run');
+      await channel.reserve(id, 'send', 'run');
       const entry = { key: 'end', frames: [message('1')] };
-      await channel.append(id, entry, { lease: { type: 'release', run: 'run', key: 'send' } });
-      expect((await channel.claim(id, 'send', 'next')).run).toBe('next');
+      await channel.append(id, entry, { lease: { type: 'release', runId: 'run', key: 'send' } });
+      expect((await channel.reserve(id, 'send', 'next')).runId).toBe('next');
     });
 
     it('a deleted session is gone with all that belongs to it, its subscribers are told, and it begins anew', async () => {
       const id = session();
       const wakes: Wake[] = [];
       const subscription = await channel.subscribe(id, (wake) => wakes.push(wake));
-      await channel.claim(id, 'send', 'one');
-      for (const run of ['one', 'two']) {
-        const lease = { type: 'take', run, ms: 60_000 } as const;
-        await channel.append(id, { key: run, frames: [start(run)] }, { lease });
-        await channel.write(id, run, 0, [text('private')]);
-        await channel.close(id, run, { reason: 'stop' });
+      await channel.reserve(id, 'send', 'one');
+      for (const runId of ['one', 'two']) {
+        const lease = { type: 'take', runId, ms: 60_000 } as const;
+        await channel.append(id, { key: runId, frames: [start(runId)] }, { lease });
+        await channel.write(id, runId, 0, [text('private')]);
+        await channel.close(id, runId, { reason: 'stop' });
       }
       const [first] = await channel.readLog(id, '');
       await channel.delete(id, ['two']);
@@ -267,7 +268,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.readRun(id, 'two', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
       expect(await channel.write(id, 'two', 1, [text('late')])).toBe('closed');
       await expect.poll(() => wakes).toContainEqual({ type: 'deleted' });
-      expect((await channel.claim(id, 'send', 'three')).run).toBe('three');
+      expect((await channel.reserve(id, 'send', 'three')).runId).toBe('three');
       const [, anew] = await channel.append(id, { key: 'k', frames: [message('1')] }, { after: '' });
       expect(await channel.readLog(id, first!.id)).toEqual([...left, anew]);
       await channel.delete(id);
@@ -289,8 +290,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.write(id, 'run', awkward.length + 1, [text('late')])).toBe('closed');
       await expect.poll(() => wakes.length).toBe(3);
       expect(wakes[0]).toEqual({ type: 'log', key: 'k' });
-      expect(wakes[1]).toEqual({ type: 'chunks', run: 'run', from: 0, chunks: awkward.map(text) });
-      expect(wakes[2]).toMatchObject({ run: 'run' });
+      expect(wakes[1]).toEqual({ type: 'chunks', runId: 'run', from: 0, chunks: awkward.map(text) });
+      expect(wakes[2]).toMatchObject({ runId: 'run' });
       await subscription.renew();
       await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
       await expect.poll(() => wakes.length).toBe(4);

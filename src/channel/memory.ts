@@ -19,7 +19,7 @@ interface Lease {
 interface Session {
   log: LogEntry[];
   runs: Map<string, Run>;
-  claims: Map<string, { run: string; until: number }>;
+  reservations: Map<string, { runId: string; until: number }>;
   holds: Map<string, { holder: string; until: number }>;
   leases: Map<string, Lease>;
   until: number;
@@ -56,7 +56,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
   function sessionOf(id: string): Session {
     const known = find(id);
     if (known) return known;
-    const maps = { runs: new Map(), claims: new Map(), holds: new Map(), leases: new Map() };
+    const maps = { runs: new Map(), reservations: new Map(), holds: new Map(), leases: new Map() };
     return keep(id, { log: [], ...maps, until: 0 });
   }
 
@@ -73,8 +73,8 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     return run;
   }
 
-  function leaseOf(session: Session, run: string): Lease | undefined {
-    const lease = session.leases.get(run);
+  function leaseOf(session: Session, runId: string): Lease | undefined {
+    const lease = session.leases.get(runId);
     return lease && lease.until > now() ? lease : undefined;
   }
 
@@ -88,14 +88,14 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
   }
 
   return {
-    async claim(id, key, run) {
+    async reserve(id, key, runId) {
       const session = sessionOf(id);
-      let claim = session.claims.get(key);
-      if (!claim || claim.until <= now()) {
-        claim = { run, until: now() + 60_000 };
-        session.claims.set(key, claim);
+      let reservation = session.reservations.get(key);
+      if (!reservation || reservation.until <= now()) {
+        reservation = { runId, until: now() + 60_000 };
+        session.reservations.set(key, reservation);
       }
-      return { run: claim.run, entries: after(session, '') };
+      return { runId: reservation.runId, entries: after(session, '') };
     },
     async hold(id, key, holder, ms) {
       const { holds } = sessionOf(id);
@@ -104,8 +104,8 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       holds.set(key, { holder, until: now() + ms });
       return holder;
     },
-    async unclaim(id, key) {
-      find(id)?.claims.delete(key);
+    async release(id, key) {
+      find(id)?.reservations.delete(key);
     },
     async readLog(id, from) {
       const log = find(id)?.log ?? [];
@@ -123,13 +123,13 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       const session = sessionOf(id);
       const { lease } = options;
       if (lease?.type === 'take') {
-        session.leases.set(lease.run, { until: now() + lease.ms, stop: false });
+        session.leases.set(lease.runId, { until: now() + lease.ms, stop: false });
       } else if (lease?.type === 'stop') {
-        const held = leaseOf(session, lease.run);
+        const held = leaseOf(session, lease.runId);
         if (held) held.stop = true;
       } else if (lease?.type === 'release') {
-        session.leases.delete(lease.run);
-        if (lease.key !== undefined) session.claims.delete(lease.key);
+        session.leases.delete(lease.runId);
+        if (lease.key !== undefined) session.reservations.delete(lease.key);
       }
       const begins = !(options.existing ?? (lease?.type === 'stop' || lease?.type === 'release'));
       if (begins) keep(id, session);
@@ -146,7 +146,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       if (from > run.chunks.length) return 'gone';
       const fresh = copy(chunks.slice(Math.max(0, run.chunks.length - from)));
       run.chunks.push(...fresh);
-      publish(id, { type: 'chunks', run: runId, from, chunks });
+      publish(id, { type: 'chunks', runId, from, chunks });
       return 'stored';
     },
     async close(id, runId, closure) {
@@ -163,22 +163,22 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     async delete(id, closed = []) {
       const runs = find(id)?.runs;
       sessions.delete(id);
-      for (const run of closed) {
-        const closure = runs?.get(run)?.closure;
-        if (closure) sessionOf(id).runs.set(run, { chunks: [], closure });
+      for (const runId of closed) {
+        const closure = runs?.get(runId)?.closure;
+        if (closure) sessionOf(id).runs.set(runId, { chunks: [], closure });
       }
       sessionOf(id).log.push({ id: `${++sequence}-0`, ...deletedEntry });
       publish(id, { type: 'deleted' });
     },
-    async heartbeat(id, run, ms) {
+    async heartbeat(id, runId, ms) {
       const session = sessionOf(id);
-      const held = leaseOf(session, run);
-      session.leases.set(run, { until: now() + ms, stop: held?.stop ?? false });
+      const held = leaseOf(session, runId);
+      session.leases.set(runId, { until: now() + ms, stop: held?.stop ?? false });
       return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
     },
     async alive(id, runs) {
       const session = find(id);
-      return runs.map((run) => session !== undefined && leaseOf(session, run) !== undefined);
+      return runs.map((runId) => session !== undefined && leaseOf(session, runId) !== undefined);
     },
     async subscribe(id, onWake) {
       const all = subscribers.get(id) ?? new Set();

@@ -6,7 +6,7 @@ import { compact, remainder } from '../protocol/compact.ts';
 import { fromFirstPart } from './first-part.ts';
 
 export class RunLog {
-  readonly run: string;
+  readonly runId: string;
   /** What builds the message so far; after a snapshot, fewer chunks than `count`. */
   readonly #chunks: UIMessageChunk[] = [];
   readonly #streams = new Set<() => void>();
@@ -15,8 +15,8 @@ export class RunLog {
   readonly #errors: UIMessageChunk[] = [];
   #end: { readonly error?: unknown } | undefined;
 
-  constructor(run: string) {
-    this.run = run;
+  constructor(runId: string) {
+    this.runId = runId;
   }
 
   /** How many of the run's chunks are here. */

@@ -170,16 +170,16 @@ export class DurableSession {
    * has no answer after 10 s (it is stopped as soon as it has one), `store_failed`,
    * what `authorize` answered, or `not_found` for a `run` that the session does not have.
    */
-  async stop({ run }: { readonly run?: string } = {}): Promise<StopReceipt> {
-    const sends = run === undefined ? [...this.#sends.keys()] : [];
+  async stop({ runId }: { readonly runId?: string } = {}): Promise<StopReceipt> {
+    const sends = runId === undefined ? [...this.#sends.keys()] : [];
     const receipts: StopReceipt[] = [];
-    const gaveUp = run === undefined && this.outbox?.giveUp();
-    this.#showStop(run);
+    const gaveUp = runId === undefined && this.outbox?.giveUp();
+    this.#showStop(runId);
     try {
-      receipts.push(await this.requests.stop(this.id, run));
+      receipts.push(await this.requests.stop(this.id, runId));
     } catch (error) {
       // The server may hear of the stop before it has made the send into a run.
-      const early = error instanceof DurableChatError && error.code === 'not_found' && run === undefined;
+      const early = error instanceof DurableChatError && error.code === 'not_found' && runId === undefined;
       // As far as is known here, there was nothing on the server to be stopped.
       const local = gaveUp && this.#snapshot.runs.length === 0;
       if (!early && !local) {
@@ -193,7 +193,8 @@ export class DurableSession {
       due ??= lateAfter(sendWithinMs);
       const started = await Promise.race([send, due]);
       if (started === 'late') return this.#stopLate(sends);
-      if (started === undefined || receipts[0]?.stopped.some((stopped) => stopped.run === started)) continue;
+      if (started === undefined || receipts[0]?.stopped.some((stopped) => stopped.runId === started))
+        continue;
       receipts.push(await this.requests.stop(this.id, started));
     }
     return {
@@ -211,9 +212,9 @@ export class DurableSession {
   #stopLate(sends: readonly Promise<string | undefined>[]): never {
     for (const send of sends) {
       void send
-        .then(async (run) => {
-          if (run === undefined) return;
-          const attempt = () => this.requests.stop(this.id, run);
+        .then(async (runId) => {
+          if (runId === undefined) return;
+          const attempt = () => this.requests.stop(this.id, runId);
           await (this.outbox ? this.outbox.deliver(undefined, attempt) : attempt());
         })
         // Whoever stopped it knows already that this is not certain.
@@ -226,8 +227,8 @@ export class DurableSession {
    * Takes back a send that still waits for its turn, with its message. Rejects with `conflict` when its turn has
    * come, and with `not_found` for a run that the session does not have.
    */
-  withdraw({ run }: { readonly run: string }): Promise<void> {
-    return this.requests.withdraw(this.id, run);
+  withdraw({ runId }: { readonly runId: string }): Promise<void> {
+    return this.requests.withdraw(this.id, runId);
   }
 
   /**
@@ -258,7 +259,7 @@ export class DurableSession {
       id,
       trigger: 'tool-outcome',
       // Posted again, it is the same answer.
-      answer: generateId(),
+      answerId: generateId(),
       ...answer,
       ...(this.held.has(answer.toolCallId) && { holder }),
     };
@@ -269,21 +270,21 @@ export class DurableSession {
   }
 
   /** A run's chunks; made on first mention. */
-  runLog(run: string): RunLog {
-    let log = this.#runs.get(run);
-    if (!log) this.#runs.set(run, (log = new RunLog(run)));
+  runLog(runId: string): RunLog {
+    let log = this.#runs.get(runId);
+    if (!log) this.#runs.set(runId, (log = new RunLog(runId)));
     return log;
   }
 
   /** Lets go of the chunks of a run that is over. */
-  forget(run: string): void {
-    if (!this.#isActive(run)) this.#runs.delete(run);
+  forget(runId: string): void {
+    if (!this.#isActive(runId)) this.#runs.delete(runId);
   }
 
   /** A run from its start, for a chat that did not start it. */
-  replay(run: string): ReadableStream<UIMessageChunk> {
-    this.following.follow(run, 'other');
-    return this.runLog(run).stream((how) => this.following.leave(run, how), this.left);
+  replay(runId: string): ReadableStream<UIMessageChunk> {
+    this.following.follow(runId, 'other');
+    return this.runLog(runId).stream((how) => this.following.leave(runId, how), this.left);
   }
 
   /** Aborts when the chat that shows the session now is left. */
@@ -317,10 +318,10 @@ export class DurableSession {
     this.#sends.set(send, messageId);
     // A hidden tab that rested is busy again.
     if (this.#users > 0) this.#live?.wake();
-    void send.then((run) => {
+    void send.then((runId) => {
       this.#sends.delete(send);
       // A route that seemed to have no sessions is asked less and less often.
-      const isNews = run !== undefined && this.#snapshot.state === undefined;
+      const isNews = runId !== undefined && this.#snapshot.state === undefined;
       if (isNews && this.#snapshot.connection === 'reconnecting') this.#live?.hurry();
       this.#notify();
     });
@@ -332,27 +333,27 @@ export class DurableSession {
       case 'snapshot':
         this.following.settle(frame.messages.map(({ id }) => id));
         this.following.compare(state);
-        for (const { run, count, chunks } of frame.runs) this.runLog(run).acceptSnapshot(count, chunks);
-        for (const [run, log] of this.#runs) {
-          const over = this.#isActive(run) || frame.ended.some((end) => end.run === run);
-          if (over && !frame.runs.some((active) => active.run === run)) log.end();
+        for (const { runId, count, chunks } of frame.runs) this.runLog(runId).acceptSnapshot(count, chunks);
+        for (const [runId, log] of this.#runs) {
+          const over = this.#isActive(runId) || frame.ended.some((end) => end.runId === runId);
+          if (over && !frame.runs.some((active) => active.runId === runId)) log.end();
         }
         break;
       case 'message':
         this.following.settle([frame.message.id]);
         break;
       case 'run-start':
-        this.runLog(frame.run);
+        this.runLog(frame.runId);
         break;
       case 'chunks':
-        if (!this.runLog(frame.run).accept(frame.from, frame.chunks)) return this.#live?.renew();
+        if (!this.runLog(frame.runId).accept(frame.from, frame.chunks)) return this.#live?.renew();
         break;
       case 'run-withdraw':
       case 'run-steer':
       case 'run-end':
-        if (isActive(state, frame.run)) break;
-        this.#runs.get(frame.run)?.end();
-        this.#runs.delete(frame.run);
+        if (isActive(state, frame.runId)) break;
+        this.#runs.get(frame.runId)?.end();
+        this.#runs.delete(frame.runId);
         break;
       case 'truncate':
       case 'message-delete':
@@ -370,28 +371,28 @@ export class DurableSession {
   }
 
   /** Shows the stop at once; the log's own word follows. */
-  #showStop(run: string | undefined): void {
+  #showStop(runId: string | undefined): void {
     let { state } = this.#snapshot;
     for (const active of state?.active ?? []) {
-      if (state && (run ?? active.run) === active.run) {
-        state = applyFrame(state, { type: 'run-stop', run: active.run });
+      if (state && (runId ?? active.runId) === active.runId) {
+        state = applyFrame(state, { type: 'run-stop', runId: active.runId });
       }
     }
     this.#update({ state });
   }
 
   /** Shows an answer that the server has taken; the log's own frame follows. */
-  #showAnswer({ type, messageId, toolCallId, outcome, answer }: ToolOutcomeFrame): void {
+  #showAnswer({ type, messageId, toolCallId, outcome, answerId }: ToolOutcomeFrame): void {
     const { state } = this.#snapshot;
-    if (!state || state.outcomes.some((one) => one.answer === answer)) return;
+    if (!state || state.outcomes.some((one) => one.answerId === answerId)) return;
     // As the log holds it.
     const logged = JSON.parse(JSON.stringify(outcome)) as ToolOutcome;
-    this.#update({ state: applyFrame(state, { type, messageId, toolCallId, outcome: logged, answer }) });
+    this.#update({ state: applyFrame(state, { type, messageId, toolCallId, outcome: logged, answerId }) });
   }
 
-  #isActive(run: string): boolean {
+  #isActive(runId: string): boolean {
     const { state } = this.#snapshot;
-    return state !== undefined && isActive(state, run);
+    return state !== undefined && isActive(state, runId);
   }
 
   #update(change: Partial<SessionSnapshot>): void {

@@ -33,9 +33,9 @@ function refusal(act: () => unknown): DurableChatError {
 describe('cursor', () => {
   it('G1: comes back as it went, for any session', () => {
     fc.assert(
-      fc.property(sessions, cursors, (session, cursor) => {
-        const text = encodeCursor(session, cursor);
-        const back = decodeCursor(session, text);
+      fc.property(sessions, cursors, (sessionId, cursor) => {
+        const text = encodeCursor(sessionId, cursor);
+        const back = decodeCursor(sessionId, text);
         expect(back.log).toBe(cursor.log);
         // What was not begun is not spoken of.
         const begun = Object.entries(cursor.runs).filter(([, count]) => count > 0);
@@ -43,9 +43,9 @@ describe('cursor', () => {
         expect(back.degraded).toEqual([]);
         // Of a run that is degraded that is said, however much was seen of it.
         const degraded = Object.keys(cursor.runs).filter((_, index) => index % 2 === 0);
-        const marked = decodeCursor(session, encodeCursor(session, { ...cursor, degraded }));
+        const marked = decodeCursor(sessionId, encodeCursor(sessionId, { ...cursor, degraded }));
         expect(marked.degraded).toEqual(degraded);
-        for (const run of degraded) expect(marked.runs[run]).toBe(cursor.runs[run]);
+        for (const runId of degraded) expect(marked.runs[runId]).toBe(cursor.runs[runId]);
         // It travels in a header and in a query.
         expect(text).toMatch(/^[\x21-\x7e]+$/);
         expect(new URL(`http://x/?after=${text}`).searchParams.get('after')).toBe(text);

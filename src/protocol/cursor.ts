@@ -14,17 +14,17 @@ export interface Cursor {
 
 const version = '1';
 
-export function encodeCursor(session: string, cursor: Cursor): string {
+export function encodeCursor(sessionId: string, cursor: Cursor): string {
   // A run of which nothing was seen is read from its beginning anyway.
-  const runs = Object.entries(cursor.runs).flatMap(([run, count]) => {
-    const degraded = cursor.degraded?.includes(run) ?? false;
-    return count > 0 || degraded ? [`${run}:${count}${degraded ? '!' : ''}`] : [];
+  const runs = Object.entries(cursor.runs).flatMap(([runId, count]) => {
+    const degraded = cursor.degraded?.includes(runId) ?? false;
+    return count > 0 || degraded ? [`${runId}:${count}${degraded ? '!' : ''}`] : [];
   });
-  return [version, digest(session), cursor.log, ...runs].join('~');
+  return [version, digest(sessionId), cursor.log, ...runs].join('~');
 }
 
 /** Throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
-export function decodeCursor(session: string, text: string): Cursor {
+export function decodeCursor(sessionId: string, text: string): Cursor {
   const [head, owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
   if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
     throw new DurableChatError(
@@ -32,7 +32,7 @@ export function decodeCursor(session: string, text: string): Cursor {
       'The cursor is not one of ours. Subscribe without a cursor to get a snapshot.',
     );
   }
-  if (owner !== digest(session)) {
+  if (owner !== digest(sessionId)) {
     throw new DurableChatError(
       'invalid_cursor',
       'The cursor belongs to another session. Subscribe without a cursor to get a snapshot.',

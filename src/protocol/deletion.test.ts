@@ -7,17 +7,17 @@ const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
   type: 'message',
   message: { id, role, parts: [{ type: 'text', text: id }] },
 });
-const start = (run: string, messageId: string, sent: string): LogFrame => ({
+const start = (runId: string, messageId: string, userMessageId: string): LogFrame => ({
   type: 'run-start',
-  run,
+  runId,
   messageId,
   trigger: 'submit-message',
   at: 1,
-  sent,
+  userMessageId,
 });
-const end = (run: string, id: string): LogFrame => ({
+const end = (runId: string, id: string): LogFrame => ({
   type: 'run-end',
-  run,
+  runId,
   reason: 'stop',
   chunks: 1,
   message: { id, role: 'assistant', parts: [{ type: 'text', text: id }] },
@@ -25,26 +25,26 @@ const end = (run: string, id: string): LogFrame => ({
 const fold = (...frames: LogFrame[]) => frames.reduce(applyFrame, emptySession);
 const busy = [put('u1'), start('r1', 'a1', 'u1'), put('u2'), start('r2', 'a2', 'u2')];
 const statesOf = (...frames: LogFrame[]) =>
-  runsOf(fold(...busy, ...frames)).map(({ run, status }) => [run, status]);
+  runsOf(fold(...busy, ...frames)).map(({ runId, status }) => [runId, status]);
 
 describe('a message that two runs were sent with', () => {
   const edit = [...busy, { type: 'truncate', messageId: 'u2' } as const, put('u2'), start('r3', 'a3', 'u2')];
-  const taken: LogFrame = { type: 'run-steer', run: 'r2', into: 'r1', inside: true };
+  const taken: LogFrame = { type: 'run-steer', runId: 'r2', intoRunId: 'r1', inside: true };
 
   it('belongs to the later one: what becomes of the other does not take it', () => {
-    for (const frame of [{ type: 'run-withdraw', run: 'r2' } as const, taken]) {
+    for (const frame of [{ type: 'run-withdraw', runId: 'r2' } as const, taken]) {
       const state = fold(...edit, frame);
-      expect(state.active.map(({ run }) => run)).toEqual(['r1', 'r3']);
+      expect(state.active.map(({ runId }) => runId)).toEqual(['r1', 'r3']);
       expect(state.order).toEqual(['u1', 'a1', 'u2', 'a3']);
-      expect(fold(...edit, frame, { type: 'run-withdraw', run: 'r3' }).order).toEqual(['u1', 'a1']);
+      expect(fold(...edit, frame, { type: 'run-withdraw', runId: 'r3' }).order).toEqual(['u1', 'a1']);
     }
   });
 
   it('is deleted with the later one, which stops', () => {
     const state = fold(...edit, end('r2', 'a2'), { type: 'message-delete', messageId: 'u2' });
     expect(runsOf(state)).toMatchObject([
-      { run: 'r1', status: 'running' },
-      { run: 'r3', status: 'stopping' },
+      { runId: 'r1', status: 'running' },
+      { runId: 'r3', status: 'stopping' },
     ]);
   });
 });
@@ -77,13 +77,13 @@ describe('a deletion', () => {
     ]);
     const state = fold(...busy, clear, end('r1', 'a1'), end('r2', 'a2'), put('u3'), start('r3', 'a3', 'u3'));
     expect(state.order).toEqual(['u3', 'a3']);
-    expect(runsOf(state)).toMatchObject([{ run: 'r3', status: 'running' }]);
+    expect(runsOf(state)).toMatchObject([{ runId: 'r3', status: 'running' }]);
   });
 
   it('leaves the first of two stops as it is, and forgets what a client brought along', () => {
     const stopped = fold(
       ...busy,
-      { type: 'run-stop', run: 'r1', by: 'bob' },
+      { type: 'run-stop', runId: 'r1', by: 'bob' },
       { type: 'message-delete', all: true, by: 'ann' },
     );
     expect(stopped.active.map(({ stop }) => stop)).toEqual([{ by: 'bob' }, { by: 'ann' }]);

@@ -5,8 +5,8 @@ import type { MessageDeleteFrame } from './frames.ts';
 import type { ActiveRun, SessionState } from './session-state.ts';
 
 /** Whether the deletion concerns a run: it was sent with a message that goes, or writes one. */
-export function isConcerned({ messageId, sent }: ActiveRun, frame: MessageDeleteFrame): boolean {
-  return 'all' in frame || messageId === frame.messageId || sent === frame.messageId;
+export function isConcerned({ messageId, userMessageId }: ActiveRun, frame: MessageDeleteFrame): boolean {
+  return 'all' in frame || messageId === frame.messageId || userMessageId === frame.messageId;
 }
 
 export function deleteMessages(state: SessionState, frame: MessageDeleteFrame): SessionState {
@@ -26,13 +26,13 @@ export function deleteMessages(state: SessionState, frame: MessageDeleteFrame): 
 }
 
 /** The runs, of which none was sent with this message: another run was, so that the message goes with that one. */
-export function withoutSent(
+export function withoutUserMessage(
   active: readonly ActiveRun[],
   messageId: string | undefined,
 ): readonly ActiveRun[] {
   return active.map((one) => {
-    if (messageId === undefined || one.sent !== messageId) return one;
-    const { sent: _, ...run } = one;
+    if (messageId === undefined || one.userMessageId !== messageId) return one;
+    const { userMessageId: _, ...run } = one;
     return run;
   });
 }

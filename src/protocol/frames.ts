@@ -31,7 +31,7 @@ export interface ToolOutcomeFrame {
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
   /** Tells one answer from another that came at the same time. */
-  readonly answer: string;
+  readonly answerId: string;
   readonly by?: string;
 }
 
@@ -50,7 +50,7 @@ export type MessageDeleteFrame = {
 /** A run took its place in the session. It works once every run before it has ended. */
 export interface RunStartFrame {
   readonly type: 'run-start';
-  readonly run: string;
+  readonly runId: string;
   /** The assistant message that the run writes; every viewer uses this id. */
   readonly messageId: string;
   readonly trigger: Trigger;
@@ -69,7 +69,7 @@ export interface RunStartFrame {
     readonly content?: string;
   };
   /** The user message that came with it. No run before it has that message any more. */
-  readonly sent?: string;
+  readonly userMessageId?: string;
   /** It does not wait for the runs before it. */
   readonly parallel?: true;
   /** While it waits, its message is offered to the run before it. */
@@ -84,7 +84,7 @@ export type Report = 'message' | 'end';
 /** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
 export interface ChunksFrame {
   readonly type: 'chunks';
-  readonly run: string;
+  readonly runId: string;
   readonly from: number;
   readonly chunks: readonly UIMessageChunk[];
 }
@@ -92,7 +92,7 @@ export interface ChunksFrame {
 /** A stop was accepted; the run ends as soon as its producer has heard of it. */
 export interface RunStopFrame {
   readonly type: 'run-stop';
-  readonly run: string;
+  readonly runId: string;
   readonly by?: string;
   /** The message that interrupted it. */
   readonly interruptedBy?: string;
@@ -103,7 +103,7 @@ export interface RunStopFrame {
 /** A run that still waited for its turn, and the message that came with it, are gone. Too late, it means nothing. */
 export interface RunWithdrawFrame {
   readonly type: 'run-withdraw';
-  readonly run: string;
+  readonly runId: string;
   readonly by?: string;
 }
 
@@ -113,9 +113,9 @@ export interface RunWithdrawFrame {
  */
 export type RunSteerFrame = {
   readonly type: 'run-steer';
-  readonly run: string;
+  readonly runId: string;
   /** The running one. */
-  readonly into: string;
+  readonly intoRunId: string;
 } & (
   | {
       /** The step whose model call received it, where the SDK tells. */
@@ -131,7 +131,7 @@ export type RunSteerFrame = {
 
 export interface RunEndFrame {
   readonly type: 'run-end';
-  readonly run: string;
+  readonly runId: string;
   readonly reason: RunEndReason;
   /** How many chunks the run had. */
   readonly chunks: number;
@@ -160,14 +160,14 @@ export type Durability = 'durable' | 'degraded';
  */
 export interface DurabilityFrame {
   readonly type: 'durability';
-  readonly run: string;
+  readonly runId: string;
   readonly durability: Durability;
 }
 
 /** The app has been told of a run's end, or is not to be told of it. Viewers do not hear of this. */
 export interface RunSavedFrame {
   readonly type: 'run-saved';
-  readonly run: string;
+  readonly runId: string;
 }
 
 /** A run inside a snapshot. */
@@ -176,7 +176,7 @@ export interface SnapshotRun extends Omit<ActiveRun, 'send' | 'reports'> {
    * The id that stands before the run's message in the order; null at the very start. Absent when a
    * truncation took the message's place away.
    */
-  readonly after?: string | null;
+  readonly afterMessageId?: string | null;
   /** How many of the run's chunks `chunks` stands for. */
   readonly count: number;
   /** The run so far, compacted: adjacent deltas are merged. */
@@ -190,7 +190,7 @@ export interface SnapshotFrame {
   /** Active runs, in their order. */
   readonly runs: readonly SnapshotRun[];
   /** Runs that ended lately, oldest first. */
-  readonly ended: readonly (EndedRun & { readonly run: string })[];
+  readonly ended: readonly (EndedRun & { readonly runId: string })[];
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;

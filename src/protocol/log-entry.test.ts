@@ -16,29 +16,29 @@ const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
   type: 'message',
   message: { id, role, parts: [{ type: 'text', text: id }] },
 });
-const start = (run: string, messageId: string, sent: string): LogFrame => ({
+const start = (runId: string, messageId: string, userMessageId: string): LogFrame => ({
   type: 'run-start',
-  run,
+  runId,
   messageId,
   trigger: 'submit-message',
   at: 1,
-  sent,
+  userMessageId,
 });
-const end = (run: string, messageId?: string): LogFrame => ({
+const end = (runId: string, messageId?: string): LogFrame => ({
   type: 'run-end',
-  run,
+  runId,
   reason: 'finish',
   chunks: 1,
   ...(messageId !== undefined && {
-    message: { id: messageId, role: 'assistant', parts: [{ type: 'text', text: `answer of ${run}` }] },
+    message: { id: messageId, role: 'assistant', parts: [{ type: 'text', text: `answer of ${runId}` }] },
   }),
 });
-const withdraw = (run: string): LogFrame => ({ type: 'run-withdraw', run });
+const withdraw = (runId: string): LogFrame => ({ type: 'run-withdraw', runId });
 const entry = (key: string, ...frames: LogFrame[]): NewEntry => ({ key, frames });
 const first: EntryCondition = { type: 'first' };
 const idle: EntryCondition = { type: 'idle' };
-const send = (run: string, ...when: EntryCondition[]): NewEntry => ({
-  ...entry(`${run} start`, put(`u${run}`), start(run, `a${run}`, `u${run}`)),
+const send = (runId: string, ...when: EntryCondition[]): NewEntry => ({
+  ...entry(`${runId} start`, put(`u${runId}`), start(runId, `a${runId}`, `u${runId}`)),
   ...(when.length > 0 && { when }),
 });
 
@@ -60,19 +60,19 @@ const idsOf = (...entries: NewEntry[]) => messagesOf(fold(entries).state).map(({
 /** All that a log can hold of one run: it edits what was said before, and others steer, stop, withdraw and end it. */
 const ofOne: readonly NewEntry[] = [
   entry('x start', { type: 'truncate', messageId: 'u1' }, put('ux'), start('x', 'ax', 'ux')),
-  entry('x stop', { type: 'run-stop', run: 'x' }),
+  entry('x stop', { type: 'run-stop', runId: 'x' }),
   entry('x withdraw', withdraw('x')),
-  entry('x steer', { type: 'run-steer', run: 'x', into: '1', inside: false }),
-  entry('x missed', { type: 'run-steer', run: 'x', into: '1', missed: 'finished' }),
+  entry('x steer', { type: 'run-steer', runId: 'x', intoRunId: '1', inside: false }),
+  entry('x missed', { type: 'run-steer', runId: 'x', intoRunId: '1', missed: 'finished' }),
   entry('ax c output', {
     type: 'tool-outcome',
     messageId: 'ax',
     toolCallId: 'c',
     outcome: { state: 'output-available', output: 1 },
-    answer: 'answer',
+    answerId: 'answer',
   }),
   entry('x end', end('x', 'ax')),
-  entry('x saved', { type: 'run-saved', run: 'x' }),
+  entry('x saved', { type: 'run-saved', runId: 'x' }),
 ];
 /** What may be deleted beside it. */
 const deletions: readonly NewEntry[] = [
@@ -104,11 +104,11 @@ describe('the entries of a log', () => {
         if (keys.includes('x end')) expect(isActive(state, 'x')).toBe(false);
         // Whatever else is active ends by itself.
         const ends = state.active
-          .filter(({ run }) => run !== 'x')
-          .map(({ run, messageId }) => entry(`${run} end`, end(run, messageId)));
+          .filter(({ runId }) => runId !== 'x')
+          .map(({ runId, messageId }) => entry(`${runId} end`, end(runId, messageId)));
         const over = keys.includes('x end') ? [] : [entry('x end', end('x', 'ax'))];
         const next = fold([...entries, ...ends, ...over, send('next')]).state;
-        expect(next.active.map(({ run }) => run)).toEqual(['next']);
+        expect(next.active.map(({ runId }) => runId)).toEqual(['next']);
         expect(isItsTurn(next, 'next')).toBe(true);
         expect(next.byId.has('unext')).toBe(true);
       }),
@@ -146,14 +146,14 @@ describe('the entries of a log', () => {
   it('an idle entry counts while no other run is active, those aside whose place it takes away', () => {
     const busy = [send('1'), send('2', idle)];
     expect(idsOf(...busy)).toEqual(['u1']);
-    expect(fold(busy).state.active.map(({ run }) => run)).toEqual(['1']);
+    expect(fold(busy).state.active.map(({ runId }) => runId)).toEqual(['1']);
     expect(idsOf(send('1'), entry('1 end', end('1')), send('2', idle))).toEqual(['u1', 'u2']);
     const edit: NewEntry = {
       ...entry('e start', { type: 'truncate', messageId: 'u1' }, put('u1'), start('e', 'ae', 'u1')),
       when: [idle],
     };
     const edited = fold([send('1'), edit]).state;
-    expect(edited.active.map(({ run }) => run)).toEqual(['1', 'e']);
+    expect(edited.active.map(({ runId }) => runId)).toEqual(['1', 'e']);
     expect(idsOf(send('0'), send('1'), edit)).toEqual(['u0', 'u1']);
     expect(isActive(fold([send('0'), send('1'), edit]).state, 'e')).toBe(false);
   });
@@ -162,30 +162,30 @@ describe('the entries of a log', () => {
     const meeting = fc.shuffledSubarray(['1', '2', '3', '4'], { minLength: 2 });
     fc.assert(
       fc.property(meeting, (runs) => {
-        const { state } = fold(runs.map((run) => send(run, idle)));
-        expect(state.active.map(({ run }) => run)).toEqual([runs[0]]);
+        const { state } = fold(runs.map((runId) => send(runId, idle)));
+        expect(state.active.map(({ runId }) => runId)).toEqual([runs[0]]);
         expect(messagesOf(state).map(({ id }) => id)).toEqual([`u${runs[0]}`]);
       }),
     );
   });
 
   it('of entries that rest on the same thing and meet exactly one counts, whatever their order', () => {
-    const named = (run: string, messageId: string) => start(run, messageId, 'sent');
-    const kinds: Record<string, (run: string) => NewEntry> = {
-      'continuations of one message': (run) => ({
-        ...entry(`${run} start`, named(run, 'a1')),
+    const named = (runId: string, messageId: string) => start(runId, messageId, 'sent');
+    const kinds: Record<string, (runId: string) => NewEntry> = {
+      'continuations of one message': (runId) => ({
+        ...entry(`${runId} start`, named(runId, 'a1')),
         when: [{ type: 'last', messageId: 'a1' }],
       }),
-      'new messages of one id': (run) => ({
-        ...entry(`${run} start`, put('m'), named(run, `a${run}`)),
+      'new messages of one id': (runId) => ({
+        ...entry(`${runId} start`, put('m'), named(runId, `a${runId}`)),
         when: [{ type: 'free', messageId: 'm' }],
       }),
-      'regenerations of one answer': (run) => ({
-        ...entry(`${run} start`, { type: 'truncate', messageId: 'a1' }, named(run, `a${run}`)),
+      'regenerations of one answer': (runId) => ({
+        ...entry(`${runId} start`, { type: 'truncate', messageId: 'a1' }, named(runId, `a${runId}`)),
         when: [{ type: 'present', messageId: 'a1' }],
       }),
-      'the last run that there is room for': (run) => send(run, { type: 'runs', max: 1 }),
-      'the last message that there is room for': (run) => send(run, { type: 'messages', max: 4 }),
+      'the last run that there is room for': (runId) => send(runId, { type: 'runs', max: 1 }),
+      'the last message that there is room for': (runId) => send(runId, { type: 'messages', max: 4 }),
     };
     const before = [put('u1'), start('1', 'a1', 'u1'), end('1', 'a1')].map((frame, index) =>
       entry(`${index}`, frame),
@@ -193,8 +193,8 @@ describe('the entries of a log', () => {
     const meeting = fc.shuffledSubarray(['x', 'y', 'z'], { minLength: 2 });
     fc.assert(
       fc.property(meeting, fc.constantFrom(...Object.keys(kinds)), (runs, kind) => {
-        const { state } = fold([...before, ...runs.map((run) => kinds[kind]!(run))]);
-        expect(state.active.map(({ run }) => run)).toEqual([runs[0]]);
+        const { state } = fold([...before, ...runs.map((runId) => kinds[kind]!(runId))]);
+        expect(state.active.map(({ runId }) => runId)).toEqual([runs[0]]);
         expect([...state.barred].sort()).toEqual(runs.slice(1).sort());
       }),
     );
@@ -205,7 +205,7 @@ describe('the entries of a log', () => {
     const continuation: NewEntry = {
       ...entry(
         'c start',
-        { type: 'tool-outcome', messageId: 'a1', toolCallId: 'c', outcome, answer: 'c' },
+        { type: 'tool-outcome', messageId: 'a1', toolCallId: 'c', outcome, answerId: 'c' },
         start('c', 'a1', 'none'),
       ),
       when: [{ type: 'last', messageId: 'a1' }],
@@ -235,7 +235,7 @@ describe('the entries of a log', () => {
     expect(whyVoid(state, epoch, edit)).toBeUndefined();
     expect(whyVoid(state, epoch, send('3', { type: 'messages', max: 5 }))).toBe('messages');
     expect(whyVoid(state, epoch, send('3', { type: 'runs', max: 2 }))).toBe('runs');
-    const stopped = applyFrame(state, { type: 'run-stop', run: '1' });
+    const stopped = applyFrame(state, { type: 'run-stop', runId: '1' });
     expect(whyVoid(stopped, epoch, send('3', { type: 'runs', max: 2 }))).toBeUndefined();
   });
 

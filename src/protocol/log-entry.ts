@@ -27,7 +27,7 @@ export function effectOf(
   entry: Omit<NewEntry, 'key'>,
 ): readonly LogFrame[] {
   if (counts(state, epoch, entry)) return entry.frames;
-  return entry.frames.filter(isStart).map(({ run }): LogFrame => ({ type: 'run-withdraw', run }));
+  return entry.frames.filter(isStart).map(({ runId }): LogFrame => ({ type: 'run-withdraw', runId }));
 }
 
 /** Whether an entry would count if it were the next one in a log of this epoch. */
@@ -45,7 +45,7 @@ export function whyVoid(
   { frames, when = [], epoch: written = epoch }: Omit<NewEntry, 'key'>,
 ): VoidReason | undefined {
   if (written !== epoch) return 'epoch';
-  if (frames.some((frame) => isStart(frame) && isOver(state, frame.run))) return 'over';
+  if (frames.some((frame) => isStart(frame) && isOver(state, frame.runId))) return 'over';
   return when.find((condition) => !holds(condition, state, frames))?.type;
 }
 
@@ -78,7 +78,7 @@ function holds(condition: EntryCondition, state: SessionState, frames: readonly 
 
 /** The active runs that have a place, those aside that these frames start. */
 function othersIn(frames: readonly LogFrame[], { active, order }: SessionState): readonly ActiveRun[] {
-  const isOurs = ({ run }: ActiveRun) => frames.some((frame) => isStart(frame) && frame.run === run);
+  const isOurs = ({ runId }: ActiveRun) => frames.some((frame) => isStart(frame) && frame.runId === runId);
   return active.filter((run) => !isOurs(run) && order.includes(run.messageId));
 }
 

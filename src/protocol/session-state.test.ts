@@ -21,20 +21,20 @@ const put = (id: string, role?: UIMessage['role'], text?: string): LogFrame => (
   type: 'message',
   message: message(id, role, text),
 });
-const start = (run: string, messageId: string, more: Partial<RunStartFrame> = {}): LogFrame => ({
+const start = (runId: string, messageId: string, more: Partial<RunStartFrame> = {}): LogFrame => ({
   type: 'run-start',
-  run,
+  runId,
   messageId,
   trigger: 'submit-message',
   at: 1,
   ...more,
 });
-const end = (run: string, messageId?: string, reason: 'finish' | 'stop' = 'finish'): LogFrame => ({
+const end = (runId: string, messageId?: string, reason: 'finish' | 'stop' = 'finish'): LogFrame => ({
   type: 'run-end',
-  run,
+  runId,
   reason,
   chunks: 1,
-  ...(messageId !== undefined && { message: message(messageId, 'assistant', `answer of ${run}`) }),
+  ...(messageId !== undefined && { message: message(messageId, 'assistant', `answer of ${runId}`) }),
 });
 const truncate = (messageId: string): LogFrame => ({ type: 'truncate', messageId });
 
@@ -67,11 +67,11 @@ const logs: fc.Arbitrary<LogFrame[]> = fc
         if (!target) continue;
         const gone = state.order.slice(state.order.indexOf(target.id));
         for (const active of state.active) {
-          if (gone.includes(active.messageId)) add({ type: 'run-stop', run: active.run, by: 'bob' });
+          if (gone.includes(active.messageId)) add({ type: 'run-stop', runId: active.runId, by: 'bob' });
         }
         add(truncate(target.id), put(target.id, 'user', 'edited'), start(id, `a${index}`));
-      } else if (run && step === 'stop') add({ type: 'run-stop', run: run.run });
-      else if (run) add(end(run.run, step === 'end' ? run.messageId : undefined));
+      } else if (run && step === 'stop') add({ type: 'run-stop', runId: run.runId });
+      else if (run) add(end(run.runId, step === 'end' ? run.messageId : undefined));
     }
     return frames;
   });
@@ -213,26 +213,30 @@ describe('session state', () => {
     const state = apply([
       put('u'),
       start('r', 'a'),
-      { type: 'run-stop', run: 'r', by: 'ann' },
-      { type: 'run-stop', run: 'r', by: 'bob' },
-      { type: 'run-stop', run: 'unknown' },
+      { type: 'run-stop', runId: 'r', by: 'ann' },
+      { type: 'run-stop', runId: 'r', by: 'bob' },
+      { type: 'run-stop', runId: 'unknown' },
     ]);
-    expect(state.active).toMatchObject([{ run: 'r', stop: { by: 'ann' } }]);
+    expect(state.active).toMatchObject([{ runId: 'r', stop: { by: 'ann' } }]);
     expect(runsOf(state)[0]!.status).toBe('stopping');
   });
 
   it('G8: shows what was last said of a run’s durability, and of a run that is not there nothing', () => {
-    const said = (run: string, durability: Durability): Frame => ({ type: 'durability', run, durability });
+    const said = (runId: string, durability: Durability): Frame => ({
+      type: 'durability',
+      runId,
+      durability,
+    });
     const begun = apply([put('u'), start('r', 'a'), start('next', 'b')]);
     const degraded = apply([said('r', 'degraded'), said('unknown', 'degraded')], begun);
     expect(runsOf(degraded).map(({ durability }) => durability)).toEqual(['degraded', undefined]);
     expect(runsOf(apply([said('r', 'durable')], degraded))[0]!.durability).toBe('durable');
     // A run that missed its chance to steer, or is stopping, is spoken of like any other.
-    const missed = { type: 'run-steer', run: 'next', into: 'r', missed: 'finished' } as const;
-    const spoken = [missed, { type: 'run-stop', run: 'next' }, said('next', 'degraded')] as const;
+    const missed = { type: 'run-steer', runId: 'next', intoRunId: 'r', missed: 'finished' } as const;
+    const spoken = [missed, { type: 'run-stop', runId: 'next' }, said('next', 'degraded')] as const;
     expect(runsOf(apply(spoken, begun))[1]).toMatchObject({ status: 'stopping', durability: 'degraded' });
     const cut = apply(
-      [{ type: 'run-end', run: 'r', reason: 'interrupted', chunks: 0, cause: 'store' }],
+      [{ type: 'run-end', runId: 'r', reason: 'interrupted', chunks: 0, cause: 'store' }],
       degraded,
     );
     expect(cut.ended.get('r')).toMatchObject({ reason: 'interrupted', cause: 'store' });

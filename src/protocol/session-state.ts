@@ -13,7 +13,7 @@ import type {
   ToolOutcomeFrame,
   Trigger,
 } from './frames.ts';
-import { deleteMessages, withoutSent } from './deletion.ts';
+import { deleteMessages, withoutUserMessage } from './deletion.ts';
 import { fromSnapshot } from './snapshot.ts';
 import { answersSameCall, reopened, withOutcome } from './tool-outcome.ts';
 
@@ -22,7 +22,7 @@ export interface ActiveRun extends Omit<RunStartFrame, 'type'> {
   /** Why the running answer did not take its message. */
   readonly missed?: string;
   /** Present once a stop was accepted. */
-  readonly stop?: Omit<RunStopFrame, 'type' | 'run'>;
+  readonly stop?: Omit<RunStopFrame, 'type' | 'runId'>;
   /** Known to the viewers of the server that produces it, and to them once the store began to fail it. */
   readonly durability?: Durability;
 }
@@ -31,7 +31,7 @@ export type RunStatus = 'queued' | 'running' | 'stopping';
 
 /** A run that has not ended, as apps see it. A queued one's place is its place in the list. */
 export interface SessionRun {
-  readonly run: string;
+  readonly runId: string;
   /** The message that it writes. */
   readonly messageId: string;
   readonly trigger: Trigger;
@@ -40,7 +40,7 @@ export interface SessionRun {
   readonly at: number;
   readonly by?: string;
   /** The user message that came with it. */
-  readonly sent?: string;
+  readonly userMessageId?: string;
   /**
    * Sent to steer, and not taken by the running answer, so that it has a turn of its own. The SDK's reason
    * (`finished`, `stop-condition`, `aborted`, …), or `not-taken` when the handler asked for no more messages.
@@ -67,7 +67,7 @@ export interface EndedRun {
   /** It never had its turn: it was taken back, or its message went into another run. */
   readonly withdrawn?: true;
   /** The run that took its message, and at which step. */
-  readonly steered?: { readonly into: string; readonly step?: number };
+  readonly steered?: { readonly intoRunId: string; readonly step?: number };
   /** Why the running answer did not take its message, so that it had a turn of its own. */
   readonly missed?: string;
 }
@@ -124,13 +124,13 @@ export function isFailedStart(reason: RunEndReason, chunks: number): boolean {
 }
 
 /** Whether the log has the run, and not its end. */
-export function isActive(state: SessionState, run: string): boolean {
-  return state.active.some((active) => active.run === run);
+export function isActive(state: SessionState, runId: string): boolean {
+  return state.active.some((active) => active.runId === runId);
 }
 
 /** Whether a run has ended, or can never start. */
-export function isOver(state: SessionState, run: string): boolean {
-  return state.ended.has(run) || state.barred.has(run);
+export function isOver(state: SessionState, runId: string): boolean {
+  return state.ended.has(runId) || state.barred.has(runId);
 }
 
 /** Whether the conversation has gone on since the message. */
@@ -144,8 +144,8 @@ export function isWriting(state: SessionState, messageId: string): boolean {
 }
 
 /** Whether a run has nothing to wait for. */
-export function isItsTurn(state: SessionState, run: string): boolean {
-  const index = state.active.findIndex((active) => active.run === run);
+export function isItsTurn(state: SessionState, runId: string): boolean {
+  const index = state.active.findIndex((active) => active.runId === runId);
   return index === 0 || state.active[index]?.parallel === true;
 }
 
@@ -153,7 +153,7 @@ export function runsOf(state: SessionState): SessionRun[] {
   return state.active.map(
     ({ send: _send, reports: _reports, parallel: _parallel, steer: _steer, stop, ...run }) => ({
       ...run,
-      status: stop ? 'stopping' : isItsTurn(state, run.run) ? 'running' : 'queued',
+      status: stop ? 'stopping' : isItsTurn(state, run.runId) ? 'running' : 'queued',
     }),
   );
 }
@@ -182,25 +182,25 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'message-delete':
       return deleteMessages(state, frame);
     case 'run-start': {
-      if (isOver(state, frame.run) || isActive(state, frame.run)) return state;
+      if (isOver(state, frame.runId) || isActive(state, frame.runId)) return state;
       const { type: _, ...run } = frame;
-      const active = [...withoutSent(state.active, run.sent), run];
+      const active = [...withoutUserMessage(state.active, run.userMessageId), run];
       return { ...placeAtEnd(state, frame.messageId), active, begun: true };
     }
     case 'run-stop': {
-      const { type: _, run, ...stop } = frame;
+      const { type: _, runId, ...stop } = frame;
       // The first one counts.
-      return changeRun(state, run, { stop }, 'stop');
+      return changeRun(state, runId, { stop }, 'stop');
     }
     case 'durability':
-      return changeRun(state, frame.run, { durability: frame.durability });
+      return changeRun(state, frame.runId, { durability: frame.durability });
     case 'run-withdraw':
-      return withdrawRun(state, frame.run, frame.by === undefined ? {} : { by: frame.by }, true);
+      return withdrawRun(state, frame.runId, frame.by === undefined ? {} : { by: frame.by }, true);
     case 'run-steer': {
-      if ('missed' in frame) return changeRun(state, frame.run, { missed: frame.missed }, 'missed');
-      const { into, step, inside } = frame;
-      const steered = { into, ...(step !== undefined && { step }) };
-      return withdrawRun(state, frame.run, { steered }, inside);
+      if ('missed' in frame) return changeRun(state, frame.runId, { missed: frame.missed }, 'missed');
+      const { intoRunId, step, inside } = frame;
+      const steered = { intoRunId, ...(step !== undefined && { step }) };
+      return withdrawRun(state, frame.runId, { steered }, inside);
     }
     case 'run-end':
       return endRun(state, frame);
@@ -225,7 +225,7 @@ function changeRun(
   change: Partial<ActiveRun>,
   unless?: 'stop' | 'missed',
 ): SessionState {
-  const changes = (run: ActiveRun) => run.run === id && !(unless && run[unless]);
+  const changes = (run: ActiveRun) => run.runId === id && !(unless && run[unless]);
   return { ...state, active: state.active.map((run) => (changes(run) ? { ...run, ...change } : run)) };
 }
 
@@ -249,10 +249,10 @@ function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState 
 }
 
 function endRun(state: SessionState, frame: RunEndFrame): SessionState {
-  const run = state.active.find(({ run }) => run === frame.run);
-  if (!run) return bar(state, frame.run);
+  const run = state.active.find(({ runId }) => runId === frame.runId);
+  if (!run) return bar(state, frame.runId);
   const { messageId } = run;
-  const { type: _type, run: _run, message = state.byId.get(messageId), closed = [], ...end } = frame;
+  const { type: _type, runId: _runId, message = state.byId.get(messageId), closed = [], ...end } = frame;
   const byId = new Map(state.byId);
   // A place that a truncation took away is not given back.
   if (message && state.order.includes(messageId)) {
@@ -269,8 +269,8 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
     outcomes: state.outcomes.filter((one) => one.messageId !== messageId),
     order: byId.has(messageId) ? state.order : state.order.filter((id) => id !== messageId),
     byId,
-    active: state.active.filter(({ run }) => run !== frame.run),
-    ended: new Map(state.ended).set(frame.run, {
+    active: state.active.filter(({ runId }) => runId !== frame.runId),
+    ended: new Map(state.ended).set(frame.runId, {
       ...end,
       messageId,
       ...(run.missed && { missed: run.missed }),
@@ -279,8 +279,8 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
 }
 
 /** Nothing comes of a run that is over before it started: its start was on its way for longer than its sender waited. */
-function bar(state: SessionState, run: string): SessionState {
-  return isOver(state, run) ? state : { ...state, barred: new Set(state.barred).add(run) };
+function bar(state: SessionState, runId: string): SessionState {
+  return isOver(state, runId) ? state : { ...state, barred: new Set(state.barred).add(runId) };
 }
 
 /** Ends a run that still waits; `gone` when the message that came with it goes too. */
@@ -290,18 +290,18 @@ function withdrawRun(
   end: Pick<EndedRun, 'by' | 'steered'>,
   gone: boolean,
 ): SessionState {
-  const run = state.active.find((active) => active.run === id);
+  const run = state.active.find((active) => active.runId === id);
   if (!run) return bar(state, id);
   // Its turn has come: now it can only be stopped.
   if (isItsTurn(state, id)) return state;
-  const { messageId, sent } = run;
+  const { messageId, userMessageId } = run;
   const byId = new Map(state.byId);
-  if (gone && sent !== undefined) byId.delete(sent);
+  if (gone && userMessageId !== undefined) byId.delete(userMessageId);
   return {
     ...state,
-    order: state.order.filter((one) => byId.has(one) || (one !== messageId && one !== sent)),
+    order: state.order.filter((one) => byId.has(one) || (one !== messageId && one !== userMessageId)),
     byId,
-    active: state.active.filter((active) => active.run !== id),
+    active: state.active.filter((active) => active.runId !== id),
     ended: new Map(state.ended).set(id, { ...end, messageId, reason: 'stop', chunks: 0, withdrawn: true }),
   };
 }

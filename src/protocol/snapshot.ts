@@ -12,15 +12,15 @@ export function fromSnapshot({
   begun,
 }: SnapshotFrame): SessionState {
   const order = messages.map(({ id }) => id);
-  for (const { messageId, after } of runs) {
-    if (after === undefined || order.includes(messageId)) continue;
-    order.splice(after === null ? 0 : order.indexOf(after) + 1, 0, messageId);
+  for (const { messageId, afterMessageId } of runs) {
+    if (afterMessageId === undefined || order.includes(messageId)) continue;
+    order.splice(afterMessageId === null ? 0 : order.indexOf(afterMessageId) + 1, 0, messageId);
   }
   return {
     order,
     byId: new Map(messages.map((message) => [message.id, message])),
-    active: runs.map(({ after: _after, count: _count, chunks: _chunks, ...run }) => run),
-    ended: new Map(ended.map(({ run, ...end }) => [run, end])),
+    active: runs.map(({ afterMessageId: _after, count: _count, chunks: _chunks, ...run }) => run),
+    ended: new Map(ended.map(({ runId, ...end }) => [runId, end])),
     barred: new Set(),
     outcomes,
     seeded: new Set(seeded),

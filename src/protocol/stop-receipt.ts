@@ -3,7 +3,7 @@
 /** What a stop has done. */
 export interface StopReceipt {
   /** Runs that the stop has ended, and when (milliseconds since the epoch). */
-  readonly stopped: readonly { readonly run: string; readonly at: number }[];
+  readonly stopped: readonly { readonly runId: string; readonly at: number }[];
   /**
    * Runs that ended for another reason than a stop while the stop was on its way; with `run`, also the run that had
    * ended before, for whatever reason, an earlier stop included.

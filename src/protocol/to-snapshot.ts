@@ -32,7 +32,7 @@ export function toSnapshot(
       const { send: _send, reports: _reports, ...seen } = run;
       return { ...seen, ...placeOf(order, run.messageId), ...written(run) };
     }),
-    ended: [...ended].slice(-endedKept).map(([run, end]) => ({ run, ...end })),
+    ended: [...ended].slice(-endedKept).map(([runId, end]) => ({ runId, ...end })),
     outcomes,
     hasOlder: false,
     begun,
@@ -41,7 +41,7 @@ export function toSnapshot(
   return { ...frame, ...(isBegun && { begun: true }), ...(named.length > 0 && { seeded: named }) };
 }
 
-function placeOf(order: readonly string[], messageId: string): Pick<SnapshotRun, 'after'> {
+function placeOf(order: readonly string[], messageId: string): Pick<SnapshotRun, 'afterMessageId'> {
   const index = order.indexOf(messageId);
-  return index === -1 ? {} : { after: order[index - 1] ?? null };
+  return index === -1 ? {} : { afterMessageId: order[index - 1] ?? null };
 }

@@ -1,14 +1,14 @@
-// One durable chat: the settings, the store and the hubs, shared by its routes and its sessions.
+// One durable chat: the settings, the store and the sessions, shared by its routes and its sessions.
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { reapDead } from './run/reap.ts';
-import { createHubs } from './follow/hubs.ts';
+import { createSessions } from './follow/sessions.ts';
 import { createKeeper, type Opened } from './follow/app-history.ts';
 import type { Authorization, DurableChatOptions, Handler } from './options.ts';
 import { settingsOf } from './settings.ts';
 import { createRoutes, type Routes } from './http/routes.ts';
-import { createSession, type SessionHandle } from './handle/session-handle.ts';
+import { createSessionHandle, type SessionHandle } from './handle/session-handle.ts';
 import { parseSessionId } from './http/parse-request.ts';
 
 /** `M` is the app's own message type, `A` what its `authorize` returns. */
@@ -41,18 +41,18 @@ export function createCore<M extends UIMessage, A extends Authorization>(
   function open(): Promise<Opened> {
     opened ??= channel().then((store) => {
       const { viewersPerSession } = settings.limits;
-      const hubs = createHubs({ channel: store, onSuspect, viewersPerSession });
-      return { channel: store, hubs, keeper: createKeeper({ ...settings, channel: store, hubs }) };
+      const sessions = createSessions({ channel: store, onSuspect, viewersPerSession });
+      return { channel: store, sessions, keeper: createKeeper({ ...settings, channel: store, sessions }) };
     });
     return opened;
   }
 
-  function onSuspect(session: string, run: string): void {
-    const name = `${run} ${session}`;
+  function onSuspect(sessionId: string, runId: string): void {
+    const name = `${runId} ${sessionId}`;
     if (ending.has(name)) return;
     ending.add(name);
     void open()
-      .then((all) => endIfDead(all, session, run))
+      .then((all) => endIfDead(all, sessionId, runId))
       .finally(() => ending.delete(name));
   }
 
@@ -66,18 +66,22 @@ export function createCore<M extends UIMessage, A extends Authorization>(
       return createRoutes({ handler, open, settings, authorize: options.authorize, toRequest, waitUntil });
     },
     route: (handler) => core.routes(handler, (request) => request, options.waitUntil ?? (() => {})),
-    session: (id) => createSession<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),
+    session: (id) => createSessionHandle<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),
   };
   return core;
 }
 
 /** A run that went silent is ended if its producer is gone (G6). */
-async function endIfDead({ channel, hubs, keeper }: Opened, session: string, run: string): Promise<void> {
-  const { hub, release } = hubs.acquire(session);
+async function endIfDead(
+  { channel, sessions, keeper }: Opened,
+  sessionId: string,
+  runId: string,
+): Promise<void> {
+  const { session, release } = sessions.acquire(sessionId);
   try {
-    await hub.ready;
-    await reapDead(channel, hub, [run]);
-    await keeper.tell(session);
+    await session.ready;
+    await reapDead(channel, session, [runId]);
+    await keeper.tell(sessionId);
   } catch {
     // The next silence tries again.
   } finally {

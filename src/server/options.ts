@@ -64,7 +64,7 @@ export interface Limits {
 export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
   /** Identifies this end: the same end can be reported more than once. */
-  readonly run: string;
+  readonly runId: string;
   readonly reason: RunEndReason;
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
@@ -88,7 +88,7 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
 export interface StoredMessage<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
   /** The run that answers it, or waits to. */
-  readonly run: string;
+  readonly runId: string;
   /** The message as it was sent. An edited one has the id that it had before. */
   readonly message: M;
   /** The user who sent it, as named by `authorize`. */
@@ -123,7 +123,7 @@ export type OnStoreDown = 'reject' | 'passthrough';
 /** Where an error happened, as far as that is known. */
 export interface ErrorContext {
   readonly sessionId?: string;
-  readonly run?: string;
+  readonly runId?: string;
   /** The id of the user message that the run answers. Every error of a run has it, whatever the cause. */
   readonly messageId?: string;
 }

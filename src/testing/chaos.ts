@@ -53,13 +53,13 @@ export function createChaos(channel: Channel): Chaos {
   let still: Promise<void> | undefined;
 
   const behind: Pick<Channel, 'readLog' | 'readRun'> = {
-    async readLog(session, from, options) {
-      const entries = await channel.readLog(session, from, options);
+    async readLog(sessionId, from, options) {
+      const entries = await channel.readLog(sessionId, from, options);
       // Behind is not gone: the entry that was asked for is there.
       return options?.fresh ? entries : entries.slice(0, from === '' ? 0 : 1);
     },
-    readRun: async (session, run, from, options) =>
-      options?.fresh ? channel.readRun(session, run, from, options) : { chunks: [] },
+    readRun: async (sessionId, runId, from, options) =>
+      options?.fresh ? channel.readRun(sessionId, runId, from, options) : { chunks: [] },
   };
 
   async function moving(): Promise<void> {
@@ -108,8 +108,8 @@ export function createChaos(channel: Channel): Chaos {
   return {
     channel: {
       ...wrapped,
-      subscribe: (session, onWake) =>
-        wrapped.subscribe(session, (wake: Wake) => {
+      subscribe: (sessionId, onWake) =>
+        wrapped.subscribe(sessionId, (wake: Wake) => {
           if (still) void moving().then(() => onWake(wake));
           else onWake(wake);
         }),

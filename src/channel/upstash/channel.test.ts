@@ -31,7 +31,7 @@ describe('upstash errors', () => {
     const secret = 'a very private sentence';
     const attempts = [
       () => channel.write('s', 'run', 0, [{ type: 'text-delta', id: 't', delta: secret }]),
-      () => channel.claim(secret, secret, 'run'),
+      () => channel.reserve(secret, secret, 'run'),
       () => channel.readLog(secret, ''),
       () => channel.heartbeat(secret, 'run', 1000),
     ];
@@ -56,8 +56,8 @@ describe('upstash errors', () => {
       const channel = upstashChannel({ ...where, timeoutMs: 200 });
       const clear = server.faults.inject({ kind: 'hang' });
       const attempts = [
-        channel.claim('hang', 'send', 'run'),
-        channel.unclaim('hang', 'send'),
+        channel.reserve('hang', 'send', 'run'),
+        channel.release('hang', 'send'),
         channel.hold('hang', 'call', 'me', 1_000),
         channel.readLog('hang', ''),
         channel.append('hang', { key: 'k', frames: [] }, {}),
@@ -102,23 +102,23 @@ describe('upstash errors', () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const wakes: Wake[] = [];
     const subscription = await channel.subscribe('refused', (wake) => wakes.push(wake));
-    const write = (run: string, from: number) =>
-      channel.write('refused', run, from, [{ type: 'text-delta', id: run, delta: String(from) }]);
+    const write = (runId: string, from: number) =>
+      channel.write('refused', runId, from, [{ type: 'text-delta', id: runId, delta: String(from) }]);
     await channel.write('refused', 'two', 0, [{ type: 'start' }]);
     // A key that is no stream, and an entry that Redis does not take: before and after the run's first one.
     await server.command('SET', 'dc:{refused}:run:one', 'no stream');
     await expect(write('one', 0)).rejects.toMatchObject({ code: 'store_failed' });
-    for (const [run, from] of [['three', 0] as const, ['two', 1] as const]) {
+    for (const [runId, from] of [['three', 0] as const, ['two', 1] as const]) {
       server.faults.inject({ kind: 'refuse-xadd' }, { times: 1 });
-      await expect(write(run, from)).rejects.toMatchObject({ code: 'store_failed' });
+      await expect(write(runId, from)).rejects.toMatchObject({ code: 'store_failed' });
     }
     expect((await channel.readRun('refused', 'two', 0)).chunks).toEqual([{ type: 'start' }]);
     expect(await write('two', 1)).toBe('stored');
     // What was told of before that has been heard by now.
-    await expect.poll(() => wakes.at(-1)).toMatchObject({ run: 'two', from: 1 });
+    await expect.poll(() => wakes.at(-1)).toMatchObject({ runId: 'two', from: 1 });
     expect(wakes).toMatchObject([
-      { run: 'two', from: 0 },
-      { run: 'two', from: 1 },
+      { runId: 'two', from: 0 },
+      { runId: 'two', from: 1 },
     ]);
     subscription.close();
   });
@@ -139,7 +139,7 @@ describe('upstash errors', () => {
   it('leaves no key that does not expire when a run’s chunks are gone before it ends', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token, prefix: 'gone', ttl: 600 });
     const chunks = [{ type: 'start' } as const];
-    for (const run of ['written', 'closed', 'refused']) await channel.write('s', run, 0, chunks);
+    for (const runId of ['written', 'closed', 'refused']) await channel.write('s', runId, 0, chunks);
     const left = async () => (await server.command('KEYS', 'gone:*')) as string[];
     await server.command('DEL', ...(await left()));
     expect(await channel.write('s', 'written', 1, chunks)).toBe('gone');
@@ -191,11 +191,14 @@ describe('upstash errors', () => {
 it('what decides something is never read from a replica that is behind', async () => {
   const channel = upstashChannel({ url: server.url, token: server.token });
   const frames: LogFrame[] = [{ type: 'message', message: { id: '1', role: 'user', parts: [] } }];
-  await channel.claim('s', 'send', 'first');
-  await channel.append('s', { key: '1', frames }, { lease: { type: 'take', run: 'first', ms: 60_000 } });
+  await channel.reserve('s', 'send', 'first');
+  await channel.append('s', { key: '1', frames }, { lease: { type: 'take', runId: 'first', ms: 60_000 } });
   const clear = server.faults.inject({ kind: 'stale' });
   // G5: the second of two sends learns of the first, and of all that the log holds.
-  expect(await channel.claim('s', 'send', 'second')).toMatchObject({ run: 'first', entries: [{ key: '1' }] });
+  expect(await channel.reserve('s', 'send', 'second')).toMatchObject({
+    runId: 'first',
+    entries: [{ key: '1' }],
+  });
   expect(await channel.append('s', { key: '2', frames }, { after: '' })).toMatchObject([
     { key: '1' },
     { key: '2' },

@@ -52,7 +52,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);
   /** A client that was given to us may wait for ever. */
   const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
-  const keysOf = (session: string) => sessionKeys(prefix, session);
+  const keysOf = (sessionId: string) => sessionKeys(prefix, sessionId);
 
   const wakeUps = createWakeUps((channel, values) => {
     const pipeline = redis.pipeline();
@@ -67,11 +67,11 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
     keys: SessionKeys,
     change: LeaseChange,
   ): void {
-    if (change.type === 'take') pipeline.set(keys.lease(change.run), 'running', { px: change.ms });
+    if (change.type === 'take') pipeline.set(keys.lease(change.runId), 'running', { px: change.ms });
     else if (change.type === 'stop')
-      pipeline.set(keys.lease(change.run), 'stop', { xx: true, keepTtl: true });
-    else if (change.key === undefined) pipeline.del(keys.lease(change.run));
-    else pipeline.del(keys.lease(change.run), keys.send(change.key));
+      pipeline.set(keys.lease(change.runId), 'stop', { xx: true, keepTtl: true });
+    else if (change.key === undefined) pipeline.del(keys.lease(change.runId));
+    else pipeline.del(keys.lease(change.runId), keys.send(change.key));
   }
 
   /**
@@ -80,12 +80,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
    */
   async function add(
     keys: SessionKeys,
-    run: string,
+    runId: string,
     id: string,
     value: unknown,
     begins: boolean,
   ): Promise<'added' | 'refused' | 'gone'> {
-    const stream = keys.run(run);
+    const stream = keys.run(runId);
     const entry = { v: encodeValue(value) };
     const request = begins ? redis.multi() : redis.pipeline();
     if (begins) request.xadd(stream, id, entry).expire(stream, ttl);
@@ -116,22 +116,22 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   }
 
   return scrubErrors({
-    async claim(session, key, run) {
-      const keys = keysOf(session);
+    async reserve(sessionId, key, runId) {
+      const keys = keysOf(sessionId);
       const transaction = redis
         .multi()
-        .set(keys.send(key), run, { nx: true, ex: 60 })
+        .set(keys.send(key), runId, { nx: true, ex: 60 })
         .get(keys.send(key))
         .xrange(keys.log, '-', '+', pageSize);
       const [, winner, log] = await ask(transaction.exec<[unknown, string | null, unknown]>());
       return {
-        run: winner ?? run,
+        runId: winner ?? runId,
         entries: (await reader.goOn(logOf(keys), log)).map(toLogEntry),
       };
     },
 
-    async hold(session, name, holder, ms) {
-      const key = keysOf(session).hold(name);
+    async hold(sessionId, name, holder, ms) {
+      const key = keysOf(sessionId).hold(name);
       const transaction = redis.multi().set(key, encodeValue(holder), { nx: true, px: ms }).get(key);
       const [taken, current] = await ask(transaction.exec<[unknown, string | null]>());
       const held = current === null ? holder : decodeValue<string>(current);
@@ -139,12 +139,12 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return held;
     },
 
-    async unclaim(session, key) {
-      await ask(redis.del(keysOf(session).send(key)));
+    async release(sessionId, key) {
+      await ask(redis.del(keysOf(sessionId).send(key)));
     },
 
-    async readLog(session, from, { fresh = false } = {}) {
-      const keys = keysOf(session);
+    async readLog(sessionId, from, { fresh = false } = {}) {
+      const keys = keysOf(sessionId);
       const entries = await reader.read({ ...logOf(keys), fresh }, from === '' ? '-' : from);
       if (from === '' || entries[0]?.id === from) return entries.map(toLogEntry);
       // Gone, or read from a replica that is behind.
@@ -153,8 +153,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return all.slice(Math.max(0, index)).map(toLogEntry);
     },
 
-    async append(session, entry, { after: known, lease, existing }) {
-      const keys = keysOf(session);
+    async append(sessionId, entry, { after: known, lease, existing }) {
+      const keys = keysOf(sessionId);
       const value = encodeValue(entry);
       checkEntry(value);
       // What only ends something does not begin a session anew that is gone.
@@ -174,35 +174,35 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return (await reader.goOn(logOf(keys), answer)).map(toLogEntry);
     },
 
-    async write(session, run, from, chunks) {
-      const keys = keysOf(session);
-      const added = await add(keys, run, `${from + chunks.length}-0`, chunks, from === 0);
+    async write(sessionId, runId, from, chunks) {
+      const keys = keysOf(sessionId);
+      const added = await add(keys, runId, `${from + chunks.length}-0`, chunks, from === 0);
       if (added === 'gone') return 'gone';
       if (added === 'refused') {
         // Either this very batch is there already, or the run was closed.
-        const [newest] = await ask(redis.multi().xrevrange(keys.run(run), '+', '-', 1).exec<[unknown]>());
+        const [newest] = await ask(redis.multi().xrevrange(keys.run(runId), '+', '-', 1).exec<[unknown]>());
         if (decodeEntries(newest)[0]?.id === closedId) return 'closed';
       }
-      const wake = encodeValue({ type: 'chunks', run, from, chunks } satisfies Wake);
-      const short = { type: 'run', run, count: from + chunks.length } satisfies Wake;
+      const wake = encodeValue({ type: 'chunks', runId, from, chunks } satisfies Wake);
+      const short = { type: 'run', runId, count: from + chunks.length } satisfies Wake;
       wakeUps.add(keys.channel, wake.length > maxWakeLength ? encodeValue(short) : wake);
       return 'stored';
     },
 
-    async close(session, run, closure, { written = false } = {}) {
-      const keys = keysOf(session);
-      let added = await add(keys, run, closedId, closure, !written);
-      if (added === 'gone') added = await add(keys, run, closedId, closure, true);
+    async close(sessionId, runId, closure, { written = false } = {}) {
+      const keys = keysOf(sessionId);
+      let added = await add(keys, runId, closedId, closure, !written);
+      if (added === 'gone') added = await add(keys, runId, closedId, closure, true);
       if (added === 'added') return closure;
-      const [winner] = decodeEntries(await ask(redis.xrange(keys.run(run), closedId, closedId)));
+      const [winner] = decodeEntries(await ask(redis.xrange(keys.run(runId), closedId, closedId)));
       if (!winner) throw new Error('the closing entry is not there yet');
       return decodeValue<Closure>(winner.value);
     },
 
-    async readRun(session, run, from, { fresh = false } = {}) {
-      const { none, ...keys } = keysOf(session);
+    async readRun(sessionId, runId, from, { fresh = false } = {}) {
+      const { none, ...keys } = keysOf(sessionId);
       const start = after(from === 0 ? '' : `${from}-0`);
-      const entries = await reader.read({ key: keys.run(run), none, fresh }, start);
+      const entries = await reader.read({ key: keys.run(runId), none, fresh }, start);
       const closing = entries.at(-1)?.id === closedId ? entries.pop() : undefined;
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
@@ -215,18 +215,18 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return { chunks, ...(closing && { closure: decodeValue<Closure>(closing.value) }) };
     },
 
-    async delete(session, closed = []) {
-      const keys = keysOf(session);
+    async delete(sessionId, closed = []) {
+      const keys = keysOf(sessionId);
       const { entries, fence } = await fenceOff(keys);
       const starts = entries.flatMap(({ frames }) => frames.filter((frame) => frame.type === 'run-start'));
-      const names = starts.flatMap(({ run, send }) => [
-        keys.lease(run),
-        ...(closed.includes(run) ? [] : [keys.run(run)]),
+      const names = starts.flatMap(({ runId, send }) => [
+        keys.lease(runId),
+        ...(closed.includes(runId) ? [] : [keys.run(runId)]),
         ...(send ? [keys.send(send.key)] : []),
       ]);
       const transaction = redis.multi();
-      for (const run of closed) {
-        transaction.xtrim(keys.run(run), { strategy: 'MINID', exactness: '=', threshold: closedId });
+      for (const runId of closed) {
+        transaction.xtrim(keys.run(runId), { strategy: 'MINID', exactness: '=', threshold: closedId });
       }
       if (names.length > 0) transaction.del(...names);
       transaction
@@ -235,8 +235,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       await ask(transaction.exec());
     },
 
-    async heartbeat(session, run, ms) {
-      const key = keysOf(session).lease(run);
+    async heartbeat(sessionId, runId, ms) {
+      const key = keysOf(sessionId).lease(runId);
       // The mark of a stop stays: this answer may be lost.
       const lease = await ask(redis.getex<string>(key, { px: ms }));
       if (lease !== null) return lease === 'stop' ? 'stop' : 'running';
@@ -244,16 +244,16 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return 'lapsed';
     },
 
-    async alive(session, runs) {
+    async alive(sessionId, runs) {
       if (runs.length === 0) return [];
-      const keys = keysOf(session);
+      const keys = keysOf(sessionId);
       const transaction = redis.multi().mget(runs.map(keys.lease));
       const [leases] = await ask(transaction.exec<[unknown[]]>());
       return leases.map((lease) => lease !== null);
     },
 
-    async subscribe(session, onWake): Promise<Subscription> {
-      return subscribeTo(redis, keysOf(session).channel, (value) => onWake(decodeValue<Wake>(value)));
+    async subscribe(sessionId, onWake): Promise<Subscription> {
+      return subscribeTo(redis, keysOf(sessionId).channel, (value) => onWake(decodeValue<Wake>(value)));
     },
   });
 }

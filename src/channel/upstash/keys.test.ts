@@ -31,9 +31,9 @@ const hostile = fc.oneof(
   fc.constantFrom('x', '}', '💾', '%').map((one) => one.repeat(128)),
 );
 
-const all = (id: string, run: string, send: string, prefix = 'dc') => {
+const all = (id: string, runId: string, send: string, prefix = 'dc') => {
   const { channel, ...keys } = keysOf(prefix, id);
-  return { keys: [keys.log, keys.run(run), keys.lease(run), keys.send(send), keys.hold(send)], channel };
+  return { keys: [keys.log, keys.run(runId), keys.lease(runId), keys.send(send), keys.hold(send)], channel };
 };
 
 describe('G10: a session id in keys', () => {

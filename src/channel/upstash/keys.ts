@@ -3,8 +3,8 @@
 
 export interface SessionKeys {
   readonly log: string;
-  readonly run: (run: string) => string;
-  readonly lease: (run: string) => string;
+  readonly run: (runId: string) => string;
+  readonly lease: (runId: string) => string;
   readonly send: (key: string) => string;
   readonly hold: (key: string) => string;
   /** Never there. */
@@ -13,15 +13,15 @@ export interface SessionKeys {
   readonly channel: string;
 }
 
-export function keysOf(prefix: string, session: string): SessionKeys {
-  const name = encodeName(session);
+export function keysOf(prefix: string, sessionId: string): SessionKeys {
+  const name = encodeName(sessionId);
   // Colons stay readable: what follows the prefix holds none before its own.
   const first = prefix.split(':').map(encodeName).join(':');
   const tag = `${first}:{${name}}`;
   return {
     log: `${tag}:log`,
-    run: (run) => `${tag}:run:${run}`,
-    lease: (run) => `${tag}:lease:${run}`,
+    run: (runId) => `${tag}:run:${runId}`,
+    lease: (runId) => `${tag}:lease:${runId}`,
     send: (key) => `${tag}:send:${encodeName(key)}`,
     hold: (key) => `${tag}:hold:${encodeName(key)}`,
     none: `${tag}:none`,

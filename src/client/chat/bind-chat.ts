@@ -123,8 +123,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     const { state } = session.getSnapshot();
     if (!state) return true;
     const runs = [
-      ...state.active.map((run) => [run.run, run.messageId] as const),
-      ...[...state.ended].map(([run, ended]) => [run, ended.messageId] as const),
+      ...state.active.map((run) => [run.runId, run.messageId] as const),
+      ...[...state.ended].map(([runId, ended]) => [runId, ended.messageId] as const),
     ];
     const last = runs.findLast(([, written]) => written === messageId);
     return last === undefined || following.isOwn(last[0]);

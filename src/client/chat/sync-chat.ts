@@ -31,7 +31,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (closed || !state || session.changing || following.isAhead(state)) return;
     // What a run is still writing is not in the log: the chat's own version stands until it is.
     const writing = new Set(state.active.map(({ messageId }) => messageId));
-    for (const [run, { messageId }] of state.ended) if (following.isReading(run)) writing.add(messageId);
+    for (const [runId, { messageId }] of state.ended) if (following.isReading(runId)) writing.add(messageId);
     if (state.begun || following.hasOwn) isNew = false;
     const messages = mergeMessages({
       state,
@@ -43,7 +43,9 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     });
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
-    const run = following.next(runs.filter(({ sent }) => sent === undefined || !session.isSending(sent)));
+    const run = following.next(
+      runs.filter(({ userMessageId }) => userMessageId === undefined || !session.isSending(userMessageId)),
+    );
     if (!run) return;
     // A resume begins with nothing, writes at the end, one at a time, and wipes an error that was just reported.
     const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
@@ -65,7 +67,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
   /** Shows a run that the chat itself cannot follow; `base` is the message that the run continues. */
   async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
-    const stream = session.replay(run.run);
+    const stream = session.replay(run.runId);
     const message = base && structuredClone(base);
     let showing: ReturnType<typeof setTimeout> | undefined;
     // What is known already is read in one turn, and shown in one piece: it may be on the screen.
@@ -86,7 +88,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     }
     clearTimeout(showing);
     // The SDK refused a chunk, and would refuse it again: the log shows the message when the run has ended.
-    if (!closed) following.keep(run.run);
+    if (!closed) following.keep(run.runId);
     mirrored.delete(run.messageId);
     sync();
   }

@@ -62,7 +62,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const attempt = () => {
       const { sent } = new Post(this.#options, options, session, key);
       session.trackSend(
-        sent.then(({ run }) => run, untilHeard),
+        sent.then(({ runId }) => runId, untilHeard),
         // What a session begins with is in the log only with the run.
         begun || options.messages.length === 1 ? added : undefined,
       );
@@ -76,18 +76,18 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
         () => following.accept(last.id),
         () => following.refuse(last.id),
       );
-    const { run, body } = await answer;
-    if (run === undefined) return new PlainStream<M>().read(body);
+    const { runId, body } = await answer;
+    if (runId === undefined) return new PlainStream<M>().read(body);
 
-    const log = session.runLog(run);
-    const read = log.stream((how) => following.leave(run, how), left);
+    const log = session.runLog(runId);
+    const read = log.stream((how) => following.leave(runId, how), left);
     // Whoever leaves the chat lets go of the connection, which stops no run (G2).
     void pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log)
       // Somebody who has left the chat does not wait for its end.
       .then(() =>
-        following.isReading(run) && !left.aborted ? finishFromSession(log, session, left) : undefined,
+        following.isReading(runId) && !left.aborted ? finishFromSession(log, session, left) : undefined,
       )
-      .then(() => session.forget(run));
+      .then(() => session.forget(runId));
     return read;
   }
 
@@ -106,14 +106,14 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const run = session.following.next(session.getSnapshot().runs);
     // A run that continues a message cannot be read without it: `syncChat` shows such a run.
     const continues = run && session.getSnapshot().state?.byId.has(run.messageId);
-    return run && !continues ? session.replay(run.run) : null;
+    return run && !continues ? session.replay(run.runId) : null;
   }
 }
 
 /** What a send has become. */
 interface Sent {
   /** Undefined when the route is not durable. */
-  readonly run: string | undefined;
+  readonly runId: string | undefined;
   readonly body: ReadableStream<Uint8Array>;
 }
 
@@ -138,7 +138,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
       else abortSignal?.addEventListener('abort', check);
     };
     const request = options.fetch ?? ((...args) => fetch(...args));
-    let run: string | undefined;
+    let runId: string | undefined;
     const { prepareSendMessagesRequest: prepare } = options;
     const prepared = prepare && preparedBody(prepare, session);
     super({
@@ -160,9 +160,9 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
           refusal = await refusalOf(response);
         }
         if (refusal) throw refusal;
-        run = response.headers.get('x-durable-run') ?? undefined;
+        runId = response.headers.get('x-durable-run') ?? undefined;
         // Followed before anybody learns that the send has its run: it is not to be followed twice.
-        if (run !== undefined && response.ok) session.following.follow(run, 'own', last?.id);
+        if (runId !== undefined && response.ok) session.following.follow(runId, 'own', last?.id);
         // Now the run can be stopped by its name: leaving stops nothing.
         leaveWhen(() => true);
         return response;
@@ -175,7 +175,7 @@ class Post<M extends UIMessage> extends HttpChatTransport<M> {
       (message) => !isDurable() || message === last || !session.following.isPending(message.id),
     );
     this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
-      run,
+      runId,
       body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
     }));
   }
@@ -239,11 +239,11 @@ function finishFromSession(log: RunLog, session: DurableSession, left: AbortSign
   if (log.ended) return Promise.resolve();
   return new Promise((resolve) => {
     const close = session.open();
-    session.following.expect(log.run, takeOverMs);
+    session.following.expect(log.runId, takeOverMs);
     const check = () => {
       const { connection, error, state } = session.getSnapshot();
       if (connection === 'closed') log.end(error); // which says why it is closed
-      else if (state?.ended.has(log.run) || session.following.isGone(log.run)) log.end();
+      else if (state?.ended.has(log.runId) || session.following.isGone(log.runId)) log.end();
       if (!log.ended && !left.aborted) return;
       left.removeEventListener('abort', check);
       off();

@@ -18,12 +18,12 @@ const unsent = message('unsent', 'user');
 
 const start = {
   type: 'run-start',
-  run: 'run',
+  runId: 'run',
   messageId: 'answer',
   trigger: 'submit-message',
   at: 0,
 } as const;
-const end = { type: 'run-end', run: 'run', reason: 'finish', chunks: 3, message: answer } as const;
+const end = { type: 'run-end', runId: 'run', reason: 'finish', chunks: 3, message: answer } as const;
 const stateOf = (...frames: LogFrame[]): SessionState =>
   [{ type: 'message', message: asked } as const, ...frames].reduce(applyFrame, emptySession);
 

@@ -55,8 +55,8 @@ export function createLive(options: LiveOptions): Live {
     onConnection(state) {
       const refused = state.type === 'failed' ? state.error : undefined;
       // What others write cannot be followed any more; the chat's own answers come with their sends.
-      for (const { run } of refused ? session.getSnapshot().runs : [])
-        if (!session.following.isOwn(run)) session.runLog(run).end(refused);
+      for (const { runId } of refused ? session.getSnapshot().runs : [])
+        if (!session.following.isOwn(runId)) session.runLog(runId).end(refused);
       onConnection(connectionOf(state), refused);
     },
   });
@@ -120,8 +120,8 @@ async function nameOf(session: DurableSession): Promise<string> {
 function snapshotOf(session: DurableSession): SnapshotFrame | undefined {
   const { state } = session.getSnapshot();
   if (!state) return undefined;
-  return toSnapshot(state, ({ run }) => {
-    const { count, chunks } = session.runLog(run);
+  return toSnapshot(state, ({ runId }) => {
+    const { count, chunks } = session.runLog(runId);
     return { count, chunks };
   });
 }

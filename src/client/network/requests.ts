@@ -30,13 +30,13 @@ export interface Requests {
   /** Learns from the answer to a send. */
   hear(response: Response): void;
   /** Subscribes behind `after`; see `Connect`. */
-  subscribe(session: string, ...connection: Parameters<Connect>): Promise<boolean>;
+  subscribe(sessionId: string, ...connection: Parameters<Connect>): Promise<boolean>;
   /** Stops one run, or all; resolves with the server's receipt. */
-  stop(session: string, run: string | undefined): Promise<StopReceipt>;
+  stop(sessionId: string, runId: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
-  withdraw(session: string, run: string): Promise<void>;
+  withdraw(sessionId: string, runId: string): Promise<void>;
   /** Deletes one message, or without one all of them. */
-  delete(session: string, messageId: string | undefined): Promise<void>;
+  delete(sessionId: string, messageId: string | undefined): Promise<void>;
   /** Posts what is not a chat's own send; resolves with the server's JSON. */
   post(body: object): Promise<unknown>;
 }
@@ -121,8 +121,8 @@ export function createRequests(options: RequestOptions): Requests {
       isProvenPlain ||=
         !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
     },
-    async subscribe(session, after, signal, onEvent) {
-      const response = await request('GET', { id: session, ...(after && { after }) }, { signal });
+    async subscribe(sessionId, after, signal, onEvent) {
+      const response = await request('GET', { id: sessionId, ...(after && { after }) }, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
           status: response.status,
@@ -130,17 +130,17 @@ export function createRequests(options: RequestOptions): Requests {
       }
       return takeEvents(response.body, onEvent);
     },
-    async stop(session, run) {
-      const query = { id: session, durable: 'stop' satisfies Removal };
-      const response = await request('DELETE', { ...query, ...(run !== undefined && { run }) });
+    async stop(sessionId, runId) {
+      const query = { id: sessionId, durable: 'stop' satisfies Removal };
+      const response = await request('DELETE', { ...query, ...(runId !== undefined && { runId }) });
       return (await jsonOf(response)) as StopReceipt; // our own server's
     },
-    async withdraw(session, run) {
-      await request('DELETE', { id: session, durable: 'withdraw' satisfies Removal, run });
+    async withdraw(sessionId, runId) {
+      await request('DELETE', { id: sessionId, durable: 'withdraw' satisfies Removal, runId });
     },
-    async delete(session, messageId) {
+    async delete(sessionId, messageId) {
       const durable: Removal = messageId === undefined ? 'clear' : 'delete-message';
-      await request('DELETE', { id: session, durable, ...(messageId !== undefined && { messageId }) });
+      await request('DELETE', { id: sessionId, durable, ...(messageId !== undefined && { messageId }) });
     },
     async post(body) {
       return jsonOf(await request('POST', {}, { body }));

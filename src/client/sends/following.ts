@@ -36,52 +36,52 @@ export class Following {
     return () => void this.#listeners.delete(listener);
   }
 
-  follow(run: string, as: 'own' | 'other', sent?: string): void {
+  follow(runId: string, as: 'own' | 'other', userMessageId?: string): void {
     if (as === 'own') {
-      this.#own.add(run);
-      this.#ahead.add(run);
-      if (sent !== undefined) this.#sent.set(run, sent);
+      this.#own.add(runId);
+      this.#ahead.add(runId);
+      if (userMessageId !== undefined) this.#sent.set(runId, userMessageId);
     }
-    this.#followed.add(run);
-    this.#reading.add(run);
+    this.#followed.add(runId);
+    this.#reading.add(runId);
   }
 
   /** The chat is done with a run's stream: it has read it all, or it has cancelled it and may want it again. */
-  leave(run: string, how: 'end' | 'cancel'): void {
-    this.#reading.delete(run);
-    if (how === 'cancel') this.#followed.delete(run);
+  leave(runId: string, how: 'end' | 'cancel'): void {
+    this.#reading.delete(runId);
+    if (how === 'cancel') this.#followed.delete(runId);
     else this.#notify();
-    this.expect(run);
+    this.expect(runId);
   }
 
   /** The session's frames are to tell of the run within `ms`; of one that ended long ago they do not. */
-  expect(run: string, ms: number = catchUpMs): void {
-    if (this.#ahead.has(run)) setTimeout(() => this.#ahead.has(run) && this.#onOverdue(), ms);
+  expect(runId: string, ms: number = catchUpMs): void {
+    if (this.#ahead.has(runId)) setTimeout(() => this.#ahead.has(runId) && this.#onOverdue(), ms);
   }
 
   /** The session is asked for now: its snapshot will hold what there has been so far. */
   markAsked(): void {
-    for (const run of this.#ahead) this.#asked.add(run);
+    for (const runId of this.#ahead) this.#asked.add(runId);
   }
 
   /** Compares own runs with a snapshot of the session. */
   compare(snapshot: SessionState): void {
     this.isAhead(snapshot);
-    for (const run of this.#ahead) {
-      if (!this.#asked.has(run)) continue;
-      this.#gone.add(run);
-      this.#settleRun(run);
+    for (const runId of this.#ahead) {
+      if (!this.#asked.has(runId)) continue;
+      this.#gone.add(runId);
+      this.#settleRun(runId);
     }
   }
 
   /** Whether the session has an own run no more, which it never told of. */
-  isGone(run: string): boolean {
-    return this.#gone.has(run);
+  isGone(runId: string): boolean {
+    return this.#gone.has(runId);
   }
 
   /** The run is not followed again, whatever became of its stream. */
-  keep(run: string): void {
-    this.#followed.add(run);
+  keep(runId: string): void {
+    this.#followed.add(runId);
   }
 
   #notify(): void {
@@ -90,21 +90,21 @@ export class Following {
 
   /** Whether the chat writes a run that `state` has not heard of: until then the two cannot be compared. */
   isAhead(state: SessionState): boolean {
-    const isTold = (run: string) => state.ended.has(run) || isActive(state, run);
-    for (const run of [...this.#ahead, ...this.#sent.keys()]) if (isTold(run)) this.#settleRun(run);
+    const isTold = (runId: string) => state.ended.has(runId) || isActive(state, runId);
+    for (const runId of [...this.#ahead, ...this.#sent.keys()]) if (isTold(runId)) this.#settleRun(runId);
     return this.#ahead.size > 0;
   }
 
-  #settleRun(run: string): void {
-    this.#ahead.delete(run);
-    const sent = this.#sent.get(run);
-    this.#sent.delete(run);
+  #settleRun(runId: string): void {
+    this.#ahead.delete(runId);
+    const userMessageId = this.#sent.get(runId);
+    this.#sent.delete(runId);
     // The log has had its message, even if that is gone again.
-    if (sent !== undefined) this.settle([sent]);
+    if (userMessageId !== undefined) this.settle([userMessageId]);
   }
 
-  isReading(run: string): boolean {
-    return this.#reading.has(run);
+  isReading(runId: string): boolean {
+    return this.#reading.has(runId);
   }
 
   /** Whether a send has become a run, which it does on a durable route only. */
@@ -112,18 +112,18 @@ export class Following {
     return this.#own.size > 0;
   }
 
-  isOwn(run: string): boolean {
-    return this.#own.has(run);
+  isOwn(runId: string): boolean {
+    return this.#own.has(runId);
   }
 
   /** The run to follow next: one that is running and not followed. */
   next(runs: readonly SessionRun[]): SessionRun | undefined {
-    return runs.find(({ run, status }) => status === 'running' && !this.#followed.has(run));
+    return runs.find(({ runId, status }) => status === 'running' && !this.#followed.has(runId));
   }
 
   /** Whether the chat is reading a run that it did not start: the SDK resumes one at a time. */
   get isResuming(): boolean {
-    return [...this.#reading].some((run) => !this.#own.has(run));
+    return [...this.#reading].some((runId) => !this.#own.has(runId));
   }
 
   addPending(messageId: string): void {

@@ -47,48 +47,49 @@ function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {
   );
 }
 
-const post = ({ routes }: World, session: string, text: string) =>
-  routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) }));
-const get = ({ routes }: World, session: string) =>
-  routes.GET(new Request(`${url}?id=${encodeURIComponent(session)}`));
+const post = ({ routes }: World, sessionId: string, text: string) =>
+  routes.POST(new Request(url, { method: 'POST', body: sendBody(sessionId, text) }));
+const get = ({ routes }: World, sessionId: string) =>
+  routes.GET(new Request(`${url}?id=${encodeURIComponent(sessionId)}`));
 
-async function textsOf({ chat }: World, session: string): Promise<string[]> {
-  return (await chat.session(session).read()).messages.map((message) => textOf(message));
+async function textsOf({ chat }: World, sessionId: string): Promise<string[]> {
+  return (await chat.session(sessionId).read()).messages.map((message) => textOf(message));
 }
 
-async function framesOf(channel: Channel, session: string) {
-  return (await channel.readLog(session, '')).flatMap(({ frames }) => frames);
+async function framesOf(channel: Channel, sessionId: string) {
+  return (await channel.readLog(sessionId, '')).flatMap(({ frames }) => frames);
 }
 
 describe.each(stores)('loadMessages, on %s', (_, openStore) => {
   it('is what a session begins with: for a reader, a viewer and a send, once, and never over what is there', async () => {
-    const begin: ((world: World, session: string) => Promise<unknown>)[] = [
-      (world, session) => world.chat.session(session).read(),
-      async (world, session) => (await get(world, session)).body!.cancel(),
-      async (world, session) => (await post(world, session, 'now')).text(),
-      (world, session) => Promise.all(Array.from({ length: 5 }, () => world.chat.session(session).read())),
+    const begin: ((world: World, sessionId: string) => Promise<unknown>)[] = [
+      (world, sessionId) => world.chat.session(sessionId).read(),
+      async (world, sessionId) => (await get(world, sessionId)).body!.cancel(),
+      async (world, sessionId) => (await post(world, sessionId, 'now')).text(),
+      (world, sessionId) =>
+        Promise.all(Array.from({ length: 5 }, () => world.chat.session(sessionId).read())),
     ];
     for (const first of begin) {
-      const session = newSession();
+      const sessionId = newSession();
       const loadMessages = vi.fn(async () => kept);
       const world = open(openStore()(), { loadMessages });
-      await first(world, session);
+      await first(world, sessionId);
       await world.settled();
       const sent = first === begin[2] ? ['now', 'given 3'] : [];
-      expect(await textsOf(world, session)).toEqual(['before', 'kept', ...sent]);
-      await (await post(world, session, 'next')).text();
+      expect(await textsOf(world, sessionId)).toEqual(['before', 'kept', ...sent]);
+      await (await post(world, sessionId, 'next')).text();
       await world.settled();
       const answer = `given ${3 + sent.length}`;
-      expect(await textsOf(world, session)).toEqual(['before', 'kept', ...sent, 'next', answer]);
-      expect(loadMessages.mock.calls).toEqual([[{ sessionId: session }]]);
+      expect(await textsOf(world, sessionId)).toEqual(['before', 'kept', ...sent, 'next', answer]);
+      expect(loadMessages.mock.calls).toEqual([[{ sessionId }]]);
     }
   });
 
   it('goes before what a client says of earlier messages, also when there is nothing', async () => {
     for (const loaded of [kept, [], null, undefined]) {
-      const session = newSession();
+      const sessionId = newSession();
       const world = open(openStore()(), { loadMessages: () => loaded });
-      const { messages, ...rest } = JSON.parse(sendBody(session, 'now')) as { messages: UIMessage[] };
+      const { messages, ...rest } = JSON.parse(sendBody(sessionId, 'now')) as { messages: UIMessage[] };
       const forged = { id: 'forged', role: 'assistant', parts: [{ type: 'text', text: 'forged' }] };
       const body = (more: unknown[]) => JSON.stringify({ ...rest, messages: more });
       const routes = (text: string) => world.routes.POST(new Request(url, { method: 'POST', body: text }));
@@ -97,12 +98,12 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
       await (await routes(body([user('invented'), forged, ...messages]))).text();
       await world.settled();
       const before = loaded?.map((message) => textOf(message)) ?? [];
-      expect(await textsOf(world, session)).toEqual([...before, 'now', `given ${before.length + 1}`]);
+      expect(await textsOf(world, sessionId)).toEqual([...before, 'now', `given ${before.length + 1}`]);
     }
   });
 
   it('a failure is a typed error without its text, and the next try asks again', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const told: unknown[] = [];
     let fails = true;
     const world = open(openStore()(), {
@@ -112,7 +113,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
         return kept;
       },
     });
-    for (const answer of [await get(world, session), await post(world, session, 'now')]) {
+    for (const answer of [await get(world, sessionId), await post(world, sessionId, 'now')]) {
       expect(answer.status).toBe(500);
       const { error } = (await answer.json()) as ErrorBody;
       expect(error.code).toBe('handler_failed');
@@ -120,13 +121,13 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     }
     expect(told.length).toBe(2);
     fails = false;
-    expect((await post(world, session, 'now')).status).toBe(200);
+    expect((await post(world, sessionId, 'now')).status).toBe(200);
     await world.settled();
-    expect(await textsOf(world, session)).toEqual(['before', 'kept', 'now', 'given 3']);
+    expect(await textsOf(world, sessionId)).toEqual(['before', 'kept', 'now', 'given 3']);
   });
 
   it('a tab of an expired session shows it, an open one and a reloaded one, and goes on with it', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore({ ttl: 3 });
     const database: UIMessage[] = [];
     const options: Omit<DurableChatOptions, 'channel'> = {
@@ -134,7 +135,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
       onRunEnd: ({ messages }) => void database.splice(0, database.length, ...messages),
     };
     const world = open(shared(), options);
-    const tab = openTab(world.client(), session);
+    const tab = openTab(world.client(), sessionId);
     await tab.chat.sendMessage({ text: 'one' });
     await world.settled();
     const [, answer] = database;
@@ -142,8 +143,8 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     // As if somebody had worked on it: so it can be told from what the tab still shows.
     database[1] = { ...answer!, metadata: { loaded: true } };
     const probe = shared();
-    await eventually(() => probe.readLog(session, '')).toEqual([]);
-    const reloaded = openTab(open(shared(), options).client(), session);
+    await eventually(() => probe.readLog(sessionId, '')).toEqual([]);
+    const reloaded = openTab(open(shared(), options).client(), sessionId);
     await eventually(() => reloaded.chat.messages).toEqual(database);
     await eventually(() => tab.chat.messages).toEqual(database);
     await reloaded.chat.sendMessage({ text: 'two' });
@@ -158,7 +159,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
 
 describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
   it('is told once of each end, how it came and what there is now; viewers hear nothing of that', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const channel = openStore()();
     const ends: RunEnd[] = [];
     const world = open(channel, {
@@ -168,25 +169,25 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     const seen: string[] = [];
     const leaving = new AbortController();
     const viewer = (async () => {
-      for await (const { frame } of world.chat.session(session).follow({ signal: leaving.signal }))
+      for await (const { frame } of world.chat.session(sessionId).follow({ signal: leaving.signal }))
         seen.push(frame.type);
     })();
     for (const text of ['one', 'break']) {
-      await (await post(world, session, text)).text();
+      await (await post(world, sessionId, text)).text();
       await world.settled();
     }
-    const waiting = await post(world, session, 'wait');
-    await world.chat.session(session).stop({ by: 'bob' });
+    const waiting = await post(world, sessionId, 'wait');
+    await world.chat.session(sessionId).stop({ by: 'bob' });
     await waiting.text();
     await world.settled();
-    const runs = (await framesOf(channel, session)).flatMap((frame) =>
-      frame.type === 'run-end' ? [frame.run] : [],
+    const runs = (await framesOf(channel, sessionId)).flatMap((frame) =>
+      frame.type === 'run-end' ? [frame.runId] : [],
     );
     const texts = ['one', 'given 1', 'break', 'given 3', 'wait', 'given 5'];
     expect(ends).toMatchObject([
-      { sessionId: session, run: runs[0], reason: 'finish' },
-      { sessionId: session, run: runs[1], reason: 'error' },
-      { sessionId: session, run: runs[2], reason: 'stop', by: 'bob' },
+      { sessionId, runId: runs[0], reason: 'finish' },
+      { sessionId, runId: runs[1], reason: 'error' },
+      { sessionId, runId: runs[2], reason: 'stop', by: 'bob' },
     ]);
     for (const [index, { message, messages }] of ends.entries()) {
       expect(messages.map((one) => textOf(one))).toEqual(texts.slice(0, index * 2 + 2));
@@ -199,43 +200,43 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     // Nobody who comes later tells it again.
     const later = vi.fn();
     const other = open(channel, { onRunEnd: later });
-    await (await get(other, session)).body!.cancel();
-    await other.chat.session(session).read();
+    await (await get(other, sessionId)).body!.cancel();
+    await other.chat.session(sessionId).read();
     await other.settled();
     expect(later).not.toHaveBeenCalled();
   });
 
-  const openers: [string, (world: World, session: string) => Promise<unknown>][] = [
-    ['read', (world, session) => world.chat.session(session).read()],
-    ['subscription', async (world, session) => (await get(world, session)).body!.cancel()],
-    ['send', async (world, session) => (await post(world, session, 'two')).text()],
+  const openers: [string, (world: World, sessionId: string) => Promise<unknown>][] = [
+    ['read', (world, sessionId) => world.chat.session(sessionId).read()],
+    ['subscription', async (world, sessionId) => (await get(world, sessionId)).body!.cancel()],
+    ['send', async (world, sessionId) => (await post(world, sessionId, 'two')).text()],
   ];
   it.each(openers)(
     'a process that dies while it tells: made up for on the next %s, by the run’s name',
     async (_, next) => {
-      const session = newSession();
+      const sessionId = newSession();
       const shared = openStore();
       const never = vi.fn<(end: RunEnd) => Promise<void>>(() => new Promise(() => {}));
       const dying = open(shared(), { onRunEnd: never });
-      await (await post(dying, session, 'one')).text();
+      await (await post(dying, sessionId, 'one')).text();
       await eventually(() => never.mock.calls.length).toBe(1);
       const ends: RunEnd[] = [];
       const world = open(shared(), { onRunEnd: (end) => void ends.push(end) });
-      await next(world, session);
+      await next(world, sessionId);
       await world.settled();
       await eventually(() => ends.length).toBeGreaterThanOrEqual(1);
-      expect(ends[0]).toMatchObject({ run: never.mock.calls[0]![0].run, reason: 'finish' });
+      expect(ends[0]).toMatchObject({ runId: never.mock.calls[0]![0].runId, reason: 'finish' });
       expect(textOf(ends[0]!.message)).toBe('given 1');
       const told = ends.length;
       await world.settled();
-      await world.chat.session(session).read();
+      await world.chat.session(sessionId).read();
       await world.settled();
       expect(ends.length).toBe(told);
     },
   );
 
   it('a process that dies after it told, or before it could write so: told again, and then no more', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const working = shared();
     const dying: Channel = {
@@ -244,12 +245,12 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
         entry.key.endsWith(' saved') ? new Promise(() => {}) : working.append(id, entry, options),
     };
     const first = vi.fn();
-    await (await post(open(dying, { onRunEnd: first }), session, 'one')).text();
+    await (await post(open(dying, { onRunEnd: first }), sessionId, 'one')).text();
     await eventually(() => first.mock.calls.length).toBe(1);
     const second = vi.fn();
     for (const times of [1, 1]) {
       const world = open(shared(), { onRunEnd: second });
-      await world.chat.session(session).read();
+      await world.chat.session(sessionId).read();
       await world.settled();
       expect(second).toHaveBeenCalledTimes(times);
     }
@@ -257,82 +258,82 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
   });
 
   it('a rejection goes to onError, and the next who comes tells again', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const errors: unknown[] = [];
     let fails = true;
     const onRunEnd = vi.fn(async () => {
       if (fails) throw new Error('database away');
     });
     const world = open(openStore()(), { onRunEnd, onError: (error) => errors.push(error) });
-    await (await post(world, session, 'one')).text();
+    await (await post(world, sessionId, 'one')).text();
     await world.settled();
     expect(errors).toMatchObject([{ message: 'database away' }]);
     fails = false;
     for (const times of [2, 2]) {
-      await world.chat.session(session).read();
+      await world.chat.session(sessionId).read();
       await world.settled();
       expect(onRunEnd).toHaveBeenCalledTimes(times);
     }
   });
 
   it('is not told of what is deleted', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const onRunEnd = vi.fn();
     const [here, there] = [open(shared(), { onRunEnd }), open(shared(), { onRunEnd })];
-    const waiting = await post(here, session, 'wait');
-    const queued = await post(here, session, 'queued');
-    await there.chat.session(session).delete();
+    const waiting = await post(here, sessionId, 'wait');
+    const queued = await post(here, sessionId, 'queued');
+    await there.chat.session(sessionId).delete();
     for (const response of [waiting, queued]) expect(await response.text()).toContain('[DONE]');
     await here.settled();
     await there.settled();
-    expect(await textsOf(here, session)).toEqual([]);
+    expect(await textsOf(here, sessionId)).toEqual([]);
     expect(onRunEnd).not.toHaveBeenCalled();
   });
 
   it('G6: a run whose producer died is told of by whoever ends it', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const channel = openStore()();
     const start = {
       type: 'run-start',
       messageId: 'm',
       trigger: 'submit-message',
       at: 0,
-      run: 'dead',
+      runId: 'dead',
       reports: ['end'],
     } as const;
     await channel.append(
-      session,
+      sessionId,
       { key: 'start', frames: [{ type: 'message', message: user('one') }, start] },
       {},
     );
-    await channel.write(session, 'dead', 0, [
+    await channel.write(sessionId, 'dead', 0, [
       { type: 'start', messageId: 'm' },
       { type: 'text-start', id: '0' },
       { type: 'text-delta', id: '0', delta: 'half' },
     ]);
     const ends: RunEnd[] = [];
     const world = open(channel, { onRunEnd: (end) => void ends.push(end) });
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
-    expect(ends).toMatchObject([{ run: 'dead', reason: 'interrupted' }]);
+    expect(ends).toMatchObject([{ runId: 'dead', reason: 'interrupted' }]);
     expect(textOf(ends[0]!.message)).toBe('half');
   });
 
   it('a message that is gone by then is not told of as one to keep; a withdrawn run has no end', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onRunEnd: () => new Promise(() => {}) });
-    await (await post(dying, session, 'one')).text();
-    const waiting = await post(dying, session, 'wait');
-    const queued = await post(dying, session, 'queued');
-    await dying.chat.session(session).withdraw({ run: queued.headers.get('x-durable-run')! });
-    const edit = { ...(JSON.parse(sendBody(session, 'one')) as object), messageId: 'user-one' };
+    await (await post(dying, sessionId, 'one')).text();
+    const waiting = await post(dying, sessionId, 'wait');
+    const queued = await post(dying, sessionId, 'queued');
+    await dying.chat.session(sessionId).withdraw({ runId: queued.headers.get('x-durable-run')! });
+    const edit = { ...(JSON.parse(sendBody(sessionId, 'one')) as object), messageId: 'user-one' };
     const again = await dying.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify(edit) }));
     for (const response of [waiting, queued, again]) await response.text();
     const ends: RunEnd[] = [];
     const world = open(shared(), { onRunEnd: (end) => void ends.push(end) });
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
     expect(ends.map(({ message }) => message && textOf(message))).toEqual([undefined, undefined, 'given 1']);
     for (const { messages } of ends) expect(messages.map((one) => textOf(one))).toEqual(['one', 'given 1']);
@@ -342,19 +343,19 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
 it('what was removed does not come back when a server takes a session for empty', async () => {
   const [, openStore] = stores.find(([name]) => name === 'upstash')!;
   const channels = openStore();
-  const session = newSession();
+  const sessionId = newSession();
   const first = open(channels(), { loadMessages: () => kept });
-  await (await post(first, session, 'one')).text();
+  await (await post(first, sessionId, 'one')).text();
   await first.settled();
   // The first message is sent again as another one: all that followed it is gone.
   const edit = {
-    ...JSON.parse(sendBody(session, 'changed', 'user-before')),
+    ...JSON.parse(sendBody(sessionId, 'changed', 'user-before')),
     messageId: 'user-before',
   } as object;
   await (await first.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify(edit) }))).text();
   await first.settled();
   const now = ['changed', 'given 1'];
-  expect(await textsOf(first, session)).toEqual(now);
+  expect(await textsOf(first, sessionId)).toEqual(now);
 
   const store = channels();
   let isBehind = true;
@@ -364,8 +365,8 @@ it('what was removed does not come back when a server takes a session for empty'
   });
   const readLog: Channel['readLog'] = async (...args) => (isBehind ? [] : store.readLog(...args));
   const second = open({ ...store, readLog }, { loadMessages });
-  expect(await textsOf(second, session)).toEqual(now);
+  expect(await textsOf(second, sessionId)).toEqual(now);
   expect(loadMessages).toHaveBeenCalledOnce();
-  expect(await textsOf(first, session)).toEqual(now);
-  expect(await textsOf(open(channels()), session)).toEqual(now);
+  expect(await textsOf(first, sessionId)).toEqual(now);
+  expect(await textsOf(open(channels()), sessionId)).toEqual(now);
 });

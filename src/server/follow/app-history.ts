@@ -6,8 +6,8 @@ import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import { pagesOf } from '../../protocol/pages.ts';
 import { newId } from '../lib/id.ts';
 import { withinLimit } from '../run/left-out.ts';
-import type { Hub } from './hub.ts';
-import type { Hubs } from './hubs.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
 import type { Log } from './log.ts';
 import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../settings.ts';
@@ -15,25 +15,25 @@ import { retry } from '../lib/retry.ts';
 
 export interface Keeper {
   /** Fills a log that is empty. Rejects with what `loadMessages` rejects with. */
-  seed(session: string, log: Log): Promise<void>;
+  seed(sessionId: string, log: Log): Promise<void>;
   /** The same for a session that is followed. */
-  seedHub(hub: Hub): Promise<void>;
+  seedSession(session: Session): Promise<void>;
   /** Reports a user message that was stored just now. Never rejects. */
   readonly tellMessage: Reports['tellMessage'];
   /** Reports all that has not been reported to the app, which `waitUntil` is given to wait for. */
-  tell(session: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
+  tell(sessionId: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
 }
 
 /** What routes and sessions work with, once the store is open. */
 export interface Opened {
   readonly channel: Channel;
-  readonly hubs: Hubs;
+  readonly sessions: Sessions;
   readonly keeper: Keeper;
 }
 
 export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'> {
   readonly channel: Channel;
-  readonly hubs: Hubs;
+  readonly sessions: Sessions;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
  */
 export async function seedLog(
   channel: Channel,
-  session: string,
+  sessionId: string,
   log: Log,
   frames: readonly LogFrame[],
 ): Promise<void> {
@@ -60,7 +60,7 @@ export async function seedLog(
       ...(!isOne && { page: { of, at: index + 1, last: pages.length } }),
     };
     const after = log.lastId;
-    for (const added of await retry(() => channel.append(session, entry, { after }))) log.add(added);
+    for (const added of await retry(() => channel.append(sessionId, entry, { after }))) log.add(added);
     // Somebody else was faster, or has deleted the session.
     if (log.hasBegun || log.epoch !== epoch) return;
   }
@@ -72,35 +72,35 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const seeding = new WeakMap<Log, Promise<void>>();
   const reports = createReports(options);
 
-  async function seed(session: string, log: Log): Promise<void> {
+  async function seed(sessionId: string, log: Log): Promise<void> {
     if (!loadMessages) return;
     // What was loaded before a deletion is loaded again.
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
       ({ epoch } = log);
-      const messages = (await loadMessages({ sessionId: session })) ?? [];
+      const messages = (await loadMessages({ sessionId })) ?? [];
       const frames = messages.map((message): LogFrame => ({
         type: 'message',
         message: withinLimit(message),
       }));
-      await seedLog(channel, session, log, frames);
+      await seedLog(channel, sessionId, log, frames);
     }
   }
 
   return {
     seed,
-    async seedHub(hub) {
-      if (!loadMessages || hub.log.hasBegun) return;
-      const { log } = hub;
+    async seedSession(session) {
+      if (!loadMessages || session.log.hasBegun) return;
+      const { log } = session;
       const seeded =
-        seeding.get(log) ?? seed(hub.session, log.copy()).then(() => hub.refresh({ fresh: true }));
+        seeding.get(log) ?? seed(session.sessionId, log.copy()).then(() => session.refresh({ fresh: true }));
       seeding.set(log, seeded);
       seeded.catch(() => seeding.delete(log));
       await seeded;
     },
     tellMessage: reports.tellMessage,
-    async tell(session, waitUntil) {
+    async tell(sessionId, waitUntil) {
       if (!onMessage && !onRunEnd) return;
-      const told = reports.tellAll(session);
+      const told = reports.tellAll(sessionId);
       try {
         waitUntil?.(told);
       } catch {

@@ -37,7 +37,7 @@ function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {
 }
 
 const postBody = ({ routes }: World, body: string) => routes.POST(new Request(url, { method: 'POST', body }));
-const post = (world: World, session: string, text: string) => postBody(world, sendBody(session, text));
+const post = (world: World, sessionId: string, text: string) => postBody(world, sendBody(sessionId, text));
 const user = (text: string): UIMessage => ({
   id: `user-${text}`,
   role: 'user',
@@ -53,7 +53,7 @@ function collect() {
 
 describe.each(stores)('onMessage, on %s', (_, openStore) => {
   it('is told once of each user message that is stored, an edit included, and of nothing else', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const { stored, onMessage } = collect();
     const world = open(openStore()(), { onMessage, authorize: () => ({ userId: 'ann' }) });
     const seeds = [user('before'), { ...user('answer before'), role: 'assistant' as const }];
@@ -67,53 +67,53 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     ];
     for (const body of bodies) {
       const trigger = 'submit-message';
-      const response = await postBody(world, JSON.stringify({ id: session, trigger, ...body }));
+      const response = await postBody(world, JSON.stringify({ id: sessionId, trigger, ...body }));
       runs.push(response.headers.get('x-durable-run'));
       await response.text();
       await world.settled();
     }
     expect(stored).toEqual([
-      { sessionId: session, run: runs[0], message: user('one'), by: 'ann' },
-      { sessionId: session, run: runs[1], message: user('two'), by: 'ann' },
-      { sessionId: session, run: runs[3], message: { ...user('edited'), id: 'user-two' }, by: 'ann' },
+      { sessionId, runId: runs[0], message: user('one'), by: 'ann' },
+      { sessionId, runId: runs[1], message: user('two'), by: 'ann' },
+      { sessionId, runId: runs[3], message: { ...user('edited'), id: 'user-two' }, by: 'ann' },
     ]);
     // Nobody who comes later tells it again, and no viewer sees how it is kept.
     const later = open(openStore()(), { onMessage });
-    await later.chat.session(session).read();
+    await later.chat.session(sessionId).read();
     await later.settled();
     expect(stored.length).toBe(3);
   });
 
   it('keeps nobody waiting, and is told while the answer is written', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const never = vi.fn(() => new Promise<void>(() => {}));
     const world = open(openStore()(), { onMessage: never });
-    const response = await post(world, session, 'wait');
+    const response = await post(world, sessionId, 'wait');
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     let seen = '';
     while (!seen.includes('to wait')) seen += (await reader.read()).value ?? '';
     expect(never).toHaveBeenCalledTimes(1);
-    await world.chat.session(session).stop();
+    await world.chat.session(sessionId).stop();
     while (!seen.includes('[DONE]')) seen += (await reader.read()).value ?? '';
   });
 
   it('is told nothing of a message that did not get in', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const { stored, onMessage } = collect();
     const options = { onMessage, whenBusy: 'reject', limits: { messageBytes: 200 } } as const;
     const [here, there] = [open(shared(), options), open(shared(), options)];
-    const racing = [post(here, session, 'wait'), post(there, session, 'other')];
+    const racing = [post(here, sessionId, 'wait'), post(there, sessionId, 'other')];
     const statuses = (await Promise.all(racing)).map(({ status }) => status);
     expect([...new Set(statuses)].sort()).toContain(200);
     const won = ['wait', 'other'].filter((_text, index) => statuses[index] === 200);
-    await here.chat.session(session).stop();
+    await here.chat.session(sessionId).stop();
     for (const world of [here, there]) await world.settled();
-    expect((await postBody(here, sendBody(session, 'x'.repeat(300), 'long'))).status).toBe(413);
+    expect((await postBody(here, sendBody(sessionId, 'x'.repeat(300), 'long'))).status).toBe(413);
     const changed = { ...user('changed'), id: `user-${won[0]}` };
-    expect((await postBody(here, JSON.stringify({ id: session, messages: [changed] }))).status).toBe(409);
+    expect((await postBody(here, JSON.stringify({ id: sessionId, messages: [changed] }))).status).toBe(409);
     for (const world of [here, there]) {
-      await world.chat.session(session).read();
+      await world.chat.session(sessionId).read();
       await world.settled();
     }
     expect(textsOf(stored).sort()).toEqual(won.sort());
@@ -132,46 +132,46 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
   });
 
   it('a process that dies while it tells: made up for once its run has ended, and then no more', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onMessage: () => new Promise(() => {}) });
-    const response = await post(dying, session, 'wait');
+    const response = await post(dying, sessionId, 'wait');
     const { stored, onMessage } = collect();
     const world = open(shared(), { onMessage });
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
     // Its own server is at it.
     expect(stored).toEqual([]);
-    await world.chat.session(session).stop();
+    await world.chat.session(sessionId).stop();
     await response.text();
     for (let times = 0; times < 2; times++) {
-      await world.chat.session(session).read();
+      await world.chat.session(sessionId).read();
       await world.settled();
-      expect(stored).toMatchObject([{ message: user('wait'), run: response.headers.get('x-durable-run') }]);
+      expect(stored).toMatchObject([{ message: user('wait'), runId: response.headers.get('x-durable-run') }]);
     }
   });
 
   it('what is gone by then is not told of: an edited message by its edit alone, a withdrawn one not at all', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onMessage: () => new Promise(() => {}) });
-    await (await post(dying, session, 'one')).text();
-    const edit = { id: session, messages: [{ ...user('edited'), id: 'user-one' }], messageId: 'user-one' };
+    await (await post(dying, sessionId, 'one')).text();
+    const edit = { id: sessionId, messages: [{ ...user('edited'), id: 'user-one' }], messageId: 'user-one' };
     await (await postBody(dying, JSON.stringify(edit))).text();
-    const waiting = await post(dying, session, 'wait');
-    const queued = await post(dying, session, 'queued');
-    await dying.chat.session(session).withdraw({ run: queued.headers.get('x-durable-run')! });
-    await dying.chat.session(session).stop();
+    const waiting = await post(dying, sessionId, 'wait');
+    const queued = await post(dying, sessionId, 'queued');
+    await dying.chat.session(sessionId).withdraw({ runId: queued.headers.get('x-durable-run')! });
+    await dying.chat.session(sessionId).stop();
     for (const one of [waiting, queued]) await one.text();
     const { stored, onMessage } = collect();
     const world = open(shared(), { onMessage });
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
     expect(textsOf(stored)).toEqual(['edited', 'wait']);
   });
 
   it('a rejection goes to onError and is told again; the end of the run comes after it in any case', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const order: string[] = [];
     let fails = true;
     const world = open(openStore()(), {
@@ -183,22 +183,22 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
       onRunEnd: ({ message }) => void order.push(`end ${textOf(message)}`),
       onError: (error) => void order.push((error as Error).message),
     });
-    await (await post(world, session, 'one')).text();
+    await (await post(world, sessionId, 'one')).text();
     await world.settled();
     const told = ['message one', 'database away'];
     // Once or twice, as soon as the run is over in time.
     expect([[...told, 'end to one'].join(), [...told, ...told, 'end to one'].join()]).toContain(order.join());
     const { length } = order;
     fails = false;
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
-    await world.chat.session(session).read();
+    await world.chat.session(sessionId).read();
     await world.settled();
     expect(order.slice(length)).toEqual(['message one']);
   });
 
   it('the end of a run waits for the message that came with it', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     let saved: () => void = () => {};
     const saving = new Promise<void>((resolve) => (saved = resolve));
     const ends: RunEnd[] = [];
@@ -206,8 +206,8 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
       onMessage: () => saving,
       onRunEnd: (end) => void ends.push(end),
     });
-    await (await post(world, session, 'one')).text();
-    await world.chat.session(session).read();
+    await (await post(world, sessionId, 'one')).text();
+    await world.chat.session(sessionId).read();
     expect(ends).toEqual([]);
     saved();
     await world.settled();
@@ -217,21 +217,21 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
 
 describe.each(stores)('an app that begins to listen, on %s', (_, openStore) => {
   it('is told of the runs that a server which listens has accepted, and of none before', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const shared = openStore();
     const before = open(shared());
-    for (const text of ['one', 'two']) await (await post(before, session, text)).text();
-    const working = await post(before, session, 'wait');
+    for (const text of ['one', 'two']) await (await post(before, sessionId, text)).text();
+    const working = await post(before, sessionId, 'wait');
     const onRunEnd = vi.fn<(end: RunEnd) => void>();
     const onMessage = vi.fn<(stored: StoredMessage) => void>();
     const now = open(shared(), { onRunEnd, onMessage });
-    await now.chat.session(session).read();
-    await now.chat.session(session).stop();
+    await now.chat.session(sessionId).read();
+    await now.chat.session(sessionId).stop();
     await working.text();
     await before.settled();
-    await (await post(now, session, 'three')).text();
+    await (await post(now, sessionId, 'three')).text();
     await now.settled();
-    await now.chat.session(session).read();
+    await now.chat.session(sessionId).read();
     await now.settled();
     expect(onRunEnd.mock.calls.map(([{ message }]) => textOf(message))).toEqual(['to three']);
     expect(onMessage.mock.calls.map(([{ message }]) => textOf(message))).toEqual(['three']);
@@ -240,29 +240,29 @@ describe.each(stores)('an app that begins to listen, on %s', (_, openStore) => {
   });
 
   it('viewers do not see what the app is told', async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const world = open(openStore()(), { onRunEnd: () => {}, onMessage: () => {} });
     const leaving = new AbortController();
     const seen: string[] = [];
     const follow = async () => {
-      for await (const { frame } of world.chat.session(session).follow({ signal: leaving.signal }))
+      for await (const { frame } of world.chat.session(sessionId).follow({ signal: leaving.signal }))
         seen.push(JSON.stringify(frame));
     };
     const early = follow();
-    await (await post(world, session, 'one')).text();
-    const waiting = await post(world, session, 'wait');
+    await (await post(world, sessionId, 'one')).text();
+    const waiting = await post(world, sessionId, 'wait');
     const late = follow();
     await eventually(() => seen.filter((frame) => frame.includes('"snapshot"')).length).toBe(2);
-    await world.chat.session(session).stop();
+    await world.chat.session(sessionId).stop();
     await waiting.text();
     await world.settled();
-    const run = waiting.headers.get('x-durable-run')!;
-    const endsOf = () => seen.filter((frame) => frame.includes('"run-end"') && frame.includes(run));
+    const runId = waiting.headers.get('x-durable-run')!;
+    const endsOf = () => seen.filter((frame) => frame.includes('"run-end"') && frame.includes(runId));
     await eventually(() => endsOf().length).toBe(2);
     leaving.abort();
     await Promise.all([early, late]);
     expect(seen.join()).not.toContain('report');
     expect(seen.join()).not.toContain('saved');
-    expect(JSON.stringify(await world.chat.session(session).read())).not.toContain('report');
+    expect(JSON.stringify(await world.chat.session(sessionId).read())).not.toContain('report');
   });
 });

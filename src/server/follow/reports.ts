@@ -9,29 +9,29 @@ import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import { retry } from '../lib/retry.ts';
 import type { StoredMessage } from '../options.ts';
 import type { Settings } from '../settings.ts';
-import type { Hub } from './hub.ts';
-import type { Hubs } from './hubs.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 export interface Reports {
   /** Reports a message that was stored just now. Never rejects. */
   tellMessage(stored: StoredMessage): Promise<void>;
   /** Reports all that has not been reported. Never rejects. */
-  tellAll(session: string): Promise<void>;
+  tellAll(sessionId: string): Promise<void>;
 }
 
 export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' | 'onError'> {
   readonly channel: Channel;
-  readonly hubs: Hubs;
+  readonly sessions: Sessions;
 }
 
 /** The entry that says of a run that its end was reported, or is not to be. */
-export function savedMark(run: string): NewEntry {
-  return { key: `${run} saved`, frames: [{ type: 'run-saved', run }] };
+export function savedMark(runId: string): NewEntry {
+  return { key: `${runId} saved`, frames: [{ type: 'run-saved', runId }] };
 }
 
 /** The same for the user message that came with the run. Its key says all. */
-function messageMark(run: string): NewEntry {
-  return { key: `${run} message saved`, frames: [] };
+function messageMark(runId: string): NewEntry {
+  return { key: `${runId} message saved`, frames: [] };
 }
 
 /** What is to be reported of a run. A run whose server had nobody to report to is never reported. */
@@ -53,38 +53,38 @@ export function messageIn(frames: readonly LogFrame[]): UIMessage | undefined {
 }
 
 export function createReports(options: ReportsOptions): Reports {
-  const { channel, hubs, onMessage, onRunEnd, onError } = options;
+  const { channel, sessions, onMessage, onRunEnd, onError } = options;
   /** Reports under way in this process, by name. */
   const telling = new Map<string, Promise<void>>();
 
   /** One at a time of each name: whoever asks meanwhile waits for the same. */
-  function once(name: string, run: string, session: string, tell: () => Promise<void>): Promise<void> {
+  function once(name: string, runId: string, sessionId: string, tell: () => Promise<void>): Promise<void> {
     const told =
       telling.get(name) ??
       tell()
-        .catch((error) => onError(error, { sessionId: session, run }))
+        .catch((error) => onError(error, { sessionId, runId }))
         .finally(() => telling.delete(name));
     telling.set(name, told);
     return told;
   }
 
   function tellMessage(stored: StoredMessage): Promise<void> {
-    const { sessionId, run } = stored;
-    return once(`message ${run} ${sessionId}`, run, sessionId, async () => {
+    const { sessionId, runId } = stored;
+    return once(`message ${runId} ${sessionId}`, runId, sessionId, async () => {
       await onMessage?.(stored);
       // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
-      await retry(() => channel.append(sessionId, messageMark(run), { existing: true }));
+      await retry(() => channel.append(sessionId, messageMark(runId), { existing: true }));
     });
   }
 
-  function tellEnd(hub: Hub, run: string): Promise<void> {
-    const { session, state } = hub;
-    return once(`end ${run} ${session}`, run, session, async () => {
-      const end = state.ended.get(run);
+  function tellEnd(session: Session, runId: string): Promise<void> {
+    const { sessionId, state } = session;
+    return once(`end ${runId} ${sessionId}`, runId, sessionId, async () => {
+      const end = state.ended.get(runId);
       if (!end) return;
       await onRunEnd?.({
-        sessionId: session,
-        run,
+        sessionId,
+        runId,
         reason: end.reason,
         ...(end.by !== undefined && { by: end.by }),
         ...(end.failedOn !== undefined && { failedOn: end.failedOn }),
@@ -93,43 +93,47 @@ export function createReports(options: ReportsOptions): Reports {
         seeded: seededOf(state),
       });
       // A release, for the same reason.
-      await retry(() => channel.append(session, savedMark(run), { lease: { type: 'release', run } }));
-      await hub.refresh();
+      await retry(() => channel.append(sessionId, savedMark(runId), { lease: { type: 'release', runId } }));
+      await session.refresh();
     });
   }
 
   /** Until the run has ended its own server reports the message; one that is gone by then is not reported. */
-  async function makeUpFor(hub: Hub, { frames }: LogEntry, { run, by }: RunStartFrame): Promise<void> {
+  async function makeUpFor(
+    session: Session,
+    { frames }: LogEntry,
+    { runId, by }: RunStartFrame,
+  ): Promise<void> {
     const message = messageIn(frames);
-    const isKept = message !== undefined && hub.state.byId.get(message.id) === message;
-    if (!isKept || !hub.state.ended.has(run) || hub.log.hasKey(messageMark(run).key)) return;
-    await tellMessage({ sessionId: hub.session, run, message, ...(by !== undefined && { by }) });
+    const isKept = message !== undefined && session.state.byId.get(message.id) === message;
+    if (!isKept || !session.state.ended.has(runId) || session.log.hasKey(messageMark(runId).key)) return;
+    await tellMessage({ sessionId: session.sessionId, runId, message, ...(by !== undefined && { by }) });
   }
 
-  async function tell(hub: Hub): Promise<void> {
-    const starts = hub.log.entries.flatMap((entry) =>
+  async function tell(session: Session): Promise<void> {
+    const starts = session.log.entries.flatMap((entry) =>
       entry.frames.flatMap((frame) => (frame.type === 'run-start' && frame.reports ? { entry, frame } : [])),
     );
     const ofEnds = new Set<string>();
     for (const { entry, frame } of starts) {
-      if (onMessage && frame.reports?.includes('message')) await makeUpFor(hub, entry, frame);
-      if (frame.reports?.includes('end')) ofEnds.add(frame.run);
+      if (onMessage && frame.reports?.includes('message')) await makeUpFor(session, entry, frame);
+      if (frame.reports?.includes('end')) ofEnds.add(frame.runId);
     }
     if (!onRunEnd) return;
-    for (const [run, end] of hub.state.ended) {
-      const isTold = end.withdrawn || hub.log.hasKey(savedMark(run).key);
-      if (ofEnds.has(run) && !isTold) await tellEnd(hub, run);
+    for (const [runId, end] of session.state.ended) {
+      const isTold = end.withdrawn || session.log.hasKey(savedMark(runId).key);
+      if (ofEnds.has(runId) && !isTold) await tellEnd(session, runId);
     }
   }
 
   return {
     tellMessage,
-    async tellAll(session) {
-      const { hub, release } = hubs.acquire(session);
+    async tellAll(sessionId) {
+      const { session, release } = sessions.acquire(sessionId);
       try {
-        await hub.ready;
-        await hub.refresh();
-        await tell(hub);
+        await session.ready;
+        await session.refresh();
+        await tell(session);
       } catch {
         // The store is away: the next touch tries again.
       } finally {

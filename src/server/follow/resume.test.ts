@@ -32,9 +32,9 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
     );
     const channel = channelOf();
     const reads: string[] = [];
-    const readRun: Channel['readRun'] = (session, run, ...rest) => {
-      reads.push(run);
-      return channel.readRun(session, run, ...rest);
+    const readRun: Channel['readRun'] = (sessionId, runId, ...rest) => {
+      reads.push(runId);
+      return channel.readRun(sessionId, runId, ...rest);
     };
     const elsewhere = createWorld(
       { ...channel, readRun },

@@ -10,26 +10,26 @@ export class RunBuffers {
   readonly #buffers = new Map<string, UIMessageChunk[]>();
   readonly #releases = new Set<ReturnType<typeof setTimeout>>();
 
-  has(run: string): boolean {
-    return this.#buffers.has(run);
+  has(runId: string): boolean {
+    return this.#buffers.has(runId);
   }
 
-  chunksOf(run: string): readonly UIMessageChunk[] {
-    return this.#buffers.get(run) ?? [];
+  chunksOf(runId: string): readonly UIMessageChunk[] {
+    return this.#buffers.get(runId) ?? [];
   }
 
-  countOf(run: string): number {
-    return this.chunksOf(run).length;
+  countOf(runId: string): number {
+    return this.chunksOf(runId).length;
   }
 
   /** Takes what was read from the store behind the chunks that are here. */
-  append(run: string, { chunks }: RunTail): void {
-    this.#of(run).push(...chunks);
+  append(runId: string, { chunks }: RunTail): void {
+    this.#of(runId).push(...chunks);
   }
 
   /** Takes what a wake-up says; `gap` when chunks before these are missing here. */
-  accept(run: string, from: number, chunks: readonly UIMessageChunk[]): 'taken' | 'known' | 'gap' {
-    const buffer = this.#of(run);
+  accept(runId: string, from: number, chunks: readonly UIMessageChunk[]): 'taken' | 'known' | 'gap' {
+    const buffer = this.#of(runId);
     const known = buffer.length;
     if (from + chunks.length <= known) return 'known';
     if (from > known) return 'gap';
@@ -38,10 +38,10 @@ export class RunBuffers {
   }
 
   /** Lets go of an ended run, after a while. */
-  release(run: string): void {
-    if (!this.has(run)) return;
+  release(runId: string): void {
+    if (!this.has(runId)) return;
     const timer = setTimeout(() => {
-      this.#buffers.delete(run);
+      this.#buffers.delete(runId);
       this.#releases.delete(timer);
     }, keptMs);
     this.#releases.add(timer);
@@ -54,9 +54,9 @@ export class RunBuffers {
     this.#buffers.clear();
   }
 
-  #of(run: string): UIMessageChunk[] {
-    let buffer = this.#buffers.get(run);
-    if (!buffer) this.#buffers.set(run, (buffer = []));
+  #of(runId: string): UIMessageChunk[] {
+    let buffer = this.#buffers.get(runId);
+    if (!buffer) this.#buffers.set(runId, (buffer = []));
     return buffer;
   }
 }

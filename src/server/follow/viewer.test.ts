@@ -51,12 +51,12 @@ function open(channel: Channel, options: { flushIntervalMs?: number } = {}) {
       }),
     options,
   );
-  const session = `view ${++sessions}`;
+  const sessionId = `view ${++sessions}`;
   return {
     world,
-    session,
+    sessionId,
     send: (text: string) =>
-      world.routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) })),
+      world.routes.POST(new Request(url, { method: 'POST', body: sendBody(sessionId, text) })),
     async say(run: number, ...chunks: UIMessageChunk[]) {
       await expect.poll(() => pushes.length).toBeGreaterThan(run);
       pushes[run]!(...chunks);
@@ -77,8 +77,8 @@ interface Watch {
 }
 
 /** A viewer over the real route. */
-async function watch(world: World, session: string, after?: string): Promise<Watch> {
-  const query = new URLSearchParams({ id: session, ...(after !== undefined && { after }) });
+async function watch(world: World, sessionId: string, after?: string): Promise<Watch> {
+  const query = new URLSearchParams({ id: sessionId, ...(after !== undefined && { after }) });
   const response = await world.routes.GET(new Request(`${url}?${query.toString()}`));
   const reader = response.body!.getReader();
   const events: SseEvent[] = [];
@@ -119,7 +119,7 @@ function seenIn(frames: readonly Frame[]): {
   const chunks: Record<string, [number, UIMessageChunk][]> = {};
   for (const frame of frames) {
     if (frame.type !== 'chunks') continue;
-    const known = (chunks[frame.run] ??= []);
+    const known = (chunks[frame.runId] ??= []);
     for (const [index, chunk] of frame.chunks.entries()) known.push([frame.from + index, chunk]);
   }
   return { log: frames.filter(({ type }) => type !== 'chunks'), chunks };
@@ -137,13 +137,13 @@ const has = (frames: readonly Frame[], type: Frame['type']) => frames.some((fram
 function expectExact(frames: readonly Frame[]): void {
   const next = new Map<string, number>();
   for (const frame of frames) {
-    if (frame.type === 'snapshot') for (const { run, count } of frame.runs) next.set(run, count);
-    if (frame.type === 'run-start') next.set(frame.run, 0);
+    if (frame.type === 'snapshot') for (const { runId, count } of frame.runs) next.set(runId, count);
+    if (frame.type === 'run-start') next.set(frame.runId, 0);
     if (frame.type === 'chunks') {
-      expect(frame.from).toBe(next.get(frame.run));
-      next.set(frame.run, frame.from + frame.chunks.length);
+      expect(frame.from).toBe(next.get(frame.runId));
+      next.set(frame.runId, frame.from + frame.chunks.length);
     }
-    if (frame.type === 'run-end') expect(next.get(frame.run)).toBe(frame.chunks);
+    if (frame.type === 'run-end') expect(next.get(frame.runId)).toBe(frame.chunks);
   }
 }
 
@@ -153,7 +153,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
   it('G1: resumes from every cursor of a session with exactly the rest, on another server', async () => {
     const channel = channelOf();
     const here = open(channel);
-    const live = await watch(here.world, here.session);
+    const live = await watch(here.world, here.sessionId);
     const first = await here.send('one');
     await here.say(0, ...opening);
     const second = await here.send('two');
@@ -165,7 +165,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     }
     await here.world.routes.DELETE(
       new Request(
-        `${url}?id=${encodeURIComponent(here.session)}&durable=stop&run=${third.headers.get('x-durable-run')}`,
+        `${url}?id=${encodeURIComponent(here.sessionId)}&durable=stop&runId=${third.headers.get('x-durable-run')}`,
         { method: 'DELETE' },
       ),
     );
@@ -176,7 +176,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     await here.world.settled();
     // The last word of the session, so that a resume that says too much is seen to.
     const last: LogFrame = { type: 'message', message: { id: 'last', role: 'user', parts: [] } };
-    await channel.append(here.session, { key: 'last', frames: [last] }, {});
+    await channel.append(here.sessionId, { key: 'last', frames: [last] }, {});
     const over = (frames: readonly Frame[]) => JSON.stringify(frames.at(-1)) === JSON.stringify(last);
     await expect.poll(() => over(live.frames)).toBe(true);
     await live.close();
@@ -189,7 +189,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
       tried++;
       const rest = live.frames.slice(index + 1);
       if (rest.length === 0) continue;
-      const resumed = await watch(elsewhere.world, here.session, event.id);
+      const resumed = await watch(elsewhere.world, here.sessionId, event.id);
       await expect.poll(() => over(resumed.frames)).toBe(true);
       await resumed.close();
       expect(seenIn(resumed.frames)).toEqual(seenIn(rest));
@@ -199,14 +199,14 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
 
   it('G1: resumes in the middle of a run from every cursor, and is told the rest as it comes', async () => {
     const here = open(channelOf());
-    const live = await watch(here.world, here.session);
+    const live = await watch(here.world, here.sessionId);
     const response = await here.send('one');
     await here.say(0, ...opening, delta('a'));
     await expect.poll(() => textOf(live.frames)).toBe('a');
     await here.say(0, delta('b'));
     await expect.poll(() => textOf(live.frames)).toBe('ab');
     const cursors = live.events.flatMap(({ id }, index) => (id === undefined ? [] : [[id, index] as const]));
-    const resumed = await Promise.all(cursors.map(([id]) => watch(here.world, here.session, id)));
+    const resumed = await Promise.all(cursors.map(([id]) => watch(here.world, here.sessionId, id)));
     await here.say(0, delta('c'));
     await here.finish(0);
     await response.text();
@@ -231,7 +231,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
         return channel.write(...args);
       },
     });
-    const live = await watch(here.world, here.session);
+    const live = await watch(here.world, here.sessionId);
     held = new Promise((resolve) => (release = resolve));
     const response = await here.send('one');
     const origin = response.body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -240,7 +240,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     let told = '';
     while (!told.includes('secret')) told += (await origin.read()).value;
     await expect.poll(() => has(live.frames, 'run-start')).toBe(true);
-    const late = await watch(here.world, here.session);
+    const late = await watch(here.world, here.sessionId);
     await expect.poll(() => late.frames.length).toBe(1);
     for (const viewer of [live, late]) {
       expect(has(viewer.frames, 'chunks')).toBe(false);
@@ -267,7 +267,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     await expect
       .poll(
         async () => {
-          const viewer = await watch(elsewhere, here.session);
+          const viewer = await watch(elsewhere, here.sessionId);
           await expect.poll(() => viewer.frames.length).toBe(1);
           await viewer.close();
           return (viewer.frames[0] as SnapshotFrame).runs[0]?.count;
@@ -275,7 +275,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
         { timeout: 10_000 },
       )
       .toBe(10_002);
-    const viewer = await watch(elsewhere, here.session);
+    const viewer = await watch(elsewhere, here.sessionId);
     await expect.poll(() => viewer.frames.length).toBe(1);
     expect(viewer.bytes).toBeLessThanOrEqual(1.2 * text.length + 2_048);
     const message = await foldChunks((viewer.frames[0] as SnapshotFrame).runs[0]!.chunks);
@@ -295,8 +295,8 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     for (const log of ['12345-6', '99999999999999-0']) {
       const viewer = await watch(
         here.world,
-        here.session,
-        encodeCursor(here.session, { log, runs: { r: 5 } }),
+        here.sessionId,
+        encodeCursor(here.sessionId, { log, runs: { r: 5 } }),
       );
       await expect.poll(() => viewer.frames.map(({ type }) => type)).toEqual(['reset', 'snapshot']);
       expect(viewer.status).toBe(200);
@@ -308,7 +308,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
 describe('viewer and its store', () => {
   it('a cursor from before the store was wiped is reset, and the next answer is seen', async () => {
     const here = open(stores['upstash']!());
-    const live = await watch(here.world, here.session);
+    const live = await watch(here.world, here.sessionId);
     const response = await here.send('one');
     await here.say(0, ...opening, delta('gone'));
     await here.finish(0);
@@ -320,14 +320,14 @@ describe('viewer and its store', () => {
     await server.command('FLUSHALL');
     for (const cursor of cursors) {
       const elsewhere = open(stores['upstash']!());
-      const viewer = await watch(elsewhere.world, here.session, cursor);
+      const viewer = await watch(elsewhere.world, here.sessionId, cursor);
       await expect.poll(() => viewer.frames.map(({ type }) => type)).toEqual(['reset', 'snapshot']);
       expect(viewer.frames[1]).toMatchObject({ messages: [], runs: [] });
       await viewer.close();
     }
   });
 
-  // A new hub reads the chunks of every run that ever ended, one request each, before it can show anything.
+  // A new session reads the chunks of every run that ever ended, one request each, before it can show anything.
   it('G9: joining costs the same number of requests after many answers as after few', async () => {
     const costOf = async (answers: number) => {
       const here = open(stores['upstash']!());
@@ -338,7 +338,7 @@ describe('viewer and its store', () => {
         await response.text();
         await here.world.settled();
       }
-      // Through a client of its own: the writer's hub is not counted.
+      // Through a client of its own: the writer's session is not counted.
       const channel = stores['upstash']!();
       let requests = 0;
       const counted = Object.fromEntries(
@@ -350,7 +350,7 @@ describe('viewer and its store', () => {
           },
         ]),
       ) as unknown as Channel; // the same methods under the same names
-      const viewer = await watch(open(counted).world, here.session);
+      const viewer = await watch(open(counted).world, here.sessionId);
       await expect.poll(() => viewer.frames.length).toBe(1);
       expect((viewer.frames[0] as SnapshotFrame).messages.length).toBe(2 * answers);
       await viewer.close();
@@ -365,8 +365,8 @@ describe('viewer and its store', () => {
   ] as const)('G1: the text is complete and exact when %s', async (_, fault) => {
     const here = open(stores['upstash']!());
     const response = await here.send('one');
-    const live = await watch(here.world, here.session);
-    const elsewhere = await watch(open(stores['upstash']!()).world, here.session);
+    const live = await watch(here.world, here.sessionId);
+    const elsewhere = await watch(open(stores['upstash']!()).world, here.sessionId);
     for (const viewer of [live, elsewhere]) await expect.poll(() => viewer.frames.length).toBe(1);
     server.faults.inject(fault);
     await here.say(0, ...opening);
@@ -387,7 +387,7 @@ describe('viewer and its store', () => {
     async (how) => {
       const here = open(stores['upstash']!());
       const elsewhere = open(stores['upstash']!());
-      const live = await watch(elsewhere.world, here.session);
+      const live = await watch(elsewhere.world, here.sessionId);
       const response = await here.send('one');
       await here.say(0, ...opening, delta('a'));
       await expect.poll(() => textOf(live.frames)).toBe('a');
@@ -408,7 +408,7 @@ describe('viewer and its store', () => {
 
   it('G1: a subscription that dies while the start of a run is being read is missed within seconds', async () => {
     const here = open(stores['upstash']!());
-    const live = await watch(open(stores['upstash']!()).world, here.session);
+    const live = await watch(open(stores['upstash']!()).world, here.sessionId);
     await expect.poll(() => live.frames.length).toBe(1);
     // The wake-ups arrive before the log has been read, and the last of them is the last ever heard.
     const isLogRead = ({ commands }: FaultRequest) =>
@@ -432,12 +432,18 @@ describe('viewer and its store', () => {
   it('G1: a withdrawal that came too late takes nothing from the viewers', async () => {
     const channel = memoryChannel();
     const here = open(channel);
-    const lease = { type: 'take', run: 'r', ms: 60_000 } as const;
-    const start: LogFrame = { type: 'run-start', run: 'r', messageId: 'm', trigger: 'submit-message', at: 0 };
-    await channel.append(here.session, { key: 'start', frames: [start] }, { lease });
-    const viewer = await watch(here.world, here.session);
-    await channel.append(here.session, { key: 'late', frames: [{ type: 'run-withdraw', run: 'r' }] }, {});
-    await channel.write(here.session, 'r', 0, [...opening, delta('a')]);
+    const lease = { type: 'take', runId: 'r', ms: 60_000 } as const;
+    const start: LogFrame = {
+      type: 'run-start',
+      runId: 'r',
+      messageId: 'm',
+      trigger: 'submit-message',
+      at: 0,
+    };
+    await channel.append(here.sessionId, { key: 'start', frames: [start] }, { lease });
+    const viewer = await watch(here.world, here.sessionId);
+    await channel.append(here.sessionId, { key: 'late', frames: [{ type: 'run-withdraw', runId: 'r' }] }, {});
+    await channel.write(here.sessionId, 'r', 0, [...opening, delta('a')]);
     await expect.poll(() => textOf(viewer.frames)).toBe('a');
     await viewer.close();
   });
@@ -445,10 +451,16 @@ describe('viewer and its store', () => {
   it('G1: a wake-up that says in part what is known adds only the rest', async () => {
     const channel = memoryChannel();
     const here = open(channel);
-    const start: LogFrame = { type: 'run-start', run: 'r', messageId: 'm', trigger: 'submit-message', at: 0 };
-    const lease = { type: 'take', run: 'r', ms: 60_000 } as const;
-    await channel.append(here.session, { key: 'start', frames: [start] }, { lease });
-    const viewer = await watch(here.world, here.session);
+    const start: LogFrame = {
+      type: 'run-start',
+      runId: 'r',
+      messageId: 'm',
+      trigger: 'submit-message',
+      at: 0,
+    };
+    const lease = { type: 'take', runId: 'r', ms: 60_000 } as const;
+    await channel.append(here.sessionId, { key: 'start', frames: [start] }, { lease });
+    const viewer = await watch(here.world, here.sessionId);
     await expect.poll(() => viewer.frames.length).toBe(1);
     const chunks = [...opening, delta('a'), delta('b'), delta('c')];
     for (const [from, to] of [
@@ -457,7 +469,7 @@ describe('viewer and its store', () => {
       [2, 5],
       [1, 3],
     ] as const) {
-      await channel.write(here.session, 'r', from, chunks.slice(from, to));
+      await channel.write(here.sessionId, 'r', from, chunks.slice(from, to));
     }
     await expect.poll(() => textOf(viewer.frames)).toBe('abc');
     expectExact(viewer.frames);
@@ -473,8 +485,8 @@ describe('viewer and its store', () => {
       const channel = memoryChannel();
       const unreliable: Channel = {
         ...channel,
-        subscribe: (session, onWake) =>
-          channel.subscribe(session, (wake) => {
+        subscribe: (sessionId, onWake) =>
+          channel.subscribe(sessionId, (wake) => {
             if (random() < 0.2) return;
             for (let copies = random() < 0.3 ? 2 : 1; copies > 0; copies--) {
               setTimeout(() => onWake(wake), random() * 40);
@@ -482,14 +494,14 @@ describe('viewer and its store', () => {
           }),
       };
       const here = open(channel, { flushIntervalMs: 1 });
-      const viewers = await Promise.all([1, 2, 3].map(() => watch(open(unreliable).world, here.session)));
+      const viewers = await Promise.all([1, 2, 3].map(() => watch(open(unreliable).world, here.sessionId)));
       const response = await here.send('one');
       await here.say(0, ...opening);
       for (let index = 0; index < 40; index++) {
         await here.say(0, delta(`${index} `));
         // One write, and so one wake-up, for each.
-        const stored = async () => (await channel.readRun(here.session, run, 0)).chunks.length;
-        const run = response.headers.get('x-durable-run')!;
+        const stored = async () => (await channel.readRun(here.sessionId, runId, 0)).chunks.length;
+        const runId = response.headers.get('x-durable-run')!;
         await expect.poll(stored, { interval: 1 }).toBe(index + 3);
       }
       await here.finish(0);

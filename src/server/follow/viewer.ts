@@ -6,7 +6,7 @@ import { compact } from '../../protocol/compact.ts';
 import { decodeCursor, encodeCursor } from '../../protocol/cursor.ts';
 import type { Frame, LogEntry, LogFrame } from '../../protocol/frames.ts';
 import { toSnapshot, type Written } from '../../protocol/to-snapshot.ts';
-import type { Hub } from './hub.ts';
+import type { Session } from './session.ts';
 import type { Log } from './log.ts';
 import { isReplayed } from './resume.ts';
 
@@ -40,20 +40,20 @@ export interface Viewer {
  * `store_failed` when the session cannot be read.
  */
 export async function openViewer(
-  hub: Hub,
+  session: Session,
   after: string | undefined,
-  prepare: (hub: Hub) => Promise<void> = async () => {},
+  prepare: (session: Session) => Promise<void> = async () => {},
 ): Promise<Viewer> {
-  const cursor = after === undefined || after === '' ? undefined : decodeCursor(hub.session, after);
-  await hub.watch();
-  hub.look();
-  const known = cursor !== undefined && (await find(hub, cursor.log));
-  await prepare(hub);
-  const opened = hub.log;
+  const cursor = after === undefined || after === '' ? undefined : decodeCursor(session.sessionId, after);
+  await session.watch();
+  session.look();
+  const known = cursor !== undefined && (await find(session, cursor.log));
+  await prepare(session);
+  const opened = session.log;
   return {
     async *frames(signal) {
       let changed = true;
-      const off = hub.onChange(() => (changed = true));
+      const off = session.onChange(() => (changed = true));
       try {
         const place: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
         let log = opened;
@@ -65,17 +65,17 @@ export async function openViewer(
           place.degraded = new Set(cursor.degraded);
         } else {
           if (cursor) yield { frame: { type: 'reset' } };
-          yield await takeSnapshot(hub, place);
+          yield await takeSnapshot(session, place);
         }
         while (!signal?.aborted) {
           changed = false;
-          if (hub.log !== log || (yield* advance(hub, log, place)) === 'lost') {
+          if (session.log !== log || (yield* advance(session, log, place)) === 'lost') {
             yield { frame: { type: 'reset' } };
-            await prepare(hub);
-            log = hub.log;
-            yield await takeSnapshot(hub, place);
+            await prepare(session);
+            log = session.log;
+            yield await takeSnapshot(session, place);
           }
-          await hub.until(() => changed || undefined, { signal });
+          await session.until(() => changed || undefined, { signal });
         }
       } finally {
         off();
@@ -85,11 +85,11 @@ export async function openViewer(
 }
 
 /** Whether the log has the entry. A replica that is behind is not believed when it says no. */
-async function find(hub: Hub, id: string): Promise<boolean> {
+async function find(session: Session, id: string): Promise<boolean> {
   if (id === '') return true;
-  if (!hub.log.has(id)) await hub.refresh();
-  if (!hub.log.has(id)) await hub.refresh({ fresh: true });
-  return hub.log.entries.some((entry) => entry.id === id);
+  if (!session.log.has(id)) await session.refresh();
+  if (!session.log.has(id)) await session.refresh({ fresh: true });
+  return session.log.entries.some((entry) => entry.id === id);
 }
 
 function indexAfter(entries: readonly LogEntry[], id: string): number {
@@ -100,84 +100,85 @@ function indexAfter(entries: readonly LogEntry[], id: string): number {
 function runsAt(entries: readonly LogEntry[], seen: Readonly<Record<string, number>>): Map<string, number> {
   const runs = new Map<string, number>();
   for (const frame of entries.flatMap(({ frames }) => frames)) {
-    if (frame.type === 'run-start') runs.set(frame.run, seen[frame.run] ?? 0);
-    if (frame.type === 'run-end') runs.delete(frame.run);
+    if (frame.type === 'run-start') runs.set(frame.runId, seen[frame.runId] ?? 0);
+    if (frame.type === 'run-end') runs.delete(frame.runId);
   }
   return runs;
 }
 
-async function takeSnapshot(hub: Hub, place: Place): Promise<ViewerFrame> {
-  const { state } = hub;
-  place.log = hub.log.entries.at(-1)?.id ?? '';
-  place.index = hub.log.entries.length;
-  place.runs = new Map(state.active.map(({ run }) => [run, hub.countOf(run)]));
-  place.degraded = new Set(hub.degraded);
+async function takeSnapshot(session: Session, place: Place): Promise<ViewerFrame> {
+  const { state } = session;
+  place.log = session.log.entries.at(-1)?.id ?? '';
+  place.index = session.log.entries.length;
+  place.runs = new Map(state.active.map(({ runId }) => [runId, session.countOf(runId)]));
+  place.degraded = new Set(session.degraded);
   const written = await Promise.all(
-    [...place.runs].map(async ([run, count]): Promise<[string, Written]> => {
-      const chunks = count === 0 ? [] : compact((await hub.chunksOf(run, 0)).slice(0, count));
-      return [run, { count, chunks, ...(place.degraded.has(run) && { durability: 'degraded' }) }];
+    [...place.runs].map(async ([runId, count]): Promise<[string, Written]> => {
+      const chunks = count === 0 ? [] : compact((await session.chunksOf(runId, 0)).slice(0, count));
+      return [runId, { count, chunks, ...(place.degraded.has(runId) && { durability: 'degraded' }) }];
     }),
   );
   const runs = new Map(written);
-  const frame = toSnapshot(state, ({ run }) => runs.get(run)!, endedKept); // each active run has its own
-  return { frame, cursor: cursorOf(hub, place) };
+  const frame = toSnapshot(state, ({ runId }) => runs.get(runId)!, endedKept); // each active run has its own
+  return { frame, cursor: cursorOf(session, place) };
 }
 
 /** Everything between the place and now, moving the place along; `lost` when some of it is gone for good. */
 async function* advance(
-  hub: Hub,
+  session: Session,
   log: Log,
   place: Place,
 ): AsyncGenerator<ViewerFrame, 'lost' | undefined, undefined> {
   while (place.index < log.entries.length) {
     const entry = log.entries[place.index]!;
     for (const frame of entry.frames) {
-      if (frame.type === 'run-start') place.runs.set(frame.run, 0);
+      if (frame.type === 'run-start') place.runs.set(frame.runId, 0);
       // One that came too late means nothing.
       const waits = frame.type === 'run-withdraw' || frame.type === 'run-steer';
-      if (waits && hub.state.ended.get(frame.run)?.withdrawn) place.runs.delete(frame.run);
+      if (waits && session.state.ended.get(frame.runId)?.withdrawn) place.runs.delete(frame.runId);
       if (frame.type !== 'run-end') continue;
       // The rest of a run comes before its end.
-      const from = place.runs.get(frame.run);
+      const from = place.runs.get(frame.runId);
       if (from !== undefined && from < frame.chunks) {
-        const rest = await hub.chunksOf(frame.run, from, frame.chunks);
+        const rest = await session.chunksOf(frame.runId, from, frame.chunks);
         if (from + rest.length < frame.chunks) return 'lost';
-        yield* chunksFrom(hub, place, frame.run, rest);
+        yield* chunksFrom(session, place, frame.runId, rest);
       }
-      place.runs.delete(frame.run);
+      place.runs.delete(frame.runId);
     }
     place.index++;
     place.log = entry.id;
     for (const [index, kept] of entry.frames.entries()) {
-      if (kept.type === 'run-saved' || ('run' in kept && hub.state.barred.has(kept.run))) continue;
+      if (kept.type === 'run-saved' || ('runId' in kept && session.state.barred.has(kept.runId))) continue;
       const frame = forViewers(kept);
-      yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(hub, place) } : { frame };
+      yield index === entry.frames.length - 1 ? { frame, cursor: cursorOf(session, place) } : { frame };
     }
   }
-  for (const [run, from] of place.runs) {
-    if (hub.countOf(run) > from) yield* chunksFrom(hub, place, run, await hub.chunksOf(run, from));
+  for (const [runId, from] of place.runs) {
+    if (session.countOf(runId) > from)
+      yield* chunksFrom(session, place, runId, await session.chunksOf(runId, from));
   }
-  for (const run of place.runs.keys()) {
-    const degraded = hub.degraded.has(run);
-    if (degraded === place.degraded.has(run)) continue;
-    if (degraded) place.degraded.add(run);
-    else place.degraded.delete(run);
+  for (const runId of place.runs.keys()) {
+    const degraded = session.degraded.has(runId);
+    if (degraded === place.degraded.has(runId)) continue;
+    if (degraded) place.degraded.add(runId);
+    else place.degraded.delete(runId);
     const durability = degraded ? 'degraded' : 'durable';
-    yield { frame: { type: 'durability', run, durability }, cursor: cursorOf(hub, place) };
+    yield { frame: { type: 'durability', runId, durability }, cursor: cursorOf(session, place) };
   }
   return undefined;
 }
 
 function* chunksFrom(
-  hub: Hub,
+  session: Session,
   place: Place,
-  run: string,
+  runId: string,
   chunks: readonly UIMessageChunk[],
 ): Generator<ViewerFrame, void, undefined> {
   if (chunks.length === 0) return;
-  const from = place.runs.get(run) ?? 0;
-  place.runs.set(run, from + chunks.length);
-  yield { frame: { type: 'chunks', run, from, chunks }, cursor: cursorOf(hub, place) };
+  const from = place.runs.get(runId) ?? 0;
+  place.runs.set(runId, from + chunks.length);
+  yield { frame: { type: 'chunks', runId, from, chunks }, cursor: cursorOf(session, place) };
 }
 
 /** What a client called its send, and what the app is told, is not for others. */
@@ -187,7 +188,7 @@ function forViewers(frame: LogFrame): LogFrame {
   return rest;
 }
 
-function cursorOf(hub: Hub, place: Place): string {
+function cursorOf(session: Session, place: Place): string {
   const { log, runs, degraded } = place;
-  return encodeCursor(hub.session, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
+  return encodeCursor(session.sessionId, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
 }

@@ -24,9 +24,9 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
     const id = `answer ${name} ${++count}`;
     let before: ((key: string) => Promise<void>) | undefined;
     const store = open()();
-    const append: Channel['append'] = async (session, entry, options) => {
+    const append: Channel['append'] = async (sessionId, entry, options) => {
       await before?.(entry.key);
-      return store.append(session, entry, options);
+      return store.append(sessionId, entry, options);
     };
     const world = createWorld({ ...store, append }, chunkHandler(chunks));
     const request = (body: object) =>
@@ -48,8 +48,8 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
         await (await request({ messages })).text();
         await world.settled();
       },
-      answer: (messageId: string, outcome: object, answer?: string) =>
-        request({ trigger: 'tool-outcome', messageId, toolCallId: 'call_0', outcome, answer }),
+      answer: (messageId: string, outcome: object, answerId?: string) =>
+        request({ trigger: 'tool-outcome', messageId, toolCallId: 'call_0', outcome, answerId }),
       toolsOf: async () => toolPartsOf((await read())[1]!),
     };
   }

@@ -7,7 +7,7 @@ import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { isPassed } from '../../protocol/session-state.ts';
 import { kindOf, toolPartsOf, waitsFor, withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { holds } from './claim-tool.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { newId } from '../lib/id.ts';
 import { retry } from '../lib/retry.ts';
@@ -17,7 +17,7 @@ export interface ToolAnswer {
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
   /** Names the answer: given again, it is the same one. Default: a new one. */
-  readonly answer?: string;
+  readonly answerId?: string;
   /** The client that answers for a tool it executes; refused once another one has taken the call over. */
   readonly holder?: string;
   readonly by?: string;
@@ -31,22 +31,22 @@ const answerWithinMs = 10_000;
 /** See `SessionHandle.answer`. */
 export async function answerTool(
   channel: Channel,
-  hub: Hub,
-  { messageId, toolCallId, outcome, answer = newId(), holder, by }: ToolAnswer,
+  session: Session,
+  { messageId, toolCallId, outcome, answerId = newId(), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
-  await hub.refresh({ fresh: true });
+  await session.refresh({ fresh: true });
   const kind = kindOf(outcome);
-  const key = `${messageId} ${toolCallId} ${kind} ${answer}`;
-  if (hub.log.hasKey(key)) return whatCame(new Log(), hub.log.entries);
-  await findCall(hub, { messageId, toolCallId, outcome });
-  if (kind === 'approval' && isPassed(hub.state, messageId)) {
+  const key = `${messageId} ${toolCallId} ${kind} ${answerId}`;
+  if (session.log.hasKey(key)) return whatCame(new Log(), session.log.entries);
+  await findCall(session, { messageId, toolCallId, outcome });
+  if (kind === 'approval' && isPassed(session.state, messageId)) {
     throw new DurableChatError(
       'conflict',
       'The conversation has gone on since that message: its tool call is not executed any more.',
     );
   }
-  const known = hub.state.byId.get(messageId);
-  if (known && !isWritten(hub, messageId) && withOutcome(known, toolCallId, outcome) === known)
+  const known = session.state.byId.get(messageId);
+  if (known && !isWritten(session, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw notWaitingError();
 
   const frame: ToolOutcomeFrame = {
@@ -54,17 +54,20 @@ export async function answerTool(
     messageId,
     toolCallId,
     outcome,
-    answer,
+    answerId,
     ...(by !== undefined && { by }),
   };
   const ms = answerWithinMs;
-  if (holder !== undefined && !(await holds(channel, hub.session, { messageId, toolCallId, holder, ms }))) {
+  if (
+    holder !== undefined &&
+    !(await holds(channel, session.sessionId, { messageId, toolCallId, holder, ms }))
+  ) {
     throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
   }
-  const before = hub.log.copy();
+  const before = session.log.copy();
   const after = before.lastId;
   const entries = await retry(() =>
-    channel.append(hub.session, { key, frames: [frame] }, { after, existing: true }),
+    channel.append(session.sessionId, { key, frames: [frame] }, { after, existing: true }),
   );
   return whatCame(before, entries);
 
@@ -87,7 +90,7 @@ function notWaitingError(): DurableChatError {
   return new DurableChatError('conflict', 'The tool call does not wait for this answer, or has one already.');
 }
 
-function isWritten({ state }: Pick<Hub, 'state'>, messageId: string): boolean {
+function isWritten({ state }: Pick<Session, 'state'>, messageId: string): boolean {
   return state.active.some((run) => run.messageId === messageId);
 }
 
@@ -96,29 +99,29 @@ function isWritten({ state }: Pick<Hub, 'state'>, messageId: string): boolean {
  * of a call again that has been answered.
  */
 async function findCall(
-  hub: Hub,
+  session: Session,
   { messageId, toolCallId, outcome }: Pick<ToolAnswer, 'messageId' | 'toolCallId' | 'outcome'>,
 ): Promise<void> {
   const isThere = () => {
-    const message = hub.state.byId.get(messageId);
+    const message = session.state.byId.get(messageId);
     const parts = message ? toolPartsOf(message).filter((part) => part.toolCallId === toolCallId) : [];
-    return isWritten(hub, messageId) ? parts.some((part) => waitsFor(part, outcome)) : parts.length > 0;
+    return isWritten(session, messageId) ? parts.some((part) => waitsFor(part, outcome)) : parts.length > 0;
   };
   if (isThere()) return;
-  const run = hub.state.active.find((active) => active.messageId === messageId)?.run;
-  if (run !== undefined) {
-    await hub.watch();
+  const runId = session.state.active.find((active) => active.messageId === messageId)?.runId;
+  if (runId !== undefined) {
+    await session.watch();
     let read = 0;
     let found = false;
     const look = () => {
-      const chunks = hub.knownChunksOf(run);
+      const chunks = session.knownChunksOf(runId);
       while (read < chunks.length && !found) {
         const chunk = chunks[read++]!;
         found = chunk.type === 'tool-input-available' && chunk.toolCallId === toolCallId;
       }
       return found || isThere() || undefined;
     };
-    if (await hub.until(look, { ms: appearWithinMs })) return;
+    if (await session.until(look, { ms: appearWithinMs })) return;
   }
   throw new DurableChatError('not_found', 'There is no such tool call in this session.');
 }

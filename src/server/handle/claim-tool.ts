@@ -4,7 +4,7 @@
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { waitingCalls } from '../../protocol/waiting-calls.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 
 export interface ToolClaim {
   readonly messageId: string;
@@ -18,25 +18,25 @@ export interface ToolClaim {
 /** See `SessionHandle.claim`. */
 export async function claimTool(
   channel: Channel,
-  hub: Hub,
+  session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  await hub.refresh({ fresh: true });
-  const message = hub.state.byId.get(messageId);
+  await session.refresh({ fresh: true });
+  const message = session.state.byId.get(messageId);
   if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
     throw new DurableChatError('not_found', 'There is no such tool call in this session.');
   }
-  if (!waitingCalls(hub.state).some((call) => call.toolCallId === toolCallId)) {
+  if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) {
     throw new DurableChatError('conflict', 'The tool call does not wait for a client.');
   }
-  return holds(channel, hub.session, { messageId, toolCallId, holder, ms });
+  return holds(channel, session.sessionId, { messageId, toolCallId, holder, ms });
 }
 
 /** Whether `holder` holds the call, now that it has asked; a call that nobody holds is its own. */
 export async function holds(
   channel: Channel,
-  session: string,
+  sessionId: string,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  return (await channel.hold(session, `${messageId} ${toolCallId}`, holder, ms)) === holder;
+  return (await channel.hold(sessionId, `${messageId} ${toolCallId}`, holder, ms)) === holder;
 }

@@ -19,19 +19,19 @@ export interface StopCause {
 /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
 export async function requestStop(
   channel: Channel,
-  session: string,
+  sessionId: string,
   runs: readonly string[],
   { by, interruptedBy, conflict }: StopCause,
 ): Promise<void> {
-  for (const run of runs) {
+  for (const runId of runs) {
     const frame: RunStopFrame = {
       type: 'run-stop',
-      run,
+      runId,
       ...(by !== undefined && { by }),
       ...(interruptedBy !== undefined && { interruptedBy }),
       ...(conflict && { conflict }),
     };
-    const entry = { key: `${run} stop`, frames: [frame] };
-    await retry(() => channel.append(session, entry, { lease: { type: 'stop', run } }));
+    const entry = { key: `${runId} stop`, frames: [frame] };
+    await retry(() => channel.append(sessionId, entry, { lease: { type: 'stop', runId } }));
   }
 }

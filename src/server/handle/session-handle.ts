@@ -16,7 +16,7 @@ import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { deleteFrom } from './delete-messages.ts';
 import { confirmWithinMs, requestStop } from './request-stop.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 import type { Opened } from '../follow/app-history.ts';
 import { savedMark } from '../follow/reports.ts';
 import { retry } from '../lib/retry.ts';
@@ -33,12 +33,12 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    * Stops one run, or all active ones. Rejects with `not_found` for a session or a run that the store does not have:
    * it never existed, has expired or was deleted.
    */
-  stop(options?: { readonly run?: string; readonly by?: string }): Promise<StopReceipt>;
+  stop(options?: { readonly runId?: string; readonly by?: string }): Promise<StopReceipt>;
   /**
    * Takes back a send that still waits for its turn, with its message. Rejects with `not_found` for a run that
    * the store does not have, and with `conflict` for one whose turn has come.
    */
-  withdraw(options: { readonly run: string; readonly by?: string }): Promise<void>;
+  withdraw(options: { readonly runId: string; readonly by?: string }): Promise<void>;
   /**
    * Answers a tool call that waits: with its output, or with an approval. Resolves with the message as this
    * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
@@ -70,17 +70,17 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   delete(): Promise<void>;
 }
 
-export function createSession<M extends UIMessage>(
+export function createSessionHandle<M extends UIMessage>(
   id: string,
   open: () => Promise<Opened>,
   waitUntil: (promise: Promise<unknown>) => void,
 ): SessionHandle<M> {
-  async function withHub<T>(use: (hub: Hub, opened: Opened) => Promise<T>): Promise<T> {
+  async function withSession<T>(use: (session: Session, opened: Opened) => Promise<T>): Promise<T> {
     const opened = await open();
-    const lease = opened.hubs.acquire(id);
+    const lease = opened.sessions.acquire(id);
     try {
-      await lease.hub.ready;
-      return await use(lease.hub, opened);
+      await lease.session.ready;
+      return await use(lease.session, opened);
     } finally {
       lease.release();
     }
@@ -89,25 +89,25 @@ export function createSession<M extends UIMessage>(
   return {
     id,
     read: () =>
-      withHub(async (hub, { channel, keeper }) => {
-        await hub.refresh();
-        await keeper.seedHub(hub);
+      withSession(async (session, { channel, keeper }) => {
+        await session.refresh();
+        await keeper.seedSession(session);
         await reapDead(
           channel,
-          hub,
-          hub.state.active.map(({ run }) => run),
+          session,
+          session.state.active.map(({ runId }) => runId),
         );
-        await hub.refresh();
+        await session.refresh();
         void keeper.tell(id, waitUntil);
         // The app's own: what it sent is what it reads.
-        return { messages: messagesOf(hub.state) as M[], runs: runsOf(hub.state) };
+        return { messages: messagesOf(session.state) as M[], runs: runsOf(session.state) };
       }),
 
     async *follow({ after, signal } = {}) {
-      const { hubs, keeper } = await open();
-      const lease = hubs.acquire(id);
+      const { sessions, keeper } = await open();
+      const lease = sessions.acquire(id);
       try {
-        const viewer = await openViewer(lease.hub, after, keeper.seedHub);
+        const viewer = await openViewer(lease.session, after, keeper.seedSession);
         void keeper.tell(id, waitUntil);
         yield* viewer.frames(signal);
       } finally {
@@ -115,91 +115,97 @@ export function createSession<M extends UIMessage>(
       }
     },
 
-    stop: ({ run, by } = {}) =>
-      withHub(async (hub, { channel, keeper }) => {
-        await hub.refresh({ fresh: true });
-        if (!hub.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
-        const { active, ended } = hub.state;
+    stop: ({ runId, by } = {}) =>
+      withSession(async (session, { channel, keeper }) => {
+        await session.refresh({ fresh: true });
+        if (!session.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
+        const { active, ended } = session.state;
         const targets = active
-          .map((candidate) => candidate.run)
-          .filter((id) => run === undefined || id === run);
-        if (run !== undefined && targets.length === 0 && !ended.has(run)) {
+          .map((candidate) => candidate.runId)
+          .filter((id) => runId === undefined || id === runId);
+        if (runId !== undefined && targets.length === 0 && !ended.has(runId)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
         await requestStop(channel, id, targets, { by });
-        await untilOver(channel, hub, targets, confirmWithinMs);
+        await untilOver(channel, session, targets, confirmWithinMs);
         void keeper.tell(id, waitUntil);
-        const reasonOf = (target: string) => hub.state.ended.get(target)?.reason;
+        const reasonOf = (target: string) => session.state.ended.get(target)?.reason;
         return {
           stopped: targets
             .filter((target) => reasonOf(target) === 'stop')
-            .map((target) => ({ run: target, at: Date.now() })),
+            .map((target) => ({ runId: target, at: Date.now() })),
           alreadyEnded: [
-            ...(run !== undefined && targets.length === 0 ? [run] : []),
+            ...(runId !== undefined && targets.length === 0 ? [runId] : []),
             ...targets.filter((target) => reasonOf(target) !== undefined && reasonOf(target) !== 'stop'),
           ],
           pending: targets.filter((target) => reasonOf(target) === undefined),
         };
       }),
 
-    withdraw: ({ run, by }) =>
-      withHub(async (hub, { channel }) => {
-        await hub.refresh({ fresh: true });
-        const { state } = hub;
-        if (isWithdrawn(state, run)) return;
-        if (!state.ended.has(run) && !isActive(state, run)) {
+    withdraw: ({ runId, by }) =>
+      withSession(async (session, { channel }) => {
+        await session.refresh({ fresh: true });
+        const { state } = session;
+        if (isWithdrawn(state, runId)) return;
+        if (!state.ended.has(runId) && !isActive(state, runId)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
-        const frame = { type: 'run-withdraw', run, ...(by !== undefined && { by }) } as const;
-        if (isActive(state, run) && !isItsTurn(state, run)) {
-          const entry = { key: `${run} withdraw`, frames: [frame] };
+        const frame = { type: 'run-withdraw', runId, ...(by !== undefined && { by }) } as const;
+        if (isActive(state, runId) && !isItsTurn(state, runId)) {
+          const entry = { key: `${runId} withdraw`, frames: [frame] };
           // The answer tells what came before it; no second read does.
-          const log = hub.log.copy();
+          const log = session.log.copy();
           const where = { after: log.lastId, existing: true };
           for (const added of await retry(() => channel.append(id, entry, where))) log.add(added);
-          if (isWithdrawn(log.state, run)) return;
+          if (isWithdrawn(log.state, runId)) return;
         }
-        await reapDead(channel, hub, [run]);
+        await reapDead(channel, session, [runId]);
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
 
     answer: (options) =>
-      withHub(async (hub, { channel }) => (await answerTool(channel, hub, options)) as M | undefined), // as above
+      withSession(
+        async (session, { channel }) => (await answerTool(channel, session, options)) as M | undefined,
+      ), // as above
 
-    claim: (options) => withHub((hub, { channel }) => claimTool(channel, hub, options)),
+    claim: (options) => withSession((session, { channel }) => claimTool(channel, session, options)),
 
     deleteMessage: (messageId, { by } = {}) =>
-      withHub((hub, opened) => deleteFrom(opened, hub, { messageId, ...(by !== undefined && { by }) })),
+      withSession((session, opened) =>
+        deleteFrom(opened, session, { messageId, ...(by !== undefined && { by }) }),
+      ),
 
     clear: ({ by } = {}) =>
-      withHub((hub, opened) => deleteFrom(opened, hub, { all: true, ...(by !== undefined && { by }) })),
+      withSession((session, opened) =>
+        deleteFrom(opened, session, { all: true, ...(by !== undefined && { by }) }),
+      ),
 
     delete: () =>
-      withHub(async (hub, { channel }) => {
-        await hub.refresh({ fresh: true });
-        const runs = hub.state.active.map(({ run }) => run);
-        const isOver = (run: string) => !isActive(hub.state, run);
+      withSession(async (session, { channel }) => {
+        await session.refresh({ fresh: true });
+        const runs = session.state.active.map(({ runId }) => runId);
+        const isOver = (runId: string) => !isActive(session.state, runId);
         const endAll = async () => {
-          for (const run of runs) {
+          for (const runId of runs) {
             // What is deleted is not to be kept by the app.
-            await retry(() => channel.append(id, savedMark(run), { lease: { type: 'stop', run } }));
+            await retry(() => channel.append(id, savedMark(runId), { lease: { type: 'stop', runId } }));
           }
           await requestStop(channel, id, runs, {});
-          await untilOver(channel, hub, runs, confirmWithinMs);
+          await untilOver(channel, session, runs, confirmWithinMs);
         };
         // A session with a run that cannot be ended can be deleted all the same.
         await endAll().catch(() => {});
         // Whoever still works on one is refused by the store from now on.
-        const closed = runs.filter((run) => !isOver(run));
-        for (const run of closed) await retry(() => channel.close(id, run, { reason: 'stop' }));
+        const closed = runs.filter((runId) => !isOver(runId));
+        for (const runId of closed) await retry(() => channel.close(id, runId, { reason: 'stop' }));
         await retry(() => channel.delete(id, closed));
-        await hub.refresh({ fresh: true });
+        await session.refresh({ fresh: true });
       }),
   };
 }
 
 /** Not so a run whose message another one took: that is answered. */
-function isWithdrawn({ ended }: SessionState, run: string): boolean {
-  const end = ended.get(run);
+function isWithdrawn({ ended }: SessionState, runId: string): boolean {
+  const end = ended.get(runId);
   return end?.withdrawn === true && !end.steered;
 }

@@ -60,7 +60,7 @@ const answerBody = z.object({
       reason: z.string().optional(),
     }),
   ]),
-  answer: id.optional(),
+  answerId: id.optional(),
   holder: id.optional(),
 });
 
@@ -79,7 +79,7 @@ export interface AnswerBody {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  readonly answer?: string;
+  readonly answerId?: string;
   readonly holder?: string;
 }
 
@@ -151,21 +151,22 @@ export function parseSessionId(value: string | null): string {
 
 /** A validated DELETE of ours. */
 export type RemovalQuery =
-  | { readonly type: 'stop'; readonly run: string | undefined }
-  | { readonly type: 'withdraw'; readonly run: string }
+  | { readonly type: 'stop'; readonly runId: string | undefined }
+  | { readonly type: 'withdraw'; readonly runId: string }
   | { readonly type: 'delete-message'; readonly messageId: string }
   | { readonly type: 'clear' };
 
 /** What a DELETE of ours asks for; throws `bad_request`. */
 export function parseRemoval(query: URLSearchParams): RemovalQuery {
   const type = query.get('durable');
-  const run = parseRunId(query.get('run'));
+  const runId = parseRunId(query.get('runId'));
   switch (type) {
     case 'stop':
-      return { type, run };
+      return { type, runId };
     case 'withdraw':
-      if (run === undefined) throw new DurableChatError('bad_request', 'A withdrawal needs &run=<run>.');
-      return { type, run };
+      if (runId === undefined)
+        throw new DurableChatError('bad_request', 'A withdrawal needs &runId=<runId>.');
+      return { type, runId };
     case 'delete-message': {
       const messageId = id.safeParse(query.get('messageId'));
       if (messageId.success) return { type, messageId: messageId.data };

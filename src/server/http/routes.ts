@@ -13,7 +13,7 @@ import type { Settings } from '../settings.ts';
 import { authorized } from './authorize.ts';
 import { checkLast } from './check-message.ts';
 import { send } from '../send/send.ts';
-import { createSession } from '../handle/session-handle.ts';
+import { createSessionHandle } from '../handle/session-handle.ts';
 import { subscribe } from './subscribe.ts';
 import {
   kindOf,
@@ -65,7 +65,7 @@ export interface RouteOptions<Params, R extends Request> {
 
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
   const { open, settings, authorize, waitUntil } = options;
-  const sessionOf = (id: string) => createSession(id, open, waitUntil);
+  const sessionOf = (id: string) => createSessionHandle(id, open, waitUntil);
 
   return {
     GET: (request) =>
@@ -79,7 +79,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         // Nobody reads or leaves the stream of such an answer.
         if (request.method === 'HEAD') return new Response(null, { headers: eventStreamHeaders });
         const opened = await open();
-        if (query.get('id') === null) return resume(opened.hubs, sessionId, waitUntil);
+        if (query.get('id') === null) return resume(opened.sessions, sessionId, waitUntil);
         const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
         const response = await subscribe(opened, sessionId, after, deadline, request.signal);
         void opened.keeper.tell(sessionId, waitUntil);
@@ -142,10 +142,12 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const session = sessionOf(sessionId);
         switch (asked.type) {
           case 'stop':
-            return json(await session.stop({ ...(asked.run !== undefined && { run: asked.run }), ...by }));
+            return json(
+              await session.stop({ ...(asked.runId !== undefined && { runId: asked.runId }), ...by }),
+            );
           case 'withdraw':
-            await session.withdraw({ run: asked.run, ...by });
-            return json({ withdrawn: asked.run });
+            await session.withdraw({ runId: asked.runId, ...by });
+            return json({ withdrawn: asked.runId });
           case 'delete-message':
             await session.deleteMessage(asked.messageId, by);
             return json({ deleted: asked.messageId });

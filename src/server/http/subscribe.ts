@@ -14,15 +14,15 @@ const keepAliveMs = 15_000;
  * failures only end the stream. It ends itself before `deadline`, and asks its viewer to come back.
  */
 export async function subscribe(
-  { hubs, keeper }: Opened,
-  session: string,
+  { sessions, keeper }: Opened,
+  sessionId: string,
   after: string | undefined,
   deadline: number | undefined,
   leaving: AbortSignal,
 ): Promise<Response> {
-  const lease = hubs.view(session);
+  const lease = sessions.view(sessionId);
   try {
-    const viewer = await openViewer(lease.hub, after, keeper.seedHub);
+    const viewer = await openViewer(lease.session, after, keeper.seedSession);
     return new Response(toEventStream(viewer, lease.release, rotationMs(deadline), leaving), {
       headers: eventStreamHeaders,
     });

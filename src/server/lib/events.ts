@@ -30,4 +30,4 @@ export type RunEvent =
     };
 
 /** A `RunEvent`, and whose it is. Holds no chat text. */
-export type DurableChatEvent = RunEvent & { readonly sessionId: string; readonly run: string };
+export type DurableChatEvent = RunEvent & { readonly sessionId: string; readonly runId: string };

@@ -5,13 +5,13 @@ import type { Channel, Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 
 export interface ControlOptions {
   readonly channel: Channel;
-  readonly hub: Hub;
-  readonly session: string;
-  readonly run: string;
+  readonly session: Session;
+  readonly sessionId: string;
+  readonly runId: string;
   readonly leaseMs: number;
   readonly stopGraceMs: number;
   /** When the process will be ended, on the monotonic clock. */
@@ -38,7 +38,7 @@ const heartbeatPart = 0.4;
 const againMs = 1_000;
 
 export function createControl(options: ControlOptions): Control {
-  const { channel, hub, session, run, leaseMs, stopGraceMs, deadline } = options;
+  const { channel, session, sessionId, runId, leaseMs, stopGraceMs, deadline } = options;
   const controller = new AbortController();
   let closure: Closure | undefined;
   let seen = false;
@@ -51,8 +51,8 @@ export function createControl(options: ControlOptions): Control {
   }
 
   function check(): void {
-    const active = hub.state.active.find((candidate) => candidate.run === run);
-    const ended = hub.state.ended.has(run);
+    const active = session.state.active.find((candidate) => candidate.runId === runId);
+    const ended = session.state.ended.has(runId);
     seen ||= active !== undefined;
     gone = seen && !active && !ended;
     if (gone) end({ reason: 'stop' });
@@ -61,10 +61,10 @@ export function createControl(options: ControlOptions): Control {
   }
 
   async function renew(): Promise<void> {
-    const lease = await channel.heartbeat(session, run, leaseMs);
+    const lease = await channel.heartbeat(sessionId, runId, leaseMs);
     if (lease === 'running') return;
     // Who asked for the stop is in the log; and so is whether somebody has ended the run meanwhile.
-    await hub.refresh({ fresh: true }).catch(() => {});
+    await session.refresh({ fresh: true }).catch(() => {});
     check();
     if (lease === 'stop') end({ reason: 'stop' });
   }
@@ -77,7 +77,7 @@ export function createControl(options: ControlOptions): Control {
     });
   });
   grace.catch(() => {});
-  const off = hub.onChange(check);
+  const off = session.onChange(check);
   check();
 
   const every = leaseMs * heartbeatPart;

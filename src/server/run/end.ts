@@ -10,8 +10,8 @@ import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
 export interface EndOptions {
   readonly channel: Pick<Channel, 'close' | 'readRun' | 'append'>;
-  readonly session: string;
-  readonly run: string;
+  readonly sessionId: string;
+  readonly runId: string;
   /** How it ends unless somebody else closed it first. */
   readonly closure: Closure;
   /** The message that the run continues. */
@@ -20,8 +20,8 @@ export interface EndOptions {
   readonly chunks?: readonly UIMessageChunk[];
   /** The id of the user message on which the handler, or its stream, failed. */
   readonly tried?: string | undefined;
-  /** A claim to give back. */
-  readonly claim?: string | undefined;
+  /** A reservation to give back. */
+  readonly reservation?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
   readonly early?: true;
   /** How long to try. Default: some minutes. */
@@ -32,17 +32,17 @@ export interface EndOptions {
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
-  const { channel, session, run, base, patience = patiently } = options;
+  const { channel, sessionId, runId, base, patience = patiently } = options;
   const written = (options.chunks?.length ?? 0) > 0;
-  const closure = await retry(() => channel.close(session, run, options.closure, { written }), patience);
+  const closure = await retry(() => channel.close(sessionId, runId, options.closure, { written }), patience);
   options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(() => readClosed(channel, session, run), patience));
+  const chunks = options.chunks ?? (await retry(() => readClosed(channel, sessionId, runId), patience));
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
   // What people have answered in it still waits for a run to go on with.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
   const frame: LogFrame = {
     type: 'run-end',
-    run,
+    runId,
     reason: closure.reason,
     chunks: chunks.length,
     ...kept,
@@ -51,10 +51,14 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(closure.cause !== undefined && { cause: closure.cause }),
     ...failedOn(closure, chunks, options.tried),
   };
-  const lease = { type: 'release', run, ...(options.claim !== undefined && { key: options.claim }) } as const;
-  const entry = { key: endKey(run), frames: [frame] };
+  const lease = {
+    type: 'release',
+    runId,
+    ...(options.reservation !== undefined && { key: options.reservation }),
+  } as const;
+  const entry = { key: endKey(runId), frames: [frame] };
   const where = { lease, ...(options.early && { existing: false }) };
-  await retry(() => channel.append(session, entry, where), patience);
+  await retry(() => channel.append(sessionId, entry, where), patience);
   return closure;
 }
 
@@ -78,17 +82,17 @@ function failedOn(
   return reason === 'error' && saidNothing(chunks) && tried !== undefined ? { failedOn: tried } : {};
 }
 
-function endKey(run: string): string {
-  return `${run} end`;
+function endKey(runId: string): string {
+  return `${runId} end`;
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
 async function readClosed(
   channel: EndOptions['channel'],
-  session: string,
-  run: string,
+  sessionId: string,
+  runId: string,
 ): Promise<readonly UIMessageChunk[]> {
-  const { chunks, closure } = await channel.readRun(session, run, 0);
+  const { chunks, closure } = await channel.readRun(sessionId, runId, 0);
   if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
   return chunks;
 }

@@ -85,6 +85,6 @@ describe('what a handler reads', () => {
   });
 });
 
-function start(run: string, messageId: string): LogFrame {
-  return { type: 'run-start', run, messageId, trigger: 'submit-message', at: 1 };
+function start(runId: string, messageId: string): LogFrame {
+  return { type: 'run-start', runId, messageId, trigger: 'submit-message', at: 1 };
 }

@@ -23,7 +23,11 @@ export function readableHistory(state: SessionState, messageId: string): UIMessa
  * Denials of the approvals that the conversation goes past with this run, so that nobody is asked for them any more.
  * Other calls stay open in the log: a late output is still worth reading.
  */
-export function passedApprovals(state: SessionState, messageId: string, answer: string): ToolOutcomeFrame[] {
+export function passedApprovals(
+  state: SessionState,
+  messageId: string,
+  answerId: string,
+): ToolOutcomeFrame[] {
   return historyOf(state, messageId)
     .filter(({ id }) => id !== messageId)
     .flatMap((message) =>
@@ -32,7 +36,7 @@ export function passedApprovals(state: SessionState, messageId: string, answer: 
         .map(({ toolCallId }): ToolOutcomeFrame => {
           const reason = 'The conversation went on without it.';
           const outcome = { state: 'approval-responded', approved: false, reason } as const;
-          return { type: 'tool-outcome', messageId: message.id, toolCallId, outcome, answer };
+          return { type: 'tool-outcome', messageId: message.id, toolCallId, outcome, answerId };
         }),
     );
 }

@@ -3,7 +3,7 @@
 
 import type { Channel } from '../../channel/channel.ts';
 import { isActive, isOver } from '../../protocol/session-state.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 import { endRun } from './end.ts';
 
 /** A run whose end takes longer than this may have no producer. */
@@ -14,26 +14,30 @@ const soonMs = 1_000;
  * whether there were any. While the store failed nobody could renew anything, so that a lease which is gone says
  * nothing shortly after (G8). Never rejects: whoever finds a run so next tries again.
  */
-export async function reapDead(channel: Channel, hub: Hub, runs: readonly string[]): Promise<boolean> {
-  const { session, isShaken } = hub;
-  const active = runs.filter((run) => isActive(hub.state, run));
+export async function reapDead(
+  channel: Channel,
+  session: Session,
+  runs: readonly string[],
+): Promise<boolean> {
+  const { sessionId, isShaken } = session;
+  const active = runs.filter((runId) => isActive(session.state, runId));
   if (isShaken || active.length === 0) return false;
   try {
-    const alive = await channel.alive(session, active);
+    const alive = await channel.alive(sessionId, active);
     const dead = active.filter((_, index) => !alive[index]);
-    await Promise.all(dead.map((run) => endDead(channel, hub, run)));
+    await Promise.all(dead.map((runId) => endDead(channel, session, runId)));
     return dead.length > 0;
   } catch {
     return false;
   }
 }
 
-async function endDead(channel: Channel, { session, state }: Hub, run: string): Promise<void> {
-  const active = state.active.find((one) => one.run === run);
+async function endDead(channel: Channel, { sessionId, state }: Session, runId: string): Promise<void> {
+  const active = state.active.find((one) => one.runId === runId);
   if (!active) return;
   const base = state.byId.get(active.messageId);
   const patience = { forMs: 5_000 };
-  await endRun({ channel, session, run, base, closure: { reason: 'interrupted' }, patience });
+  await endRun({ channel, sessionId, runId, base, closure: { reason: 'interrupted' }, patience });
 }
 
 /**
@@ -42,22 +46,22 @@ async function endDead(channel: Channel, { session, state }: Hub, run: string): 
  */
 export async function untilOver(
   channel: Channel,
-  hub: Hub,
+  session: Session,
   runs: readonly string[],
   ms: number,
 ): Promise<void> {
   const seen = new Set<string>();
-  const isDone = (run: string) => {
-    if (!isActive(hub.state, run)) return isOver(hub.state, run) || seen.has(run);
-    seen.add(run);
+  const isDone = (runId: string) => {
+    if (!isActive(session.state, runId)) return isOver(session.state, runId) || seen.has(runId);
+    seen.add(runId);
     return false;
   };
   const done = () => runs.every(isDone) || undefined;
   const soon = Math.min(soonMs, ms);
   for (const part of [soon, ms - soon]) {
-    if (await hub.until(done, { ms: part })) return;
+    if (await session.until(done, { ms: part })) return;
     // A store that does not answer is asked by whoever comes next.
-    await hub.refresh({ fresh: true }).catch(() => {});
-    if (await reapDead(channel, hub, runs)) await hub.refresh({ fresh: true }).catch(() => {});
+    await session.refresh({ fresh: true }).catch(() => {});
+    if (await reapDead(channel, session, runs)) await session.refresh({ fresh: true }).catch(() => {});
   }
 }

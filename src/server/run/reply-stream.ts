@@ -10,7 +10,7 @@ export const runHeader = 'x-durable-run';
 
 const keepAliveMs = 15_000;
 
-export interface Origin {
+export interface ReplyStream {
   response(headers?: Headers): Response;
   /** Sends one chunk at once; `count` is how many chunks the run has with it, absent for what is no chunk of the run. */
   push(chunk: UIMessageChunk, count?: number): void;
@@ -22,7 +22,7 @@ export interface Origin {
   readonly left: AbortSignal;
 }
 
-export function createOrigin(run: string): Origin {
+export function createReplyStream(runId: string): ReplyStream {
   const encoder = new TextEncoder();
   const leaving = new AbortController();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -53,7 +53,7 @@ export function createOrigin(run: string): Origin {
       for (const name of ['content-length', 'content-encoding']) all.delete(name);
       for (const [name, value] of Object.entries(eventStreamHeaders)) all.set(name, value);
       all.set(uiMessageStreamHeader, 'v1');
-      all.set(runHeader, run);
+      all.set(runHeader, runId);
       // Servers hold the headers back until there is a byte to send, and the client waits for the run's name.
       send(keepAlive);
       return new Response(stream, { headers: all });

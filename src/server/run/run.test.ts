@@ -34,7 +34,7 @@ it('a run that failed before its turn came names no message: nothing was tried o
   const first = post('first');
   await expect.poll(() => called.length).toBe(1);
   const second = await post('second');
-  const run = second.headers.get('x-durable-run');
+  const runId = second.headers.get('x-durable-run');
   // The store stays away for longer than a waiting run does.
   isDown = true;
   const now = performance.now.bind(performance);
@@ -45,7 +45,7 @@ it('a run that failed before its turn came names no message: nothing was tried o
   await (await first).text();
   await world.settled();
   await world.chat.session('s').read();
-  await expect.poll(() => ends.find((end) => end.run === run)).toMatchObject({ reason: 'error' });
-  expect(ends.find((end) => end.run === run)).not.toHaveProperty('failedOn');
-  expect(called).not.toContain(run);
+  await expect.poll(() => ends.find((end) => end.runId === runId)).toMatchObject({ reason: 'error' });
+  expect(ends.find((end) => end.runId === runId)).not.toHaveProperty('failedOn');
+  expect(called).not.toContain(runId);
 });

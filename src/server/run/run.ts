@@ -1,5 +1,5 @@
 // The producer: one run from its place in the log to its end. Reads the app's stream once; every chunk goes
-// to the origin at once and to the write queue.
+// to the reply at once and to the write queue.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Channel, Closure } from '../../channel/channel.ts';
@@ -9,8 +9,8 @@ import { createControl, type Control } from './abort.ts';
 import { watchStore, type RunStore } from './durability.ts';
 import { endRun } from './end.ts';
 import type { RunEvent } from '../lib/events.ts';
-import type { Hub } from '../follow/hub.ts';
-import type { Origin } from './reply-stream.ts';
+import type { Session } from '../follow/session.ts';
+import type { ReplyStream } from './reply-stream.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
@@ -22,15 +22,15 @@ import { createWriter, cutError, type Writer } from './write-queue.ts';
 
 export interface RunOptions {
   readonly channel: Channel;
-  readonly hub: Hub;
-  readonly session: string;
-  readonly run: string;
+  readonly session: Session;
+  readonly sessionId: string;
+  readonly runId: string;
   readonly messageId: string;
   /** The id of the user message that it is to answer. */
   readonly question: string | undefined;
   /** The send that became this run; `once` when the same send never becomes another one. */
   readonly send: { readonly key: string; readonly once: boolean };
-  readonly origin: Origin;
+  readonly reply: ReplyStream;
   /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
   /** The session with the run in its place, when nothing has to be waited for. */
@@ -67,21 +67,21 @@ export function startRun(options: RunOptions): Run {
 }
 
 async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
-  const { channel, hub, session, run, origin, onEvent } = options;
+  const { channel, session, sessionId, runId, reply, onEvent } = options;
   const began = monotonicMs();
   onEvent({ type: 'run-start', queued: options.queued });
   const control = createControl(options);
   const store = watchStore(channel, (durability) => {
     writer.setFailing(durability === 'degraded');
-    hub.setDurability(run, durability);
+    session.setDurability(runId, durability);
     onEvent({ type: 'durability', durability });
   });
   const chunks: UIMessageChunk[] = [];
   const writer = createWriter({
     write: restoring({
-      write: (from, batch) => store.write(session, run, from, batch),
+      write: (from, batch) => store.write(sessionId, runId, from, batch),
       chunks,
-      isActive: () => hub.refresh({ fresh: true }).then(() => isActive(hub.state, run)),
+      isActive: () => session.refresh({ fresh: true }).then(() => isActive(session.state, runId)),
     }),
     flushIntervalMs: options.flushIntervalMs,
     onClosed: control.abort,
@@ -94,7 +94,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   const emit = (emitted: UIMessageChunk) => {
     const chunk = copyOf(emitted);
     chunks.push(chunk);
-    origin.push(chunk, chunks.length);
+    reply.push(chunk, chunks.length);
     writer.push(chunk);
   };
   let failed = false;
@@ -128,7 +128,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   }
   tellStarted({ type: 'streaming' });
   // Everybody else sees what happened; who asked for this run is told besides.
-  if (closure.conflict) origin.push({ type: 'error', errorText: conflictText });
+  if (closure.conflict) reply.push({ type: 'error', errorText: conflictText });
   const ended = finish(options, { store, writer, control, closure, chunks, base, failed });
   const over = { type: 'run-end', chunks: chunks.length } as const;
   const report = ({ reason, cause }: Closure, logged: boolean) =>
@@ -143,21 +143,21 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   const late = new Promise((resolve) => (timer = setTimeout(resolve, doneWithinMs)));
   await Promise.race([ended.catch(() => {}), late]);
   clearTimeout(timer);
-  origin.done();
+  reply.done();
   await denied;
   return ended;
 }
 
 /** Nobody is asked for an approval any more once the conversation has gone past it. Never rejects. */
 async function denyPassed(
-  { channel, session, run, messageId }: RunOptions,
+  { channel, sessionId, runId, messageId }: RunOptions,
   state: SessionState,
 ): Promise<void> {
-  const frames = passedApprovals(state, messageId, run);
+  const frames = passedApprovals(state, messageId, runId);
   if (frames.length === 0) return;
-  const entry = { key: `${run} passed`, frames };
+  const entry = { key: `${runId} passed`, frames };
   // Without it, such an approval is refused all the same, and executes nothing.
-  await retry(() => channel.append(session, entry, { existing: true })).catch(() => {});
+  await retry(() => channel.append(sessionId, entry, { existing: true })).catch(() => {});
 }
 
 const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
@@ -175,21 +175,21 @@ interface Finished {
 
 /** Stores what is left to store, and ends the run. */
 async function finish(
-  { hub, session, run, question, send, onError }: RunOptions,
+  { session, sessionId, runId, question, send, onError }: RunOptions,
   finished: Finished,
 ): Promise<Closure> {
   const { store, writer, control, closure, chunks, base, failed } = finished;
   try {
     const drained = await writer.drain();
-    if (drained === 'closed') await hub.refresh().catch(() => {});
+    if (drained === 'closed') await session.refresh().catch(() => {});
     // Taken for dead, and ended by somebody else: there is nothing left to write (G6).
-    const ended = hub.state.ended.get(run);
+    const ended = session.state.ended.get(runId);
     if (ended && !ended.withdrawn) return ended;
     // A send that came to nothing may be sent again.
-    const claim = !send.once || chunks.length === 0 ? send.key : undefined;
+    const reservation = !send.once || chunks.length === 0 ? send.key : undefined;
     // After the closing a heartbeat would only bring the lease back that the end gives up.
     const tried = failed ? question : undefined;
-    const ending = { channel: store, session, run, base, tried, claim, onClosed: control.close };
+    const ending = { channel: store, sessionId, runId, base, tried, reservation, onClosed: control.close };
     // Chunks that a closed run refused are not part of it.
     if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });

@@ -6,7 +6,7 @@ import type { ModelMessage, UIMessage } from 'ai';
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { ActiveRun } from '../../protocol/session-state.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 import type { HandlerRun } from '../options.ts';
 import { retry } from '../lib/retry.ts';
 
@@ -26,9 +26,9 @@ export interface Steered {
 
 export interface SteeringOptions {
   readonly channel: Channel;
-  readonly hub: Pick<Hub, 'state' | 'onChange'>;
-  readonly session: string;
-  readonly run: string;
+  readonly session: Pick<Session, 'state' | 'onChange'>;
+  readonly sessionId: string;
+  readonly runId: string;
 }
 
 /** Reading `steering` makes it, so it must not be read here. */
@@ -49,7 +49,7 @@ interface SdkSteering {
 /** How long the end of a run waits for the word on messages that it was offered. */
 const settleWithinMs = 1_000;
 
-export function createSteering({ channel, hub, session, run }: SteeringOptions): {
+export function createSteering({ channel, session, sessionId, runId }: SteeringOptions): {
   readonly steered: Steered;
   /** Resolves once the log knows what became of every message that was offered. */
   settle(): Promise<void>;
@@ -61,17 +61,17 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
 
   /** Messages that wait and were not offered yet. Of runs that go on side by side the first one takes them. */
   function waiting(): { of: ActiveRun; message: UIMessage }[] {
-    if (hub.state.active[0]?.run !== run) return [];
-    return hub.state.active.slice(1).flatMap((of) => {
-      const message = of.sent === undefined ? undefined : hub.state.byId.get(of.sent);
-      return of.steer && !of.stop && message && !offered.has(of.run) ? [{ of, message }] : [];
+    if (session.state.active[0]?.runId !== runId) return [];
+    return session.state.active.slice(1).flatMap((of) => {
+      const message = of.userMessageId === undefined ? undefined : session.state.byId.get(of.userMessageId);
+      return of.steer && !of.stop && message && !offered.has(of.runId) ? [{ of, message }] : [];
     });
   }
 
   async function record(of: ActiveRun, how: Outcome): Promise<void> {
-    const frame = { type: 'run-steer', run: of.run, into: run, ...how } as const;
+    const frame = { type: 'run-steer', runId: of.runId, intoRunId: runId, ...how } as const;
     await retry(() =>
-      channel.append(session, { key: `${of.run} steer`, frames: [frame] }, { existing: true }),
+      channel.append(sessionId, { key: `${of.runId} steer`, frames: [frame] }, { existing: true }),
     );
   }
 
@@ -86,7 +86,7 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
   function offerAll(): void {
     if (!steering) return;
     for (const { of, message } of waiting()) {
-      offered.add(of.run);
+      offered.add(of.runId);
       // A failure leaves the message waiting for its turn.
       const word = offer(steering, of, message).catch(() => {});
       words.add(word);
@@ -103,14 +103,14 @@ export function createSteering({ channel, hub, session, run }: SteeringOptions):
           if (!create)
             throw new DurableChatError('config', 'run.steering needs ai 7. Use run.takeMessages().');
           steering = create() as SdkSteering; // by its own documentation
-          off = hub.onChange(offerAll);
+          off = session.onChange(offerAll);
           offerAll();
         }
         return steering as Steering; // the very object
       },
       async takeMessages() {
         const taken = waiting();
-        for (const { of } of taken) offered.add(of.run);
+        for (const { of } of taken) offered.add(of.runId);
         for (const { of } of taken) await record(of, { inside: false });
         return ai.convertToModelMessages(taken.map(({ message }) => message));
       },

@@ -3,7 +3,7 @@
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
-import type { Hub } from '../follow/hub.ts';
+import type { Session } from '../follow/session.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs } from '../lib/retry.ts';
 import { readableHistory } from './history.ts';
@@ -11,8 +11,8 @@ import { reapDead } from './reap.ts';
 
 export interface Turn {
   readonly channel: Channel;
-  readonly hub: Hub;
-  readonly run: string;
+  readonly session: Session;
+  readonly runId: string;
   readonly messageId: string;
   /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
@@ -34,19 +34,19 @@ export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<Session
   }
   // An edit or a regeneration took the place of the answer. Its writer stops this run next.
   const stopped = () => signal.aborted || undefined;
-  await turn.hub.until(stopped, { signal, ms: stopFollowsWithinMs });
+  await turn.session.until(stopped, { signal, ms: stopFollowsWithinMs });
   return undefined;
 }
 
 /** Waits until every run before this one has ended. Ends runs whose producers died. Undefined for a withdrawn run. */
 async function waitForTurn(
-  { channel, hub, run, leaseMs }: Turn,
+  { channel, session, runId, leaseMs }: Turn,
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
   let reached = monotonicMs();
   async function refresh(): Promise<void> {
     try {
-      await hub.refresh();
+      await session.refresh();
       reached = monotonicMs();
     } catch (error) {
       if (monotonicMs() - reached > patienceMs) throw error;
@@ -54,23 +54,24 @@ async function waitForTurn(
   }
   await refresh();
   for (;;) {
-    const ended = hub.state.ended.get(run);
+    const ended = session.state.ended.get(runId);
     if (ended?.withdrawn) return undefined;
     if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
-    if (signal.aborted || isItsTurn(hub.state, run)) return hub.state;
-    const first = hub.state.active[0];
-    const moved = () => hub.state.active[0]?.run !== first?.run || hub.state.ended.has(run) || undefined;
-    if ((await hub.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
+    if (signal.aborted || isItsTurn(session.state, runId)) return session.state;
+    const first = session.state.active[0];
+    const moved = () =>
+      session.state.active[0]?.runId !== first?.runId || session.state.ended.has(runId) || undefined;
+    if ((await session.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
     await refresh();
-    const { active } = hub.state;
+    const { active } = session.state;
     const before = active.slice(
       0,
-      active.findIndex((one) => one.run === run),
+      active.findIndex((one) => one.runId === runId),
     );
     await reapDead(
       channel,
-      hub,
-      before.map((one) => one.run),
+      session,
+      before.map((one) => one.runId),
     );
   }
 }

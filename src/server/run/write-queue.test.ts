@@ -48,7 +48,7 @@ function heldStore(
 }
 
 describe('writer', () => {
-  it('writes the first chunk in the next turn: in this one it is on its way to the origin', async () => {
+  it('writes the first chunk in the next turn: in this one it is on its way to the reply', async () => {
     const { writer, writes } = heldStore(60_000);
     writer.push(text('a'));
     expect(writes).toEqual([]);

@@ -75,7 +75,7 @@ export function createWriter(options: WriterOptions): Writer {
 
   async function work(): Promise<void> {
     try {
-      // The chunk is on its way to the origin: that comes first, even before making a request of it.
+      // The chunk is on its way to the reply: that comes first, even before making a request of it.
       await new Promise((resolve) => setTimeout(resolve));
       while (pending.length > 0 && !closed) {
         const batch = takeBatch(pending);

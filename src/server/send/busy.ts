@@ -3,15 +3,15 @@
 
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { Hubs } from '../follow/hubs.ts';
+import type { Sessions } from '../follow/sessions.ts';
 import type { Log } from '../follow/log.ts';
 import { reapDead } from '../run/reap.ts';
-import { withHub } from './idempotency.ts';
+import { withSession } from './idempotency.ts';
 
 export interface Busy {
   readonly channel: Channel;
-  readonly hubs: Hubs;
-  readonly session: string;
+  readonly sessions: Sessions;
+  readonly sessionId: string;
   /** Holds the ends of the runs that were dead, afterwards. */
   readonly log: Log;
 }
@@ -30,14 +30,14 @@ function mayBeBusy(error: unknown): boolean {
   return error instanceof DurableChatError && (error.code === 'conflict' || error.code === 'too_many');
 }
 
-async function endDead({ channel, hubs, session, log }: Busy): Promise<boolean> {
-  const runs = log.state.active.map(({ run }) => run);
+async function endDead({ channel, sessions, sessionId, log }: Busy): Promise<boolean> {
+  const runs = log.state.active.map(({ runId }) => runId);
   if (runs.length === 0) return false;
-  const some = await withHub(hubs, session, async (hub) => {
-    await hub.refresh({ fresh: true });
-    return reapDead(channel, hub, runs);
+  const some = await withSession(sessions, sessionId, async (session) => {
+    await session.refresh({ fresh: true });
+    return reapDead(channel, session, runs);
   });
   if (!some) return false;
-  for (const entry of await channel.readLog(session, log.lastId, { fresh: true })) log.add(entry);
+  for (const entry of await channel.readLog(sessionId, log.lastId, { fresh: true })) log.add(entry);
   return true;
 }

@@ -4,15 +4,15 @@ import { Log } from '../follow/log.ts';
 import type { SendKey } from './plan.ts';
 import { runOfSend } from './idempotency.ts';
 
-const start = (run: string, send: SendKey): LogFrame => ({
+const start = (runId: string, send: SendKey): LogFrame => ({
   type: 'run-start',
-  run,
-  messageId: `message of ${run}`,
+  runId,
+  messageId: `message of ${runId}`,
   trigger: 'submit-message',
   at: 0,
   send,
 });
-const end = (run: string, chunks = 3): LogFrame => ({ type: 'run-end', run, reason: 'error', chunks });
+const end = (runId: string, chunks = 3): LogFrame => ({ type: 'run-end', runId, reason: 'error', chunks });
 const logOf = (...frames: LogFrame[]): Log => {
   const log = new Log();
   for (const [index, frame] of frames.entries())
@@ -28,7 +28,7 @@ it('G5: knows which run a send became; afterwards only for a send that happens o
   expect(known(logOf(...runs))).toEqual(['r1', 'r2', undefined]);
   expect(known(logOf(...runs, end('r1'), end('r2')))).toEqual(['r1', undefined, undefined]);
   // One that is being stopped is still the same send, if that happens once.
-  const stops = ['r1', 'r2'].map((run): LogFrame => ({ type: 'run-stop', run }));
+  const stops = ['r1', 'r2'].map((runId): LogFrame => ({ type: 'run-stop', runId }));
   expect(known(logOf(...runs, ...stops))).toEqual(['r1', undefined, undefined]);
 });
 
@@ -42,7 +42,7 @@ it('G5: what came to nothing may be sent again', () => {
   expect(runOfSend(logOf(start('r1', once), end('r1', 0)), once)).toBeUndefined();
   const next = start('r0', { key: 'k0', once: false });
   expect(
-    runOfSend(logOf(next, start('r1', once), { type: 'run-withdraw', run: 'r1' }), once),
+    runOfSend(logOf(next, start('r1', once), { type: 'run-withdraw', runId: 'r1' }), once),
   ).toBeUndefined();
 });
 
@@ -60,7 +60,7 @@ it('G5: a message of a known id that says something else is another send, which 
 it('G5: what went into a running answer came to something', () => {
   const running = start('r0', { key: 'k0', once: false });
   for (const inside of [true, false]) {
-    const steer: LogFrame = { type: 'run-steer', run: 'r1', into: 'r0', inside };
+    const steer: LogFrame = { type: 'run-steer', runId: 'r1', intoRunId: 'r0', inside };
     expect(runOfSend(logOf(running, start('r1', once), steer), once)).toBe('r1');
     expect(runOfSend(logOf(running, start('r1', once), steer, end('r0')), once)).toBe('r1');
   }

@@ -1,13 +1,13 @@
-// One send is one run, however often it is posted (G5): the request that claims it first makes it into one, and
-// the others wait for that; a request that fails gives its claim back.
+// One send is one run, however often it is posted (G5): the request that reserves it first makes it into one, and
+// the others wait for that; a request that fails gives its reservation back.
 
 import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { RunStartFrame } from '../../protocol/frames.ts';
 import { isFailedStart, type EndedRun } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
-import type { Hub } from '../follow/hub.ts';
-import type { Hubs } from '../follow/hubs.ts';
+import type { Session } from '../follow/session.ts';
+import type { Sessions } from '../follow/sessions.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
@@ -15,13 +15,13 @@ import { untilOver } from '../run/reap.ts';
 import type { SendKey } from './plan.ts';
 import { takenError } from './refusals.ts';
 
-export interface SendClaim {
+export interface Reservation {
   readonly channel: Channel;
-  readonly hubs: Hubs;
-  readonly session: string;
+  readonly sessions: Sessions;
+  readonly sessionId: string;
   readonly send: SendKey;
-  /** What it becomes, if the claim is ours. */
-  readonly run: string;
+  /** What it becomes, if the reservation is ours. */
+  readonly runId: string;
   readonly leaseMs: number;
 }
 
@@ -34,23 +34,25 @@ const lookAgainMs = 1_000;
  * Makes the send this request's own, with the log as it is then, unless it is a run already. Throws `conflict` when
  * somebody else has it and makes nothing of it.
  */
-export async function claimSend(
-  claim: SendClaim,
-): Promise<{ readonly type: 'attach'; readonly run: string } | { readonly type: 'ours'; readonly log: Log }> {
-  const { channel, hubs, session, send, run, leaseMs } = claim;
+export async function reserveSend(
+  reservation: Reservation,
+): Promise<
+  { readonly type: 'attach'; readonly runId: string } | { readonly type: 'ours'; readonly log: Log }
+> {
+  const { channel, sessions, sessionId, send, runId, leaseMs } = reservation;
   for (const until = monotonicMs() + acceptWithinMs; ;) {
-    const { run: holder, entries } = await retry(() => channel.claim(session, send.key, run));
+    const { runId: holder, entries } = await retry(() => channel.reserve(sessionId, send.key, runId));
     const log = new Log();
     for (const entry of entries) log.add(entry);
     const known = runOfSend(log, send);
-    if (known !== undefined) return { type: 'attach', run: known };
-    if (holder === run) return { type: 'ours', log };
-    const isStopping = log.state.active.some((active) => active.run === holder && active.stop);
+    if (known !== undefined) return { type: 'attach', runId: known };
+    if (holder === runId) return { type: 'ours', log };
+    const isStopping = log.state.active.some((active) => active.runId === holder && active.stop);
     // The same wish again, while what it became the first time is being stopped.
     if (isStopping) {
-      await withHub(hubs, session, (hub) => untilOver(channel, hub, [holder], leaseMs));
-    } else if (await withHub(hubs, session, (hub) => becomes(hub, send, holder))) {
-      return { type: 'attach', run: holder };
+      await withSession(sessions, sessionId, (session) => untilOver(channel, session, [holder], leaseMs));
+    } else if (await withSession(sessions, sessionId, (session) => becomes(session, send, holder))) {
+      return { type: 'attach', runId: holder };
     } else if (monotonicMs() > until) {
       throw new DurableChatError(
         'conflict',
@@ -62,10 +64,10 @@ export async function claimSend(
 }
 
 /** Whether the send turns out to have become this run, before long. Throws `conflict` as `runOfSend` does. */
-async function becomes(hub: Hub, send: SendKey, run: string): Promise<boolean> {
-  if (!(await appears(hub, run, lookAgainMs))) return false;
-  for (const frame of hub.log.entries.flatMap(({ frames }) => frames)) {
-    if (frame.type === 'run-start' && frame.run === run) checkContent(frame.send, send);
+async function becomes(session: Session, send: SendKey, runId: string): Promise<boolean> {
+  if (!(await appears(session, runId, lookAgainMs))) return false;
+  for (const frame of session.log.entries.flatMap(({ frames }) => frames)) {
+    if (frame.type === 'run-start' && frame.runId === runId) checkContent(frame.send, send);
   }
   return true;
 }
@@ -84,14 +86,14 @@ export function runOfSend({ entries, state }: Log, send: SendKey): string | unde
     if (frame.type !== 'run-start' || !frame.send) continue;
     const isNamed = frame.send.named !== undefined && frame.send.named === send.named;
     if (!isNamed && frame.send.key !== send.key) continue;
-    const { run } = frame;
+    const { runId } = frame;
     const lasts = isNamed || frame.send.once;
-    const active = state.active.find((one) => one.run === run);
-    const end = state.ended.get(run);
+    const active = state.active.find((one) => one.runId === runId);
+    const end = state.ended.get(runId);
     const stands = active ? lasts || !active.stop : end && lasts && !cameToNothing(end);
     if (!stands) continue;
     if (!isNamed) checkContent(frame.send, send);
-    return run;
+    return runId;
   }
   return undefined;
 }
@@ -101,17 +103,21 @@ function cameToNothing({ reason, chunks, withdrawn, steered }: EndedRun): boolea
   return steered ? false : withdrawn === true || isFailedStart(reason, chunks);
 }
 
-/** Gives a claim back that may have become somebody else's, or may never have been ours. */
-export async function giveBack({ channel, session, send: { key }, run }: SendClaim): Promise<void> {
-  const { run: holder } = await channel.claim(session, key, run);
-  if (holder === run) await channel.unclaim(session, key);
+/** Gives a reservation back that may have become somebody else's, or may never have been ours. */
+export async function giveBack({ channel, sessionId, send: { key }, runId }: Reservation): Promise<void> {
+  const { runId: holder } = await channel.reserve(sessionId, key, runId);
+  if (holder === runId) await channel.release(sessionId, key);
 }
 
-export async function withHub<T>(hubs: Hubs, session: string, use: (hub: Hub) => Promise<T>): Promise<T> {
-  const { hub, release } = hubs.acquire(session);
+export async function withSession<T>(
+  sessions: Sessions,
+  sessionId: string,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { session, release } = sessions.acquire(sessionId);
   try {
-    await hub.ready;
-    return await use(hub);
+    await session.ready;
+    return await use(session);
   } finally {
     release();
   }

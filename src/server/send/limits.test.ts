@@ -35,9 +35,9 @@ function open(limits: Partial<Limits>, more: DurableChatOptions & { held?: boole
       }),
     { limits, ...options },
   );
-  const session = `limits ${++sessions}`;
+  const sessionId = `limits ${++sessions}`;
   const post = (body: string) => world.routes.POST(new Request(url, { method: 'POST', body }));
-  return { world, session, post, finish: () => waiting.shift()?.() };
+  return { world, sessionId, post, finish: () => waiting.shift()?.() };
 }
 
 async function expectRefused(response: Response, code: string, ...words: string[]): Promise<void> {
@@ -47,8 +47,8 @@ async function expectRefused(response: Response, code: string, ...words: string[
   for (const word of words) expect(error.message).toContain(word);
 }
 
-async function messagesOf({ chat }: World, session: string): Promise<string[]> {
-  return (await chat.session(session).read()).messages.map(({ id }) => id);
+async function messagesOf({ chat }: World, sessionId: string): Promise<string[]> {
+  return (await chat.session(sessionId).read()).messages.map(({ id }) => id);
 }
 
 describe.each(stores)('G10: limits, on %s', (_, openStore) => {
@@ -57,110 +57,110 @@ describe.each(stores)('G10: limits, on %s', (_, openStore) => {
       const { messages } = JSON.parse(sendBody('s', text, 'm')) as { messages: unknown[] };
       return new TextEncoder().encode(JSON.stringify(messages[0])).byteLength;
     };
-    const { world, session, post } = open({ messageBytes: bytes('üü') }, { channel: openStore()() });
+    const { world, sessionId, post } = open({ messageBytes: bytes('üü') }, { channel: openStore()() });
     await expectRefused(
-      await post(sendBody(session, 'üüü', 'm')),
+      await post(sendBody(sessionId, 'üüü', 'm')),
       'too_large',
       String(bytes('üü')),
       'limits.messageBytes',
     );
-    expect(await messagesOf(world, session)).toEqual([]);
-    expect((await post(sendBody(session, 'üü', 'm'))).status).toBe(200);
+    expect(await messagesOf(world, sessionId)).toEqual([]);
+    expect((await post(sendBody(sessionId, 'üü', 'm'))).status).toBe(200);
     await world.settled();
   });
 
   it('messagesPerSession: a full session takes edits, and no more messages', async () => {
-    const { world, session, post } = open({ messagesPerSession: 4 }, { channel: openStore()() });
+    const { world, sessionId, post } = open({ messagesPerSession: 4 }, { channel: openStore()() });
     for (const text of ['one', 'two']) {
-      expect((await post(sendBody(session, text))).status).toBe(200);
+      expect((await post(sendBody(sessionId, text))).status).toBe(200);
       await world.settled();
     }
     await expectRefused(
-      await post(sendBody(session, 'three')),
+      await post(sendBody(sessionId, 'three')),
       'too_large',
       '4',
       'limits.messagesPerSession',
     );
-    expect((await messagesOf(world, session)).length).toBe(4);
-    const edit = { ...(JSON.parse(sendBody(session, 'two')) as object), messageId: 'user-two' };
+    expect((await messagesOf(world, sessionId)).length).toBe(4);
+    const edit = { ...(JSON.parse(sendBody(sessionId, 'two')) as object), messageId: 'user-two' };
     expect((await post(JSON.stringify(edit))).status).toBe(200);
     await world.settled();
     const regenerate = { ...edit, trigger: 'regenerate-message', messageId: undefined };
     expect((await post(JSON.stringify(regenerate))).status).toBe(200);
     await world.settled();
-    expect((await messagesOf(world, session)).length).toBe(4);
+    expect((await messagesOf(world, sessionId)).length).toBe(4);
   });
 
   it('activeRunsPerSession: those that wait count, also when many come at once, and room is made by an end', async () => {
-    const { world, session, post, finish } = open(
+    const { world, sessionId, post, finish } = open(
       { activeRunsPerSession: 3 },
       { held: true, channel: openStore()() },
     );
-    const burst = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => post(sendBody(session, String(n)))));
+    const burst = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => post(sendBody(sessionId, String(n)))));
     const refused = burst.filter(({ status }) => status === 429);
     expect(burst.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(3);
     for (const response of refused) await expectRefused(response, 'too_many', '3', 'activeRunsPerSession');
     // What was refused is not in the conversation.
-    const { runs, messages } = await world.chat.session(session).read();
+    const { runs, messages } = await world.chat.session(sessionId).read();
     expect(runs.length).toBeLessThanOrEqual(3);
     expect(messages.length).toBe(runs.length);
-    for (let count = runs.length; count < 3; count++) await post(sendBody(session, `more ${count}`));
-    await expectRefused(await post(sendBody(session, 'over')), 'too_many', '3');
+    for (let count = runs.length; count < 3; count++) await post(sendBody(sessionId, `more ${count}`));
+    await expectRefused(await post(sendBody(sessionId, 'over')), 'too_many', '3');
     await expect
       .poll(async () => {
         finish();
-        return (await world.chat.session(session).read()).runs.length;
+        return (await world.chat.session(sessionId).read()).runs.length;
       })
       .toBeLessThan(3);
-    expect((await post(sendBody(session, 'over'))).status).toBe(200);
-    await world.chat.session(session).stop();
+    expect((await post(sendBody(sessionId, 'over'))).status).toBe(200);
+    await world.chat.session(sessionId).stop();
     await world.settled();
   });
 });
 
 describe('G10: viewersPerSession', () => {
   it('counts viewers and the SDK’s resumes, by session; whoever leaves makes room', async () => {
-    const { world, session, post } = open({ viewersPerSession: 2 }, { held: true });
+    const { world, sessionId, post } = open({ viewersPerSession: 2 }, { held: true });
     const get = (id: string) => world.routes.GET(new Request(`${url}?id=${encodeURIComponent(id)}`));
-    const resume = () => world.routes.GET(new Request(`${url}/${encodeURIComponent(session)}/stream`));
+    const resume = () => world.routes.GET(new Request(`${url}/${encodeURIComponent(sessionId)}/stream`));
     // A send is no viewer.
-    await post(sendBody(session, 'one'));
-    const first = await get(session);
+    await post(sendBody(sessionId, 'one'));
+    const first = await get(sessionId);
     const second = await resume();
     expect([first.status, second.status]).toEqual([200, 200]);
-    await expectRefused(await get(session), 'too_many', '2', 'limits.viewersPerSession');
+    await expectRefused(await get(sessionId), 'too_many', '2', 'limits.viewersPerSession');
     await expectRefused(await resume(), 'too_many');
     const other = await get('another session');
     expect(other.status).toBe(200);
     await second.body!.cancel();
-    const third = await get(session);
+    const third = await get(sessionId);
     expect(third.status).toBe(200);
-    await expectRefused(await get(session), 'too_many');
+    await expectRefused(await get(sessionId), 'too_many');
     for (const { body } of [first, third, other]) await body!.cancel();
-    await world.chat.session(session).stop();
+    await world.chat.session(sessionId).stop();
     await world.settled();
   });
 
   it('counts each request that makes a send again; the run goes on', async () => {
-    const { world, session, post, finish } = open({ viewersPerSession: 2 }, { held: true });
-    const first = await post(sendBody(session, 'one'));
-    const run = first.headers.get('x-durable-run');
-    const again = await Promise.all([1, 2].map(() => post(sendBody(session, 'one'))));
-    expect(again.map((response) => response.headers.get('x-durable-run'))).toEqual([run, run]);
-    await expectRefused(await post(sendBody(session, 'one')), 'too_many', 'limits.viewersPerSession');
+    const { world, sessionId, post, finish } = open({ viewersPerSession: 2 }, { held: true });
+    const first = await post(sendBody(sessionId, 'one'));
+    const runId = first.headers.get('x-durable-run');
+    const again = await Promise.all([1, 2].map(() => post(sendBody(sessionId, 'one'))));
+    expect(again.map((response) => response.headers.get('x-durable-run'))).toEqual([runId, runId]);
+    await expectRefused(await post(sendBody(sessionId, 'one')), 'too_many', 'limits.viewersPerSession');
     await again[0]!.body!.cancel();
-    await expect.poll(async () => (await post(sendBody(session, 'one'))).status).toBe(200);
+    await expect.poll(async () => (await post(sendBody(sessionId, 'one'))).status).toBe(200);
     finish();
     expect(await first.text()).toContain('fine');
     await world.settled();
-    const { messages } = await world.chat.session(session).read();
+    const { messages } = await world.chat.session(sessionId).read();
     expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   });
 
   it('a refused viewer waits for room, and gets it', async () => {
-    const { world, session } = open({ viewersPerSession: 1 });
+    const { world, sessionId } = open({ viewersPerSession: 1 });
     const tab = () => {
-      const view = new DurableSession({ id: session, fetch: world.client().fetch, retryDelay: () => 5 });
+      const view = new DurableSession({ id: sessionId, fetch: world.client().fetch, retryDelay: () => 5 });
       return { view, close: view.open() };
     };
     const first = tab();

@@ -24,7 +24,7 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
   if (count > limits.messagesPerSession && count > state.order.length) {
     throw fullError(limits);
   }
-  const working = state.active.filter(({ run, stop }) => !stop && !plan.displaced.includes(run));
+  const working = state.active.filter(({ runId, stop }) => !stop && !plan.displaced.includes(runId));
   if (working.length >= limits.activeRunsPerSession) throw crowdedError(limits);
 }
 

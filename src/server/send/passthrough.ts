@@ -32,22 +32,22 @@ async function historyOf(
     ? (kept ?? []).map((message) => ({ type: 'message', message }))
     : pastOf(seed, messages);
   const last = messages.slice(-1).map((message): MessageFrame => ({ type: 'message', message }));
-  const start: LogFrame = { type: 'run-start', run: '', messageId, trigger: 'submit-message', at: 0 };
+  const start: LogFrame = { type: 'run-start', runId: '', messageId, trigger: 'submit-message', at: 0 };
   return readableHistory([...past, ...last, start].reduce(applyFrame, emptySession), messageId);
 }
 
 /** Rejects as the handler does, and with `handler_result`. */
 export async function passThrough({ channel, settings, body, call }: PassThroughOptions): Promise<Response> {
-  const run = newId();
-  settings.onEvent({ type: 'passthrough', sessionId: body.id, run });
+  const runId = newId();
+  settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
   const messageId = newMessageId(settings, ids);
-  const hub = { state: emptySession, onChange: () => () => {} };
-  const { steered } = createSteering({ channel, hub, session: body.id, run });
+  const session = { state: emptySession, onChange: () => () => {} };
+  const { steered } = createSteering({ channel, session, sessionId: body.id, runId });
   // Nobody but its reader can end it, by leaving.
   const leaving = new AbortController();
   const history = await historyOf(settings, body, messageId);
-  const source = sourceOf(await call(withSteering(run, messageId, steered), history, leaving.signal));
+  const source = sourceOf(await call(withSteering(runId, messageId, steered), history, leaving.signal));
   if (source.type === 'refusal') return source.response;
 
   const stamp = withMessageId(messageId);

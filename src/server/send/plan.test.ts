@@ -20,9 +20,9 @@ const body = (messages: UIMessage[], more: Partial<SendBody> = {}): SendBody => 
   trigger: 'submit-message',
   ...more,
 });
-const start = (run: string, messageId: string): LogFrame => ({
+const start = (runId: string, messageId: string): LogFrame => ({
   type: 'run-start',
-  run,
+  runId,
   messageId,
   trigger: 'submit-message',
   at: 1,
@@ -58,7 +58,7 @@ describe('planTurn', () => {
     expect(plan).toEqual({
       frames: [put(user('u3'))],
       messageId: 'new',
-      sent: 'u3',
+      userMessageId: 'u3',
       displaced: [],
       when: [{ type: 'free', messageId: 'u3' }],
     });

@@ -16,7 +16,7 @@ export interface Plan {
   /** The assistant message that the run writes: an existing one when the run continues it. */
   readonly messageId: string;
   /** The user message that the plan writes. */
-  readonly sent?: string;
+  readonly userMessageId?: string;
   /** Active runs whose place the plan takes away; they are stopped. */
   readonly displaced: readonly string[];
   /** What the plan rests on: its entry counts only where the log is like that. */
@@ -50,7 +50,7 @@ export function planTurn(
     return {
       frames: [...truncation(target), ...(isNew ? [write] : [])],
       messageId: newMessageId,
-      ...(isNew && { sent: last.id }),
+      ...(isNew && { userMessageId: last.id }),
       displaced: displacedBy(state, target),
       when: [
         place(state, last.id),
@@ -64,7 +64,7 @@ export function planTurn(
   return {
     frames: [...truncation(target), write],
     messageId: newMessageId,
-    sent: last.id,
+    userMessageId: last.id,
     displaced: displacedBy(state, target),
     when: [place(state, last.id)],
   };
@@ -98,7 +98,7 @@ function checkPlace(
   if (last.role === 'assistant' || !follows || hasHad(last.id)) throw goneError();
 }
 
-function planContinuation(state: SessionState, posted: UIMessage, answer: string): Plan {
+function planContinuation(state: SessionState, posted: UIMessage, answerId: string): Plan {
   const known = state.byId.get(posted.id);
   if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
   if (known.role !== 'assistant') throw roleError();
@@ -107,7 +107,7 @@ function planContinuation(state: SessionState, posted: UIMessage, answer: string
     throw passedError();
   }
   return {
-    frames: outcomeFrames(known, posted, answer),
+    frames: outcomeFrames(known, posted, answerId),
     messageId: posted.id,
     displaced: [],
     when: [{ type: 'last', messageId: posted.id }],
@@ -128,11 +128,11 @@ function nothingBehind({ order }: SessionState, messageId: string): EntryConditi
  * The outputs that a continuation brings which is refused, because the conversation has gone past its message or
  * another run goes on with it: they are kept. An approval is not: nothing would come of it.
  */
-export function lateResults(state: SessionState, body: SendBody, answer: string): LogFrame[] {
+export function lateResults(state: SessionState, body: SendBody, answerId: string): LogFrame[] {
   const last = body.messages.at(-1)!; // validated as not empty
   const known = continues(body, last) ? state.byId.get(last.id) : undefined;
   if (!known || !(isWriting(state, last.id) || isPassed(state, last.id))) return [];
-  return outcomeFrames(known, last, answer).filter(({ outcome }) => outcome.state !== 'approval-responded');
+  return outcomeFrames(known, last, answerId).filter(({ outcome }) => outcome.state !== 'approval-responded');
 }
 
 /** The first message that a regeneration removes, if there is one. */
@@ -169,7 +169,7 @@ function truncation(messageId: string | undefined): LogFrame[] {
 function displacedBy(state: SessionState, target: string | undefined): string[] {
   if (target === undefined) return [];
   const gone = new Set(state.order.slice(state.order.indexOf(target)));
-  return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ run }) => run);
+  return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ runId }) => runId);
 }
 
 /** Each one is work for whoever reads the log. */
@@ -179,13 +179,13 @@ const maxOutcomes = 1_000;
  * Those of `posted`'s tool outcomes that one of `known`'s calls is waiting for. As changes, not as a message: what
  * somebody else answers in the meantime stays.
  */
-function outcomeFrames(known: UIMessage, posted: UIMessage, answer: string): ToolOutcomeFrame[] {
+function outcomeFrames(known: UIMessage, posted: UIMessage, answerId: string): ToolOutcomeFrame[] {
   const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));
   const first = new Map(outcomesOf(posted).toReversed());
   const frames = [...first].flatMap(([toolCallId, outcome]): ToolOutcomeFrame[] => {
     const call = calls.get(toolCallId);
     if (!call || !waitsFor(call, outcome)) return [];
-    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answer }];
+    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answerId }];
   });
   if (frames.length <= maxOutcomes) return frames;
   throw new DurableChatError('too_large', `A message can answer ${maxOutcomes} tool calls at once.`);

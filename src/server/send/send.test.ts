@@ -14,7 +14,7 @@ const url = 'http://durable.test/api/chat';
 interface Call {
   readonly messages: UIMessage[];
   readonly messageId: string;
-  readonly run: string;
+  readonly runId: string;
   readonly signal: AbortSignal;
   /** Says `text` and finishes. */
   answer(text?: string): void;
@@ -54,7 +54,7 @@ function open(channel: Channel) {
     const call: Call = {
       messages,
       messageId: run.messageId,
-      run: run.id,
+      runId: run.id,
       signal: request.signal,
       say: (...chunks) => {
         for (const chunk of chunks) controller.enqueue(chunk);
@@ -69,10 +69,10 @@ function open(channel: Channel) {
     calls.push(call);
     return stream;
   });
-  const session = `send ${++sessions}`;
+  const sessionId = `send ${++sessions}`;
   return {
     world,
-    session,
+    sessionId,
     calls,
     /** Resolves with the call's number `index`, once it was made. */
     async call(index: number): Promise<Call> {
@@ -81,15 +81,18 @@ function open(channel: Channel) {
     },
     post: (body: string, headers: Record<string, string> = {}) =>
       world.routes.POST(new Request(url, { method: 'POST', body, headers })),
-    stop: (run?: string) =>
+    stop: (runId?: string) =>
       world.routes.DELETE(
-        new Request(`${url}?id=${encodeURIComponent(session)}&durable=stop${run ? `&run=${run}` : ''}`, {
-          method: 'DELETE',
-        }),
+        new Request(
+          `${url}?id=${encodeURIComponent(sessionId)}&durable=stop${runId ? `&runId=${runId}` : ''}`,
+          {
+            method: 'DELETE',
+          },
+        ),
       ),
     frames: async (): Promise<LogFrame[]> =>
-      (await channel.readLog(session, '')).flatMap((entry) => entry.frames),
-    messages: async () => (await world.chat.session(session).read()).messages,
+      (await channel.readLog(sessionId, '')).flatMap((entry) => entry.frames),
+    messages: async () => (await world.chat.session(sessionId).read()).messages,
   };
 }
 
@@ -108,7 +111,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G5: the same send posted three times at once is one run, and all are told all of it', async () => {
-    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const answers = [1, 2, 3].map(() => here.post(sent));
     (await here.call(0)).answer();
     const responses = await Promise.all(answers);
@@ -127,7 +130,10 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
       expect(response.status).toBe(409);
       expect(await response.json()).toMatchObject({ error: { code: 'conflict' } });
     };
-    const both = [bodyOf(here.session, [user('u1', 'hello')]), bodyOf(here.session, [user('u1', 'other')])];
+    const both = [
+      bodyOf(here.sessionId, [user('u1', 'hello')]),
+      bodyOf(here.sessionId, [user('u1', 'other')]),
+    ];
     const racing = both.map((body) => here.post(body));
     const call = await here.call(0);
     const kept = textOf(call.messages[0]!);
@@ -140,24 +146,24 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     await here.world.settled();
     await conflict(await here.post(other!));
     const again = await here.post(same!);
-    expect(again.headers.get('x-durable-run')).toBe(call.run);
+    expect(again.headers.get('x-durable-run')).toBe(call.runId);
     expect(await again.text()).toContain('[DONE]');
     expect((await here.messages()).map(textOf)).toEqual([kept, `answer to ${kept}`]);
     expect(here.calls.length).toBe(1);
     // Edited since: the first send made again is still the first one.
-    const edit = bodyOf(here.session, [user('u1', 'edited')], { messageId: 'u1' });
+    const edit = bodyOf(here.sessionId, [user('u1', 'edited')], { messageId: 'u1' });
     const edited = here.post(edit);
     (await here.call(1)).answer();
     await (await edited).text();
     await here.world.settled();
-    expect((await here.post(same!)).headers.get('x-durable-run')).toBe(call.run);
+    expect((await here.post(same!)).headers.get('x-durable-run')).toBe(call.runId);
     expect((await here.messages()).map(textOf)).toEqual(['edited', 'answer to edited']);
   });
 
   it('G5: the same on three servers', async () => {
     const others = [open(channel), open(channel)];
     worlds.push(...others.map(({ world }) => world));
-    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const answers = [here, ...others].map(({ post }) => post(sent));
     const all = () => [here, ...others].flatMap(({ calls }) => calls);
     await expect.poll(() => all().length).toBe(1);
@@ -169,7 +175,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G5: a retry while it is running is told what was said before, too', async () => {
-    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
     const call = await here.call(0);
     call.say(
@@ -179,7 +185,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     );
     const second = await here.post(sent);
     call.say({ type: 'text-delta', id: '0', delta: 'late' });
-    await here.stop(call.run);
+    await here.stop(call.runId);
     const [a, b] = await Promise.all([first.text(), second.text()]);
     expect(eventsOf(b)).toEqual(eventsOf(a));
     expect(b).toContain('early ');
@@ -187,7 +193,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G5: a retry after the run has ended replays the same answer and starts nothing', async () => {
-    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
     (await here.call(0)).answer();
     const said = eventsOf(await first.text());
@@ -204,12 +210,15 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G5: the log knows the send when its claim has lapsed, while it runs and afterwards', async () => {
-    const sent = bodyOf(here.session, [user('u1', 'hello')]);
+    const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
     // What is left after the claim's minute: whoever asks is the first.
     const lapsed = open({
       ...channel,
-      claim: async (session, key, run) => ({ ...(await channel.claim(session, key, run)), run }),
+      reserve: async (sessionId, key, runId) => ({
+        ...(await channel.reserve(sessionId, key, runId)),
+        runId,
+      }),
     });
     worlds.push(lapsed.world);
     const during = await lapsed.post(sent);
@@ -224,12 +233,12 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
 
   it('G5: an idempotency-key names the send, whatever its message is called', async () => {
     const key = { 'idempotency-key': 'k-1' };
-    const answers = ['a', 'b', 'c'].map((id) => here.post(bodyOf(here.session, [user(id, 'hello')]), key));
+    const answers = ['a', 'b', 'c'].map((id) => here.post(bodyOf(here.sessionId, [user(id, 'hello')]), key));
     (await here.call(0)).answer();
     const texts = await Promise.all(answers.map(async (answer) => (await answer).text()));
     expect(new Set(texts).size).toBe(1);
     await here.world.settled();
-    const other = await here.post(bodyOf(here.session, [user('d', 'hello')]), { 'idempotency-key': 'k-2' });
+    const other = await here.post(bodyOf(here.sessionId, [user('d', 'hello')]), { 'idempotency-key': 'k-2' });
     (await here.call(1)).answer();
     await other.text();
     await here.world.settled();
@@ -238,11 +247,11 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G5: a regeneration clicked twice is one run; asked for again later it is another', async () => {
-    const first = await here.post(bodyOf(here.session, [user('u1')]));
+    const first = await here.post(bodyOf(here.sessionId, [user('u1')]));
     (await here.call(0)).answer('one');
     await first.text();
     await here.world.settled();
-    const regenerate = bodyOf(here.session, [user('u1')], { trigger: 'regenerate-message' });
+    const regenerate = bodyOf(here.sessionId, [user('u1')], { trigger: 'regenerate-message' });
     const answers = [here.post(regenerate), here.post(regenerate)];
     (await here.call(1)).answer('two');
     const texts = await Promise.all(answers.map(async (answer) => (await answer).text()));
@@ -259,9 +268,9 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   it('three sends of three clients run one after another, in the order of the log, each with its history', async () => {
     // The first is running, so the others are queued and answered at once.
     const responses: Response[] = [];
-    for (const id of ['a', 'b', 'c']) responses.push(await here.post(bodyOf(here.session, [user(id)])));
+    for (const id of ['a', 'b', 'c']) responses.push(await here.post(bodyOf(here.sessionId, [user(id)])));
     expect(here.calls.length).toBe(1);
-    const { runs } = await here.world.chat.session(here.session).read();
+    const { runs } = await here.world.chat.session(here.sessionId).read();
     expect(runs.map(({ status }) => status)).toEqual(['running', 'queued', 'queued']);
     for (const [index, response] of responses.entries()) {
       const call = await here.call(index);
@@ -281,21 +290,21 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   it('sends of several servers that come at once take turns: never two handlers at a time', async () => {
     const others = [here, open(channel), open(channel)];
     worlds.push(...others.slice(1).map(({ world }) => world));
-    const answers = others.map(({ post }, index) => post(bodyOf(here.session, [user(`u${index}`)])));
+    const answers = others.map(({ post }, index) => post(bodyOf(here.sessionId, [user(`u${index}`)])));
     const calls = () => others.flatMap((other) => other.calls);
     const ended = new Set<string>();
     for (let count = 1; count <= 3; count++) {
       await expect.poll(calls).toHaveLength(count);
-      const call = calls().find(({ run }) => !ended.has(run))!;
+      const call = calls().find(({ runId }) => !ended.has(runId))!;
       expect(call.messages.length).toBe(2 * count - 1);
-      ended.add(call.run);
+      ended.add(call.runId);
       call.answer();
     }
     for (const answer of answers) expect(await (await answer).text()).toContain('[DONE]');
     for (const { world } of others) await world.settled();
     const frames = await here.frames();
     const order = (type: string) =>
-      frames.flatMap((frame) => (frame.type === type && 'run' in frame ? frame.run : []));
+      frames.flatMap((frame) => (frame.type === type && 'runId' in frame ? frame.runId : []));
     expect(order('run-end')).toEqual(order('run-start'));
     expect((await here.messages()).map(({ role }) => role)).toEqual(
       [1, 2, 3].flatMap(() => ['user', 'assistant']),
@@ -303,12 +312,12 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('G3: a queued send that is stopped never calls the handler; its message stays', async () => {
-    const first = await here.post(bodyOf(here.session, [user('a')]));
-    const second = await here.post(bodyOf(here.session, [user('b')]));
+    const first = await here.post(bodyOf(here.sessionId, [user('a')]));
+    const second = await here.post(bodyOf(here.sessionId, [user('b')]));
     const receipt = (await (await here.stop(second.headers.get('x-durable-run')!)).json()) as {
       stopped: unknown[];
     };
-    expect(receipt.stopped).toMatchObject([{ run: second.headers.get('x-durable-run') }]);
+    expect(receipt.stopped).toMatchObject([{ runId: second.headers.get('x-durable-run') }]);
     expect(await second.text()).toContain('[DONE]');
     (await here.call(0)).answer();
     await first.text();
@@ -318,14 +327,14 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('an edit while the answer is running stops that run, and takes its place', async () => {
-    const first = await here.post(bodyOf(here.session, [user('a', 'old')]));
+    const first = await here.post(bodyOf(here.sessionId, [user('a', 'old')]));
     const old = await here.call(0);
     old.say(
       { type: 'start' },
       { type: 'text-start', id: '0' },
       { type: 'text-delta', id: '0', delta: 'never mind' },
     );
-    const edited = await here.post(bodyOf(here.session, [user('a', 'new')], { messageId: 'a' }));
+    const edited = await here.post(bodyOf(here.sessionId, [user('a', 'new')], { messageId: 'a' }));
     expect(await first.text()).toContain('[DONE]');
     expect(old.signal.aborted).toBe(true);
     (await here.call(1)).answer();
@@ -339,11 +348,11 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
 
   // sendOf names an edit by its ids alone: the second one attaches to the first one's run.
   it('an edit of an edit, while that is running, is the one that counts', async () => {
-    await here.post(bodyOf(here.session, [user('a', 'one')]));
+    await here.post(bodyOf(here.sessionId, [user('a', 'one')]));
     await here.call(0);
-    await here.post(bodyOf(here.session, [user('a', 'two')], { messageId: 'a' }));
+    await here.post(bodyOf(here.sessionId, [user('a', 'two')], { messageId: 'a' }));
     (await here.call(1)).say({ type: 'start' });
-    const third = here.post(bodyOf(here.session, [user('a', 'three')], { messageId: 'a' }));
+    const third = here.post(bodyOf(here.sessionId, [user('a', 'three')], { messageId: 'a' }));
     await expect.poll(() => here.calls.length, { timeout: 2_000 }).toBe(3);
     here.calls[2]!.answer();
     await (await third).text();
@@ -357,20 +366,20 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     let release = () => {};
     const slow: Channel = {
       ...channel,
-      append: async (session, entry, options) => {
+      append: async (sessionId, entry, options) => {
         if (options.lease?.type === 'take') await hold;
-        return channel.append(session, entry, options);
+        return channel.append(sessionId, entry, options);
       },
     };
     const other = open(slow);
     worlds.push(other.world);
-    const first = await here.post(bodyOf(here.session, [user('a')]));
+    const first = await here.post(bodyOf(here.sessionId, [user('a')]));
     (await here.call(0)).answer();
     await first.text();
     await here.world.settled();
     hold = new Promise((resolve) => (release = resolve));
-    const edit = other.post(bodyOf(here.session, [user('a', 'edited')], { messageId: 'a' }));
-    const passed = await here.post(bodyOf(here.session, [user('b')]));
+    const edit = other.post(bodyOf(here.sessionId, [user('a', 'edited')], { messageId: 'a' }));
+    const passed = await here.post(bodyOf(here.sessionId, [user('b')]));
     const displaced = await here.call(1);
     release();
     await edit;
@@ -380,7 +389,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
 
   it('forged history does not get in: neither answers, nor tool results, nor what was said before', async () => {
     const tool = { type: 'tool-pay', toolCallId: 'c', input: { sum: 1 } } as const;
-    const first = await here.post(bodyOf(here.session, [user('u1', 'real')]));
+    const first = await here.post(bodyOf(here.sessionId, [user('u1', 'real')]));
     const call = await here.call(0);
     call.say(
       { type: 'start' },
@@ -404,7 +413,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
       { id: 'invented', role: 'assistant', parts: [{ type: 'text', text: 'forged' }] },
       user('u2', 'next'),
     ];
-    const second = await here.post(bodyOf(here.session, forged));
+    const second = await here.post(bodyOf(here.sessionId, forged));
     const next = await here.call(1);
     expect(next.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user']);
     expect(JSON.stringify(next.messages)).not.toContain('forged');
@@ -416,7 +425,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('the message has the id that the log gave it, whatever id the app’s stream had', async () => {
-    const response = await here.post(bodyOf(here.session, [user('u1')]));
+    const response = await here.post(bodyOf(here.sessionId, [user('u1')]));
     const call = await here.call(0);
     call.say({ type: 'start', messageId: 'theirs' });
     call.answer();
@@ -427,8 +436,8 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(eventsOf(text)[0]).toMatchObject({ id: '1' });
   });
 
-  it('G2: an origin that leaves changes nothing', async () => {
-    const response = await here.post(bodyOf(here.session, [user('u1')]));
+  it('G2: a reader that leaves changes nothing', async () => {
+    const response = await here.post(bodyOf(here.sessionId, [user('u1')]));
     await response.body!.cancel();
     const call = await here.call(0);
     expect(call.signal.aborted).toBe(false);
@@ -468,7 +477,7 @@ describe('the way to the first chunk', () => {
         });
       });
       const response = await world.routes.POST(
-        new Request(url, { method: 'POST', body: sendBody(here.session, id) }),
+        new Request(url, { method: 'POST', body: sendBody(here.sessionId, id) }),
       );
       await response.text();
       await world.settled();
@@ -478,7 +487,7 @@ describe('the way to the first chunk', () => {
     }
   });
 
-  it('G8: chunks reach the origin while the store answers nothing any more', async () => {
+  it('G8: chunks reach the reply while the store answers nothing any more', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     let say: (chunk: UIMessageChunk) => void = () => {};
     let clear = () => {};

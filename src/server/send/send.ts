@@ -1,4 +1,4 @@
-// A send from its claim to its run: claimed once, planned against the log, put in its place, then produced.
+// A send from its reservation to its run: reserved once, planned against the log, put in its place, then produced.
 // Two round trips to the store precede the call of the app's handler. A new session with earlier messages takes one
 // more, and so does each run that the send stops.
 
@@ -20,13 +20,13 @@ import { messageIn } from '../follow/reports.ts';
 import type { HandlerRun, WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { withSteering } from '../run/steering.ts';
-import { createOrigin } from '../run/reply-stream.ts';
+import { createReplyStream } from '../run/reply-stream.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from '../lib/retry.ts';
 import { untilOver } from '../run/reap.ts';
 import { startRun, type Started } from '../run/run.ts';
 import { newMessageId } from './message-id.ts';
-import { claimSend, giveBack, withHub, type SendClaim } from './idempotency.ts';
+import { reserveSend, giveBack, withSession, type Reservation } from './idempotency.ts';
 import { requestStop } from '../handle/request-stop.ts';
 import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import { refusal } from './refusals.ts';
@@ -57,7 +57,7 @@ export async function send(options: SendOptions): Promise<Response> {
     if (lets && isNew && isStoreDown(error)) return passThrough(options);
     throw error;
   }
-  return accepted.type === 'attach' ? attach(options, accepted.run) : produce(options, accepted, deadline);
+  return accepted.type === 'attach' ? attach(options, accepted.runId) : produce(options, accepted, deadline);
 }
 
 function isStoreDown(error: unknown): boolean {
@@ -65,10 +65,10 @@ function isStoreDown(error: unknown): boolean {
 }
 
 type Accepted =
-  | { readonly type: 'attach'; readonly run: string }
+  | { readonly type: 'attach'; readonly runId: string }
   | {
       readonly type: 'run';
-      readonly run: string;
+      readonly runId: string;
       readonly plan: Plan;
       readonly sent: SendKey;
       /** The session with the run in its place. */
@@ -76,46 +76,46 @@ type Accepted =
     };
 
 async function accept(options: SendOptions): Promise<Accepted> {
-  const { channel, hubs, body, named, settings } = options;
+  const { channel, sessions, body, named, settings } = options;
   const whenBusy = policyOf(settings, body);
-  const run = newId();
+  const runId = newId();
   const sent = sendOf(body, named);
-  const claim = { channel, hubs, session: body.id, send: sent, run, leaseMs: settings.leaseMs };
+  const reservation = { channel, sessions, sessionId: body.id, send: sent, runId, leaseMs: settings.leaseMs };
   let placed = false;
   try {
-    const claimed = await claimSend(claim);
-    if (claimed.type === 'attach') return claimed;
-    const { log } = claimed;
+    const reserved = await reserveSend(reservation);
+    if (reserved.type === 'attach') return reserved;
+    const { log } = reserved;
     await waitUntilWritten(options, log);
     const onPlace = () => (placed = true);
-    const plan = await takePlace(options, { run, sent, whenBusy, onPlace }, log);
-    return { type: 'run', run, plan, sent, state: log.state };
+    const plan = await takePlace(options, { runId, sent, whenBusy, onPlace }, log);
+    return { type: 'run', runId, plan, sent, state: log.state };
   } catch (error) {
     // What was not accepted can be sent again. A store that is down has kept the client waiting long enough, and
     // may have put a run in its place that nobody works on.
-    if (isStoreDown(error)) options.waitUntil(undo(claim, placed).catch(() => {}));
-    else await giveBack(claim).catch(() => {});
+    if (isStoreDown(error)) options.waitUntil(undo(reservation, placed).catch(() => {}));
+    else await giveBack(reservation).catch(() => {});
     throw error;
   }
 }
 
-async function undo(claim: SendClaim, placed: boolean): Promise<void> {
-  const { channel, session, run, send } = claim;
+async function undo(reservation: Reservation, placed: boolean): Promise<void> {
+  const { channel, sessionId, runId, send } = reservation;
   if (placed)
     await endRun({
       channel,
-      session,
-      run,
+      sessionId,
+      runId,
       closure: { reason: 'error' },
       chunks: [],
-      claim: send.key,
+      reservation: send.key,
       early: true,
     });
-  else await retry(() => giveBack(claim), patiently);
+  else await retry(() => giveBack(reservation), patiently);
 }
 
 interface Placing {
-  readonly run: string;
+  readonly runId: string;
   readonly sent: SendKey;
   readonly whenBusy: WhenBusy;
   /** Called when the log may have the run from now on. */
@@ -125,46 +125,46 @@ interface Placing {
 /** Puts the run in its place, in `log` too, and stops what has to make room for it. */
 async function takePlace(
   options: SendOptions,
-  { run, sent, whenBusy, onPlace }: Placing,
+  { runId, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
-  const { channel, hubs, by, settings, body } = options;
-  const session = body.id;
+  const { channel, sessions, by, settings, body } = options;
+  const sessionId = body.id;
   await beginSession(options, log);
-  await keepLate(options, run, log.state);
+  await keepLate(options, runId, log.state);
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
   const messageId = newMessageId(settings, taken);
-  const { plan, entry } = await unlessDead({ channel, hubs, session, log }, () => {
+  const { plan, entry } = await unlessDead({ channel, sessions, sessionId, log }, () => {
     const plan = planTurn(log.state, body, messageId, (id) => log.hasHad(id));
     checkRoom(settings.limits, log.state, plan);
-    const entry = startEntry(settings, { run, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
+    const entry = startEntry(settings, { runId, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
     const why = whyVoid(log.state, log.epoch, entry);
     if (why) throw refusal(why, settings);
     return { plan, entry };
   });
   const after = log.lastId;
   let why: VoidReason | undefined;
-  const lease = { type: 'take', run, ms: settings.leaseMs } as const;
+  const lease = { type: 'take', runId, ms: settings.leaseMs } as const;
   onPlace();
-  for (const added of await retry(() => channel.append(session, entry, { after, lease }))) {
+  for (const added of await retry(() => channel.append(sessionId, entry, { after, lease }))) {
     if (added.key === entry.key && !log.hasKey(entry.key)) why = whyVoid(log.state, log.epoch, entry);
     log.add(added);
   }
   // Others were a moment earlier: the entry does not count.
-  if (why === 'last') await keepLate(options, run, log.state);
+  if (why === 'last') await keepLate(options, runId, log.state);
   if (why) throw refusal(why, settings);
 
-  const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.run);
-  const before = runsBefore(log.state, run).filter((active) => !active.stop && !isDisplaced(active));
-  const cause = { by, interruptedBy: plan.sent };
+  const isDisplaced = (active: ActiveRun) => plan.displaced.includes(active.runId);
+  const before = runsBefore(log.state, runId).filter((active) => !active.stop && !isDisplaced(active));
+  const cause = { by, interruptedBy: plan.userMessageId };
   // Only now: a send that comes to nothing stops nothing.
-  await requestStop(channel, session, plan.displaced, cause);
+  await requestStop(channel, sessionId, plan.displaced, cause);
   const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
-  const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.run));
-  if (whenBusy === 'interrupt') await requestStop(channel, session, running.map(idOf), cause);
+  const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.runId));
+  if (whenBusy === 'interrupt') await requestStop(channel, sessionId, running.map(idOf), cause);
   // Edits at the same moment: the later one counts, and the other is told.
   const lost = before.filter((active) => !hasPlace(active));
-  await requestStop(channel, session, lost.map(idOf), { ...cause, conflict: true });
+  await requestStop(channel, sessionId, lost.map(idOf), { ...cause, conflict: true });
   return plan;
 }
 
@@ -173,11 +173,13 @@ async function takePlace(
  * writes the message is waited for.
  */
 async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
-  const { channel, hubs, body, settings } = options;
+  const { channel, sessions, body, settings } = options;
   const last = body.messages.at(-1)!; // validated as not empty
   const writer = continues(body, last) && log.state.active.find(({ messageId }) => messageId === last.id);
   if (!writer) return;
-  await withHub(hubs, body.id, (hub) => untilOver(channel, hub, [writer.run], settings.leaseMs));
+  await withSession(sessions, body.id, (session) =>
+    untilOver(channel, session, [writer.runId], settings.leaseMs),
+  );
   for (const entry of await channel.readLog(body.id, log.lastId, { fresh: true })) log.add(entry);
 }
 
@@ -192,57 +194,57 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
 }
 
 /** Of a continuation that is refused, what it brings is kept all the same. */
-async function keepLate({ channel, body }: SendOptions, run: string, state: SessionState): Promise<void> {
+async function keepLate({ channel, body }: SendOptions, runId: string, state: SessionState): Promise<void> {
   const frames = lateResults(state, body, newId());
   if (frames.length === 0) return;
-  await retry(() => channel.append(body.id, { key: `${run} late`, frames }, { existing: true }));
+  await retry(() => channel.append(body.id, { key: `${runId} late`, frames }, { existing: true }));
 }
 
-function idOf({ run }: ActiveRun): string {
-  return run;
+function idOf({ runId }: ActiveRun): string {
+  return runId;
 }
 
 /** Active runs that stand before this one. */
-function runsBefore(state: SessionState, run: string): readonly ActiveRun[] {
+function runsBefore(state: SessionState, runId: string): readonly ActiveRun[] {
   return state.active.slice(
     0,
-    state.active.findIndex((active) => active.run === run),
+    state.active.findIndex((active) => active.runId === runId),
   );
 }
 
 async function produce(
   options: SendOptions,
-  { run, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
+  { runId, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
   deadline: number | undefined,
 ): Promise<Response> {
-  const { channel, hubs, keeper, settings, body, call, waitUntil } = options;
-  const origin = createOrigin(run);
-  const lease = hubs.acquire(body.id);
-  const queued = !isItsTurn(state, run);
+  const { channel, sessions, keeper, settings, body, call, waitUntil } = options;
+  const reply = createReplyStream(runId);
+  const lease = sessions.acquire(body.id);
+  const queued = !isItsTurn(state, runId);
   const question = historyOf(state, plan.messageId).findLast(({ role }) => role === 'user')?.id;
-  const about = { sessionId: body.id, run, ...(question !== undefined && { messageId: question }) };
+  const about = { sessionId: body.id, runId, ...(question !== undefined && { messageId: question }) };
   const onError = (error: unknown) => settings.onError(error, about);
   const { started, ended } = startRun({
     ...settings,
     deadline,
     onError,
-    onEvent: (event: RunEvent) => settings.onEvent({ ...event, sessionId: body.id, run }),
+    onEvent: (event: RunEvent) => settings.onEvent({ ...event, sessionId: body.id, runId }),
     channel,
-    hub: lease.hub,
-    session: body.id,
-    run,
+    session: lease.session,
+    sessionId: body.id,
+    runId,
     messageId: plan.messageId,
     question,
     send: sent,
-    origin,
+    reply,
     queued,
     state,
-    call: (history, steered, signal) => call(withSteering(run, plan.messageId, steered), history, signal),
+    call: (history, steered, signal) => call(withSteering(runId, plan.messageId, steered), history, signal),
   });
   const message = messageIn(plan.frames);
   if (settings.onMessage && message) {
     const { by } = options;
-    waitUntil(keeper.tellMessage({ sessionId: body.id, run, message, ...(by !== undefined && { by }) }));
+    waitUntil(keeper.tellMessage({ sessionId: body.id, runId, message, ...(by !== undefined && { by }) }));
   }
   waitUntil(
     ended
@@ -259,7 +261,7 @@ async function produce(
   function answer(outcome: Started): Response {
     switch (outcome.type) {
       case 'streaming':
-        return origin.response(outcome.headers);
+        return reply.response(outcome.headers);
       case 'refused':
         return outcome.response;
       case 'failed':
@@ -270,14 +272,14 @@ async function produce(
   }
 }
 
-function attach({ hubs, body, waitUntil }: SendOptions, run: string): Response {
+function attach({ sessions, body, waitUntil }: SendOptions, runId: string): Response {
   // Each of them follows the session as a viewer does.
-  const { hub, release } = hubs.view(body.id);
-  const origin = createOrigin(run);
+  const { session, release } = sessions.view(body.id);
+  const reply = createReplyStream(runId);
   waitUntil(
-    relayRun(hub, run, origin)
-      .catch(() => origin.fail())
+    relayRun(session, runId, reply)
+      .catch(() => reply.fail())
       .finally(release),
   );
-  return origin.response();
+  return reply.response();
 }

@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts';
 import type { Plan, SendKey } from './plan.ts';
 
 export interface Starting {
-  readonly run: string;
+  readonly runId: string;
   readonly sent: SendKey;
   readonly whenBusy: WhenBusy;
   readonly by: string | undefined;
@@ -16,26 +16,26 @@ export interface Starting {
 
 export function startEntry(
   settings: Settings,
-  { run, sent, whenBusy, by, trigger }: Starting,
+  { runId, sent, whenBusy, by, trigger }: Starting,
   plan: Plan,
   epoch: string,
 ): NewEntry {
   const { limits } = settings;
   const start: RunStartFrame = {
     type: 'run-start',
-    run,
+    runId,
     messageId: plan.messageId,
     trigger,
     at: Date.now(),
     send: sent,
-    ...(plan.sent !== undefined && { sent: plan.sent }),
+    ...(plan.userMessageId !== undefined && { userMessageId: plan.userMessageId }),
     ...(whenBusy === 'parallel' && { parallel: true }),
     ...(whenBusy === 'steer' && { steer: true }),
     ...(by !== undefined && { by }),
     ...reportsFor(settings, plan.frames),
   };
   return {
-    key: `${run} start`,
+    key: `${runId} start`,
     frames: [...plan.frames, start],
     when: [
       ...plan.when,

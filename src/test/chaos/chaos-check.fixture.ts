@@ -19,7 +19,7 @@ export interface Checked {
  */
 export async function checkSession(
   { channel, said, vanished }: Pick<Cluster, 'channel' | 'said' | 'vanished'>,
-  session: string,
+  sessionId: string,
   accepted: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<Checked> {
   const violations: string[] = [];
@@ -31,7 +31,7 @@ export async function checkSession(
   /** How each message came to be gone, once it is. */
   const gone = new Map<string, string>();
 
-  for (const entry of await channel.readLog(session, '')) {
+  for (const entry of await channel.readLog(sessionId, '')) {
     const before = log.state;
     // Of an entry that came too late nothing counts.
     const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
@@ -41,23 +41,23 @@ export async function checkSession(
     for (const id of log.state.order) gone.delete(id);
     for (const frame of counted) {
       if (frame.type !== 'run-start') continue;
-      started.push(frame.run);
-      writers.set(frame.messageId, frame.run);
+      started.push(frame.runId);
+      writers.set(frame.messageId, frame.runId);
       // Nobody answers a tool call here.
-      demand(!before.byId.has(frame.messageId), `run ${frame.run} continues message ${frame.messageId}`);
+      demand(!before.byId.has(frame.messageId), `run ${frame.runId} continues message ${frame.messageId}`);
     }
     for (const frame of entry.frames) {
       if (frame.type !== 'run-end') continue;
-      const { run, reason, chunks } = frame;
-      const first = ended.get(run);
+      const { runId, reason, chunks } = frame;
+      const first = ended.get(runId);
       const how = `${reason} after ${chunks} chunks`;
       // Whoever notices may say so; all have to say the same.
       // A closing that has vanished decides nothing: the log's first end counts.
       demand(
-        first === undefined || first === how || vanished.has(run),
-        `run ${run} ended twice: ${first}, and ${how}`,
+        first === undefined || first === how || vanished.has(runId),
+        `run ${runId} ended twice: ${first}, and ${how}`,
       );
-      ended.set(run, first ?? how);
+      ended.set(runId, first ?? how);
     }
   }
 
@@ -69,34 +69,34 @@ export async function checkSession(
   demand(new Set(texts).size === texts.length, `a user's text is there twice: ${texts.join(' | ')}`);
 
   const ends: Record<string, number> = {};
-  for (const run of new Set(started)) {
-    const end = state.ended.get(run);
-    demand(end !== undefined, `run ${run} has no end`);
+  for (const runId of new Set(started)) {
+    const end = state.ended.get(runId);
+    demand(end !== undefined, `run ${runId} has no end`);
     if (!end) continue;
     const name = end.withdrawn ? 'withdrawn' : end.reason;
     ends[name] = (ends[name] ?? 0) + 1;
     if (end.withdrawn) continue;
-    const spoken = said.get(run)?.join('') ?? '';
-    const message = writers.get(end.messageId) === run ? state.byId.get(end.messageId) : undefined;
-    if (vanished.has(run)) {
+    const spoken = said.get(runId)?.join('') ?? '';
+    const message = writers.get(end.messageId) === runId ? state.byId.get(end.messageId) : undefined;
+    if (vanished.has(runId)) {
       const text = textOf(message);
-      demand(spoken.startsWith(text), `run ${run}, which vanished, kept "${text}" of "${spoken}"`);
+      demand(spoken.startsWith(text), `run ${runId}, which vanished, kept "${text}" of "${spoken}"`);
       const isWhole = !message || end.reason !== 'finish' || text === spoken;
-      demand(isWhole, `run ${run}, which vanished, finished with "${text}" of "${spoken}"`);
+      demand(isWhole, `run ${runId}, which vanished, finished with "${text}" of "${spoken}"`);
       continue;
     }
-    const stored = await channel.readRun(session, run, 0);
+    const stored = await channel.readRun(sessionId, runId, 0);
     demand(
       stored.chunks.length === end.chunks,
-      `run ${run} has ${stored.chunks.length} chunks, not ${end.chunks}`,
+      `run ${runId} has ${stored.chunks.length} chunks, not ${end.chunks}`,
     );
     demand(
       stored.closure?.reason === end.reason,
-      `run ${run} was closed as ${stored.closure?.reason}, not ${end.reason}`,
+      `run ${runId} was closed as ${stored.closure?.reason}, not ${end.reason}`,
     );
     const kept = wordsOf(stored.chunks);
-    demand(spoken.startsWith(kept), `run ${run} (${end.reason}) kept "${kept}" of "${spoken}"`);
-    demand(end.reason !== 'finish' || spoken === kept, `run ${run} finished with "${kept}" of "${spoken}"`);
+    demand(spoken.startsWith(kept), `run ${runId} (${end.reason}) kept "${kept}" of "${spoken}"`);
+    demand(end.reason !== 'finish' || spoken === kept, `run ${runId} finished with "${kept}" of "${spoken}"`);
     if (message) {
       demand(textOf(message) === kept, `message ${message.id} says "${textOf(message)}", its run "${kept}"`);
     }
@@ -110,8 +110,8 @@ export async function checkSession(
       `accepted message ${id} is there ${places} times (${how})`,
     );
     // One send, one run; what came to nothing or was taken back may be sent again.
-    const lasting = [...runs].filter((run) => {
-      const end = state.ended.get(run);
+    const lasting = [...runs].filter((runId) => {
+      const end = state.ended.get(runId);
       return end && !end.withdrawn && !isFailedStart(end.reason, end.chunks);
     });
     demand(lasting.length <= 1, `message ${id} became ${lasting.length} runs`);

@@ -74,8 +74,8 @@ export function createCluster(server: UpstashServer, count: number, random: Rand
   function withLateWakes(store: Channel): Channel {
     return {
       ...store,
-      subscribe: (session, onWake) =>
-        store.subscribe(session, (wake) => {
+      subscribe: (sessionId, onWake) =>
+        store.subscribe(sessionId, (wake) => {
           if (late === 0 || random.chance(0.5)) onWake(wake);
           else setTimeout(() => onWake(wake), random.int(0, 800));
         }),

@@ -110,7 +110,7 @@ export class Conversation {
       case 'withdraw': {
         const waiting = viewer?.tab.session.getSnapshot().runs.find(({ status }) => status === 'queued');
         if (viewer && waiting)
-          this.#expectTyped('withdraw', viewer.tab.session.withdraw({ run: waiting.run }));
+          this.#expectTyped('withdraw', viewer.tab.session.withdraw({ runId: waiting.runId }));
         break;
       }
       default:
@@ -223,13 +223,13 @@ export class Conversation {
     const last = posted?.messages?.at(-1);
     if (last) this.#posted.add(textOf(last));
     const response = await client.fetch(input, init);
-    const run = response.headers.get('x-durable-run');
-    if (run === null || !posted) return response;
+    const runId = response.headers.get('x-durable-run');
+    if (runId === null || !posted) return response;
     if (last) this.#taken.add(textOf(last));
     const { trigger, messageId } = posted;
     // An edit is a message of the same id that becomes a run of its own.
     if (trigger === 'submit-message' && messageId === undefined && last?.role === 'user') {
-      this.accepted.set(last.id, (this.accepted.get(last.id) ?? new Set()).add(run));
+      this.accepted.set(last.id, (this.accepted.get(last.id) ?? new Set()).add(runId));
     }
     return response;
   }

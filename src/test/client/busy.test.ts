@@ -73,7 +73,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     }
     const { runs } = second.session.getSnapshot();
     const waiting = second.chat.messages.slice(2).map((message) => message.id);
-    expect(runs.slice(1).map(({ sent }) => sent)).toEqual(waiting);
+    expect(runs.slice(1).map(({ userMessageId }) => userMessageId)).toEqual(waiting);
     const messages = await agreed();
     expect(
       messages
@@ -103,9 +103,9 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     await sent;
     const reloaded = tab();
     await expect.poll(() => reloaded.session.getSnapshot().runs.length).toBe(2);
-    const { run } = reloaded.session.getSnapshot().runs[1]!;
-    await reloaded.session.withdraw({ run });
-    await reloaded.session.withdraw({ run });
+    const { runId } = reloaded.session.getSnapshot().runs[1]!;
+    await reloaded.session.withdraw({ runId });
+    await reloaded.session.withdraw({ runId });
     for (const one of [first, reloaded]) {
       await expect.poll(() => one.session.getSnapshot().runs.length).toBe(1);
       await expect.poll(() => one.chat.messages.length).toBe(2);
@@ -122,11 +122,11 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     setUp();
     const first = await busy('count to 30 at 500/s, hold at 5');
     await expect.poll(() => first.session.getSnapshot().runs.length).toBe(1);
-    const { run } = first.session.getSnapshot().runs[0]!;
-    await expect(first.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict', status: 409 });
-    await expect(first.session.withdraw({ run: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
+    const { runId } = first.session.getSnapshot().runs[0]!;
+    await expect(first.session.withdraw({ runId })).rejects.toMatchObject({ code: 'conflict', status: 409 });
+    await expect(first.session.withdraw({ runId: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
     await agreed();
-    await expect(first.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict' });
+    await expect(first.session.withdraw({ runId })).rejects.toMatchObject({ code: 'conflict' });
     expect((await agreed()).map(textOf)).toEqual(['count to 30 at 500/s, hold at 5', numbers(30)]);
   });
 
@@ -200,8 +200,8 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     const released = new Promise<void>((resolve) => (release = resolve));
     const reading: Channel = {
       ...channel,
-      async claim(...claim) {
-        const claimed = await channel.claim(...claim);
+      async reserve(...reservation) {
+        const claimed = await channel.reserve(...reservation);
         // At once: neither edit is in the log that the other one reads.
         if (++reads === 2) bothRead();
         if (reads > 0) await both;

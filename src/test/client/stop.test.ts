@@ -158,8 +158,8 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     for (const receipt of receipts) expect(receipt.pending).toEqual([]);
     expect(receipts.flatMap(({ stopped }) => stopped).length).toBeGreaterThan(0);
     expect(await second.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
-    const { run } = receipts.flatMap(({ stopped }) => stopped)[0]!;
-    expect(await second.session.stop({ run })).toEqual({ stopped: [], alreadyEnded: [run], pending: [] });
+    const { runId } = receipts.flatMap(({ stopped }) => stopped)[0]!;
+    expect(await second.session.stop({ runId })).toEqual({ stopped: [], alreadyEnded: [runId], pending: [] });
     await sent;
     await agree([producer, other], id, [origin, second]);
   });

@@ -31,7 +31,7 @@ function forbiddenStore(): { channel: Channel; touched: string[] } {
 const requests = {
   read: () => new Request(`${url}?id=s`),
   send: () => new Request(url, { method: 'POST', body: sendBody('s', 'hi') }),
-  stop: () => new Request(`${url}?id=s&durable=stop&run=r`, { method: 'DELETE' }),
+  stop: () => new Request(`${url}?id=s&durable=stop&runId=r`, { method: 'DELETE' }),
 } as const;
 type Action = keyof typeof requests;
 const actions = Object.keys(requests) as Action[]; // the record's own keys
@@ -132,16 +132,16 @@ describe('G10: authorize', () => {
       return request;
     };
     const sent = await world.routes.POST(as('ann', requests.send()));
-    const run = sent.headers.get('x-durable-run')!;
-    const stop = new Request(`${url}?id=s&durable=stop&run=${run}`, { method: 'DELETE' });
+    const runId = sent.headers.get('x-durable-run')!;
+    const stop = new Request(`${url}?id=s&durable=stop&runId=${runId}`, { method: 'DELETE' });
     const receipt = await world.routes.DELETE(as('bob', stop));
-    expect(await receipt.json()).toMatchObject({ stopped: [{ run }], alreadyEnded: [], pending: [] });
+    expect(await receipt.json()).toMatchObject({ stopped: [{ runId }], alreadyEnded: [], pending: [] });
     await world.settled();
     const frames = (await channel.readLog('s', '')).flatMap((entry) => entry.frames);
     const of = <T extends LogFrame['type']>(type: T) => frames.find((frame: Frame) => frame.type === type);
-    expect(of('run-start')).toMatchObject({ run, by: 'ann' });
-    expect(of('run-stop')).toMatchObject({ run, by: 'bob' });
-    expect(of('run-end')).toMatchObject({ run, reason: 'stop', by: 'bob' });
+    expect(of('run-start')).toMatchObject({ runId, by: 'ann' });
+    expect(of('run-stop')).toMatchObject({ runId, by: 'bob' });
+    expect(of('run-end')).toMatchObject({ runId, reason: 'stop', by: 'bob' });
   });
 
   it('true leaves no `by`, and a run that ends by itself has none either', async () => {
@@ -186,7 +186,12 @@ describe('G10: authorize', () => {
       chunkHandler(() => said),
       { authorize: () => ({ userId: 'ann' }) },
     );
-    const forged = JSON.stringify({ ...JSON.parse(sendBody('s', 'hi')), by: 'eve', userId: 'eve', run: 'r' });
+    const forged = JSON.stringify({
+      ...JSON.parse(sendBody('s', 'hi')),
+      by: 'eve',
+      userId: 'eve',
+      runId: 'r',
+    });
     await (await world.routes.POST(new Request(url, { method: 'POST', body: forged }))).text();
     await world.settled();
     const log = JSON.stringify(await channel.readLog('s', ''));

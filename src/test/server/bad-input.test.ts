@@ -79,12 +79,12 @@ async function expectError(response: Response, status: number, code: string): Pr
   return error.message;
 }
 
-async function expectUsable(world: World, session: string): Promise<void> {
-  const response = await post(world.routes, sendBody(session, `again ${Math.random()}`));
+async function expectUsable(world: World, sessionId: string): Promise<void> {
+  const response = await post(world.routes, sendBody(sessionId, `again ${Math.random()}`));
   expect(response.status).toBe(200);
   expect(await response.text()).toContain('"delta":"fine"');
   await world.settled();
-  const { messages, runs } = await world.chat.session(session).read();
+  const { messages, runs } = await world.chat.session(sessionId).read();
   expect(runs).toEqual([]);
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', parts: [{ type: 'text', text: 'fine' }] });
 }
@@ -204,8 +204,8 @@ describe('a request that is malformed', () => {
     },
   );
 
-  it.each(['a%20b', 'x'.repeat(65), '', '../x', '%00'])('DELETE with &run=%s is a 400', async (run) => {
-    await expectError(await remove(world.routes, `id=s&run=${run}`), 400, 'bad_request');
+  it.each(['a%20b', 'x'.repeat(65), '', '../x', '%00'])('DELETE with &runId=%s is a 400', async (runId) => {
+    await expectError(await remove(world.routes, `id=s&runId=${runId}`), 400, 'bad_request');
     expect(stores).not.toHaveBeenCalled();
   });
 
@@ -226,7 +226,7 @@ describe('a request that is malformed', () => {
     },
   );
 
-  it('a withdrawal without &run= is a 400', async () => {
+  it('a withdrawal without &runId= is a 400', async () => {
     const asked = new Request(`${url}?id=s&durable=withdraw`, { method: 'DELETE' });
     await expectError(await world.routes.DELETE(asked), 400, 'bad_request');
     expect(stores).not.toHaveBeenCalled();
@@ -245,8 +245,8 @@ describe('a request that is malformed', () => {
   it('DELETE of a session or a run that never was is a 404', async () => {
     await expectError(await remove(world.routes, `id=${secret}`), 404, 'not_found');
     await expectUsable(world, 's');
-    await expectError(await remove(world.routes, 'id=s&run=never'), 404, 'not_found');
-    await expectError(await remove(world.routes, `id=${secret}&run=never`), 404, 'not_found');
+    await expectError(await remove(world.routes, 'id=s&runId=never'), 404, 'not_found');
+    await expectError(await remove(world.routes, `id=${secret}&runId=never`), 404, 'not_found');
   });
 
   it.each(['garbage', secret, '1~~', '1~x~1-0', 'x'.repeat(10_000), '1~0~99999999999999999999999-0'])(
@@ -346,11 +346,11 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
   let world: World;
   let next: Handler;
   let told: unknown[];
-  let session: string;
+  let sessionId: string;
   let sessions = 0;
   beforeEach(() => {
     told = [];
-    session = `bad ${store} ${++sessions}`;
+    sessionId = `bad ${store} ${++sessions}`;
     const channel =
       store === 'memory' ? memoryChannel() : upstashChannel({ url: server.url, token: server.token });
     let first = true;
@@ -369,14 +369,14 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     await world.settled();
     const leaving = new AbortController();
     let end: RunEndFrame | undefined;
-    const after = encodeCursor(session, { log: '', runs: {} });
-    for await (const { frame } of world.chat.session(session).follow({ after, signal: leaving.signal })) {
+    const after = encodeCursor(sessionId, { log: '', runs: {} });
+    for await (const { frame } of world.chat.session(sessionId).follow({ after, signal: leaving.signal })) {
       if (frame.type !== 'run-end') continue;
       end = frame;
       break;
     }
     leaving.abort();
-    const { messages, runs } = await world.chat.session(session).read();
+    const { messages, runs } = await world.chat.session(sessionId).read();
     expect(runs).toEqual([]);
     const kept = messages.flatMap(({ role, parts }) =>
       role === 'assistant' ? parts.flatMap((part) => (part.type === 'text' ? part.text : [])) : [],
@@ -401,14 +401,14 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
   ];
   it.each(before)('that %s: a typed 500, the run ends as error', async (_, code, handler) => {
     next = handler;
-    await expectError(await post(world.routes, sendBody(session, secret)), 500, code);
+    await expectError(await post(world.routes, sendBody(sessionId, secret)), 500, code);
     const { end, kept } = await endOf();
     expect(end).toMatchObject({ reason: 'error', chunks: 0 });
     expect(end.message).toBeUndefined();
     expect(kept).toEqual([]);
     // The one place that may hold what the app's own error says.
     expect(told.length).toBe(1);
-    await expectUsable(world, session);
+    await expectUsable(world, sessionId);
   });
 
   const during: [string, Handler][] = [
@@ -443,7 +443,7 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     '%s: an error chunk, the run ends as error, what was produced is kept',
     async (_, handler) => {
       next = handler;
-      const response = await post(world.routes, sendBody(session, secret));
+      const response = await post(world.routes, sendBody(sessionId, secret));
       expect(response.status).toBe(200);
       const text = await response.text();
       expect(text).toContain('"delta":"fine"');
@@ -455,26 +455,26 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
       expect(end.message).toMatchObject({ parts: [{ type: 'text', text: 'fine', state: 'done' }] });
       expect(kept).toEqual(['fine']);
       expect(JSON.stringify(end)).not.toContain(secret);
-      await expectUsable(world, session);
+      await expectUsable(world, sessionId);
     },
   );
 
   // run.ts swallows it: "what the error says is the app's business", but onError is the app.
   it('whose stream breaks: onError is told', async () => {
     next = () => streamOf(half, new Error('broken'));
-    await (await post(world.routes, sendBody(session, secret))).text();
+    await (await post(world.routes, sendBody(sessionId, secret))).text();
     await world.settled();
     expect(told).toMatchObject([{ message: 'broken' }]);
   });
 
   it('that returns its own 429: it passes through, the run ends as error', async () => {
     next = () => Response.json({ limit: 'reached' }, { status: 429, headers: { 'retry-after': '7' } });
-    const response = await post(world.routes, sendBody(session, secret));
+    const response = await post(world.routes, sendBody(sessionId, secret));
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7']);
     expect(await response.json()).toEqual({ limit: 'reached' });
     const { end } = await endOf();
     expect(end).toMatchObject({ reason: 'error', chunks: 0 });
-    await expectUsable(world, session);
+    await expectUsable(world, sessionId);
   });
 
   // The claim and the log know the message's send as done, so the retry is given an empty stream with status 200.
@@ -485,7 +485,7 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     'a send whose handler %s can be sent again and is answered',
     async (_, handler) => {
       next = handler;
-      const sent = sendBody(session, 'hello');
+      const sent = sendBody(sessionId, 'hello');
       expect((await post(world.routes, sent)).status).toBeGreaterThanOrEqual(400);
       await world.settled();
       expect(await (await post(world.routes, sent)).text()).toContain('"delta":"fine"');

@@ -24,7 +24,7 @@ const steps = [
 
 describe.each(stores)('a clock that is set, on %s', (name, openStore) => {
   it.each(steps)('G6: %s, does not end a run that lives', async (how, byMs) => {
-    const session = `clock ${name} ${how}`;
+    const sessionId = `clock ${name} ${how}`;
     const open = openStore();
     let goOn: () => void = () => {};
     const gate = new Promise<void>((resolve) => (goOn = resolve));
@@ -36,20 +36,20 @@ describe.each(stores)('a clock that is set, on %s', (name, openStore) => {
     }
     const here = createWorld(open(), chunkHandler(speak), { leaseMs });
     const there = createWorld(open(), chunkHandler(speak), { leaseMs });
-    const body = sendBody(session, 'go');
+    const body = sendBody(sessionId, 'go');
     const request = new Request('http://durable.test/api/chat', { method: 'POST', body });
     const response = await here.routes.POST(request);
     setClock(byMs);
     // Each reading ends runs whose producers do not renew their leases.
     const setAt = performance.now();
     while (performance.now() - setAt < 3 * leaseMs) {
-      expect((await there.chat.session(session).read()).runs.length).toBe(1);
+      expect((await there.chat.session(sessionId).read()).runs.length).toBe(1);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     goOn();
     await response.text();
     await here.settled();
-    const { messages, runs } = await there.chat.session(session).read();
+    const { messages, runs } = await there.chat.session(sessionId).read();
     expect([messages.map(textOf), runs]).toEqual([['go', 'alive'], []]);
   });
 });

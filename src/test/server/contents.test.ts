@@ -162,8 +162,8 @@ describe('contents', () => {
       next();
     });
     await world.settled();
-    const run = response.headers.get('x-durable-run')!;
-    const { chunks } = await channel().readRun('reused', run, 0);
+    const runId = response.headers.get('x-durable-run')!;
+    const { chunks } = await channel().readRun('reused', runId, 0);
     expect(deltas).toMatchObject([
       { delta: 'a' },
       { delta: 'b' },

@@ -78,17 +78,17 @@ describe.each(stores)('on %s', (_, openStore) => {
       },
       async ends() {
         const frames = (await store.readLog(id, '')).flatMap((entry) => entry.frames);
-        return frames.flatMap((frame) => (frame.type === 'run-end' ? [[frame.run, frame.reason]] : []));
+        return frames.flatMap((frame) => (frame.type === 'run-end' ? [[frame.runId, frame.reason]] : []));
       },
     };
   }
 
   it("a send with whenBusy: 'reject' is taken", async () => {
     const here = setUp({ whenBusy: 'reject' });
-    const run = await here.begin('one');
+    const runId = await here.begin('one');
     await here.die();
     const response = await here.post(sendBody(here.id, 'two'));
-    expect([response.status, await here.ends()]).toEqual([200, [[run, 'interrupted']]]);
+    expect([response.status, await here.ends()]).toEqual([200, [[runId, 'interrupted']]]);
     expect(await response.text()).toContain('part');
     await here.other.settled();
     const { messages } = await here.session.read();
@@ -122,20 +122,20 @@ describe.each(stores)('on %s', (_, openStore) => {
 
   it('a stop is confirmed: the run had ended', async () => {
     const here = setUp();
-    const run = await here.begin('one');
+    const runId = await here.begin('one');
     await here.die();
-    expect(await here.session.stop()).toEqual({ stopped: [], alreadyEnded: [run], pending: [] });
-    expect(await here.ends()).toEqual([[run, 'interrupted']]);
+    expect(await here.session.stop()).toEqual({ stopped: [], alreadyEnded: [runId], pending: [] });
+    expect(await here.ends()).toEqual([[runId, 'interrupted']]);
   });
 
   it.each(['clear', 'deleteMessage', 'withdraw'] as const)('%s ends the run', async (how) => {
     const here = setUp();
-    const run = await here.begin('one');
+    const runId = await here.begin('one');
     await here.die();
     if (how === 'clear') await here.session.clear();
     else if (how === 'deleteMessage') await here.session.deleteMessage('user-one');
-    else await expect(here.session.withdraw({ run })).rejects.toMatchObject({ code: 'conflict' });
-    expect(await here.ends()).toEqual([[run, 'interrupted']]);
+    else await expect(here.session.withdraw({ runId })).rejects.toMatchObject({ code: 'conflict' });
+    expect(await here.ends()).toEqual([[runId, 'interrupted']]);
   });
 
   it('a message whose writer is dead is continued', async () => {
@@ -165,14 +165,14 @@ describe.each(stores)('on %s', (_, openStore) => {
       const posted = { ...messages[1]!, parts } as UIMessage;
       return JSON.stringify({ id: here.id, trigger: 'submit-message', messages: [messages[0], posted] });
     };
-    const run = await here.begin('', answered('a'));
+    const runId = await here.begin('', answered('a'));
     await here.die();
     const response = await here.post(answered('a', 'b'));
     expect(response.status).toBe(200);
     await response.text();
     await here.other.settled();
     expect((await here.ends()).slice(1)).toEqual([
-      [run, 'interrupted'],
+      [runId, 'interrupted'],
       [response.headers.get('x-durable-run'), 'finish'],
     ]);
   });

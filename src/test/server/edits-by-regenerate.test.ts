@@ -55,10 +55,10 @@ async function edited(way: object, options: Omit<DurableChatOptions, 'channel'> 
   await post({ messages: [user('u1')] });
   await expect.poll(() => histories.length).toBe(1);
   await post({ messages: [user('u2')] });
-  const run = await post({ messages: [user('u2', 'edited')], ...way });
+  const runId = await post({ messages: [user('u2', 'edited')], ...way });
   return {
     session,
-    run,
+    runId,
     histories,
     taken,
     async end() {
@@ -82,8 +82,8 @@ it.each(ways)(
 );
 
 it.each(ways)('withdrawing the run of %s takes its message with it', async (_, way) => {
-  const { session, run, histories, end } = await edited(way);
-  await session.withdraw({ run });
+  const { session, runId, histories, end } = await edited(way);
+  await session.withdraw({ runId });
   expect(await end()).toEqual(['u1', 'assistant']);
   expect(histories).toEqual([['u1']]);
 });

@@ -35,21 +35,21 @@ function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {
   );
 }
 
-async function send(world: World, session: string, text: string): Promise<void> {
+async function send(world: World, sessionId: string, text: string): Promise<void> {
   const response = await world.routes.POST(
-    new Request(url, { method: 'POST', body: sendBody(session, text) }),
+    new Request(url, { method: 'POST', body: sendBody(sessionId, text) }),
   );
   expect(response.status).toBe(200);
   await response.text();
   await world.settled();
 }
 
-function watch({ chat }: World, session: string, after?: string) {
+function watch({ chat }: World, sessionId: string, after?: string) {
   const seen: ViewerFrame[] = [];
   const leaving = new AbortController();
   const done = (async () => {
     const options = { signal: leaving.signal, ...(after !== undefined && { after }) };
-    for await (const frame of chat.session(session).follow(options)) seen.push(frame);
+    for await (const frame of chat.session(sessionId).follow(options)) seen.push(frame);
   })();
   return {
     types: () => seen.map(({ frame }) => frame.type),
@@ -66,58 +66,58 @@ function watch({ chat }: World, session: string, after?: string) {
   };
 }
 
-async function textsOf({ chat }: World, session: string): Promise<string[]> {
-  return (await chat.session(session).read()).messages.map((message) => textOf(message));
+async function textsOf({ chat }: World, sessionId: string): Promise<string[]> {
+  return (await chat.session(sessionId).read()).messages.map((message) => textOf(message));
 }
 
 const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
 
 describe.each(stores)('a session that has expired, on %s', (store, openStore) => {
   it('is renewed by each send, is empty when it is over, and its viewers learn of it', async () => {
-    const session = `expiry ${++sessions}`;
+    const sessionId = `expiry ${++sessions}`;
     const shared = openStore({ ttl: 3 });
     const [here, there] = [open(shared()), open(shared())];
-    await send(here, session, 'one');
+    await send(here, sessionId, 'one');
     const started = Date.now();
-    const viewer = watch(there, session);
+    const viewer = watch(there, sessionId);
     await eventually(viewer.snapshots).toEqual([['one', 'fine']]);
     const cursor = viewer.cursor()!;
     await new Promise((resolve) => setTimeout(resolve, 1_700));
-    await send(here, session, 'two');
+    await send(here, sessionId, 'two');
     await new Promise((resolve) => setTimeout(resolve, 1_700));
-    const texts = await textsOf(here, session);
+    const texts = await textsOf(here, sessionId);
     // A machine that stood still for a moment has let it expire.
     if (Date.now() - started < 4_500) expect(texts).toEqual(['one', 'fine', 'two', 'fine']);
-    await eventually(() => textsOf(here, session)).toEqual([]);
+    await eventually(() => textsOf(here, sessionId)).toEqual([]);
     // The other process holds the old log in memory until it looks, which a viewer that joins makes it do.
-    const joining = watch(there, session);
+    const joining = watch(there, sessionId);
     for (const { snapshots } of [viewer, joining]) await eventually(() => snapshots().at(-1)).toEqual([]);
     await joining.close();
-    expect(await textsOf(there, session)).toEqual([]);
+    expect(await textsOf(there, sessionId)).toEqual([]);
     expect(viewer.types().slice(-2)).toEqual(['reset', 'snapshot']);
     await viewer.close();
     // A cursor of the old log.
-    const late = watch(there, session, cursor);
+    const late = watch(there, sessionId, cursor);
     await eventually(late.types).toEqual(['reset', 'snapshot']);
     expect(late.snapshots()).toEqual([[]]);
     await late.close();
   });
 
   it('begins anew with the next send, which a process that holds the old log notices', async () => {
-    const session = `expiry ${++sessions}`;
+    const sessionId = `expiry ${++sessions}`;
     const shared = openStore({ ttl: 3 });
     const [here, there] = [open(shared()), open(shared())];
-    await send(here, session, 'one');
-    const [near, far] = [watch(here, session), watch(there, session)];
-    const [own, other] = [openTab(here.client(), session), openTab(there.client(), session)];
+    await send(here, sessionId, 'one');
+    const [near, far] = [watch(here, sessionId), watch(there, sessionId)];
+    const [own, other] = [openTab(here.client(), sessionId), openTab(there.client(), sessionId)];
     for (const tab of [own, other]) {
       await eventually(() => tab.chat.messages.map(textOf)).toEqual(['one', 'fine']);
     }
     await eventually(far.types).toEqual(['snapshot']);
     // Nobody in these processes looks.
     const probe = shared();
-    await eventually(() => probe.readLog(session, '')).toEqual([]);
-    await send(here, session, 'two');
+    await eventually(() => probe.readLog(sessionId, '')).toEqual([]);
+    await send(here, sessionId, 'two');
     for (const viewer of [near, far]) {
       await eventually(() => viewer.types().includes('reset')).toBe(true);
       const { messages } = viewer.frames().findLast((frame) => frame.type === 'snapshot')!;
@@ -133,40 +133,40 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
 
   it('leaves no key behind that does not expire', async () => {
     if (store !== 'upstash') return;
-    const session = `expiry${++sessions}`;
+    const sessionId = `expiry${++sessions}`;
     const world = open(openStore({ ttl: 1 })());
-    await send(world, session, 'one');
+    await send(world, sessionId, 'one');
     const redis = new Redis({ url: server().url, token: server().token });
-    const left = () => redis.keys(`*${session}*`);
+    const left = () => redis.keys(`*${sessionId}*`);
     for (const key of await left()) expect(await redis.ttl(key)).toBeGreaterThan(-1);
     // A stop that comes too late.
-    await eventually(() => redis.exists(`dc:{${session}}:log`)).toBe(0);
-    await expect(world.chat.session(session).stop()).rejects.toMatchObject({ code: 'not_found' });
+    await eventually(() => redis.exists(`dc:{${sessionId}}:log`)).toBe(0);
+    await expect(world.chat.session(sessionId).stop()).rejects.toMatchObject({ code: 'not_found' });
     await eventually(async () => (await left()).filter((key) => !key.includes(':send:'))).toEqual([]);
   });
 });
 
 describe.each(stores)('a session that is deleted, on %s', (store, openStore) => {
   it('ends what runs and what waits, is gone everywhere at once, and begins anew', async () => {
-    const session = `deleted${++sessions}`;
+    const sessionId = `deleted${++sessions}`;
     const shared = openStore();
     const [here, there] = [open(shared()), open(shared())];
-    await send(here, session, 'one');
-    const [near, far] = [watch(here, session), watch(there, session)];
-    const tab = openTab(there.client(), session);
+    await send(here, sessionId, 'one');
+    const [near, far] = [watch(here, sessionId), watch(there, sessionId)];
+    const tab = openTab(there.client(), sessionId);
     const shown = () => tab.chat.messages.map(textOf);
     const post = (text: string) =>
-      here.routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) }));
+      here.routes.POST(new Request(url, { method: 'POST', body: sendBody(sessionId, text) }));
     const answers = [await post('wait')];
     await eventually(shown).toEqual(['one', 'fine', 'wait', 'fine']);
     answers.push(await post('then'));
     await eventually(shown).toEqual(['one', 'fine', 'wait', 'fine', 'then']);
-    expect((await there.chat.session(session).read()).runs.map(({ status }) => status)).toEqual([
+    expect((await there.chat.session(sessionId).read()).runs.map(({ status }) => status)).toEqual([
       'running',
       'queued',
     ]);
 
-    await there.chat.session(session).delete();
+    await there.chat.session(sessionId).delete();
     for (const answer of answers) expect(await answer.text()).toContain('[DONE]');
     await here.settled();
     for (const viewer of [near, far]) {
@@ -178,18 +178,18 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
       ]);
     }
     await eventually(() => [shown(), tab.chat.status]).toEqual([[], 'ready']);
-    for (const world of [here, there]) expect(await textsOf(world, session)).toEqual([]);
+    for (const world of [here, there]) expect(await textsOf(world, sessionId)).toEqual([]);
     if (store === 'upstash') {
       const redis = new Redis({ url: server().url, token: server().token });
-      const left = await redis.keys(`*${session}*`);
+      const left = await redis.keys(`*${sessionId}*`);
       expect(left).toEqual([expect.stringMatching(/:log$/)]);
       // Nothing but that it was deleted; and that is forgotten in time.
-      expect(await there.chat.session(session).read()).toEqual({ messages: [], runs: [] });
+      expect(await there.chat.session(sessionId).read()).toEqual({ messages: [], runs: [] });
       expect(await redis.ttl(left[0]!)).toBeGreaterThan(0);
     }
 
     // The same message, by its id: it is not taken for the one that was.
-    await send(here, session, 'one');
+    await send(here, sessionId, 'one');
     await eventually(shown).toEqual(['one', 'fine']);
     await eventually(() => far.frames().filter((frame) => frame.type === 'run-end').length).toBe(3);
     tab.close();
@@ -198,17 +198,20 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
   });
 
   it('G6: a producer that does not answer is refused by the store from then on', async () => {
-    const session = `deleted ${++sessions}`;
+    const sessionId = `deleted ${++sessions}`;
     const channel = openStore()();
-    const lease = { type: 'take', run: 'frozen', ms: 60_000 } as const;
+    const lease = { type: 'take', runId: 'frozen', ms: 60_000 } as const;
     const start = { type: 'run-start', messageId: 'm', trigger: 'submit-message', at: 0 } as const;
-    await channel.append(session, { key: 'start', frames: [{ ...start, run: 'frozen' }] }, { lease });
+    await channel.append(sessionId, { key: 'start', frames: [{ ...start, runId: 'frozen' }] }, { lease });
     const chunk = { type: 'text-delta', id: '0', delta: 'private' } as const;
-    await channel.write(session, 'frozen', 0, [chunk]);
-    await open(channel).chat.session(session).delete();
-    expect(await channel.write(session, 'frozen', 1, [chunk])).toBe('closed');
-    expect(await channel.readRun(session, 'frozen', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
-    expect(await channel.readLog(session, '')).toMatchObject([deletedEntry]);
+    await channel.write(sessionId, 'frozen', 0, [chunk]);
+    await open(channel).chat.session(sessionId).delete();
+    expect(await channel.write(sessionId, 'frozen', 1, [chunk])).toBe('closed');
+    expect(await channel.readRun(sessionId, 'frozen', 0)).toEqual({
+      chunks: [],
+      closure: { reason: 'stop' },
+    });
+    expect(await channel.readLog(sessionId, '')).toMatchObject([deletedEntry]);
   });
 
   it('of which there is nothing is fine', async () => {
@@ -217,21 +220,21 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
   });
 
   it('under a send: the run that is being accepted ends, and leaves nothing that does not expire', async () => {
-    const session = `deleted${++sessions}`;
+    const sessionId = `deleted${++sessions}`;
     const channel = openStore()();
     const world = open(channel);
     const response = await world.routes.POST(
-      new Request(url, { method: 'POST', body: sendBody(session, 'wait') }),
+      new Request(url, { method: 'POST', body: sendBody(sessionId, 'wait') }),
     );
-    await eventually(async () => (await textsOf(world, session)).length).toBe(1);
+    await eventually(async () => (await textsOf(world, sessionId)).length).toBe(1);
     // Deleted in the store alone: nobody has told the producer.
-    await channel.delete(session);
+    await channel.delete(sessionId);
     expect(await response.text()).toContain('[DONE]');
     await world.settled();
-    expect(await textsOf(world, session)).toEqual([]);
+    expect(await textsOf(world, sessionId)).toEqual([]);
     if (store !== 'upstash') return;
     const redis = new Redis({ url: server().url, token: server().token });
-    for (const key of await redis.keys(`*${session}*`)) expect(await redis.ttl(key)).toBeGreaterThan(-1);
+    for (const key of await redis.keys(`*${sessionId}*`)) expect(await redis.ttl(key)).toBeGreaterThan(-1);
   });
 });
 

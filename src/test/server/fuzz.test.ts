@@ -97,8 +97,8 @@ const cursor = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ log: one('', '1-0', '70-0', '99999999-0'), run: fc.nat(9) }).map(
       ({ log, run }) =>
-        (session: string) =>
-          encodeCursor(session, { log, runs: { run } }),
+        (sessionId: string) =>
+          encodeCursor(sessionId, { log, runs: { run } }),
     ),
   },
   {
@@ -255,7 +255,7 @@ it(`G10: ${total} random requests get typed answers and leave no memory behind (
 
   async function heap(): Promise<number> {
     await settled();
-    await Promise.all(ids.map((session) => chat.session(session).delete()));
+    await Promise.all(ids.map((sessionId) => chat.session(sessionId).delete()));
     // By then all sessions have expired, and whoever has shown them has let go of them.
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     gc();

@@ -36,7 +36,7 @@ const post = (world: World, body: unknown, headers: Record<string, string> = {})
       body: typeof body === 'string' ? body : JSON.stringify(body),
     }),
   );
-const readOf = (world: World, session: string) => world.chat.session(session).read();
+const readOf = (world: World, sessionId: string) => world.chat.session(sessionId).read();
 const partOf = (message: UIMessage | undefined, id: string) =>
   message?.parts.find((part) => 'toolCallId' in part && part.toolCallId === id);
 
@@ -64,22 +64,22 @@ function working(end: () => AsyncIterable<UIMessageChunk> | Iterable<UIMessageCh
 
 describe.each(stores)('an output that was accepted while its message was written, on %s', (_, openStore) => {
   it.each(['stop', 'error', 'abort'] as const)('is kept when the run ends by %s', async (how) => {
-    const session = `kept ${++sessions}`;
+    const sessionId = `kept ${++sessions}`;
     const { handler, release, histories } = working(function* () {
       if (how === 'error') throw new Error('the provider hung up');
       yield { type: 'abort' };
     });
     const world = createWorld(openStore()(), handler);
-    const response = await post(world, sendBody(session, 'one'));
-    const { messageId } = (await readOf(world, session)).runs[0]!;
+    const response = await post(world, sendBody(sessionId, 'one'));
+    const { messageId } = (await readOf(world, sessionId)).runs[0]!;
     const outcome = { state: 'output-available', output: 'sent' };
-    const answer = { id: session, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome };
+    const answer = { id: sessionId, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome };
     expect((await post(world, answer)).status).toBe(200);
-    if (how === 'stop') await world.chat.session(session).stop();
+    if (how === 'stop') await world.chat.session(sessionId).stop();
     else release();
     await response.text();
     await world.settled();
-    const message = (await readOf(world, session)).messages[1];
+    const message = (await readOf(world, sessionId)).messages[1];
     expect(partOf(message, 'c')).toEqual({
       type: 'tool-mail',
       toolCallId: 'c',
@@ -89,25 +89,25 @@ describe.each(stores)('an output that was accepted while its message was written
     });
     // Nobody answered this one.
     expect(partOf(message, 'other')).toMatchObject({ state: 'output-error' });
-    await (await post(world, sendBody(session, 'two'))).text();
+    await (await post(world, sendBody(sessionId, 'two'))).text();
     expect(partOf(histories[1]?.[1], 'c')).toMatchObject({ output: 'sent' });
   });
 
   it("gives way to the tool's own outcome", async () => {
-    const session = `kept ${++sessions}`;
+    const sessionId = `kept ${++sessions}`;
     const { handler, release } = working(function* () {
       yield { type: 'tool-output-error', toolCallId: 'c', errorText: 'no such address' };
       yield { type: 'abort' };
     });
     const world = createWorld(openStore()(), handler);
-    const response = await post(world, sendBody(session, 'one'));
-    const { messageId } = (await readOf(world, session)).runs[0]!;
+    const response = await post(world, sendBody(sessionId, 'one'));
+    const { messageId } = (await readOf(world, sessionId)).runs[0]!;
     const outcome = { state: 'output-available', output: 'sent' };
-    await post(world, { id: session, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome });
+    await post(world, { id: sessionId, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome });
     release();
     await response.text();
     await world.settled();
-    const message = (await readOf(world, session)).messages[1];
+    const message = (await readOf(world, sessionId)).messages[1];
     expect(partOf(message, 'c')).toMatchObject({ state: 'output-error', errorText: 'no such address' });
   });
 });
@@ -123,7 +123,7 @@ describe.each(stores)('a continuation that comes to nothing, on %s', (_, openSto
   };
 
   it.each(Object.keys(failures))('changes nothing where %s, and can be sent again', async (how) => {
-    const session = `nothing ${++sessions}`;
+    const sessionId = `nothing ${++sessions}`;
     let calls = 0;
     const histories: UIMessage[][] = [];
     const answers = chunkHandler(() => (calls === 1 ? [start, ...asks('a'), ...asks('b'), call('c')] : done));
@@ -133,32 +133,32 @@ describe.each(stores)('a continuation that comes to nothing, on %s', (_, openSto
       histories.push(messages);
       return calls === 2 ? failures[how]!(request, context) : answers(request, context);
     });
-    await (await post(world, sendBody(session, 'one'))).text();
+    await (await post(world, sendBody(sessionId, 'one'))).text();
     await world.settled();
-    const { messages } = await readOf(world, session);
+    const { messages } = await readOf(world, sessionId);
     const approved = { approval: { id: 'approval-a', approved: true }, state: 'approval-responded' };
     const parts = messages[1]!.parts.map((part) =>
       'toolCallId' in part && part.toolCallId === 'a' ? { ...part, ...approved } : part,
     );
-    const send = { id: session, messages: [messages[0], { ...messages[1], parts }] };
+    const send = { id: sessionId, messages: [messages[0], { ...messages[1], parts }] };
     await (await post(world, send, { 'idempotency-key': 'k' })).text();
     await world.settled();
-    expect((await readOf(world, session)).messages).toEqual([messages[0], { ...messages[1], parts }]);
+    expect((await readOf(world, sessionId)).messages).toEqual([messages[0], { ...messages[1], parts }]);
 
     const messageId = messages[1]!.id;
     const outcome = { state: 'output-available', output: 'sent' };
-    const answer = { id: session, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome };
+    const answer = { id: sessionId, trigger: 'tool-outcome', messageId, toolCallId: 'c', outcome };
     expect((await post(world, answer)).status).toBe(200);
-    const again = await readOf(world, session);
-    await (await post(world, { id: session, messages: again.messages })).text();
+    const again = await readOf(world, sessionId);
+    await (await post(world, { id: sessionId, messages: again.messages })).text();
     await world.settled();
     expect(partOf(histories[2]?.[1], 'a')).toMatchObject(approved);
     expect(partOf(histories[2]?.[1], 'c')).toMatchObject({ output: 'sent' });
-    expect((await readOf(world, session)).messages[1]?.parts.at(-1)).toMatchObject({ text: 'done' });
+    expect((await readOf(world, sessionId)).messages[1]?.parts.at(-1)).toMatchObject({ text: 'done' });
   });
 
   it('keeps an output that was accepted while it waited', async () => {
-    const session = `nothing ${++sessions}`;
+    const sessionId = `nothing ${++sessions}`;
     let calls = 0;
     let release: () => void = () => {};
     let begun: () => void = () => {};
@@ -171,19 +171,19 @@ describe.each(stores)('a continuation that comes to nothing, on %s', (_, openSto
       await released;
       return new Response('slow down', { status: 429 });
     });
-    await (await post(world, sendBody(session, 'one'))).text();
+    await (await post(world, sendBody(sessionId, 'one'))).text();
     await world.settled();
-    const { messages } = await readOf(world, session);
-    const response = post(world, { id: session, messages });
+    const { messages } = await readOf(world, sessionId);
+    const response = post(world, { id: sessionId, messages });
     await working;
     const outcome = { state: 'output-available', output: 'sent' };
     const messageId = messages[1]!.id;
-    const answer = { id: session, trigger: 'tool-outcome', messageId, toolCallId: 'b', outcome };
+    const answer = { id: sessionId, trigger: 'tool-outcome', messageId, toolCallId: 'b', outcome };
     expect((await post(world, answer)).status).toBe(200);
     release();
     expect((await response).status).toBe(429);
     await world.settled();
-    const [, message] = (await readOf(world, session)).messages;
+    const [, message] = (await readOf(world, sessionId)).messages;
     expect(partOf(message, 'a')).toMatchObject({ state: 'input-available' });
     expect(partOf(message, 'b')).toMatchObject({ state: 'output-available', output: 'sent' });
   });

@@ -46,13 +46,13 @@ function open(channel: Channel, first: readonly UIMessageChunk[]) {
     chunkHandler(() => (calls++ === 0 ? first : say())),
     { onEvent: (event) => events.push(event) },
   );
-  return { world, events, session: `large ${++sessions}` };
+  return { world, events, sessionId: `large ${++sessions}` };
 }
 const post = (world: World, body: string) => world.routes.POST(new Request(url, { method: 'POST', body }));
 
 /** What the one who sent it is answered. */
-async function answer(world: World, session: string, text: string): Promise<UIMessageChunk[]> {
-  const response = await post(world, sendBody(session, text));
+async function answer(world: World, sessionId: string, text: string): Promise<UIMessageChunk[]> {
+  const response = await post(world, sendBody(sessionId, text));
   const chunks: UIMessageChunk[] = [];
   createSseParser(({ data }) => {
     if (data !== '[DONE]') chunks.push(JSON.parse(data) as UIMessageChunk);
@@ -60,8 +60,8 @@ async function answer(world: World, session: string, text: string): Promise<UIMe
   await world.settled();
   return chunks;
 }
-const messagesOf = async (world: World, session: string) =>
-  (await world.chat.session(session).read()).messages;
+const messagesOf = async (world: World, sessionId: string) =>
+  (await world.chat.session(sessionId).read()).messages;
 const leftOut = ({ parts }: UIMessage) =>
   parts.flatMap((part) => {
     const mark = part.type === 'text' ? part.providerMetadata?.['durable-chat']?.['leftOut'] : undefined;
@@ -76,9 +76,9 @@ describe.each(stores)('on %s', (_, openStore) => {
   ])(
     'an answer with %s that do not fit ends, lists what is left out, and the next turn comes',
     async (_, first, type) => {
-      const { world, session } = open(openStore()(), first);
-      expect(await answer(world, session, 'one')).toHaveLength(first.length);
-      const [, message] = await messagesOf(world, session);
+      const { world, sessionId } = open(openStore()(), first);
+      expect(await answer(world, sessionId, 'one')).toHaveLength(first.length);
+      const [, message] = await messagesOf(world, sessionId);
       expect(textOf(message)).toContain('said');
       const missing = leftOut(message!);
       expect(missing.length).toBeGreaterThan(0);
@@ -86,10 +86,10 @@ describe.each(stores)('on %s', (_, openStore) => {
       // What fits is there.
       expect(message!.parts.filter((part) => part.type === type).length).toBeGreaterThan(1);
       await convertToModelMessages([message!]);
-      await answer(world, session, 'two');
-      expect(textOf((await messagesOf(world, session)).at(-1))).toBe('said');
-      await world.chat.session(session).delete();
-      expect(await messagesOf(world, session)).toEqual([]);
+      await answer(world, sessionId, 'two');
+      expect(textOf((await messagesOf(world, sessionId)).at(-1))).toBe('said');
+      await world.chat.session(sessionId).delete();
+      expect(await messagesOf(world, sessionId)).toEqual([]);
     },
   );
 
@@ -99,14 +99,14 @@ describe.each(stores)('on %s', (_, openStore) => {
   ])(
     'of an answer with %s in one chunk the log has what came before, and says why; its client has all',
     async (_, calls) => {
-      const { world, session, events } = open(openStore()(), say(...calls));
+      const { world, sessionId, events } = open(openStore()(), say(...calls));
       const seen: Frame[] = [];
       const abort = new AbortController();
       const watching = (async () => {
-        for await (const { frame } of world.chat.session(session).follow({ signal: abort.signal }))
+        for await (const { frame } of world.chat.session(sessionId).follow({ signal: abort.signal }))
           seen.push(frame);
       })();
-      expect(await answer(world, session, 'one')).toHaveLength(7);
+      expect(await answer(world, sessionId, 'one')).toHaveLength(7);
       const end = () => seen.find((frame) => frame.type === 'run-end');
       await expect.poll(end).toMatchObject({ reason: 'interrupted', cause: 'too_large', chunks: 5 });
       abort.abort();
@@ -114,64 +114,64 @@ describe.each(stores)('on %s', (_, openStore) => {
       expect(events).toContainEqual(
         expect.objectContaining({ type: 'overflow', cause: 'too_large', chunks: 5 }),
       );
-      const [, message] = await messagesOf(world, session);
+      const [, message] = await messagesOf(world, sessionId);
       expect(textOf(message)).toBe('said');
-      await answer(world, session, 'two');
-      expect(textOf((await messagesOf(world, session)).at(-1))).toBe('said');
+      await answer(world, sessionId, 'two');
+      expect(textOf((await messagesOf(world, sessionId)).at(-1))).toBe('said');
     },
   );
 
   it('G1: a burst of more than `maxUnwrittenBytes` is stored whole by a store that works', async () => {
     const burst = say(...several(4, () => image(2_400_000)));
     const store = openStore()();
-    const { world, session, events } = open(store, burst);
-    expect(await answer(world, session, 'one')).toHaveLength(burst.length);
+    const { world, sessionId, events } = open(store, burst);
+    expect(await answer(world, sessionId, 'one')).toHaveLength(burst.length);
     expect(events.map(({ type }) => type)).not.toContain('overflow');
     expect(events.at(-1)).toMatchObject({ type: 'run-end', reason: 'finish', chunks: burst.length });
-    expect((await store.readRun(session, events[0]!.run, 0)).chunks).toHaveLength(burst.length);
-    const [, message] = await messagesOf(world, session);
+    expect((await store.readRun(sessionId, events[0]!.runId, 0)).chunks).toHaveLength(burst.length);
+    const [, message] = await messagesOf(world, sessionId);
     expect(message!.parts.filter(({ type }) => type === 'file')).toHaveLength(3);
   });
 
   it('a chunk of 6 MB and what comes with it are stored as they came', async () => {
     const all = say(image(6_000_000), ...several(3, () => image(400_000)));
-    const { world, session } = open(openStore()(), all);
-    await answer(world, session, 'one');
-    const [, message] = await messagesOf(world, session);
+    const { world, sessionId } = open(openStore()(), all);
+    await answer(world, sessionId, 'one');
+    const [, message] = await messagesOf(world, sessionId);
     expect(leftOut(message!)).toEqual([]);
     expect(message!.parts.filter(({ type }) => type === 'file')).toHaveLength(4);
   });
 
   it('a message that becomes too large as it is stored is refused with 413, and another one is taken', async () => {
-    const { world, session } = open(openStore()(), say());
+    const { world, sessionId } = open(openStore()(), say());
     const parts = [
       { type: 'text', text: 'hi' },
       // Five bytes of the body each, and more than twenty of what is stored.
       { type: 'data-numbers', data: 0 },
     ];
-    const body = JSON.stringify({ id: session, messages: [{ id: 'm', role: 'user', parts }] });
+    const body = JSON.stringify({ id: sessionId, messages: [{ id: 'm', role: 'user', parts }] });
     const numbers = `[${several(600_000, () => '1e20').join(',')}]`;
     const refused = await post(world, body.replace('"data":0', `"data":${numbers}`));
     expect(refused.status).toBe(413);
     expect(((await refused.json()) as ErrorBody).error.code).toBe('too_large');
-    await answer(world, session, 'one');
-    expect((await messagesOf(world, session)).map(({ role }) => role)).toEqual(['user', 'assistant']);
+    await answer(world, sessionId, 'one');
+    expect((await messagesOf(world, sessionId)).map(({ role }) => role)).toEqual(['user', 'assistant']);
   });
 
   it('a session with a run whose end nobody can store can be deleted', async () => {
     const store = openStore()();
     const channel: Channel = {
       ...store,
-      async append(session, entry, options) {
+      async append(sessionId, entry, options) {
         if (entry.key.endsWith(' end')) throw new DurableChatError('store_failed', 'It does not take this.');
-        return store.append(session, entry, options);
+        return store.append(sessionId, entry, options);
       },
     };
-    const { world, session } = open(channel, say());
+    const { world, sessionId } = open(channel, say());
     // Its end is tried for minutes.
-    await (await post(world, sendBody(session, 'one'))).text();
-    await world.chat.session(session).delete();
-    expect((await store.readLog(session, '')).flatMap(({ frames }) => frames)).toEqual([]);
-    expect(await messagesOf(world, session)).toEqual([]);
+    await (await post(world, sendBody(sessionId, 'one'))).text();
+    await world.chat.session(sessionId).delete();
+    expect((await store.readLog(sessionId, '')).flatMap(({ frames }) => frames)).toEqual([]);
+    expect(await messagesOf(world, sessionId)).toEqual([]);
   });
 });

@@ -36,17 +36,17 @@ const open = (options: Omit<DurableChatOptions, 'channel'> = {}) => {
   };
 };
 const post = (world: World, body: string) => world.routes.POST(new Request(url, { method: 'POST', body }));
-const textsOf = async (world: World, session: string) =>
-  (await world.chat.session(session).read()).messages.map((message) => textOf(message));
+const textsOf = async (world: World, sessionId: string) =>
+  (await world.chat.session(sessionId).read()).messages.map((message) => textOf(message));
 
 /** Whether a request appends the start of a run. */
 const isStart = ({ commands }: FaultRequest) =>
   commands.some(([name, ...args]) => name === 'XADD' && args.some((arg) => arg.includes(' start"')));
 
 /** An edit of the first message, as the SDK posts it. */
-const edit = (session: string) =>
+const edit = (sessionId: string) =>
   JSON.stringify({
-    ...(JSON.parse(sendBody(session, 'changed', 'user-one')) as object),
+    ...(JSON.parse(sendBody(sessionId, 'changed', 'user-one')) as object),
     messageId: 'user-one',
   });
 
@@ -58,16 +58,16 @@ it.each([
   'the start of %s that is held for longer than its sender waits is void as a whole',
   async (_, said, body) => {
     const { channel, world } = open();
-    const { id: session } = JSON.parse(body) as { id: string };
-    for (const text of said) await (await post(world, sendBody(session, text))).text();
+    const { id: sessionId } = JSON.parse(body) as { id: string };
+    for (const text of said) await (await post(world, sendBody(sessionId, text))).text();
     await world.settled();
-    const before = await textsOf(world, session);
+    const before = await textsOf(world, sessionId);
 
     const release = server.faults.inject({ kind: 'hold' }, { match: isStart });
     expect((await post(world, body)).status).toBe(503);
     // It says of the run that it is over.
     await world.settled();
-    const keysOf = async () => (await channel.readLog(session, '')).map(({ key }) => key);
+    const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
     const given = await keysOf();
     expect(given.at(-1)).toMatch(/ end$/);
     release();
@@ -77,20 +77,20 @@ it.each([
     const elsewhere = open().world;
     const came = (await keysOf()).length;
     for (const _ of [1, 2]) {
-      expect(await textsOf(elsewhere, session)).toEqual(before);
-      expect((await elsewhere.chat.session(session).read()).runs).toEqual([]);
+      expect(await textsOf(elsewhere, sessionId)).toEqual(before);
+      expect((await elsewhere.chat.session(sessionId).read()).runs).toEqual([]);
     }
     expect((await keysOf()).length).toBe(came);
     expect(
       await elsewhere.chat
-        .session(session)
+        .session(sessionId)
         .stop()
         .catch(({ code }: { code: string }) => code),
     ).toEqual(said.length === 0 ? 'not_found' : { stopped: [], alreadyEnded: [], pending: [] });
     // The send can be made again as it was, and is answered.
     await (await post(elsewhere, body)).text();
     await elsewhere.settled();
-    expect((await textsOf(elsewhere, session)).slice(-2)).toEqual([
+    expect((await textsOf(elsewhere, sessionId)).slice(-2)).toEqual([
       body.includes('changed') ? 'changed' : 'late',
       'answered',
     ]);
@@ -101,26 +101,26 @@ it.each(['clear', 'delete-message&messageId=user-one'])(
   'a deletion (%s) that is held for longer than its sender waits removes nothing that came later',
   async (what) => {
     const { channel, world } = open();
-    const session = `late ${what}`;
-    await (await post(world, sendBody(session, 'one'))).text();
+    const sessionId = `late ${what}`;
+    await (await post(world, sendBody(sessionId, 'one'))).text();
     await world.settled();
     const isDeletion = ({ commands }: FaultRequest) =>
       commands.some(
         ([name, ...args]) => name === 'XADD' && args.some((arg) => arg.includes('message-delete')),
       );
     const release = server.faults.inject({ kind: 'hold' }, { match: isDeletion });
-    const query = `id=${encodeURIComponent(session)}&durable=${what}`;
+    const query = `id=${encodeURIComponent(sessionId)}&durable=${what}`;
     const refused = await world.routes.DELETE(new Request(`${url}?${query}`, { method: 'DELETE' }));
     expect(refused.status).toBe(503);
-    await (await post(world, edit(session))).text();
+    await (await post(world, edit(sessionId))).text();
     await world.settled();
     release();
-    const keysOf = async () => (await channel.readLog(session, '')).map(({ key }) => key);
+    const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
     await expect.poll(async () => (await keysOf()).at(-1)).toMatch(/ delete$/);
-    expect(await textsOf(open().world, session)).toEqual(['changed', 'answered']);
+    expect(await textsOf(open().world, sessionId)).toEqual(['changed', 'answered']);
     // Asked for again, it counts.
-    await world.chat.session(session).clear();
-    expect(await textsOf(open().world, session)).toEqual([]);
+    await world.chat.session(sessionId).clear();
+    expect(await textsOf(open().world, sessionId)).toEqual([]);
   },
 );
 
@@ -131,40 +131,40 @@ it.each([
   'a deletion of the session whose %s is held for longer than its sender waits removes nothing that came later',
   async (_, command, part) => {
     const { channel, world } = open();
-    const session = `deleted late ${command}`;
-    await (await post(world, sendBody(session, 'one'))).text();
+    const sessionId = `deleted late ${command}`;
+    await (await post(world, sendBody(sessionId, 'one'))).text();
     await world.settled();
     const match = ({ commands }: FaultRequest) =>
       commands.some(([name, ...args]) => name === command && args.join(' ').includes(part));
     const release = server.faults.inject({ kind: 'hold' }, { match });
-    await expect(world.chat.session(session).delete()).rejects.toMatchObject({ code: 'store_failed' });
-    await (await post(world, sendBody(session, 'two'))).text();
+    await expect(world.chat.session(sessionId).delete()).rejects.toMatchObject({ code: 'store_failed' });
+    await (await post(world, sendBody(sessionId, 'two'))).text();
     await world.settled();
     // The mark renews the log's time, the removal its beginning.
-    const { log } = keysOf('dc', session);
+    const { log } = keysOf('dc', sessionId);
     await server.command('PERSIST', log);
     const hasLanded = async () =>
       command === 'XADD'
         ? Number(await server.command('TTL', log)) > 0
-        : (await channel.readLog(session, ''))[0]?.key === 'deleted';
+        : (await channel.readLog(sessionId, ''))[0]?.key === 'deleted';
     expect(await hasLanded()).toBe(false);
     release();
     await expect.poll(hasLanded).toBe(true);
-    expect((await textsOf(open().world, session)).slice(-2)).toEqual(['two', 'answered']);
-    await world.chat.session(session).delete();
-    expect(await textsOf(open().world, session)).toEqual([]);
+    expect((await textsOf(open().world, sessionId)).slice(-2)).toEqual(['two', 'answered']);
+    await world.chat.session(sessionId).delete();
+    expect(await textsOf(open().world, sessionId)).toEqual([]);
   },
 );
 
 it('a clear that meets a send at the same moment clears the sent message too', async () => {
   const { channel } = open();
-  const session = 'meets';
+  const sessionId = 'meets';
   const elsewhere = open().world;
   let meets = true;
   const append: Channel['append'] = async (id, entry, options) => {
     if (entry.key.endsWith(' delete') && meets) {
       meets = false;
-      await (await post(elsewhere, sendBody(session, 'two'))).text();
+      await (await post(elsewhere, sendBody(sessionId, 'two'))).text();
       await elsewhere.settled();
     }
     return channel.append(id, entry, options);
@@ -173,90 +173,90 @@ it('a clear that meets a send at the same moment clears the sent message too', a
     { ...channel, append },
     chunkHandler(() => say),
   );
-  await (await post(elsewhere, sendBody(session, 'one'))).text();
+  await (await post(elsewhere, sendBody(sessionId, 'one'))).text();
   await elsewhere.settled();
-  await chat.session(session).clear();
+  await chat.session(sessionId).clear();
   expect(meets).toBe(false);
-  expect(await textsOf(elsewhere, session)).toEqual([]);
+  expect(await textsOf(elsewhere, sessionId)).toEqual([]);
 });
 
 it('what was on its way when a session was deleted does not bring it back: its beginning, and a send', async () => {
-  const session = 'deleted';
+  const sessionId = 'deleted';
   const kept = [{ id: 'secret', role: 'user' as const, parts: [{ type: 'text' as const, text: 'secret' }] }];
   const { channel, world } = open({ loadMessages: () => kept });
   const elsewhere = open({ loadMessages: () => [] }).world;
   const isSeed = ({ commands }: FaultRequest) =>
     commands.some(([name, ...args]) => name === 'XADD' && args.some((arg) => arg.includes('"secret"')));
-  const keysOf = async () => (await channel.readLog(session, '')).map(({ key }) => key);
+  const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
 
   for (const [isLate, late] of [
-    [isSeed, () => post(world, sendBody(session, 'one'))],
-    [isStart, () => post(elsewhere, sendBody(session, 'one'))],
+    [isSeed, () => post(world, sendBody(sessionId, 'one'))],
+    [isStart, () => post(elsewhere, sendBody(sessionId, 'one'))],
   ] as const) {
     const release = server.faults.inject({ kind: 'hold' }, { match: isLate });
     expect((await late()).status).toBe(503);
     await world.settled();
     await elsewhere.settled();
-    await elsewhere.chat.session(session).delete();
+    await elsewhere.chat.session(sessionId).delete();
     expect(await keysOf()).toEqual(['deleted']);
     release();
     await expect.poll(async () => (await keysOf()).length).toBeGreaterThan(1);
-    const { messages, runs } = await elsewhere.chat.session(session).read();
+    const { messages, runs } = await elsewhere.chat.session(sessionId).read();
     expect([messages, runs]).toEqual([[], []]);
   }
 
   // It is as any deleted one: it begins with what the app keeps, and is answered.
-  expect(await textsOf(world, session)).toEqual(['secret']);
-  await (await post(world, sendBody(session, 'two'))).text();
+  expect(await textsOf(world, sessionId)).toEqual(['secret']);
+  await (await post(world, sendBody(sessionId, 'two'))).text();
   await world.settled();
-  expect(await textsOf(elsewhere, session)).toEqual(['secret', 'two', 'answered']);
+  expect(await textsOf(elsewhere, sessionId)).toEqual(['secret', 'two', 'answered']);
 });
 
 it('a send whose session is deleted at the same moment is a 409, and can be made again', async () => {
   const { channel, world } = open();
-  const session = 'deleted meanwhile';
-  await (await post(world, sendBody(session, 'one'))).text();
+  const sessionId = 'deleted meanwhile';
+  await (await post(world, sendBody(sessionId, 'one'))).text();
   await world.settled();
   let isHeld = false;
   const match = (request: FaultRequest) => isStart(request) && (isHeld = true);
   const release = server.faults.inject({ kind: 'hold' }, { match, times: 1 });
-  const sent = post(world, sendBody(session, 'two'));
+  const sent = post(world, sendBody(sessionId, 'two'));
   await expect.poll(() => isHeld).toBe(true);
-  await channel.delete(session);
+  await channel.delete(sessionId);
   release();
   expect((await sent).status).toBe(409);
-  expect(await textsOf(world, session)).toEqual([]);
-  await (await post(world, sendBody(session, 'two'))).text();
+  expect(await textsOf(world, sessionId)).toEqual([]);
+  await (await post(world, sendBody(sessionId, 'two'))).text();
   await world.settled();
-  expect(await textsOf(world, session)).toEqual(['two', 'answered']);
+  expect(await textsOf(world, sessionId)).toEqual(['two', 'answered']);
 });
 
 it('what the app has kept is loaded again where its session is deleted while it is loaded', async () => {
-  const session = 'deleted while loading';
+  const sessionId = 'deleted while loading';
   const { channel } = open();
   let text = 'before';
   const { world } = open({
     loadMessages: async () => {
       const loaded = [{ id: 'kept', role: 'user' as const, parts: [{ type: 'text' as const, text }] }];
-      if (text === 'before') await channel.delete(session);
+      if (text === 'before') await channel.delete(sessionId);
       text = 'after';
       return loaded;
     },
   });
-  expect(await textsOf(world, session)).toEqual(['after']);
+  expect(await textsOf(world, sessionId)).toEqual(['after']);
 });
 
 it('an answer to a tool call counts where its session is deleted meanwhile, and begins again with the call', async () => {
   const { channel } = open();
-  const session = 'answered';
+  const sessionId = 'answered';
   const call = { type: 'tool-ask', toolCallId: 'c', state: 'input-available', input: {} };
   const kept = { id: 'a', role: 'assistant', parts: [call] } as UIMessage;
   const loadMessages = () => [kept];
   const elsewhere = open({ loadMessages }).world;
   const append: Channel['append'] = async (id, entry, options) => {
     if (entry.key === 'a c output named') {
-      await channel.delete(session);
-      await elsewhere.chat.session(session).read();
+      await channel.delete(sessionId);
+      await elsewhere.chat.session(sessionId).read();
     }
     return channel.append(id, entry, options);
   };
@@ -267,11 +267,11 @@ it('an answer to a tool call counts where its session is deleted meanwhile, and 
   );
   const outcome = { state: 'output-available', output: 7 } as const;
   const answer = () =>
-    chat.session(session).answer({ messageId: 'a', toolCallId: 'c', outcome, answer: 'named' });
+    chat.session(sessionId).answer({ messageId: 'a', toolCallId: 'c', outcome, answerId: 'named' });
   const answered = { ...kept, parts: [{ ...call, ...outcome }] };
-  await chat.session(session).read();
+  await chat.session(sessionId).read();
   expect(await answer()).toEqual(answered);
   // Given again, it is the same one.
   expect(await answer()).toEqual(answered);
-  expect((await elsewhere.chat.session(session).read()).messages).toEqual([answered]);
+  expect((await elsewhere.chat.session(sessionId).read()).messages).toEqual([answered]);
 });

@@ -46,7 +46,7 @@ function watch({ chat }: World, id: string) {
           count = frame.runs[0]?.count ?? 0;
           text = (frame.runs[0]?.chunks ?? []).map(wordOf).join('');
         }
-        if (frame.type !== 'chunks' || frame.run !== firstRun(frames)) continue;
+        if (frame.type !== 'chunks' || frame.runId !== firstRun(frames)) continue;
         expect(frame.from).toBe(count);
         count += frame.chunks.length;
         text += frame.chunks.map(wordOf).join('');
@@ -61,8 +61,8 @@ function watch({ chat }: World, id: string) {
 
 function firstRun(frames: readonly Frame[]): string | undefined {
   for (const frame of frames) {
-    if (frame.type === 'run-start') return frame.run;
-    if (frame.type === 'snapshot' && frame.runs[0]) return frame.runs[0].run;
+    if (frame.type === 'run-start') return frame.runId;
+    if (frame.type === 'snapshot' && frame.runs[0]) return frame.runs[0].runId;
   }
   return undefined;
 }
@@ -85,8 +85,8 @@ it('G1: the run goes on, whole for those who watched and for those who come late
   const [here, there, elsewhere] = worlds as [World, World, World];
   const early = watch(there, id);
   await eventually(early.types).toEqual(['snapshot']);
-  const run = await send(here, id, 'go');
-  const stream = `dc:{${id}}:run:${run}`;
+  const runId = await send(here, id, 'go');
+  const stream = `dc:{${id}}:run:${runId}`;
   for (const chunk of [
     { type: 'start' },
     { type: 'text-start', id: '0' },
@@ -135,11 +135,11 @@ it('a run that outlives `ttl` is written on while its session is there, and leav
   const source = pushed();
   const handler = chunkHandler(() => source.chunks);
   const world = createWorld(openStore({ ttl: 3 })(), handler, { flushIntervalMs: 5 });
-  const run = await send(world, id, 'go');
+  const runId = await send(world, id, 'go');
   source.push({ type: 'start' });
   source.push({ type: 'text-start', id: '0' });
   source.push(delta('one '));
-  const stream = `dc:{${id}}:run:${run}`;
+  const stream = `dc:{${id}}:run:${runId}`;
   const exists = () => server().command('EXISTS', stream);
   await eventually(exists).toBe(1);
   // Sends that wait renew the session.

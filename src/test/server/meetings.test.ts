@@ -29,11 +29,11 @@ function open(answers: UIMessageChunk[][], options: Omit<DurableChatOptions, 'ch
   let between: (() => Promise<unknown>) | undefined;
   const channel: Channel = {
     ...store,
-    async append(session, entry, how) {
+    async append(sessionId, entry, how) {
       const now = how.lease?.type === 'take' ? between : undefined;
       if (now) between = undefined;
       await now?.();
-      return store.append(session, entry, how);
+      return store.append(sessionId, entry, how);
     },
   };
   const histories: UIMessage[][] = [];

@@ -29,7 +29,7 @@ const chunks: UIMessageChunk[] = [
 
 describe.each(stores)('generateId, on %s', (_, openStore) => {
   it("names the server's messages everywhere, and neither runs nor messages that are there", async () => {
-    const session = newSession();
+    const sessionId = newSession();
     const runs: HandlerRun[] = [];
     const produce = chunkHandler(() => chunks);
     const handler: Handler = (request, context) => {
@@ -41,7 +41,7 @@ describe.each(stores)('generateId, on %s', (_, openStore) => {
       generateId: () => crypto.randomUUID(),
       onRunEnd: ({ message }) => void ends.push(message?.id),
     });
-    const tab = openTab(world.client(), session);
+    const tab = openTab(world.client(), sessionId);
     await tab.chat.sendMessage({ text: 'one' });
     await tab.chat.sendMessage({ text: 'two' });
     const last = tab.chat.messages.at(-1)!;
@@ -55,7 +55,7 @@ describe.each(stores)('generateId, on %s', (_, openStore) => {
     expect(new Set(ids).size).toBe(2);
     expect(ids[2]).toBe(last.id);
     for (const { id } of runs) expect(id).toMatch(/^[\w-]{16}$/);
-    const { messages } = await world.chat.session(session).read();
+    const { messages } = await world.chat.session(sessionId).read();
     expect(messages.flatMap(({ id, role }) => (role === 'assistant' ? id : []))).toEqual(ids.slice(0, 2));
     expect(ends).toEqual(ids);
     await expect.poll(() => tab.chat.messages).toEqual(messages);
@@ -71,8 +71,8 @@ function open(options: Omit<DurableChatOptions, 'channel'>, channel = memoryChan
   );
   return {
     world,
-    post: (session: string, text: string) =>
-      world.routes.POST(new Request(url, { method: 'POST', body: sendBody(session, text) })),
+    post: (sessionId: string, text: string) =>
+      world.routes.POST(new Request(url, { method: 'POST', body: sendBody(sessionId, text) })),
   };
 }
 
@@ -93,13 +93,13 @@ describe('generateId', () => {
       fc.asyncProperty(strings, async (value) => {
         let next: unknown = value;
         const { world, post } = open({ generateId: () => next as string });
-        const session = newSession();
-        await isRefused(await post(session, 'one'));
-        expect((await world.chat.session(session).read()).messages).toEqual([]);
+        const sessionId = newSession();
+        await isRefused(await post(sessionId, 'one'));
+        expect((await world.chat.session(sessionId).read()).messages).toEqual([]);
         next = 'a good one';
-        await (await post(session, 'one')).text();
+        await (await post(sessionId, 'one')).text();
         await world.settled();
-        const { messages } = await world.chat.session(session).read();
+        const { messages } = await world.chat.session(sessionId).read();
         expect(messages.map(({ id }) => id)).toEqual(['user-one', 'a good one']);
       }),
       { numRuns: 30 },
@@ -109,15 +109,15 @@ describe('generateId', () => {
   it('an id that another message of the session has refuses the send', async () => {
     for (const id of ['always the same', 'user-one']) {
       const { world, post } = open({ generateId: () => id });
-      const session = newSession();
+      const sessionId = newSession();
       if (id === 'user-one') {
-        await isRefused(await post(session, 'one'));
+        await isRefused(await post(sessionId, 'one'));
         continue;
       }
-      await (await post(session, 'one')).text();
+      await (await post(sessionId, 'one')).text();
       await world.settled();
-      await isRefused(await post(session, 'two'));
-      expect((await world.chat.session(session).read()).messages.map((one) => one.id)).toEqual([
+      await isRefused(await post(sessionId, 'two'));
+      expect((await world.chat.session(sessionId).read()).messages.map((one) => one.id)).toEqual([
         'user-one',
         id,
       ]);
@@ -160,20 +160,20 @@ const ways: [
 describe.each(ways)("what the SDK's own callbacks see, on %s", (_, sdk, streamOf) => {
   /** One turn: a new answer, or the rest of the message `there`, whose tool call has its output now. */
   async function turn(continued: boolean, idsFor: (run: HandlerRun, messages: UIMessage[]) => Ids) {
-    const session = newSession();
-    const seen: { run?: string; stream?: string; text?: unknown } = {};
+    const sessionId = newSession();
+    const seen: { runId?: string; stream?: string; text?: unknown } = {};
     const call = { type: 'tool-ask', toolCallId: 'c', input: {} } as const;
     const there = (part: UIMessage['parts'][number]): UIMessage => ({
       id: 'there',
       role: 'assistant',
       parts: [part],
     });
-    const asked = JSON.parse(sendBody(session, 'one')) as { messages: UIMessage[] };
+    const asked = JSON.parse(sendBody(sessionId, 'one')) as { messages: UIMessage[] };
     const world = createWorld(
       memoryChannel(),
       async (request, { run }) => {
         const { messages } = (await request.json()) as { messages: UIMessage[] };
-        seen.run = run.messageId;
+        seen.runId = run.messageId;
         const result = sdk.streamText({
           model: scriptedModel({ script: () => ['hello'], chunksPerSecond: Infinity }),
           messages: await sdk.convertToModelMessages(messages),
@@ -192,10 +192,10 @@ describe.each(ways)("what the SDK's own callbacks see, on %s", (_, sdk, streamOf
     const response = await world.routes.POST(new Request(url, { method: 'POST', body }));
     expect(await response.text()).toContain('hello');
     await world.settled();
-    const kept = (await world.chat.session(session).read()).messages;
+    const kept = (await world.chat.session(sessionId).read()).messages;
     const id = continued ? 'there' : 'made by the server';
     expect(kept.map((one) => one.id)).toEqual(['user-one', id]);
-    expect(seen.run).toBe(id);
+    expect(seen.runId).toBe(id);
     // The text's own callback knows model messages, which have no id.
     expect(seen.text).toEqual([['role', 'content']]);
     return seen.stream;

@@ -73,16 +73,16 @@ function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {
     onError: (error) => errors.push(error),
     ...options,
   });
-  const session = `outage ${++sessions}`;
+  const sessionId = `outage ${++sessions}`;
   return {
     world,
-    session,
+    sessionId,
     events,
     errors,
     model,
     types: () => events.map((event) => ('durability' in event ? event.durability : event.type)),
-    post: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(session, 'go') }),
-    stored: async () => (await world.chat.session(session).read()).messages,
+    post: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(sessionId, 'go') }),
+    stored: async () => (await world.chat.session(sessionId).read()).messages,
   };
 }
 
@@ -97,11 +97,11 @@ async function deltasOf(response: Response): Promise<string> {
 }
 
 /** A viewer from `after` on, of which the frames and the last cursor are known. */
-async function watch(world: World, session: string, after?: string) {
+async function watch(world: World, sessionId: string, after?: string) {
   const seen = { frames: [] as Frame[], cursor: after, close: () => abort.abort() };
   const abort = new AbortController();
   const frames = world.chat
-    .session(session)
+    .session(sessionId)
     .follow({ ...(after !== undefined && { after }), signal: abort.signal });
   void (async () => {
     for await (const { frame, cursor } of frames) {
@@ -122,8 +122,8 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     const store = breakable(channels());
     const here = open(store.channel);
     const there = open(channels());
-    const viewer = await watch(here.world, here.session);
-    const tab = openTab(here.world.client(), here.session);
+    const viewer = await watch(here.world, here.sessionId);
+    const tab = openTab(here.world.client(), here.sessionId);
     const response = await here.post();
     here.model.say(...opening, delta('before '));
     await expect.poll(() => textOf(tab.chat.messages.at(-1))).toBe('before ');
@@ -135,9 +135,9 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     await expect.poll(() => durabilities(viewer.frames)).toEqual(['degraded']);
     await expect.poll(() => tab.session.getSnapshot().runs[0]?.durability).toBe('degraded');
     // Who comes now is told at once; who goes on elsewhere, where nothing is known of it, is told that too.
-    const late = await watch(here.world, here.session);
+    const late = await watch(here.world, here.sessionId);
     expect(late.frames).toMatchObject([{ type: 'snapshot', runs: [{ durability: 'degraded' }] }]);
-    const moved = await watch(there.world, here.session, late.cursor);
+    const moved = await watch(there.world, here.sessionId, late.cursor);
     await expect.poll(() => durabilities(moved.frames)).toEqual(['durable']);
 
     store.down = false;
@@ -159,7 +159,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     const stores = [breakable(channels()), breakable(channels())];
     const here = open(stores[0]!.channel, { leaseMs: 500 });
     const there = open(stores[1]!.channel);
-    const viewers = [await watch(here.world, here.session), await watch(there.world, here.session)];
+    const viewers = [await watch(here.world, here.sessionId), await watch(there.world, here.sessionId)];
     const response = await here.post();
     here.model.say(...opening, delta('before '));
     for (const { frames } of viewers) await expect.poll(() => frames.at(-1)?.type).toBe('chunks');
@@ -169,7 +169,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     for (const store of stores) store.down = false;
     // The first to look is one who could end it.
-    await there.world.chat.session(here.session).read();
+    await there.world.chat.session(here.sessionId).read();
     await expect.poll(() => here.types(), { timeout: 10_000 }).toEqual(['run-start', 'degraded', 'durable']);
     here.model.say(delta('after'));
     here.model.end();
@@ -188,7 +188,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     const here = open(store.channel, { maxUnwrittenBytes: 1_000 });
     const response = await here.post();
     here.model.say(...opening);
-    await expect.poll(async () => (await store.channel.readLog(here.session, '')).length).toBe(1);
+    await expect.poll(async () => (await store.channel.readLog(here.sessionId, '')).length).toBe(1);
     store.down = true;
     const words = Array.from({ length: 50 }, (_, index) => `word ${index} `);
     for (const word of words) here.model.say(delta(word));
@@ -206,11 +206,11 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     expect(here.types()).toEqual(['run-start', 'degraded', 'overflow', 'run-end']);
     expect(here.events.at(-1)).toMatchObject({ reason: 'interrupted', cause: 'store', logged: true });
     expect(here.errors).toMatchObject([{ code: 'store_failed' }]);
-    const entries = await store.channel.readLog(here.session, '');
+    const entries = await store.channel.readLog(here.sessionId, '');
     const end = entries.flatMap(({ frames }) => frames).find((frame) => frame.type === 'run-end');
     const overflow = here.events.find((event) => event.type === 'overflow');
     expect(end).toMatchObject({ reason: 'interrupted', cause: 'store', chunks: overflow?.chunks });
-    expect((await store.channel.readRun(here.session, end!.run, 0)).chunks.length).toBe(end?.chunks);
+    expect((await store.channel.readRun(here.sessionId, end!.runId, 0)).chunks.length).toBe(end?.chunks);
   });
 });
 
@@ -240,7 +240,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
     role: index % 2 === 0 ? 'user' : 'assistant',
     parts: [{ type: 'text', text }],
   }));
-  const body = JSON.stringify({ id: here.session, trigger: 'submit-message', messages });
+  const body = JSON.stringify({ id: here.sessionId, trigger: 'submit-message', messages });
   const post = () => lenient.client().fetch('/api/chat', { method: 'POST', body });
   const response = await post();
   expect(seen[0]).toEqual(messages);
@@ -264,7 +264,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
   const sent = (list: object[]) =>
     lenient.client().fetch('/api/chat', {
       method: 'POST',
-      body: JSON.stringify({ id: here.session, trigger: 'submit-message', messages: list }),
+      body: JSON.stringify({ id: here.sessionId, trigger: 'submit-message', messages: list }),
     });
   // Nobody can say now whether anybody was asked.
   expect((await sent([...messages, forged])).status).toBe(503);
@@ -278,7 +278,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
 it('G8: a tab shows an answer that went through while the store was down, and goes on showing it', async () => {
   const store = breakable(memoryChannel());
   const here = open(store.channel, { onStoreDown: 'passthrough' });
-  const tab = openTab(here.world.client(), here.session);
+  const tab = openTab(here.world.client(), here.sessionId);
   const first = tab.chat.sendMessage({ text: 'before' });
   await expect.poll(() => here.model.signals.length).toBe(1);
   here.model.say(...opening, delta('kept'));
@@ -315,7 +315,7 @@ it('G8: a store that is gone for good ends everything within minutes', async () 
     const response = await here.post();
     here.model.say(...opening);
     await vi.advanceTimersByTimeAsync(100);
-    const body = sendBody(here.session, 'and then');
+    const body = sendBody(here.sessionId, 'and then');
     const waiting = await here.world.client().fetch('/api/chat', { method: 'POST', body });
     await vi.advanceTimersByTimeAsync(100);
     store.down = true;
@@ -369,6 +369,6 @@ it('G8: a store that hangs refuses a send within its time', async () => {
   server().faults.inject({ kind: 'hang' });
   const response = await here.post();
   expect(response.status).toBe(503);
-  const subscribing = await here.world.client().fetch(`/api/chat?id=${encodeURIComponent(here.session)}`);
+  const subscribing = await here.world.client().fetch(`/api/chat?id=${encodeURIComponent(here.sessionId)}`);
   expect(subscribing.status).toBe(503);
 });

@@ -9,7 +9,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
-import { Hub } from '../../server/follow/hub.ts';
+import { Session } from '../../server/follow/session.ts';
 
 let server: UpstashServer;
 beforeAll(async () => {
@@ -70,14 +70,14 @@ function racing(store: Channel): {
   let before: string | undefined;
   const channel: Channel = {
     ...store,
-    async append(session, entry, options) {
+    async append(sessionId, entry, options) {
       const now = between;
       const isNow = before === undefined ? options.lease?.type === 'take' : entry.key === before;
       if (isNow && now) {
         between = undefined;
         await now();
       }
-      return store.append(session, entry, options);
+      return store.append(sessionId, entry, options);
     },
   };
   return {
@@ -124,17 +124,17 @@ it('G8: a send that was refused, and whose run was stored all the same, can be s
   };
   const channel: Channel = {
     ...store,
-    async claim(...args) {
+    async reserve(...args) {
       reach();
-      return store.claim(...args);
+      return store.reserve(...args);
     },
     async close(...args) {
       reach();
       return store.close(...args);
     },
-    async append(session, entry, options) {
+    async append(sessionId, entry, options) {
       reach();
-      const entries = await store.append(session, entry, options);
+      const entries = await store.append(sessionId, entry, options);
       if (options.lease?.type !== 'take' || failures++ > 0) return entries;
       down = true;
       throw new DurableChatError('store_failed', 'The reply was lost.');
@@ -164,9 +164,9 @@ it('an answer that meets a deletion does not begin the session anew', async () =
   const store = memoryChannel();
   const channel: Channel = {
     ...store,
-    async append(session, entry, options) {
-      if (entry.key.includes(' output ')) await store.delete(session);
-      return store.append(session, entry, options);
+    async append(sessionId, entry, options) {
+      if (entry.key.includes(' output ')) await store.delete(sessionId);
+      return store.append(sessionId, entry, options);
     },
   };
   const world = createWorld(channel, answers(ask('c1')));
@@ -182,9 +182,9 @@ it('a send that meets a deletion is a 409, and made again it reads nothing of wh
   let deletes = false;
   const channel: Channel = {
     ...store,
-    async append(session, entry, options) {
-      if (deletes && options.lease?.type === 'take') await store.delete(session);
-      return store.append(session, entry, options);
+    async append(sessionId, entry, options) {
+      if (deletes && options.lease?.type === 'take') await store.delete(sessionId);
+      return store.append(sessionId, entry, options);
     },
   };
   const read: UIMessage[][] = [];
@@ -278,10 +278,10 @@ it('a subscription that is slow to stand is not opened twice', async () => {
   let subscribed = 0;
   const channel: Channel = {
     ...store,
-    async subscribe(session, onWake) {
+    async subscribe(sessionId, onWake) {
       subscribed++;
       await new Promise((resolve) => setTimeout(resolve, 4_000));
-      const subscription = await store.subscribe(session, onWake);
+      const subscription = await store.subscribe(sessionId, onWake);
       open.add(subscription);
       return {
         ...subscription,
@@ -292,17 +292,17 @@ it('a subscription that is slow to stand is not opened twice', async () => {
       };
     },
   };
-  const hub = new Hub('s', channel, () => {});
-  await hub.ready;
+  const session = new Session('s', channel, () => {});
+  await session.ready;
   await expect.poll(() => open.size).toBe(1);
-  hub.close();
+  session.close();
   expect([subscribed, open.size]).toEqual([1, 0]);
 });
 
 it('G6: one process ends a dead run once at a time', async () => {
   const store = memoryChannel();
-  const start = { type: 'run-start', run: 'r', messageId: 'a', trigger: 'submit-message', at: 0 } as const;
-  const lease = { type: 'take', run: 'r', ms: 1 } as const;
+  const start = { type: 'run-start', runId: 'r', messageId: 'a', trigger: 'submit-message', at: 0 } as const;
+  const lease = { type: 'take', runId: 'r', ms: 1 } as const;
   await store.append('s', { key: 'r start', frames: [start] }, { lease });
   let ending = 0;
   let most = 0;
@@ -312,8 +312,8 @@ it('G6: one process ends a dead run once at a time', async () => {
       most = Math.max(most, ++ending);
       return store.close(...args);
     },
-    async append(session, entry, options) {
-      if (entry.key !== 'r end' || ending > 3) return store.append(session, entry, options);
+    async append(sessionId, entry, options) {
+      if (entry.key !== 'r end' || ending > 3) return store.append(sessionId, entry, options);
       await new Promise((resolve) => setTimeout(resolve, 3_500));
       ending--;
       throw new DurableChatError('store_failed', 'The store is away.');
@@ -358,9 +358,9 @@ it('G11: a queued run whose question was removed never calls the handler, though
   const store = memoryChannel();
   const channel: Channel = {
     ...store,
-    async append(session, entry, options) {
+    async append(sessionId, entry, options) {
       if (entry.key.endsWith(' stop')) await mayStop;
-      return store.append(session, entry, options);
+      return store.append(sessionId, entry, options);
     },
   };
   const histories: string[][] = [];
@@ -392,7 +392,7 @@ it('G11: a queued run whose question was removed never calls the handler, though
   await first.text();
   // Its turn has come, and its stop is not in the log yet.
   await expect
-    .poll(async () => (await session.read()).runs[0]?.run)
+    .poll(async () => (await session.read()).runs[0]?.runId)
     .toBe(second.headers.get('x-durable-run'));
   await new Promise((resolve) => setTimeout(resolve, 100));
   letStop();

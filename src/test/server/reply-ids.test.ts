@@ -53,9 +53,9 @@ async function eventsOf(response: Response): Promise<Event[]> {
 }
 
 /** How many chunks the log says that the run had. */
-async function countOf(channel: Channel, run: string | null): Promise<number> {
+async function countOf(channel: Channel, runId: string | null): Promise<number> {
   const frames = (await channel.readLog('s', '')).flatMap((entry) => entry.frames);
-  const end = frames.find((frame) => frame.type === 'run-end' && frame.run === run);
+  const end = frames.find((frame) => frame.type === 'run-end' && frame.runId === runId);
   return end?.type === 'run-end' ? end.chunks : NaN;
 }
 
@@ -73,13 +73,13 @@ it('an edit that loses to another one at the same moment is told so', async () =
   const both = newGate();
   const channel: Channel = {
     ...store,
-    async claim(...args) {
+    async reserve(...args) {
       if (++claims === 3) both.open();
-      return store.claim(...args);
+      return store.reserve(...args);
     },
-    async append(session, entry, options) {
+    async append(sessionId, entry, options) {
       if (claims > 1 && entry.key.endsWith(' start')) await both.gate;
-      return store.append(session, entry, options);
+      return store.append(sessionId, entry, options);
     },
   };
   const world = createWorld(

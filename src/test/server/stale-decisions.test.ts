@@ -14,8 +14,8 @@ const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeou
 /** Plain reads of the log are answered with the entries of `known` alone. */
 const behind = (store: Channel, known: ReadonlySet<string>): Channel => ({
   ...store,
-  async readLog(session, from, options) {
-    const entries = await store.readLog(session, from, options);
+  async readLog(sessionId, from, options) {
+    const entries = await store.readLog(sessionId, from, options);
     return options?.fresh ? entries : entries.filter(({ id }) => known.has(id) || id === from);
   },
 });
@@ -47,7 +47,7 @@ describe.each(stores)('on %s, with a replica that is behind', (_, openStore) => 
     const post = async (text: string) => {
       const request = new Request(url, { method: 'POST', body: sendBody(id, text) });
       const response = await here.routes.POST(request);
-      return { text: () => response.text(), run: response.headers.get('x-durable-run')! };
+      return { text: () => response.text(), runId: response.headers.get('x-durable-run')! };
     };
     await (await post('one')).text();
     await here.settled();
@@ -67,16 +67,16 @@ describe.each(stores)('on %s, with a replica that is behind', (_, openStore) => 
 
   it.each(['one run', 'all runs'])('a stop of %s stops the run that has just begun', async (what) => {
     const { session, sent, wasAborted, end } = await setUp();
-    const receipt = await session.stop(what === 'one run' ? { run: sent.run } : {});
-    expect(receipt).toMatchObject({ stopped: [{ run: sent.run }], pending: [] });
+    const receipt = await session.stop(what === 'one run' ? { runId: sent.runId } : {});
+    expect(receipt).toMatchObject({ stopped: [{ runId: sent.runId }], pending: [] });
     expect(wasAborted()).toBe(true);
     await end();
   });
 
   it('a send that has just begun to wait is withdrawn', async () => {
     const { session, post, read, end } = await setUp();
-    const { run } = await post('three');
-    await session.withdraw({ run });
+    const { runId } = await post('three');
+    await session.withdraw({ runId });
     expect((await read()).messages.map(textOf)).not.toContain('three');
     await end();
   });
@@ -84,7 +84,7 @@ describe.each(stores)('on %s, with a replica that is behind', (_, openStore) => 
   it('the answer that has just begun is resumed', async () => {
     const { id, there, sent, end } = await setUp();
     const response = await there.routes.GET(new Request(`${url}/${id}/stream`));
-    expect([response.status, response.headers.get('x-durable-run')]).toEqual([200, sent.run]);
+    expect([response.status, response.headers.get('x-durable-run')]).toEqual([200, sent.runId]);
     await end();
     await response.text();
   });

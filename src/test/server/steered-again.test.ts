@@ -7,11 +7,11 @@ import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/wor
 
 const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
-const post = (world: World, session: string, text: string, name?: string) =>
+const post = (world: World, sessionId: string, text: string, name?: string) =>
   world.routes.POST(
     new Request(url, {
       method: 'POST',
-      body: sendBody(session, text),
+      body: sendBody(sessionId, text),
       headers: name === undefined ? {} : { 'idempotency-key': name },
     }),
   );
@@ -19,7 +19,7 @@ const post = (world: World, session: string, text: string, name?: string) =>
 it.each(stores.flatMap(([name, open]) => [['k'], [undefined]].map(([key]) => [name, key, open] as const)))(
   'G5: on %s, a steered message that is posted again (key %s) runs nothing and removes nothing',
   async (name, key, open) => {
-    const session = `steered again ${name} ${key}`;
+    const sessionId = `steered again ${name} ${key}`;
     let release: () => void = () => {};
     const released = new Promise<void>((resolve) => (release = resolve));
     let calls = 0;
@@ -44,29 +44,31 @@ it.each(stores.flatMap(([name, open]) => [['k'], [undefined]].map(([key]) => [na
       },
       { whenBusy: 'steer' },
     );
-    const first = await post(world, session, 'one');
-    const steered = await post(world, session, 'two', key);
+    const first = await post(world, sessionId, 'one');
+    const steered = await post(world, sessionId, 'two', key);
     await expect
-      .poll(async () => (await world.chat.session(session).read()).runs.map(({ status }) => status))
+      .poll(async () => (await world.chat.session(sessionId).read()).runs.map(({ status }) => status))
       .toEqual(['running', 'queued']);
     release();
     await Promise.all([first.text(), steered.text()]);
-    for (const text of ['three', 'four']) await (await post(world, session, text)).text();
+    for (const text of ['three', 'four']) await (await post(world, sessionId, text)).text();
     await world.settled();
-    const { messages } = await world.chat.session(session).read();
+    const { messages } = await world.chat.session(sessionId).read();
     expect(messages.map(({ id }) => id).filter((id) => id.startsWith('user'))).toHaveLength(4);
     expect(calls).toBe(3);
 
-    const again = await post(world, session, 'two', key);
+    const again = await post(world, sessionId, 'two', key);
     expect(again.status).toBe(200);
     expect(again.headers.get('x-durable-run')).toBe(steered.headers.get('x-durable-run'));
     await again.text();
     await world.settled();
-    expect((await world.chat.session(session).read()).messages).toEqual(messages);
+    expect((await world.chat.session(sessionId).read()).messages).toEqual(messages);
     expect(calls).toBe(3);
     // The answer has it: taking it back is refused.
-    const run = steered.headers.get('x-durable-run')!;
-    const withdrawal = new Request(`${url}?id=${session}&durable=withdraw&run=${run}`, { method: 'DELETE' });
+    const runId = steered.headers.get('x-durable-run')!;
+    const withdrawal = new Request(`${url}?id=${sessionId}&durable=withdraw&runId=${runId}`, {
+      method: 'DELETE',
+    });
     expect((await world.routes.DELETE(withdrawal)).status).toBe(409);
   },
 );

@@ -148,11 +148,11 @@ async function chunksOf(response: Response): Promise<UIMessageChunk[]> {
   return chunks;
 }
 
-const concernsSession = ({ path, commands }: FaultRequest, session: string) =>
-  path.includes(session) || commands.some(holds(session));
+const concernsSession = ({ path, commands }: FaultRequest, sessionId: string) =>
+  path.includes(sessionId) || commands.some(holds(sessionId));
 
 let sessions = 0;
-function setUp(session = `faults-${++sessions}-`) {
+function setUp(sessionId = `faults-${++sessions}-`) {
   const channel = open();
   const events: DurableChatEvent[] = [];
   const errors: unknown[] = [];
@@ -163,18 +163,18 @@ function setUp(session = `faults-${++sessions}-`) {
   });
   const other = createWorld(open(), chunkHandler(speak));
   return {
-    session,
+    sessionId,
     channel,
     events,
     errors,
     world,
-    send: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(session, 'go') }),
-    viewers: [view(world.client(), session), view(other.client(), session)],
+    send: () => world.client().fetch('/api/chat', { method: 'POST', body: sendBody(sessionId, 'go') }),
+    viewers: [view(world.client(), sessionId), view(other.client(), sessionId)],
     /** Fails requests of this session from the first that `begins` on; `of` limits it to some. */
     inject(fault: Fault, begins: (request: FaultRequest) => boolean, times = Infinity): () => void {
       let begun = false;
       const match = (request: FaultRequest) =>
-        concernsSession(request, session) && (begun ||= begins(request));
+        concernsSession(request, sessionId) && (begun ||= begins(request));
       return server.faults.inject(fault, { match, times });
     },
   };
@@ -183,27 +183,27 @@ type SetUp = ReturnType<typeof setUp>;
 
 /** What has to be so once the store is well again, however long it was not. */
 async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promise<void> {
-  const { session, channel, world, events } = here;
+  const { sessionId, channel, world, events } = here;
   await world.settled();
   // A busy machine may take longer to answer than these channels wait.
-  const { messages, runs } = await retry(() => world.chat.session(session).read());
+  const { messages, runs } = await retry(() => world.chat.session(sessionId).read());
   expect(runs).toEqual([]);
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   // A start that got through after its sender had given up does not count.
   const log = new Log();
-  for (const entry of await retry(() => channel.readLog(session, ''))) log.add(entry);
+  for (const entry of await retry(() => channel.readLog(sessionId, ''))) log.add(entry);
   const frames = log.entries.flatMap((entry) => entry.frames);
-  const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.run : [])));
+  const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.runId : [])));
   // A run that was given up before its start got through has an end alone.
   const ends = new Map(
     frames.flatMap((frame) =>
-      frame.type === 'run-end' && starts.has(frame.run) ? [[frame.run, frame]] : [],
+      frame.type === 'run-end' && starts.has(frame.runId) ? [[frame.runId, frame]] : [],
     ),
   );
   expect([...ends.keys()]).toEqual([...starts]);
   const [end] = ends.values();
   expect(end).toMatchObject({ reason: 'finish', chunks: sent.length, message: messages[1] });
-  expect((await retry(() => channel.readRun(session, end!.run, 0))).chunks).toEqual(sent);
+  expect((await retry(() => channel.readRun(sessionId, end!.runId, 0))).chunks).toEqual(sent);
   for (const { frames } of here.viewers) await expectExact(await frames, sent);
   const told = events.map((event) => ('durability' in event ? event.durability : event.type));
   // Each trouble is told once, and its end.
@@ -260,11 +260,11 @@ describe.concurrent.each(Object.entries(faults))('G8: %s', (_, fault) => {
     ['reads', isRead],
     ['subscriptions', isSubscription],
   ])('on %s alone', async (_, concerns) => {
-    const session = `faults-${++sessions}-`;
+    const sessionId = `faults-${++sessions}-`;
     const clear = server.faults.inject(fault, {
-      match: (request) => concernsSession(request, session) && concerns(request),
+      match: (request) => concernsSession(request, sessionId) && concerns(request),
     });
-    const here = setUp(session);
+    const here = setUp(sessionId);
     const sent = await chunksOf(await here.send());
     expectAnswer(sent);
     await pause(300);

@@ -55,15 +55,15 @@ describe.each(stores)('a producer on %s', (_, open) => {
     });
     const store = channels();
     const other = createWorld(store, modelHandler(model));
-    const session = `zombie ${++sessions}`;
-    const tab = openTab(other.client(), session);
-    await world.client().fetch('/api/chat', { method: 'POST', body: sendBody(session, 'go') });
+    const sessionId = `zombie ${++sessions}`;
+    const tab = openTab(other.client(), sessionId);
+    await world.client().fetch('/api/chat', { method: 'POST', body: sendBody(sessionId, 'go') });
     await expect.poll(() => textOf(tab.chat.messages.at(-1))).toMatch(/^1 /);
     process.freeze();
-    const read = async () => (await other.chat.session(session).read()).messages;
+    const read = async () => (await other.chat.session(sessionId).read()).messages;
     await expect.poll(async () => (await read()).length, { timeout: 10_000 }).toBe(2);
     const ended = (await read())[1];
-    return { session, store, process, model, events, world, tab, ended, read };
+    return { sessionId, store, process, model, events, world, tab, ended, read };
   }
 
   it.each([
@@ -73,21 +73,21 @@ describe.each(stores)('a producer on %s', (_, open) => {
     'G6: one that %s writes nothing when it wakes after its lease, and aborts its model',
     async (_, script) => {
       const here = await frozen(script);
-      const { session, store } = here;
-      const run = here.events[0]!.run;
-      const before = await store.readRun(session, run, 0);
+      const { sessionId, store } = here;
+      const runId = here.events[0]!.runId;
+      const before = await store.readRun(sessionId, runId, 0);
       expect(before.closure).toEqual({ reason: 'interrupted' });
-      const log = await store.readLog(session, '');
+      const log = await store.readLog(sessionId, '');
       expect(here.model.calls.map(({ aborted }) => aborted)).toEqual([false]);
       here.process.thaw();
       await expect
         .poll(() => here.model.calls.map(({ aborted }) => aborted), { timeout: 10_000 })
         .toEqual([true]);
       await here.world.settled();
-      expect(await store.readRun(session, run, 0)).toEqual(before);
+      expect(await store.readRun(sessionId, runId, 0)).toEqual(before);
       // Its own word on the end has the key of the one that is there, and counts for nothing.
-      const added = (await store.readLog(session, '')).slice(log.length);
-      expect(added.map(({ key }) => key)).toEqual(added.map(() => `${run} end`));
+      const added = (await store.readLog(sessionId, '')).slice(log.length);
+      expect(added.map(({ key }) => key)).toEqual(added.map(() => `${runId} end`));
       expect((await here.read())[1]).toEqual(here.ended);
       expect(here.events.at(-1)).toMatchObject({ type: 'run-end', reason: 'interrupted', logged: true });
       await expect.poll(() => here.tab.chat.messages[1]).toEqual(here.ended);
@@ -103,17 +103,17 @@ describe.each(stores)('a producer on %s', (_, open) => {
       maxDurationMs: 3_000,
       onEvent: (event) => events.push(event),
     });
-    const session = `deadline ${++sessions}`;
-    const tab = openTab(world.client(), session);
+    const sessionId = `deadline ${++sessions}`;
+    const tab = openTab(world.client(), sessionId);
     await tab.chat.sendMessage({ text: 'count to 2000 at 50/s' });
     await world.settled();
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
     expect(events.at(-1)).toMatchObject({ reason: 'interrupted', cause: 'deadline', logged: true });
-    const { messages } = await world.chat.session(session).read();
+    const { messages } = await world.chat.session(sessionId).read();
     expect(textOf(messages[1])).toMatch(/^1 2 3 /);
     expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'done' });
     await expect.poll(() => tab.chat.messages).toEqual(messages);
-    const ended = tab.session.getSnapshot().state?.ended.get(events[0]!.run);
+    const ended = tab.session.getSnapshot().state?.ended.get(events[0]!.runId);
     expect(ended).toMatchObject({ reason: 'interrupted', cause: 'deadline' });
     // The next turn works on it (G11).
     await tab.chat.sendMessage({ text: 'count to 3' });
@@ -126,11 +126,11 @@ describe.each(stores)('a producer on %s', (_, open) => {
     const model = scriptedModel();
     const long = createWorld(channels(), modelHandler(model));
     const short = createWorld(channels(), modelHandler(model), { maxDurationMs: 1_000 });
-    const session = `deadline ${++sessions}`;
-    const first = openTab(long.client(), session);
+    const sessionId = `deadline ${++sessions}`;
+    const first = openTab(long.client(), sessionId);
     const sent = first.chat.sendMessage({ text: 'count to 2000 at 50/s' });
     await expect.poll(() => textOf(first.chat.messages.at(-1))).toMatch(/^1 /);
-    const body = sendBody(session, 'next');
+    const body = sendBody(sessionId, 'next');
     const response = await short.client().fetch('/api/chat', { method: 'POST', body });
     const chunks: UIMessageChunk[] = [];
     const feed = createSseParser(({ data }) => {
@@ -139,7 +139,7 @@ describe.each(stores)('a producer on %s', (_, open) => {
     feed(await response.text());
     expect(chunks).toEqual([]);
     await short.settled();
-    const { messages, runs } = await long.chat.session(session).read();
+    const { messages, runs } = await long.chat.session(sessionId).read();
     expect(messages.at(-1)).toMatchObject({ id: 'user-next' });
     expect(runs.length).toBe(1);
     expect(model.calls.length).toBe(1);

@@ -1,7 +1,7 @@
 // One session as this process sees it: one subscription to the store, shared by everyone who follows the
 // session here, and the log and the active runs as far as they have been read.
 //
-// Wake-ups are hints. A hint that does not fit makes the hub read; silence, too, makes it read.
+// Wake-ups are hints. A hint that does not fit makes the session read; silence, too, makes it read.
 
 import type { UIMessageChunk } from 'ai';
 import type { Channel, ReadOptions, RunTail, Subscription, Wake } from '../../channel/channel.ts';
@@ -27,15 +27,15 @@ const lookAgainMs = 1_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
 
-export class Hub {
-  readonly session: string;
+export class Session {
+  readonly sessionId: string;
   /** Another object once the session has begun anew: it had expired, or was deleted. */
   log: Log = new Log();
   /** Resolves once the session has been read; rejects when the store could not be reached. */
   readonly ready: Promise<void>;
 
   readonly #channel: Channel;
-  readonly #onSuspect: (run: string) => void;
+  readonly #onSuspect: (runId: string) => void;
   readonly #runs = new RunBuffers();
   /** Whether anybody here wants chunks; a producer alone only wants the log. */
   #watched: Promise<void> | undefined;
@@ -52,8 +52,8 @@ export class Hub {
   #failedAt = -Infinity;
 
   /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
-  constructor(session: string, channel: Channel, onSuspect: (run: string) => void) {
-    this.session = session;
+  constructor(sessionId: string, channel: Channel, onSuspect: (runId: string) => void) {
+    this.sessionId = sessionId;
     this.#channel = channel;
     this.#onSuspect = onSuspect;
     this.ready = this.#open();
@@ -75,9 +75,9 @@ export class Hub {
   }
 
   /** The producer's own word on what the log cannot tell. */
-  setDurability(run: string, durability: Durability): void {
-    if (durability === 'degraded') this.#degraded.add(run);
-    else this.#degraded.delete(run);
+  setDurability(runId: string, durability: Durability): void {
+    if (durability === 'degraded') this.#degraded.add(runId);
+    else this.#degraded.delete(runId);
     this.#changed();
   }
 
@@ -96,19 +96,19 @@ export class Hub {
    * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
    * than `least` in all are only had of a run whose chunks are gone for good.
    */
-  async chunksOf(run: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
-    if (this.#runs.has(run) && this.countOf(run) >= least) return this.#runs.chunksOf(run).slice(from);
-    return (await this.#readTail(run, from, least)).chunks;
+  async chunksOf(runId: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
+    if (this.#runs.has(runId) && this.countOf(runId) >= least) return this.#runs.chunksOf(runId).slice(from);
+    return (await this.#readTail(runId, from, least)).chunks;
   }
 
   /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
-  knownChunksOf(run: string): readonly UIMessageChunk[] {
-    return this.#runs.chunksOf(run);
+  knownChunksOf(runId: string): readonly UIMessageChunk[] {
+    return this.#runs.chunksOf(runId);
   }
 
   /** How many chunks of a run are here. */
-  countOf(run: string): number {
-    return this.#runs.countOf(run);
+  countOf(runId: string): number {
+    return this.#runs.countOf(runId);
   }
 
   /** Reads what the store has; resolves when it has been taken in. With `fresh`, no replica is asked for the log. */
@@ -167,7 +167,7 @@ export class Hub {
 
   async #subscribeAnew(): Promise<void> {
     this.#subscribedAt = monotonicMs();
-    const subscription = await this.#channel.subscribe(this.session, (wake) => this.#onWake(wake));
+    const subscription = await this.#channel.subscribe(this.sessionId, (wake) => this.#onWake(wake));
     if (this.#closed) return subscription.close();
     this.#subscription = subscription;
     this.#listenForSilence();
@@ -176,7 +176,7 @@ export class Hub {
   #onWake(wake: Wake): void {
     if (this.#closed) return;
     this.#listenForSilence();
-    if ('run' in wake && this.state.ended.has(wake.run)) return;
+    if ('runId' in wake && this.state.ended.has(wake.runId)) return;
     void this.#serially(() => this.#take(wake)).catch(() => {
       // The store did not answer; the next hint or the next silence reads again.
     });
@@ -192,12 +192,12 @@ export class Hub {
       case 'deleted':
         return this.#readLog(true);
       case 'run':
-        return this.#watched && this.#readRun(wake.run, wake.count);
+        return this.#watched && this.#readRun(wake.runId, wake.count);
       case 'chunks': {
         if (!this.#watched) return;
-        if (!isActive(this.state, wake.run)) await this.#readLog();
-        const how = this.#runs.accept(wake.run, wake.from, wake.chunks);
-        if (how === 'gap') return this.#readRun(wake.run, wake.from + wake.chunks.length);
+        if (!isActive(this.state, wake.runId)) await this.#readLog();
+        const how = this.#runs.accept(wake.runId, wake.from, wake.chunks);
+        if (how === 'gap') return this.#readRun(wake.runId, wake.from + wake.chunks.length);
         if (how === 'taken') this.#changed();
         return;
       }
@@ -208,7 +208,7 @@ export class Hub {
 
   async #readLog(fresh = false): Promise<void> {
     const { lastId } = this.log;
-    const entries = await this.#channel.readLog(this.session, lastId, { fresh });
+    const entries = await this.#channel.readLog(this.sessionId, lastId, { fresh });
     this.#readAt = monotonicMs();
     const isDeleted = entries.some(({ id, key }) => key === deletedEntry.key && !this.log.has(id));
     if (isDeleted || (lastId !== '' && entries[0]?.id !== lastId)) {
@@ -219,33 +219,33 @@ export class Hub {
       if (this.log.has(entry.id)) continue;
       const ends = entry.frames.filter((frame) => frame.type === 'run-end');
       // An ended run is complete before anybody hears of its end.
-      for (const { run, chunks } of ends) {
+      for (const { runId, chunks } of ends) {
         // A run that nobody here has begun to read is read by whoever asks for it.
-        if (this.#runs.has(run) && this.countOf(run) < chunks) await this.#readRun(run, chunks);
+        if (this.#runs.has(runId) && this.countOf(runId) < chunks) await this.#readRun(runId, chunks);
       }
       this.log.add(entry);
-      for (const { run } of ends) {
-        this.#degraded.delete(run);
-        this.#runs.release(run);
+      for (const { runId } of ends) {
+        this.#degraded.delete(runId);
+        this.#runs.release(runId);
       }
     }
     this.#changed();
   }
 
   async #readRuns(): Promise<void> {
-    for (const { run } of this.state.active) await this.#readRun(run);
+    for (const { runId } of this.state.active) await this.#readRun(runId);
   }
 
-  async #readRun(run: string, least = 0): Promise<void> {
-    this.#runs.append(run, await this.#readTail(run, this.countOf(run), least));
+  async #readRun(runId: string, least = 0): Promise<void> {
+    this.#runs.append(runId, await this.#readTail(runId, this.countOf(runId), least));
     this.#changed();
   }
 
   /** A replica that is behind is not believed as long as the run is known to have more. */
-  async #readTail(run: string, from: number, least: number): Promise<RunTail> {
-    const tail = await this.#channel.readRun(this.session, run, from);
+  async #readTail(runId: string, from: number, least: number): Promise<RunTail> {
+    const tail = await this.#channel.readRun(this.sessionId, runId, from);
     if (from + tail.chunks.length >= least) return tail;
-    return this.#channel.readRun(this.session, run, from, { fresh: true });
+    return this.#channel.readRun(this.sessionId, runId, from, { fresh: true });
   }
 
   #changed(): void {
@@ -285,7 +285,7 @@ export class Hub {
         await this.#subscription.renew();
         await this.refresh();
       }
-      for (const { run } of this.state.active) this.#onSuspect(run);
+      for (const { runId } of this.state.active) this.#onSuspect(runId);
     } catch {
       // The store did not answer: the next silence asks again.
     }
@@ -293,6 +293,6 @@ export class Hub {
   }
 
   #progress(): string {
-    return [this.log.lastId, ...this.state.active.map(({ run }) => this.countOf(run))].join();
+    return [this.log.lastId, ...this.state.active.map(({ runId }) => this.countOf(runId))].join();
   }
 }
