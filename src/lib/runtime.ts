@@ -1,0 +1,52 @@
+// Time and randomness come in through this port: the system's own clock, or a simulated one.
+
+/** Cancels what was scheduled. Calling it again, or too late, does nothing. */
+export type Cancel = () => void;
+
+/** Where the library takes time and randomness from. */
+export interface Runtime {
+  /** @returns The wall clock in milliseconds since 1970. People read it, and may set it. */
+  now(): number;
+  /** @returns Milliseconds on a clock that nobody sets. Durations are measured on it. */
+  monotonic(): number;
+  /**
+   * Calls back once.
+   *
+   * @param callback - Called after `ms`. What it throws is not caught.
+   * @param ms - Milliseconds. A time of 2 ** 31 ms (25 days) or more never comes.
+   * @param options - With `background` the timer does not keep the process alive.
+   * @returns Cancels the timer.
+   */
+  schedule(callback: () => void, ms: number, options?: { readonly background?: boolean }): Cancel;
+  /** @returns A number from 0 up to, and not including, 1. */
+  random(): number;
+  /**
+   * @param length - How many bytes.
+   * @returns Bytes that nobody can guess.
+   */
+  randomBytes(length: number): Uint8Array;
+  /**
+   * @param data - What to digest.
+   * @returns Its SHA-256 digest.
+   */
+  sha256(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+}
+
+/** What a timer can hold; a larger number would make it fire at once. */
+const longestMs = 2 ** 31 - 1;
+
+/** The system's own time and randomness. */
+export const systemRuntime: Runtime = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule(callback, ms, { background = false } = {}) {
+    if (ms > longestMs) return () => {};
+    const timer = setTimeout(callback, ms);
+    // In a browser a timer is a number.
+    if (background && typeof timer === 'object') timer.unref?.();
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  sha256: async (data) => new Uint8Array(await crypto.subtle.digest('SHA-256', data)),
+};

@@ -1,0 +1,39 @@
+// What is built from a runtime's timers.
+
+import type { Cancel, Runtime } from './runtime.ts';
+
+/** Resolves after `ms`. */
+export function sleep(runtime: Runtime, ms: number): Promise<void> {
+  return new Promise((resolve) => runtime.schedule(resolve, ms));
+}
+
+/** Calls back every `ms`, until the result is called. */
+export function every(runtime: Runtime, ms: number, callback: () => void): Cancel {
+  const again = () => {
+    cancel = runtime.schedule(again, ms);
+    callback();
+  };
+  let cancel = runtime.schedule(again, ms);
+  return () => cancel();
+}
+
+/** The promise's result, or undefined when it has not settled after `ms`. Rejects as the promise does. */
+export async function within<T>(runtime: Runtime, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let cancel: Cancel = () => {};
+  const late = new Promise<undefined>((resolve) => {
+    cancel = runtime.schedule(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}
+
+/** As `AbortSignal.timeout`: it aborts with a `TimeoutError` after `ms`, and keeps no process alive. */
+export function timeoutSignal(runtime: Runtime, ms: number): AbortSignal {
+  const controller = new AbortController();
+  const abort = () => controller.abort(new DOMException('No answer in time.', 'TimeoutError'));
+  runtime.schedule(abort, ms, { background: true });
+  return controller.signal;
+}
