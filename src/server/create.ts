@@ -2,7 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
-import { reapDead } from './run/reap.ts';
+import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { createSessions } from './follow/sessions.ts';
 import { createKeeper, type Opened } from './follow/app-history.ts';
 import type { Authorization, DurableChatOptions, Handler } from './options.ts';
@@ -31,29 +31,28 @@ export interface Core<M extends UIMessage, A extends Authorization> extends Dura
 export function createCore<M extends UIMessage, A extends Authorization>(
   options: DurableChatOptions<M, A>,
   channel: () => Promise<Channel>,
+  runtime: Runtime = systemRuntime,
 ): Core<M, A> {
   // What an app's messages and users are is its own to say: here they only pass through.
   const settings = settingsOf(options as unknown as DurableChatOptions);
   let opened: Promise<Opened> | undefined;
-  /** Runs that are being ended because they went silent. */
-  const ending = new Set<string>();
 
   function open(): Promise<Opened> {
     opened ??= channel().then((store) => {
       const { viewersPerSession } = settings.limits;
-      const sessions = createSessions({ channel: store, onSuspect, viewersPerSession });
-      return { channel: store, sessions, keeper: createKeeper({ ...settings, channel: store, sessions }) };
+      const sessions = createSessions({ channel: store, runtime, onSuspect, viewersPerSession });
+      const keeper = createKeeper({ ...settings, sessions });
+      /** Runs that went silent are ended if their producers are gone (G6). */
+      function onSuspect(sessionId: string, runIds: readonly string[]): void {
+        const told = sessions.use(sessionId, async (session) => {
+          if (await session.reap(runIds)) await keeper.tell(sessionId);
+        });
+        // The next silence tries again.
+        told.catch(() => {});
+      }
+      return { sessions, keeper };
     });
     return opened;
-  }
-
-  function onSuspect(sessionId: string, runId: string): void {
-    const name = `${runId} ${sessionId}`;
-    if (ending.has(name)) return;
-    ending.add(name);
-    void open()
-      .then((all) => endIfDead(all, sessionId, runId))
-      .finally(() => ending.delete(name));
   }
 
   const core: Core<M, A> = {
@@ -69,22 +68,4 @@ export function createCore<M extends UIMessage, A extends Authorization>(
     session: (id) => createSessionHandle<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),
   };
   return core;
-}
-
-/** A run that went silent is ended if its producer is gone (G6). */
-async function endIfDead(
-  { channel, sessions, keeper }: Opened,
-  sessionId: string,
-  runId: string,
-): Promise<void> {
-  const { session, release } = sessions.acquire(sessionId);
-  try {
-    await session.ready;
-    await reapDead(channel, session, [runId]);
-    await keeper.tell(sessionId);
-  } catch {
-    // The next silence tries again.
-  } finally {
-    release();
-  }
 }

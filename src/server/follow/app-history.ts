@@ -1,7 +1,6 @@
 // What the app keeps of its sessions in a database of its own: an empty session begins with it, and what is new in a
 // session is reported to it.
 
-import type { Channel } from '../../channel/channel.ts';
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import { pagesOf } from '../../protocol/pages.ts';
 import { newId } from '../lib/id.ts';
@@ -11,11 +10,10 @@ import type { Sessions } from './sessions.ts';
 import type { Log } from './log.ts';
 import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../settings.ts';
-import { retry } from '../lib/retry.ts';
 
 export interface Keeper {
-  /** Fills a log that is empty. Rejects with what `loadMessages` rejects with. */
-  seed(sessionId: string, log: Log): Promise<void>;
+  /** Fills a log of the session that is empty. Rejects with what `loadMessages` rejects with. */
+  seed(session: Session, log: Log): Promise<void>;
   /** The same for a session that is followed. */
   seedSession(session: Session): Promise<void>;
   /** Reports a user message that was stored just now. Never rejects. */
@@ -26,13 +24,11 @@ export interface Keeper {
 
 /** What routes and sessions work with, once the store is open. */
 export interface Opened {
-  readonly channel: Channel;
   readonly sessions: Sessions;
   readonly keeper: Keeper;
 }
 
 export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'> {
-  readonly channel: Channel;
   readonly sessions: Sessions;
 }
 
@@ -40,12 +36,7 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
  * Begins a log with what came before it; `log` then holds what the store has. In a log that has begun meanwhile, or
  * that a replica which is behind did not show, nothing comes of it, and neither where the session was deleted meanwhile.
  */
-export async function seedLog(
-  channel: Channel,
-  sessionId: string,
-  log: Log,
-  frames: readonly LogFrame[],
-): Promise<void> {
+export async function seedLog(session: Session, log: Log, frames: readonly LogFrame[]): Promise<void> {
   const { epoch } = log;
   const pages = pagesOf(frames);
   const of = newId();
@@ -59,30 +50,29 @@ export async function seedLog(
       epoch,
       ...(!isOne && { page: { of, at: index + 1, last: pages.length } }),
     };
-    const after = log.lastId;
-    for (const added of await retry(() => channel.append(sessionId, entry, { after }))) log.add(added);
+    await session.appendTo(log, entry);
     // Somebody else was faster, or has deleted the session.
     if (log.hasBegun || log.epoch !== epoch) return;
   }
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { channel, loadMessages, onMessage, onRunEnd } = options;
+  const { loadMessages, onMessage, onRunEnd } = options;
   /** Many viewers may find the same log empty at once. */
   const seeding = new WeakMap<Log, Promise<void>>();
   const reports = createReports(options);
 
-  async function seed(sessionId: string, log: Log): Promise<void> {
+  async function seed(session: Session, log: Log): Promise<void> {
     if (!loadMessages) return;
     // What was loaded before a deletion is loaded again.
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
       ({ epoch } = log);
-      const messages = (await loadMessages({ sessionId })) ?? [];
+      const messages = (await loadMessages({ sessionId: session.sessionId })) ?? [];
       const frames = messages.map((message): LogFrame => ({
         type: 'message',
         message: withinLimit(message),
       }));
-      await seedLog(channel, sessionId, log, frames);
+      await seedLog(session, log, frames);
     }
   }
 
@@ -92,7 +82,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (!loadMessages || session.log.hasBegun) return;
       const { log } = session;
       const seeded =
-        seeding.get(log) ?? seed(session.sessionId, log.copy()).then(() => session.refresh({ fresh: true }));
+        seeding.get(log) ?? seed(session, log.copy()).then(() => session.refresh({ fresh: true }));
       seeding.set(log, seeded);
       seeded.catch(() => seeding.delete(log));
       await seeded;

@@ -3,10 +3,8 @@
 // touches the session.
 
 import type { UIMessage } from 'ai';
-import type { Channel } from '../../channel/channel.ts';
 import type { LogEntry, LogFrame, NewEntry, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { messagesOf, seededOf } from '../../protocol/session-state.ts';
-import { retry } from '../lib/retry.ts';
 import type { StoredMessage } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import type { Session } from './session.ts';
@@ -14,13 +12,12 @@ import type { Sessions } from './sessions.ts';
 
 export interface Reports {
   /** Reports a message that was stored just now. Never rejects. */
-  tellMessage(stored: StoredMessage): Promise<void>;
+  tellMessage(session: Session, stored: StoredMessage): Promise<void>;
   /** Reports all that has not been reported. Never rejects. */
   tellAll(sessionId: string): Promise<void>;
 }
 
 export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' | 'onError'> {
-  readonly channel: Channel;
   readonly sessions: Sessions;
 }
 
@@ -53,7 +50,7 @@ export function messageIn(frames: readonly LogFrame[]): UIMessage | undefined {
 }
 
 export function createReports(options: ReportsOptions): Reports {
-  const { channel, sessions, onMessage, onRunEnd, onError } = options;
+  const { sessions, onMessage, onRunEnd, onError } = options;
   /** Reports under way in this process, by name. */
   const telling = new Map<string, Promise<void>>();
 
@@ -68,12 +65,12 @@ export function createReports(options: ReportsOptions): Reports {
     return told;
   }
 
-  function tellMessage(stored: StoredMessage): Promise<void> {
+  function tellMessage(session: Session, stored: StoredMessage): Promise<void> {
     const { sessionId, runId } = stored;
     return once(`message ${runId} ${sessionId}`, runId, sessionId, async () => {
       await onMessage?.(stored);
       // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
-      await retry(() => channel.append(sessionId, messageMark(runId), { existing: true }));
+      await session.append(messageMark(runId), { existing: true });
     });
   }
 
@@ -93,7 +90,7 @@ export function createReports(options: ReportsOptions): Reports {
         seeded: seededOf(state),
       });
       // A release, for the same reason.
-      await retry(() => channel.append(sessionId, savedMark(runId), { lease: { type: 'release', runId } }));
+      await session.append(savedMark(runId), { lease: { type: 'release', runId } });
       await session.refresh();
     });
   }
@@ -107,7 +104,12 @@ export function createReports(options: ReportsOptions): Reports {
     const message = messageIn(frames);
     const isKept = message !== undefined && session.state.byId.get(message.id) === message;
     if (!isKept || !session.state.ended.has(runId) || session.log.hasKey(messageMark(runId).key)) return;
-    await tellMessage({ sessionId: session.sessionId, runId, message, ...(by !== undefined && { by }) });
+    await tellMessage(session, {
+      sessionId: session.sessionId,
+      runId,
+      message,
+      ...(by !== undefined && { by }),
+    });
   }
 
   async function tell(session: Session): Promise<void> {
@@ -129,16 +131,12 @@ export function createReports(options: ReportsOptions): Reports {
   return {
     tellMessage,
     async tellAll(sessionId) {
-      const { session, release } = sessions.acquire(sessionId);
-      try {
-        await session.ready;
+      const told = sessions.use(sessionId, async (session) => {
         await session.refresh();
         await tell(session);
-      } catch {
-        // The store is away: the next touch tries again.
-      } finally {
-        release();
-      }
+      });
+      // The store is away: the next touch tries again.
+      await told.catch(() => {});
     },
   };
 }

@@ -2,13 +2,19 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { RunTail } from '../../channel/channel.ts';
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
 
 /** How long an ended run stays: those who follow have it in a moment, whoever comes later reads the store. */
 const keptMs = 30_000;
 
 export class RunBuffers {
   readonly #buffers = new Map<string, UIMessageChunk[]>();
-  readonly #releases = new Set<ReturnType<typeof setTimeout>>();
+  readonly #releases = new Set<Cancel>();
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
 
   has(runId: string): boolean {
     return this.#buffers.has(runId);
@@ -40,16 +46,16 @@ export class RunBuffers {
   /** Lets go of an ended run, after a while. */
   release(runId: string): void {
     if (!this.has(runId)) return;
-    const timer = setTimeout(() => {
+    const forget = () => {
       this.#buffers.delete(runId);
-      this.#releases.delete(timer);
-    }, keptMs);
-    this.#releases.add(timer);
-    if (typeof timer === 'object') timer.unref?.();
+      this.#releases.delete(cancel);
+    };
+    const cancel = this.#runtime.schedule(forget, keptMs, { background: true });
+    this.#releases.add(cancel);
   }
 
   clear(): void {
-    for (const timer of this.#releases) clearTimeout(timer);
+    for (const cancel of this.#releases) cancel();
     this.#releases.clear();
     this.#buffers.clear();
   }

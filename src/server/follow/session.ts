@@ -1,18 +1,20 @@
-// One session as this process sees it: one subscription to the store, shared by everyone who follows the
-// session here, and the log and the active runs as far as they have been read.
+// One session as this process sees it: one subscription to the store, shared by all who follow the session here, and
+// the log and the active runs as far as they have been read. All that is written to the session goes through here.
 //
 // Wake-ups are hints. A hint that does not fit makes the session read; silence, too, makes it read.
 
 import type { UIMessageChunk } from 'ai';
-import type { Channel, ReadOptions, RunTail, Subscription, Wake } from '../../channel/channel.ts';
-import type { Durability } from '../../protocol/frames.ts';
-import { isActive, type SessionState } from '../../protocol/session-state.ts';
-import { deletedEntry } from '../../protocol/log-entry.ts';
-import { Log } from './log.ts';
-import { monotonicMs } from '../lib/clock.ts';
-import { retry } from '../lib/retry.ts';
+import type { Channel, LeaseChange, ReadOptions, Subscription, Wake } from '../../channel/channel.ts';
+import type { Runtime } from '../../lib/runtime.ts';
+import { sleep } from '../../lib/time.ts';
+import type { Durability, LogEntry, NewEntry, RunStopFrame } from '../../protocol/frames.ts';
+import { isActive, isOver, type SessionState } from '../../protocol/session-state.ts';
+import { retry, type RetryOptions } from '../lib/retry.ts';
 import { until, type Patience } from '../lib/until.ts';
-import { RunBuffers } from './run-buffers.ts';
+import { Copy } from './copy.ts';
+import { Leases } from './leases.ts';
+import type { Log } from './log.ts';
+import { storeOf, type SessionStore } from './session-store.ts';
 
 /** Silence after which the store is asked, while somebody watches an active run or nothing can be heard. */
 const activeSilenceMs = 3_000;
@@ -22,46 +24,95 @@ const idleSilenceMs = 20_000;
 const subscribeWithinMs = 1_000;
 /** How long after a failure of the store its producers may need to show that they live. */
 const shakenMs = 5_000;
-/** How old a reading may be for somebody who joins. */
+/** How old a reading may be for a viewer that joins. */
 const lookAgainMs = 1_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
+/** How long the end of a run that was stopped is waited for. */
+const confirmWithinMs = 5_000;
+/** A run whose end takes longer than this may have no producer. */
+const soonMs = 1_000;
+
+export interface SessionOptions {
+  readonly sessionId: string;
+  readonly channel: Channel;
+  readonly runtime: Runtime;
+  /** Called for active runs that are silent: their producers may be dead. */
+  readonly onSuspect: (runIds: readonly string[]) => void;
+  /** Called when the session cannot be read. */
+  readonly onUnreadable: () => void;
+}
+
+/** What an append takes besides its entry. */
+export interface AppendOptions {
+  /** The entries behind this id are the result. */
+  readonly after?: string;
+  readonly lease?: LeaseChange;
+  /** The entry belongs to what is there: see `Channel.append`. */
+  readonly existing?: boolean;
+  /** How long to try. */
+  readonly patience?: RetryOptions;
+}
+
+/** Why runs are stopped. */
+export interface StopCause {
+  readonly by?: string | undefined;
+  /** The message that interrupts them. */
+  readonly interruptedBy?: string | undefined;
+  /** They lost their place to another edit at the same moment. */
+  readonly conflict?: true;
+}
 
 export class Session {
   readonly sessionId: string;
-  /** Another object once the session has begun anew: it had expired, or was deleted. */
-  log: Log = new Log();
-  /** Resolves once the session has been read; rejects when the store could not be reached. */
-  readonly ready: Promise<void>;
+  readonly runtime: Runtime;
+  /** The store, for what is to be tried once only. */
+  readonly store: SessionStore;
 
-  readonly #channel: Channel;
-  readonly #onSuspect: (runId: string) => void;
-  readonly #runs = new RunBuffers();
-  /** Whether anybody here wants chunks; a producer alone only wants the log. */
-  #watched: Promise<void> | undefined;
+  readonly #options: SessionOptions;
+  readonly #copy: Copy;
+  readonly #leases: Leases;
+  #ready: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
   readonly #listeners = new Set<() => void>();
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #degraded = new Set<string>();
   #subscription: Subscription | undefined;
   #subscribing: Promise<void> | undefined;
   #subscribedAt = 0;
-  #silence: ReturnType<typeof setTimeout> | undefined;
+  #cancelSilence: () => void = () => {};
   #silenceMs = 0;
   #closed = false;
-  #readAt = 0;
-  readonly #degraded = new Set<string>();
-  #failedAt = -Infinity;
 
-  /** `onSuspect` is told of active runs that have been silent, which their producers may not have survived. */
-  constructor(sessionId: string, channel: Channel, onSuspect: (runId: string) => void) {
+  constructor(options: SessionOptions) {
+    const { sessionId, channel, runtime } = options;
+    this.#options = options;
     this.sessionId = sessionId;
-    this.#channel = channel;
-    this.#onSuspect = onSuspect;
-    this.ready = this.#open();
-    this.ready.catch(() => {});
+    this.runtime = runtime;
+    this.store = storeOf(channel, sessionId);
+    this.#copy = new Copy(runtime, this.store, () => this.#changed());
+    const isShaken = () => runtime.monotonic() - this.#copy.failedAt < shakenMs;
+    this.#leases = new Leases({ store: this.store, state: () => this.state, isShaken });
+  }
+
+  /**
+   * Resolves once the session has been read; rejects when the store could not be reached. The first use opens the session:
+   * until then nothing is subscribed to, and nothing is asked of the store.
+   */
+  get ready(): Promise<void> {
+    if (!this.#ready) {
+      this.#ready = this.#open();
+      this.#ready.catch(() => this.#options.onUnreadable());
+    }
+    return this.#ready;
+  }
+
+  /** Another object once the session has begun again: it had expired, or was deleted. */
+  get log(): Log {
+    return this.#copy.log;
   }
 
   get state(): SessionState {
-    return this.log.state;
+    return this.#copy.log.state;
   }
 
   /** Runs of this process that the store fails at the moment. */
@@ -69,12 +120,7 @@ export class Session {
     return this.#degraded;
   }
 
-  /** Whether the store has failed here lately. */
-  get isShaken(): boolean {
-    return monotonicMs() - this.#failedAt < shakenMs;
-  }
-
-  /** The producer's own word on what the log cannot tell. */
+  /** Only the producer knows what the log cannot hold. */
   setDurability(runId: string, durability: Durability): void {
     if (durability === 'degraded') this.#degraded.add(runId);
     else this.#degraded.delete(runId);
@@ -96,49 +142,98 @@ export class Session {
    * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
    * than `least` in all are only had of a run whose chunks are gone for good.
    */
-  async chunksOf(runId: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
-    if (this.#runs.has(runId) && this.countOf(runId) >= least) return this.#runs.chunksOf(runId).slice(from);
-    return (await this.#readTail(runId, from, least)).chunks;
+  chunksOf(runId: string, from: number, least?: number): Promise<readonly UIMessageChunk[]> {
+    return this.#copy.chunksOf(runId, from, least);
   }
 
   /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
   knownChunksOf(runId: string): readonly UIMessageChunk[] {
-    return this.#runs.chunksOf(runId);
+    return this.#copy.knownChunksOf(runId);
   }
 
   /** How many chunks of a run are here. */
   countOf(runId: string): number {
-    return this.#runs.countOf(runId);
+    return this.#copy.knownChunksOf(runId).length;
   }
 
   /** Reads what the store has; resolves when it has been taken in. With `fresh`, no replica is asked for the log. */
   refresh({ fresh = false }: ReadOptions = {}): Promise<void> {
-    return this.#serially(async () => {
-      await this.#readLog(fresh);
-      if (this.#watched) await this.#readRuns();
-    });
+    return this.#copy.read(fresh);
   }
 
-  /** Reads in the background, unless that was done just now: whoever joins late may find the session gone. */
+  /** Reads in the background, unless that was done just now: a viewer that joins may find the session gone. */
   look(): void {
-    if (monotonicMs() - this.#readAt > lookAgainMs) this.refresh().catch(() => {});
+    if (this.runtime.monotonic() - this.#copy.readAt > lookAgainMs) this.refresh().catch(() => {});
   }
 
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
   watch(): Promise<void> {
-    if (!this.#watched) {
-      const watched = this.ready.then(() => this.#serially(() => this.#readRuns()));
-      this.#watched = watched;
-      // A read that failed is tried again by the next who asks.
-      watched.catch(() => (this.#watched = undefined));
+    if (!this.#watching) {
+      this.#watching = this.ready.then(() => this.#copy.keepRuns());
+      // The next caller tries again.
+      this.#watching.catch(() => (this.#watching = undefined));
     }
-    return this.#watched;
+    return this.#watching;
+  }
+
+  /** Appends an entry to the log, and tries again while the store fails. Resolves and rejects as `Channel.append`. */
+  append(entry: NewEntry, { patience, ...options }: AppendOptions = {}): Promise<LogEntry[]> {
+    return retry(() => this.store.append(entry, options), patience);
+  }
+
+  /** The same behind what `log` holds; what the store has since is added to it. */
+  async appendTo(log: Log, entry: NewEntry, options: Omit<AppendOptions, 'after'> = {}): Promise<void> {
+    for (const added of await this.append(entry, { ...options, after: log.lastId })) log.add(added);
+  }
+
+  /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
+  async stop(runIds: readonly string[], { by, interruptedBy, conflict }: StopCause = {}): Promise<void> {
+    for (const runId of runIds) {
+      const frame: RunStopFrame = {
+        type: 'run-stop',
+        runId,
+        ...(by !== undefined && { by }),
+        ...(interruptedBy !== undefined && { interruptedBy }),
+        ...(conflict && { conflict }),
+      };
+      await this.append({ key: `${runId} stop`, frames: [frame] }, { lease: { type: 'stop', runId } });
+    }
+  }
+
+  /**
+   * Ends those of these runs whose producers no longer renew their leases (G6), and resolves with whether there were any.
+   * While the store failed nobody could renew a lease, so that one which is gone shows nothing shortly after (G8). Never
+   * rejects: the next caller tries again.
+   */
+  reap(runIds: readonly string[]): Promise<boolean> {
+    return this.#leases.reap(runIds);
+  }
+
+  /**
+   * Waits for the ends of runs, for at most about `ms`. Those that do not come soon are looked for: the hint of an end
+   * can be lost, and a dead producer's run is ended.
+   */
+  async untilOver(runIds: readonly string[], ms: number = confirmWithinMs): Promise<void> {
+    const seen = new Set<string>();
+    const isDone = (runId: string) => {
+      if (!isActive(this.state, runId)) return isOver(this.state, runId) || seen.has(runId);
+      seen.add(runId);
+      return false;
+    };
+    const done = () => runIds.every(isDone) || undefined;
+    const soon = Math.min(soonMs, ms);
+    for (const part of [soon, ms - soon]) {
+      if (await this.until(done, { ms: part })) return;
+      // A store that does not answer is asked by the next caller.
+      await this.refresh({ fresh: true }).catch(() => {});
+      if (await this.reap(runIds)) await this.refresh({ fresh: true }).catch(() => {});
+    }
   }
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#silence);
-    this.#runs.clear();
+    this.#cancelSilence();
+    this.#copy.close();
     this.#subscription?.close();
     this.#listeners.clear();
   }
@@ -152,7 +247,7 @@ export class Session {
       () => (late ? this.refresh().catch(() => {}) : undefined),
       () => {}, // the next silence tries again
     );
-    await Promise.race([subscribed, new Promise((resolve) => setTimeout(resolve, subscribeWithinMs))]);
+    await Promise.race([subscribed, sleep(this.runtime, subscribeWithinMs)]);
     late = true;
     await retry(() => this.refresh(), { forMs: 1_000 });
     // Nothing yet, or a replica that is behind.
@@ -166,8 +261,8 @@ export class Session {
   }
 
   async #subscribeAnew(): Promise<void> {
-    this.#subscribedAt = monotonicMs();
-    const subscription = await this.#channel.subscribe(this.sessionId, (wake) => this.#onWake(wake));
+    this.#subscribedAt = this.runtime.monotonic();
+    const subscription = await this.store.subscribe((wake) => this.#onWake(wake));
     if (this.#closed) return subscription.close();
     this.#subscription = subscription;
     this.#listenForSilence();
@@ -176,123 +271,47 @@ export class Session {
   #onWake(wake: Wake): void {
     if (this.#closed) return;
     this.#listenForSilence();
-    if ('runId' in wake && this.state.ended.has(wake.runId)) return;
-    void this.#serially(() => this.#take(wake)).catch(() => {
+    this.#copy.take(wake).catch(() => {
       // The store did not answer; the next hint or the next silence reads again.
     });
   }
 
-  async #take(wake: Wake): Promise<void> {
-    switch (wake.type) {
-      case 'log':
-        if (!this.log.hasKey(wake.key)) await this.#readLog();
-        // Of what a replica does not have yet, nobody may tell again.
-        if (!this.log.hasKey(wake.key)) await this.#readLog(true);
-        return;
-      case 'deleted':
-        return this.#readLog(true);
-      case 'run':
-        return this.#watched && this.#readRun(wake.runId, wake.count);
-      case 'chunks': {
-        if (!this.#watched) return;
-        if (!isActive(this.state, wake.runId)) await this.#readLog();
-        const how = this.#runs.accept(wake.runId, wake.from, wake.chunks);
-        if (how === 'gap') return this.#readRun(wake.runId, wake.from + wake.chunks.length);
-        if (how === 'taken') this.#changed();
-        return;
-      }
-      default:
-        wake satisfies never;
-    }
-  }
-
-  async #readLog(fresh = false): Promise<void> {
-    const { lastId } = this.log;
-    const entries = await this.#channel.readLog(this.sessionId, lastId, { fresh });
-    this.#readAt = monotonicMs();
-    const isDeleted = entries.some(({ id, key }) => key === deletedEntry.key && !this.log.has(id));
-    if (isDeleted || (lastId !== '' && entries[0]?.id !== lastId)) {
-      this.log = new Log();
-      this.#runs.clear();
-    }
-    for (const entry of entries) {
-      if (this.log.has(entry.id)) continue;
-      const ends = entry.frames.filter((frame) => frame.type === 'run-end');
-      // An ended run is complete before anybody hears of its end.
-      for (const { runId, chunks } of ends) {
-        // A run that nobody here has begun to read is read by whoever asks for it.
-        if (this.#runs.has(runId) && this.countOf(runId) < chunks) await this.#readRun(runId, chunks);
-      }
-      this.log.add(entry);
-      for (const { runId } of ends) {
-        this.#degraded.delete(runId);
-        this.#runs.release(runId);
-      }
-    }
-    this.#changed();
-  }
-
-  async #readRuns(): Promise<void> {
-    for (const { runId } of this.state.active) await this.#readRun(runId);
-  }
-
-  async #readRun(runId: string, least = 0): Promise<void> {
-    this.#runs.append(runId, await this.#readTail(runId, this.countOf(runId), least));
-    this.#changed();
-  }
-
-  /** A replica that is behind is not believed as long as the run is known to have more. */
-  async #readTail(runId: string, from: number, least: number): Promise<RunTail> {
-    const tail = await this.#channel.readRun(this.sessionId, runId, from);
-    if (from + tail.chunks.length >= least) return tail;
-    return this.#channel.readRun(this.sessionId, runId, from, { fresh: true });
-  }
-
   #changed(): void {
+    for (const runId of this.#degraded) if (this.state.ended.has(runId)) this.#degraded.delete(runId);
     // A run that begins or ends changes how long a silence is believed.
     if (this.#patience() !== this.#silenceMs) this.#listenForSilence();
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #serially(task: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(() => (this.#closed ? undefined : task()));
-    this.#queue = done.catch(() => void (this.#failedAt = monotonicMs()));
-    return done;
-  }
-
   #listenForSilence(): void {
-    clearTimeout(this.#silence);
-    if (this.#closed) return;
+    this.#cancelSilence();
+    if (this.#closed || !this.#ready) return;
     this.#silenceMs = this.#patience();
-    this.#silence = setTimeout(() => void this.#onSilence(), this.#silenceMs);
-    if (typeof this.#silence === 'object') this.#silence.unref?.();
+    const look = () => void this.#onSilence();
+    this.#cancelSilence = this.runtime.schedule(look, this.#silenceMs, { background: true });
   }
 
   #patience(): number {
-    const expects = this.#watched && this.state.active.length > 0;
+    const expects = this.#copy.keepsRuns && this.state.active.length > 0;
     return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
   }
 
   async #onSilence(): Promise<void> {
-    const before = this.#progress();
+    const before = this.#copy.progress;
     try {
       await this.refresh();
-      // News that no hint told of, or a connection grown old: the subscription is suspect.
-      const missed = this.#progress() !== before;
+      // News that no hint brought, or a connection grown old: the subscription is suspect.
+      const missed = this.#copy.progress !== before;
       if (!this.#subscription) await this.#subscribe();
-      else if (missed || monotonicMs() - this.#subscribedAt > renewAfterMs) {
-        this.#subscribedAt = monotonicMs();
+      else if (missed || this.runtime.monotonic() - this.#subscribedAt > renewAfterMs) {
+        this.#subscribedAt = this.runtime.monotonic();
         await this.#subscription.renew();
         await this.refresh();
       }
-      for (const { runId } of this.state.active) this.#onSuspect(runId);
+      if (this.state.active.length > 0) this.#options.onSuspect(this.state.active.map(({ runId }) => runId));
     } catch {
       // The store did not answer: the next silence asks again.
     }
     this.#listenForSilence();
-  }
-
-  #progress(): string {
-    return [this.log.lastId, ...this.state.active.map(({ runId }) => this.countOf(runId))].join();
   }
 }

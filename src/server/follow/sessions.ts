@@ -1,59 +1,80 @@
-// Which sessions this process follows: sessions are shared while they are used and linger a little after.
+// Which sessions this process follows: they are shared while they are used, and linger a little after.
 
 import type { Channel } from '../../channel/channel.ts';
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { Session } from './session.ts';
 
 const lingerMs = 5_000;
 
-export interface SessionLease {
+/** A session that is kept until it is released. */
+export interface Held {
   readonly session: Session;
   release(): void;
 }
 
 export interface Sessions {
-  /** The session's session; hold it as long as it is used, then release it. */
-  acquire(sessionId: string): SessionLease;
+  /**
+   * Lends a session to `work`, which may read it at once.
+   *
+   * @returns The result of `work`. Rejects as it does, and with `store_failed` when the session cannot be read.
+   */
+  use<T>(sessionId: string, work: (session: Session) => Promise<T>): Promise<T>;
+  /** Holds a session until it is released. It is opened by the first use of `ready` or `watch()`. */
+  hold(sessionId: string): Held;
   /** The same for a viewer. Throws `too_many` when the session has as many here as it may have. */
-  view(sessionId: string): SessionLease;
+  view(sessionId: string): Held;
 }
 
 interface Entry {
   readonly session: Session;
   users: number;
   viewers: number;
-  timer?: ReturnType<typeof setTimeout>;
+  cancelDrop: Cancel;
 }
 
 export interface SessionsOptions {
   readonly channel: Channel;
-  readonly onSuspect: (sessionId: string, runId: string) => void;
+  readonly runtime: Runtime;
+  readonly onSuspect: (sessionId: string, runIds: readonly string[]) => void;
   readonly viewersPerSession: number;
 }
 
-export function createSessions({ channel, onSuspect, viewersPerSession }: SessionsOptions): Sessions {
+export function createSessions({
+  channel,
+  runtime,
+  onSuspect,
+  viewersPerSession,
+}: SessionsOptions): Sessions {
   const used = new Map<string, Entry>();
 
-  function drop(entry: Entry): void {
+  function forget(entry: Entry): void {
     if (used.get(entry.session.sessionId) === entry) used.delete(entry.session.sessionId);
-    entry.session.close();
   }
 
   function entryOf(sessionId: string): Entry {
     const known = used.get(sessionId);
     if (known) return known;
-    const session = new Session(sessionId, channel, (runId) => onSuspect(sessionId, runId));
-    const entry: Entry = { session, users: 0, viewers: 0 };
-    used.set(sessionId, entry);
-    // A session that could not read is of no use to whoever comes next; who has it keeps it, and it tries on.
-    session.ready.catch(() => {
-      if (used.get(sessionId) === entry) used.delete(sessionId);
+    const session = new Session({
+      sessionId,
+      channel,
+      runtime,
+      onSuspect: (runIds) => onSuspect(sessionId, runIds),
+      // The next user gets another one; who has this one keeps it, and it goes on trying.
+      onUnreadable: () => forget(entry),
     });
+    const entry: Entry = { session, users: 0, viewers: 0, cancelDrop: () => {} };
+    used.set(sessionId, entry);
     return entry;
   }
 
-  function hold(entry: Entry, onRelease: () => void): SessionLease {
-    clearTimeout(entry.timer);
+  function drop(entry: Entry): void {
+    forget(entry);
+    entry.session.close();
+  }
+
+  function hold(entry: Entry, onRelease: () => void): Held {
+    entry.cancelDrop();
     entry.users++;
     let released = false;
     return {
@@ -63,14 +84,22 @@ export function createSessions({ channel, onSuspect, viewersPerSession }: Sessio
         released = true;
         onRelease();
         if (--entry.users > 0) return;
-        entry.timer = setTimeout(() => drop(entry), lingerMs);
-        if (typeof entry.timer === 'object') entry.timer.unref?.();
+        entry.cancelDrop = runtime.schedule(() => drop(entry), lingerMs, { background: true });
       },
     };
   }
 
   return {
-    acquire: (sessionId) => hold(entryOf(sessionId), () => {}),
+    async use(sessionId, work) {
+      const { session, release } = hold(entryOf(sessionId), () => {});
+      try {
+        await session.ready;
+        return await work(session);
+      } finally {
+        release();
+      }
+    },
+    hold: (sessionId) => hold(entryOf(sessionId), () => {}),
     view(sessionId) {
       const entry = entryOf(sessionId);
       if (entry.viewers >= viewersPerSession) {

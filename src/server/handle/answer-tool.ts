@@ -1,7 +1,6 @@
 // An answer to a tool call that waits for somebody: recorded in the log, where the first one counts.
 
 import type { UIMessage } from 'ai';
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { isPassed } from '../../protocol/session-state.ts';
@@ -10,7 +9,6 @@ import { holds } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { newId } from '../lib/id.ts';
-import { retry } from '../lib/retry.ts';
 
 export interface ToolAnswer {
   readonly messageId: string;
@@ -30,7 +28,6 @@ const answerWithinMs = 10_000;
 
 /** See `SessionHandle.answer`. */
 export async function answerTool(
-  channel: Channel,
   session: Session,
   { messageId, toolCallId, outcome, answerId = newId(), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
@@ -58,18 +55,12 @@ export async function answerTool(
     ...(by !== undefined && { by }),
   };
   const ms = answerWithinMs;
-  if (
-    holder !== undefined &&
-    !(await holds(channel, session.sessionId, { messageId, toolCallId, holder, ms }))
-  ) {
+  if (holder !== undefined && !(await holds(session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
   }
   const before = session.log.copy();
-  const after = before.lastId;
-  const entries = await retry(() =>
-    channel.append(session.sessionId, { key, frames: [frame] }, { after, existing: true }),
-  );
-  return whatCame(before, entries);
+  const where = { after: before.lastId, existing: true };
+  return whatCame(before, await session.append({ key, frames: [frame] }, where));
 
   /** The message with this answer, once the log has it; throws when the call did not wait for it any more. */
   function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {

@@ -1,7 +1,6 @@
 // A tool that a client executes runs in one client at a time: whoever holds the claim on the call. The tab that
 // asked holds it while it lives; once it lets the claim run out another one takes the call over.
 
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { waitingCalls } from '../../protocol/waiting-calls.ts';
 import type { Session } from '../follow/session.ts';
@@ -17,7 +16,6 @@ export interface ToolClaim {
 
 /** See `SessionHandle.claim`. */
 export async function claimTool(
-  channel: Channel,
   session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
@@ -29,14 +27,13 @@ export async function claimTool(
   if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) {
     throw new DurableChatError('conflict', 'The tool call does not wait for a client.');
   }
-  return holds(channel, session.sessionId, { messageId, toolCallId, holder, ms });
+  return holds(session, { messageId, toolCallId, holder, ms });
 }
 
 /** Whether `holder` holds the call, now that it has asked; a call that nobody holds is its own. */
 export async function holds(
-  channel: Channel,
-  sessionId: string,
+  session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  return (await channel.hold(sessionId, `${messageId} ${toolCallId}`, holder, ms)) === holder;
+  return (await session.store.hold(`${messageId} ${toolCallId}`, holder, ms)) === holder;
 }

@@ -3,12 +3,9 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageDeleteFrame } from '../../protocol/frames.ts';
 import { isConcerned } from '../../protocol/deletion.ts';
-import type { Opened } from '../follow/app-history.ts';
+import type { Keeper } from '../follow/app-history.ts';
 import type { Session } from '../follow/session.ts';
 import { newId } from '../lib/id.ts';
-import { retry } from '../lib/retry.ts';
-import { untilOver } from '../run/reap.ts';
-import { confirmWithinMs, requestStop } from './request-stop.ts';
 
 /** How often a deletion is tried that meets other entries at the same moment. */
 const mostTries = 10;
@@ -18,7 +15,7 @@ type What =
   | Omit<Extract<MessageDeleteFrame, { all: true }>, 'type'>;
 
 /** See `SessionHandle.deleteMessage` and `SessionHandle.clear`. */
-export async function deleteFrom({ channel, keeper }: Opened, session: Session, what: What): Promise<void> {
+export async function deleteFrom(session: Session, keeper: Keeper, what: What): Promise<void> {
   const frame: MessageDeleteFrame = { type: 'message-delete', ...what };
   const clears = 'all' in frame;
   let tries = 0;
@@ -28,36 +25,28 @@ export async function deleteFrom({ channel, keeper }: Opened, session: Session, 
     // A session that is cleared begins with that; of another one a message could only come back by its beginning.
     if (clears) await session.refresh({ fresh: true });
     else await checkKnown(session, keeper);
-  } while (!(await append(channel, session, frame)));
+  } while (!(await append(session, frame)));
   await session.refresh({ fresh: true });
   const runs = session.state.active
     .filter((run) => run.stop && isConcerned(run, frame))
     .map(({ runId }) => runId);
-  await requestStop(channel, session.sessionId, runs, { by: what.by });
-  await untilOver(channel, session, runs, confirmWithinMs);
+  await session.stop(runs, { by: what.by });
+  await session.untilOver(runs);
 }
 
 /**
  * Appends the deletion behind what has been read here; resolves with whether it counts there. One that lands late, after
  * its sender gave up, removes nothing that came later.
  */
-async function append(
-  channel: Opened['channel'],
-  session: Session,
-  frame: MessageDeleteFrame,
-): Promise<boolean> {
+async function append(session: Session, frame: MessageDeleteFrame): Promise<boolean> {
   const log = session.log.copy();
-  const after = log.lastId;
-  const entry = { key: `${newId()} delete`, frames: [frame], behind: after };
-  const existing = !('all' in frame);
-  for (const added of await retry(() => channel.append(session.sessionId, entry, { after, existing }))) {
-    log.add(added);
-  }
+  const entry = { key: `${newId()} delete`, frames: [frame], behind: log.lastId };
+  await session.appendTo(log, entry, { existing: !('all' in frame) });
   return log.entries.some(({ key, frames }) => key === entry.key && frames.length > 0);
 }
 
 /** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */
-async function checkKnown(session: Session, keeper: Opened['keeper']): Promise<void> {
+async function checkKnown(session: Session, keeper: Keeper): Promise<void> {
   await session.refresh({ fresh: true });
   await keeper.seedSession(session);
   if (!session.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');

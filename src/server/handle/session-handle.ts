@@ -11,13 +11,11 @@ import {
   type SessionRun,
   type SessionState,
 } from '../../protocol/session-state.ts';
-import { reapDead, untilOver } from '../run/reap.ts';
 import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { deleteFrom } from './delete-messages.ts';
-import { confirmWithinMs, requestStop } from './request-stop.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
-import type { Opened } from '../follow/app-history.ts';
+import type { Keeper, Opened } from '../follow/app-history.ts';
 import { savedMark } from '../follow/reports.ts';
 import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
@@ -75,28 +73,18 @@ export function createSessionHandle<M extends UIMessage>(
   open: () => Promise<Opened>,
   waitUntil: (promise: Promise<unknown>) => void,
 ): SessionHandle<M> {
-  async function withSession<T>(use: (session: Session, opened: Opened) => Promise<T>): Promise<T> {
-    const opened = await open();
-    const lease = opened.sessions.acquire(id);
-    try {
-      await lease.session.ready;
-      return await use(lease.session, opened);
-    } finally {
-      lease.release();
-    }
+  async function use<T>(work: (session: Session, keeper: Keeper) => Promise<T>): Promise<T> {
+    const { sessions, keeper } = await open();
+    return sessions.use(id, (session) => work(session, keeper));
   }
 
   return {
     id,
     read: () =>
-      withSession(async (session, { channel, keeper }) => {
+      use(async (session, keeper) => {
         await session.refresh();
         await keeper.seedSession(session);
-        await reapDead(
-          channel,
-          session,
-          session.state.active.map(({ runId }) => runId),
-        );
+        await session.reap(session.state.active.map(({ runId }) => runId));
         await session.refresh();
         void keeper.tell(id, waitUntil);
         // The app's own: what it sent is what it reads.
@@ -105,18 +93,18 @@ export function createSessionHandle<M extends UIMessage>(
 
     async *follow({ after, signal } = {}) {
       const { sessions, keeper } = await open();
-      const lease = sessions.acquire(id);
+      const { session, release } = sessions.hold(id);
       try {
-        const viewer = await openViewer(lease.session, after, keeper.seedSession);
+        const viewer = await openViewer(session, after, keeper.seedSession);
         void keeper.tell(id, waitUntil);
         yield* viewer.frames(signal);
       } finally {
-        lease.release();
+        release();
       }
     },
 
     stop: ({ runId, by } = {}) =>
-      withSession(async (session, { channel, keeper }) => {
+      use(async (session, keeper) => {
         await session.refresh({ fresh: true });
         if (!session.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
         const { active, ended } = session.state;
@@ -126,8 +114,8 @@ export function createSessionHandle<M extends UIMessage>(
         if (runId !== undefined && targets.length === 0 && !ended.has(runId)) {
           throw new DurableChatError('not_found', 'There is no such run in this session.');
         }
-        await requestStop(channel, id, targets, { by });
-        await untilOver(channel, session, targets, confirmWithinMs);
+        await session.stop(targets, { by });
+        await session.untilOver(targets);
         void keeper.tell(id, waitUntil);
         const reasonOf = (target: string) => session.state.ended.get(target)?.reason;
         return {
@@ -143,7 +131,7 @@ export function createSessionHandle<M extends UIMessage>(
       }),
 
     withdraw: ({ runId, by }) =>
-      withSession(async (session, { channel }) => {
+      use(async (session) => {
         await session.refresh({ fresh: true });
         const { state } = session;
         if (isWithdrawn(state, runId)) return;
@@ -155,50 +143,42 @@ export function createSessionHandle<M extends UIMessage>(
           const entry = { key: `${runId} withdraw`, frames: [frame] };
           // The answer tells what came before it; no second read does.
           const log = session.log.copy();
-          const where = { after: log.lastId, existing: true };
-          for (const added of await retry(() => channel.append(id, entry, where))) log.add(added);
+          await session.appendTo(log, entry, { existing: true });
           if (isWithdrawn(log.state, runId)) return;
         }
-        await reapDead(channel, session, [runId]);
+        await session.reap([runId]);
         throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
       }),
 
-    answer: (options) =>
-      withSession(
-        async (session, { channel }) => (await answerTool(channel, session, options)) as M | undefined,
-      ), // as above
+    answer: (options) => use(async (session) => (await answerTool(session, options)) as M | undefined), // as above
 
-    claim: (options) => withSession((session, { channel }) => claimTool(channel, session, options)),
+    claim: (options) => use((session) => claimTool(session, options)),
 
     deleteMessage: (messageId, { by } = {}) =>
-      withSession((session, opened) =>
-        deleteFrom(opened, session, { messageId, ...(by !== undefined && { by }) }),
-      ),
+      use((session, keeper) => deleteFrom(session, keeper, { messageId, ...(by !== undefined && { by }) })),
 
     clear: ({ by } = {}) =>
-      withSession((session, opened) =>
-        deleteFrom(opened, session, { all: true, ...(by !== undefined && { by }) }),
-      ),
+      use((session, keeper) => deleteFrom(session, keeper, { all: true, ...(by !== undefined && { by }) })),
 
     delete: () =>
-      withSession(async (session, { channel }) => {
+      use(async (session) => {
         await session.refresh({ fresh: true });
         const runs = session.state.active.map(({ runId }) => runId);
         const isOver = (runId: string) => !isActive(session.state, runId);
         const endAll = async () => {
           for (const runId of runs) {
             // What is deleted is not to be kept by the app.
-            await retry(() => channel.append(id, savedMark(runId), { lease: { type: 'stop', runId } }));
+            await session.append(savedMark(runId), { lease: { type: 'stop', runId } });
           }
-          await requestStop(channel, id, runs, {});
-          await untilOver(channel, session, runs, confirmWithinMs);
+          await session.stop(runs);
+          await session.untilOver(runs);
         };
         // A session with a run that cannot be ended can be deleted all the same.
         await endAll().catch(() => {});
         // Whoever still works on one is refused by the store from now on.
         const closed = runs.filter((runId) => !isOver(runId));
-        for (const runId of closed) await retry(() => channel.close(id, runId, { reason: 'stop' }));
-        await retry(() => channel.delete(id, closed));
+        for (const runId of closed) await retry(() => session.store.close(runId, { reason: 'stop' }));
+        await retry(() => session.store.delete(closed));
         await session.refresh({ fresh: true });
       }),
   };

@@ -1,16 +1,14 @@
 // What ends a run from outside: a stop (G3), its function's deadline, or somebody else who took its producer for
 // dead (G6). It renews the lease, which is how the last of them is kept from happening.
 
-import type { Channel, Closure } from '../../channel/channel.ts';
+import type { Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import type { Session } from '../follow/session.ts';
 
 export interface ControlOptions {
-  readonly channel: Channel;
   readonly session: Session;
-  readonly sessionId: string;
   readonly runId: string;
   readonly leaseMs: number;
   readonly stopGraceMs: number;
@@ -38,7 +36,7 @@ const heartbeatPart = 0.4;
 const againMs = 1_000;
 
 export function createControl(options: ControlOptions): Control {
-  const { channel, session, sessionId, runId, leaseMs, stopGraceMs, deadline } = options;
+  const { session, runId, leaseMs, stopGraceMs, deadline } = options;
   const controller = new AbortController();
   let closure: Closure | undefined;
   let seen = false;
@@ -61,7 +59,7 @@ export function createControl(options: ControlOptions): Control {
   }
 
   async function renew(): Promise<void> {
-    const lease = await channel.heartbeat(sessionId, runId, leaseMs);
+    const lease = await session.store.heartbeat(runId, leaseMs);
     if (lease === 'running') return;
     // Who asked for the stop is in the log; and so is whether somebody has ended the run meanwhile.
     await session.refresh({ fresh: true }).catch(() => {});

@@ -1,11 +1,11 @@
 // Whether what a run writes reaches the store (G8): it does until a write fails or is not answered, and does
 // again with the next one that succeeds.
 
-import type { Channel } from '../../channel/channel.ts';
 import type { Durability } from '../../protocol/frames.ts';
+import type { SessionStore } from '../follow/session-store.ts';
 
-/** What a producer needs of the channel. */
-export type RunStore = Pick<Channel, 'write' | 'close' | 'readRun' | 'append'>;
+/** What a producer needs of the store. */
+export type RunStore = Pick<SessionStore, 'write' | 'close' | 'readRun' | 'append'>;
 
 export interface WatchedStore extends RunStore {
   /** A part of the run will never be stored: it stays degraded. */
@@ -15,8 +15,8 @@ export interface WatchedStore extends RunStore {
 /** A write that is not answered for this long does not go well. */
 const slowMs = 2_000;
 
-/** The channel, whose writes are watched; `onChange` is told of every change, the first of which is `degraded`. */
-export function watchStore(channel: Channel, onChange: (durability: Durability) => void): WatchedStore {
+/** The store, whose writes are watched; `onChange` is told of every change, the first of which is `degraded`. */
+export function watchStore(store: RunStore, onChange: (durability: Durability) => void): WatchedStore {
   let current: Durability = 'durable';
   let gaveUp = false;
 
@@ -41,10 +41,10 @@ export function watchStore(channel: Channel, onChange: (durability: Durability) 
   }
 
   return {
-    write: (...args) => watched(channel.write(...args)),
-    close: (...args) => watched(channel.close(...args)),
-    append: (...args) => watched(channel.append(...args)),
-    readRun: (...args) => channel.readRun(...args),
+    write: (...args) => watched(store.write(...args)),
+    close: (...args) => watched(store.close(...args)),
+    append: (...args) => watched(store.append(...args)),
+    readRun: (...args) => store.readRun(...args),
     giveUp() {
       become('degraded');
       gaveUp = true;

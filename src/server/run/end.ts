@@ -2,15 +2,15 @@
 // in whatever order; the first closer decides, and the entry's key makes the log count it once.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { Channel, Closure } from '../../channel/channel.ts';
+import type { Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { keptMessage } from './kept-message.ts';
+import type { SessionStore } from '../follow/session-store.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
 export interface EndOptions {
-  readonly channel: Pick<Channel, 'close' | 'readRun' | 'append'>;
-  readonly sessionId: string;
+  readonly store: Pick<SessionStore, 'close' | 'readRun' | 'append'>;
   readonly runId: string;
   /** How it ends unless somebody else closed it first. */
   readonly closure: Closure;
@@ -32,11 +32,11 @@ export interface EndOptions {
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
-  const { channel, sessionId, runId, base, patience = patiently } = options;
+  const { store, runId, base, patience = patiently } = options;
   const written = (options.chunks?.length ?? 0) > 0;
-  const closure = await retry(() => channel.close(sessionId, runId, options.closure, { written }), patience);
+  const closure = await retry(() => store.close(runId, options.closure, { written }), patience);
   options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(() => readClosed(channel, sessionId, runId), patience));
+  const chunks = options.chunks ?? (await retry(() => readClosed(store, runId), patience));
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
   // What people have answered in it still waits for a run to go on with.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
@@ -58,7 +58,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   } as const;
   const entry = { key: endKey(runId), frames: [frame] };
   const where = { lease, ...(options.early && { existing: false }) };
-  await retry(() => channel.append(sessionId, entry, where), patience);
+  await retry(() => store.append(entry, where), patience);
   return closure;
 }
 
@@ -87,12 +87,8 @@ function endKey(runId: string): string {
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
-async function readClosed(
-  channel: EndOptions['channel'],
-  sessionId: string,
-  runId: string,
-): Promise<readonly UIMessageChunk[]> {
-  const { chunks, closure } = await channel.readRun(sessionId, runId, 0);
+async function readClosed(store: EndOptions['store'], runId: string): Promise<readonly UIMessageChunk[]> {
+  const { chunks, closure } = await store.readRun(runId, 0);
   if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
   return chunks;
 }

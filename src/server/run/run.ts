@@ -2,7 +2,7 @@
 // to the reply at once and to the write queue.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { Channel, Closure } from '../../channel/channel.ts';
+import type { Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
@@ -12,7 +12,6 @@ import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { ReplyStream } from './reply-stream.ts';
 import { monotonicMs } from '../lib/clock.ts';
-import { retry } from '../lib/retry.ts';
 import { restoring } from './restore.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 import { passedApprovals, readableHistory } from './history.ts';
@@ -21,9 +20,7 @@ import { takeTurn } from './turn.ts';
 import { createWriter, cutError, type Writer } from './write-queue.ts';
 
 export interface RunOptions {
-  readonly channel: Channel;
   readonly session: Session;
-  readonly sessionId: string;
   readonly runId: string;
   readonly messageId: string;
   /** The id of the user message that it is to answer. */
@@ -67,11 +64,13 @@ export function startRun(options: RunOptions): Run {
 }
 
 async function produce(options: RunOptions, tellStarted: (started: Started) => void): Promise<Closure> {
-  const { channel, session, sessionId, runId, reply, onEvent } = options;
+  const { session, runId, reply, onEvent } = options;
   const began = monotonicMs();
+  // A stop has to reach the run: its session is followed from now on.
+  void session.ready;
   onEvent({ type: 'run-start', queued: options.queued });
   const control = createControl(options);
-  const store = watchStore(channel, (durability) => {
+  const store = watchStore(session.store, (durability) => {
     writer.setFailing(durability === 'degraded');
     session.setDurability(runId, durability);
     onEvent({ type: 'durability', durability });
@@ -79,7 +78,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
   const chunks: UIMessageChunk[] = [];
   const writer = createWriter({
     write: restoring({
-      write: (from, batch) => store.write(sessionId, runId, from, batch),
+      write: (from, batch) => store.write(runId, from, batch),
       chunks,
       isActive: () => session.refresh({ fresh: true }).then(() => isActive(session.state, runId)),
     }),
@@ -149,15 +148,12 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
 }
 
 /** Nobody is asked for an approval any more once the conversation has gone past it. Never rejects. */
-async function denyPassed(
-  { channel, sessionId, runId, messageId }: RunOptions,
-  state: SessionState,
-): Promise<void> {
+async function denyPassed({ session, runId, messageId }: RunOptions, state: SessionState): Promise<void> {
   const frames = passedApprovals(state, messageId, runId);
   if (frames.length === 0) return;
   const entry = { key: `${runId} passed`, frames };
   // Without it, such an approval is refused all the same, and executes nothing.
-  await retry(() => channel.append(sessionId, entry, { existing: true })).catch(() => {});
+  await session.append(entry, { existing: true }).catch(() => {});
 }
 
 const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
@@ -175,7 +171,7 @@ interface Finished {
 
 /** Stores what is left to store, and ends the run. */
 async function finish(
-  { session, sessionId, runId, question, send, onError }: RunOptions,
+  { session, runId, question, send, onError }: RunOptions,
   finished: Finished,
 ): Promise<Closure> {
   const { store, writer, control, closure, chunks, base, failed } = finished;
@@ -189,7 +185,7 @@ async function finish(
     const reservation = !send.once || chunks.length === 0 ? send.key : undefined;
     // After the closing a heartbeat would only bring the lease back that the end gives up.
     const tried = failed ? question : undefined;
-    const ending = { channel: store, sessionId, runId, base, tried, reservation, onClosed: control.close };
+    const ending = { store, runId, base, tried, reservation, onClosed: control.close };
     // Chunks that a closed run refused are not part of it.
     if (drained === 'closed' || control.isGone()) return await endRun({ ...ending, closure });
     if (drained === 'stored') return await endRun({ ...ending, closure, chunks });

@@ -3,12 +3,10 @@
 
 import * as ai from 'ai';
 import type { ModelMessage, UIMessage } from 'ai';
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { ActiveRun } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
 import type { HandlerRun } from '../options.ts';
-import { retry } from '../lib/retry.ts';
 
 /** The SDK's steering object, where the installed `ai` has one. */
 export type Steering = typeof ai extends { experimental_createSteering: () => infer S } ? S : unknown;
@@ -25,9 +23,7 @@ export interface Steered {
 }
 
 export interface SteeringOptions {
-  readonly channel: Channel;
-  readonly session: Pick<Session, 'state' | 'onChange'>;
-  readonly sessionId: string;
+  readonly session: Pick<Session, 'state' | 'onChange' | 'append'>;
   readonly runId: string;
 }
 
@@ -49,7 +45,7 @@ interface SdkSteering {
 /** How long the end of a run waits for the word on messages that it was offered. */
 const settleWithinMs = 1_000;
 
-export function createSteering({ channel, session, sessionId, runId }: SteeringOptions): {
+export function createSteering({ session, runId }: SteeringOptions): {
   readonly steered: Steered;
   /** Resolves once the log knows what became of every message that was offered. */
   settle(): Promise<void>;
@@ -70,9 +66,7 @@ export function createSteering({ channel, session, sessionId, runId }: SteeringO
 
   async function record(of: ActiveRun, how: Outcome): Promise<void> {
     const frame = { type: 'run-steer', runId: of.runId, intoRunId: runId, ...how } as const;
-    await retry(() =>
-      channel.append(sessionId, { key: `${of.runId} steer`, frames: [frame] }, { existing: true }),
-    );
+    await session.append({ key: `${of.runId} steer`, frames: [frame] }, { existing: true });
   }
 
   async function offer(to: SdkSteering, of: ActiveRun, message: UIMessage): Promise<void> {

@@ -1,16 +1,13 @@
 // A run's turn: when it may call the handler, and whether it has something to answer, and a place for that.
 
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs } from '../lib/retry.ts';
 import { readableHistory } from './history.ts';
-import { reapDead } from './reap.ts';
 
 export interface Turn {
-  readonly channel: Channel;
   readonly session: Session;
   readonly runId: string;
   readonly messageId: string;
@@ -40,7 +37,7 @@ export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<Session
 
 /** Waits until every run before this one has ended. Ends runs whose producers died. Undefined for a withdrawn run. */
 async function waitForTurn(
-  { channel, session, runId, leaseMs }: Turn,
+  { session, runId, leaseMs }: Turn,
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
   let reached = monotonicMs();
@@ -68,10 +65,6 @@ async function waitForTurn(
       0,
       active.findIndex((one) => one.runId === runId),
     );
-    await reapDead(
-      channel,
-      session,
-      before.map((one) => one.runId),
-    );
+    await session.reap(before.map((one) => one.runId));
   }
 }

@@ -8,7 +8,7 @@ import { firstEpoch } from '../../protocol/log-entry.ts';
 import { applyFrame } from '../../protocol/session-state.ts';
 import { seedLog, type Keeper } from '../follow/app-history.ts';
 import type { Log } from '../follow/log.ts';
-import type { Channel } from '../../channel/channel.ts';
+import type { Session } from '../follow/session.ts';
 import { withoutOpenCalls } from '../run/seeded.ts';
 import { checkMessage } from '../http/check-message.ts';
 import type { SendBody } from '../http/parse-request.ts';
@@ -19,7 +19,7 @@ import { planTurn } from './plan.ts';
 import { fullError } from './refusals.ts';
 
 export interface BeginOptions {
-  readonly channel: Channel;
+  readonly session: Session;
   readonly keeper: Keeper;
   readonly settings: Settings;
   readonly body: SendBody;
@@ -27,10 +27,10 @@ export interface BeginOptions {
 
 /** Fills `log` where it has not begun. Throws what a send is refused with before any of it is stored. */
 export async function beginSession(
-  { channel, keeper, settings, body }: BeginOptions,
+  { session, keeper, settings, body }: BeginOptions,
   log: Log,
 ): Promise<void> {
-  await keeper.seed(body.id, log);
+  await keeper.seed(session, log);
   if (log.hasBegun) return;
   if (body.messages.at(-1)?.role === 'assistant') {
     throw new DurableChatError('not_found', 'The message to continue is not in this session.');
@@ -46,7 +46,7 @@ export async function beginSession(
   }
   const plan = planTurn(frames.reduce(applyFrame, log.state), body, newId());
   checkRoom(settings.limits, log.state, { ...plan, frames: [...frames, ...plan.frames] });
-  await seedLog(channel, body.id, log, frames);
+  await seedLog(session, log, frames);
 }
 
 /** What a client's messages say of a session before its last one, as far as the app lets them. */

@@ -1,24 +1,19 @@
 // One send is one run, however often it is posted (G5): the request that reserves it first makes it into one, and
 // the others wait for that; a request that fails gives its reservation back.
 
-import type { Channel } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { RunStartFrame } from '../../protocol/frames.ts';
 import { isFailedStart, type EndedRun } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
 import type { Session } from '../follow/session.ts';
-import type { Sessions } from '../follow/sessions.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
-import { untilOver } from '../run/reap.ts';
 import type { SendKey } from './plan.ts';
 import { takenError } from './refusals.ts';
 
 export interface Reservation {
-  readonly channel: Channel;
-  readonly sessions: Sessions;
-  readonly sessionId: string;
+  readonly session: Session;
   readonly send: SendKey;
   /** What it becomes, if the reservation is ours. */
   readonly runId: string;
@@ -39,9 +34,9 @@ export async function reserveSend(
 ): Promise<
   { readonly type: 'attach'; readonly runId: string } | { readonly type: 'ours'; readonly log: Log }
 > {
-  const { channel, sessions, sessionId, send, runId, leaseMs } = reservation;
+  const { session, send, runId, leaseMs } = reservation;
   for (const until = monotonicMs() + acceptWithinMs; ;) {
-    const { runId: holder, entries } = await retry(() => channel.reserve(sessionId, send.key, runId));
+    const { runId: holder, entries } = await retry(() => session.store.reserve(send.key, runId));
     const log = new Log();
     for (const entry of entries) log.add(entry);
     const known = runOfSend(log, send);
@@ -50,8 +45,9 @@ export async function reserveSend(
     const isStopping = log.state.active.some((active) => active.runId === holder && active.stop);
     // The same wish again, while what it became the first time is being stopped.
     if (isStopping) {
-      await withSession(sessions, sessionId, (session) => untilOver(channel, session, [holder], leaseMs));
-    } else if (await withSession(sessions, sessionId, (session) => becomes(session, send, holder))) {
+      await session.ready;
+      await session.untilOver([holder], leaseMs);
+    } else if (await becomes(session, send, holder)) {
       return { type: 'attach', runId: holder };
     } else if (monotonicMs() > until) {
       throw new DurableChatError(
@@ -104,21 +100,7 @@ function cameToNothing({ reason, chunks, withdrawn, steered }: EndedRun): boolea
 }
 
 /** Gives a reservation back that may have become somebody else's, or may never have been ours. */
-export async function giveBack({ channel, sessionId, send: { key }, runId }: Reservation): Promise<void> {
-  const { runId: holder } = await channel.reserve(sessionId, key, runId);
-  if (holder === runId) await channel.release(sessionId, key);
-}
-
-export async function withSession<T>(
-  sessions: Sessions,
-  sessionId: string,
-  use: (session: Session) => Promise<T>,
-): Promise<T> {
-  const { session, release } = sessions.acquire(sessionId);
-  try {
-    await session.ready;
-    return await use(session);
-  } finally {
-    release();
-  }
+export async function giveBack({ session, send: { key }, runId }: Reservation): Promise<void> {
+  const { runId: holder } = await session.store.reserve(key, runId);
+  if (holder === runId) await session.store.release(key);
 }

@@ -4,7 +4,6 @@
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
 import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
 import { applyFrame, emptySession } from '../../protocol/session-state.ts';
-import type { Channel } from '../../channel/channel.ts';
 import { pastOf } from './begin.ts';
 import { newId } from '../lib/id.ts';
 import type { HandlerRun } from '../options.ts';
@@ -15,7 +14,6 @@ import { readableHistory } from '../run/history.ts';
 import { createSteering, withSteering } from '../run/steering.ts';
 
 export interface PassThroughOptions {
-  readonly channel: Channel;
   readonly settings: Settings;
   readonly body: { readonly id: string; readonly messages: readonly UIMessage[] };
   readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
@@ -37,13 +35,13 @@ async function historyOf(
 }
 
 /** Rejects as the handler does, and with `handler_result`. */
-export async function passThrough({ channel, settings, body, call }: PassThroughOptions): Promise<Response> {
+export async function passThrough({ settings, body, call }: PassThroughOptions): Promise<Response> {
   const runId = newId();
   settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
   const messageId = newMessageId(settings, ids);
-  const session = { state: emptySession, onChange: () => () => {} };
-  const { steered } = createSteering({ channel, session, sessionId: body.id, runId });
+  const session = { state: emptySession, onChange: () => () => {}, append: async () => [] };
+  const { steered } = createSteering({ session, runId });
   // Nobody but its reader can end it, by leaving.
   const leaving = new AbortController();
   const history = await historyOf(settings, body, messageId);

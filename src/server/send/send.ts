@@ -16,6 +16,7 @@ import type { Opened } from '../follow/app-history.ts';
 import { unlessDead } from './busy.ts';
 import { checkRoom } from './limits.ts';
 import type { Log } from '../follow/log.ts';
+import type { Session } from '../follow/session.ts';
 import { messageIn } from '../follow/reports.ts';
 import type { HandlerRun, WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
@@ -23,11 +24,9 @@ import { withSteering } from '../run/steering.ts';
 import { createReplyStream } from '../run/reply-stream.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from '../lib/retry.ts';
-import { untilOver } from '../run/reap.ts';
 import { startRun, type Started } from '../run/run.ts';
 import { newMessageId } from './message-id.ts';
-import { reserveSend, giveBack, withSession, type Reservation } from './idempotency.ts';
-import { requestStop } from '../handle/request-stop.ts';
+import { reserveSend, giveBack, type Reservation } from './idempotency.ts';
 import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import { refusal } from './refusals.ts';
 import type { SendBody } from '../http/parse-request.ts';
@@ -47,17 +46,28 @@ export interface SendOptions extends Opened {
 /** The answer to a send. Throws what the client has to be told. */
 export async function send(options: SendOptions): Promise<Response> {
   const deadline = deadlineOf(options.settings);
+  const { session, release } = options.sessions.hold(options.body.id);
+  const sending: Sending = { ...options, session, release };
   let accepted: Accepted;
   try {
-    accepted = await accept(options);
+    accepted = await accept(sending);
   } catch (error) {
+    release();
     // A continuation brings outcomes, which nobody can check now.
     const isNew = options.body.messages.at(-1)?.role === 'user';
     const lets = options.settings.onStoreDown === 'passthrough';
     if (lets && isNew && isStoreDown(error)) return passThrough(options);
     throw error;
   }
-  return accepted.type === 'attach' ? attach(options, accepted.runId) : produce(options, accepted, deadline);
+  if (accepted.type === 'run') return produce(sending, accepted, deadline);
+  release();
+  return attach(options, accepted.runId);
+}
+
+/** A send, and the session that is held for it. */
+interface Sending extends SendOptions {
+  readonly session: Session;
+  readonly release: () => void;
 }
 
 function isStoreDown(error: unknown): boolean {
@@ -75,12 +85,12 @@ type Accepted =
       readonly state: SessionState;
     };
 
-async function accept(options: SendOptions): Promise<Accepted> {
-  const { channel, sessions, body, named, settings } = options;
+async function accept(options: Sending): Promise<Accepted> {
+  const { session, body, named, settings } = options;
   const whenBusy = policyOf(settings, body);
   const runId = newId();
   const sent = sendOf(body, named);
-  const reservation = { channel, sessions, sessionId: body.id, send: sent, runId, leaseMs: settings.leaseMs };
+  const reservation = { session, send: sent, runId, leaseMs: settings.leaseMs };
   let placed = false;
   try {
     const reserved = await reserveSend(reservation);
@@ -100,11 +110,10 @@ async function accept(options: SendOptions): Promise<Accepted> {
 }
 
 async function undo(reservation: Reservation, placed: boolean): Promise<void> {
-  const { channel, sessionId, runId, send } = reservation;
+  const { session, runId, send } = reservation;
   if (placed)
     await endRun({
-      channel,
-      sessionId,
+      store: session.store,
       runId,
       closure: { reason: 'error' },
       chunks: [],
@@ -124,17 +133,16 @@ interface Placing {
 
 /** Puts the run in its place, in `log` too, and stops what has to make room for it. */
 async function takePlace(
-  options: SendOptions,
+  options: Sending,
   { runId, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
-  const { channel, sessions, by, settings, body } = options;
-  const sessionId = body.id;
+  const { session, by, settings, body } = options;
   await beginSession(options, log);
   await keepLate(options, runId, log.state);
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
   const messageId = newMessageId(settings, taken);
-  const { plan, entry } = await unlessDead({ channel, sessions, sessionId, log }, () => {
+  const { plan, entry } = await unlessDead(session, log, () => {
     const plan = planTurn(log.state, body, messageId, (id) => log.hasHad(id));
     checkRoom(settings.limits, log.state, plan);
     const entry = startEntry(settings, { runId, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
@@ -146,7 +154,7 @@ async function takePlace(
   let why: VoidReason | undefined;
   const lease = { type: 'take', runId, ms: settings.leaseMs } as const;
   onPlace();
-  for (const added of await retry(() => channel.append(sessionId, entry, { after, lease }))) {
+  for (const added of await session.append(entry, { after, lease })) {
     if (added.key === entry.key && !log.hasKey(entry.key)) why = whyVoid(log.state, log.epoch, entry);
     log.add(added);
   }
@@ -158,13 +166,13 @@ async function takePlace(
   const before = runsBefore(log.state, runId).filter((active) => !active.stop && !isDisplaced(active));
   const cause = { by, interruptedBy: plan.userMessageId };
   // Only now: a send that comes to nothing stops nothing.
-  await requestStop(channel, sessionId, plan.displaced, cause);
+  await session.stop(plan.displaced, cause);
   const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
   const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.runId));
-  if (whenBusy === 'interrupt') await requestStop(channel, sessionId, running.map(idOf), cause);
+  if (whenBusy === 'interrupt') await session.stop(running.map(idOf), cause);
   // Edits at the same moment: the later one counts, and the other is told.
   const lost = before.filter((active) => !hasPlace(active));
-  await requestStop(channel, sessionId, lost.map(idOf), { ...cause, conflict: true });
+  await session.stop(lost.map(idOf), { ...cause, conflict: true });
   return plan;
 }
 
@@ -172,15 +180,14 @@ async function takePlace(
  * A client continues a message as soon as it has all of it, which is a moment before the log has: the run that
  * writes the message is waited for.
  */
-async function waitUntilWritten(options: SendOptions, log: Log): Promise<void> {
-  const { channel, sessions, body, settings } = options;
+async function waitUntilWritten(options: Sending, log: Log): Promise<void> {
+  const { session, body, settings } = options;
   const last = body.messages.at(-1)!; // validated as not empty
   const writer = continues(body, last) && log.state.active.find(({ messageId }) => messageId === last.id);
   if (!writer) return;
-  await withSession(sessions, body.id, (session) =>
-    untilOver(channel, session, [writer.runId], settings.leaseMs),
-  );
-  for (const entry of await channel.readLog(body.id, log.lastId, { fresh: true })) log.add(entry);
+  await session.ready;
+  await session.untilOver([writer.runId], settings.leaseMs);
+  for (const entry of await session.store.readLog(log.lastId, { fresh: true })) log.add(entry);
 }
 
 /** What the app lets this send do when the session is busy. */
@@ -194,10 +201,10 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
 }
 
 /** Of a continuation that is refused, what it brings is kept all the same. */
-async function keepLate({ channel, body }: SendOptions, runId: string, state: SessionState): Promise<void> {
+async function keepLate({ session, body }: Sending, runId: string, state: SessionState): Promise<void> {
   const frames = lateResults(state, body, newId());
   if (frames.length === 0) return;
-  await retry(() => channel.append(body.id, { key: `${runId} late`, frames }, { existing: true }));
+  await session.append({ key: `${runId} late`, frames }, { existing: true });
 }
 
 function idOf({ runId }: ActiveRun): string {
@@ -213,13 +220,12 @@ function runsBefore(state: SessionState, runId: string): readonly ActiveRun[] {
 }
 
 async function produce(
-  options: SendOptions,
+  options: Sending,
   { runId, plan, sent, state }: Extract<Accepted, { type: 'run' }>,
   deadline: number | undefined,
 ): Promise<Response> {
-  const { channel, sessions, keeper, settings, body, call, waitUntil } = options;
+  const { session, release, keeper, settings, body, call, waitUntil } = options;
   const reply = createReplyStream(runId);
-  const lease = sessions.acquire(body.id);
   const queued = !isItsTurn(state, runId);
   const question = historyOf(state, plan.messageId).findLast(({ role }) => role === 'user')?.id;
   const about = { sessionId: body.id, runId, ...(question !== undefined && { messageId: question }) };
@@ -229,9 +235,7 @@ async function produce(
     deadline,
     onError,
     onEvent: (event: RunEvent) => settings.onEvent({ ...event, sessionId: body.id, runId }),
-    channel,
-    session: lease.session,
-    sessionId: body.id,
+    session,
     runId,
     messageId: plan.messageId,
     question,
@@ -244,13 +248,14 @@ async function produce(
   const message = messageIn(plan.frames);
   if (settings.onMessage && message) {
     const { by } = options;
-    waitUntil(keeper.tellMessage({ sessionId: body.id, runId, message, ...(by !== undefined && { by }) }));
+    const stored = { sessionId: body.id, runId, message, ...(by !== undefined && { by }) };
+    waitUntil(keeper.tellMessage(session, stored));
   }
   waitUntil(
     ended
       .then(() => keeper.tell(body.id))
       .catch(onError)
-      .finally(lease.release),
+      .finally(release),
   );
   void started.then((outcome) => {
     if (outcome.type === 'failed') onError(outcome.error.cause ?? outcome.error);

@@ -9,6 +9,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { Session } from '../../server/follow/session.ts';
 
 let server: UpstashServer;
@@ -292,7 +293,13 @@ it('a subscription that is slow to stand is not opened twice', async () => {
       };
     },
   };
-  const session = new Session('s', channel, () => {});
+  const session = new Session({
+    sessionId: 's',
+    channel,
+    runtime: systemRuntime,
+    onSuspect: () => {},
+    onUnreadable: () => {},
+  });
   await session.ready;
   await expect.poll(() => open.size).toBe(1);
   session.close();

@@ -1,0 +1,149 @@
+// What this process has read of a session: the log, and the chunks of its active runs once a viewer wants them.
+
+import type { UIMessageChunk } from 'ai';
+import type { RunTail, Wake } from '../../channel/channel.ts';
+import { deletedEntry } from '../../protocol/log-entry.ts';
+import { isActive } from '../../protocol/session-state.ts';
+import type { Runtime } from '../../lib/runtime.ts';
+import { Log } from './log.ts';
+import { RunBuffers } from './run-buffers.ts';
+import type { SessionStore } from './session-store.ts';
+
+export class Copy {
+  /** Another object once the session has begun again: it had expired, or was deleted. */
+  log: Log = new Log();
+  /** Whether the chunks of active runs are kept. */
+  keepsRuns = false;
+  /** When the log was read last, and when the store failed last, on the monotonic clock. */
+  readAt: number = -Infinity;
+  failedAt: number = -Infinity;
+
+  readonly #runtime: Runtime;
+  readonly #store: SessionStore;
+  readonly #onChange: () => void;
+  readonly #runs: RunBuffers;
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(runtime: Runtime, store: SessionStore, onChange: () => void) {
+    this.#runtime = runtime;
+    this.#runs = new RunBuffers(runtime);
+    this.#store = store;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
+   * than `least` in all are only had of a run whose chunks are gone for good.
+   */
+  async chunksOf(runId: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
+    if (this.#runs.has(runId) && this.#runs.countOf(runId) >= least) {
+      return this.#runs.chunksOf(runId).slice(from);
+    }
+    return (await this.#readTail(runId, from, least)).chunks;
+  }
+
+  /** The chunks of a run that are here. */
+  knownChunksOf(runId: string): readonly UIMessageChunk[] {
+    return this.#runs.chunksOf(runId);
+  }
+
+  /** Reads what the store has. With `fresh`, no replica is asked for the log. */
+  read(fresh: boolean): Promise<void> {
+    return this.#serially(async () => {
+      await this.#readLog(fresh);
+      if (this.keepsRuns) await this.#readRuns();
+    });
+  }
+
+  /** Reads the chunks of active runs, and keeps them from then on. */
+  keepRuns(): Promise<void> {
+    this.keepsRuns = true;
+    return this.#serially(() => this.#readRuns());
+  }
+
+  /** Takes a hint, and reads where it does not fit. Rejects when the store does not answer. */
+  take(wake: Wake): Promise<void> {
+    if ('runId' in wake && this.log.state.ended.has(wake.runId)) return Promise.resolve();
+    return this.#serially(() => this.#take(wake));
+  }
+
+  /** How far this copy has read: another text after each piece of news. */
+  get progress(): string {
+    const { lastId, state } = this.log;
+    return [lastId, ...state.active.map(({ runId }) => this.#runs.countOf(runId))].join();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#runs.clear();
+  }
+
+  async #take(wake: Wake): Promise<void> {
+    switch (wake.type) {
+      case 'log':
+        if (!this.log.hasKey(wake.key)) await this.#readLog(false);
+        // A replica does not have it yet, and no other hint may come.
+        if (!this.log.hasKey(wake.key)) await this.#readLog(true);
+        return;
+      case 'deleted':
+        return this.#readLog(true);
+      case 'run':
+        return this.keepsRuns ? this.#readRun(wake.runId, wake.count) : undefined;
+      case 'chunks': {
+        if (!this.keepsRuns) return;
+        if (!isActive(this.log.state, wake.runId)) await this.#readLog(false);
+        const how = this.#runs.accept(wake.runId, wake.from, wake.chunks);
+        if (how === 'gap') return this.#readRun(wake.runId, wake.from + wake.chunks.length);
+        if (how === 'taken') this.#onChange();
+        return;
+      }
+      default:
+        wake satisfies never;
+    }
+  }
+
+  async #readLog(fresh: boolean): Promise<void> {
+    const { lastId } = this.log;
+    const entries = await this.#store.readLog(lastId, { fresh });
+    this.readAt = this.#runtime.monotonic();
+    const isDeleted = entries.some(({ id, key }) => key === deletedEntry.key && !this.log.has(id));
+    if (isDeleted || (lastId !== '' && entries[0]?.id !== lastId)) {
+      this.log = new Log();
+      this.#runs.clear();
+    }
+    for (const entry of entries) {
+      if (this.log.has(entry.id)) continue;
+      const ends = entry.frames.filter((frame) => frame.type === 'run-end');
+      // An ended run is complete before its end is shown. A run that was never read here is read on request.
+      for (const { runId, chunks } of ends) {
+        if (this.#runs.has(runId) && this.#runs.countOf(runId) < chunks) await this.#readRun(runId, chunks);
+      }
+      this.log.add(entry);
+      for (const { runId } of ends) this.#runs.release(runId);
+    }
+    this.#onChange();
+  }
+
+  async #readRuns(): Promise<void> {
+    for (const { runId } of this.log.state.active) await this.#readRun(runId);
+  }
+
+  async #readRun(runId: string, least = 0): Promise<void> {
+    this.#runs.append(runId, await this.#readTail(runId, this.#runs.countOf(runId), least));
+    this.#onChange();
+  }
+
+  /** A replica that is behind is not believed as long as the run is known to have more. */
+  async #readTail(runId: string, from: number, least: number): Promise<RunTail> {
+    const tail = await this.#store.readRun(runId, from);
+    if (from + tail.chunks.length >= least) return tail;
+    return this.#store.readRun(runId, from, { fresh: true });
+  }
+
+  #serially(task: () => Promise<void> | undefined): Promise<void> {
+    const done = this.#queue.then(() => (this.#closed ? undefined : task()));
+    this.#queue = done.catch(() => void (this.failedAt = this.#runtime.monotonic()));
+    return done;
+  }
+}
