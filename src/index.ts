@@ -33,9 +33,6 @@ export type {
   Authorize,
   AuthorizeInput,
   DurableChatOptions,
-  Handler,
-  HandlerContext,
-  HandlerRun,
   Limits,
   OnStoreDown,
   RunEnd,
@@ -43,8 +40,9 @@ export type {
   StoredMessage,
   WhenBusy,
 } from './server/options.ts';
+export type { Handler, HandlerContext } from './server/handler.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';
 export type { StopReceipt } from './protocol/stop-receipt.ts';
 export type { SessionHandle } from './server/handle/session-handle.ts';
-export type { Steered, Steering } from './server/run/steering.ts';
+export type { HandlerRun, Steered, Steering } from './server/run/steering.ts';
 export type { ViewerFrame } from './server/follow/viewer.ts';

@@ -2,7 +2,8 @@
 
 import type { UIMessage } from 'ai';
 import { after, NextRequest } from 'next/server.js';
-import type { Authorization, DurableChatOptions, Handler } from './server/options.ts';
+import type { Handler } from './server/handler.ts';
+import type { Authorization, DurableChatOptions } from './server/options.ts';
 import type { DurableChat } from './server/create.ts';
 import type { Routes } from './server/http/routes.ts';
 import { createFromEnvironment } from './setup.ts';
@@ -37,11 +38,10 @@ export type {
   AuthorizeInput,
   AuthOf,
   DurableChatOptions,
-  Handler,
-  HandlerContext,
   Limits,
   RunEnd,
   StoredMessage,
 } from './server/options.ts';
+export type { Handler, HandlerContext } from './server/handler.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';
 export type { SessionHandle } from './server/handle/session-handle.ts';

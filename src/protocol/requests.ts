@@ -3,6 +3,15 @@
 /** On every answer of a durable route, whoever made it. */
 export const durableHeader = 'x-durable-chat';
 
+/** The header of an answer that names the run which a POST became. */
+export const runHeader = 'x-durable-run';
+
+/** The header of a send that names it: made again under the same name, it is the same send. */
+export const idempotencyHeader = 'idempotency-key';
+
+/** The header of a send that names the subscription of its client. */
+export const subscriptionHeader = 'x-durable-subscription';
+
 /** What a DELETE of ours asks for: the value of its query's `durable`. */
 export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const;
 

@@ -1,11 +1,9 @@
-// What an app can set, and what a handler is given.
+// What an app can set.
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import type { RunEndReason } from '../protocol/frames.ts';
 import type { DurableChatEvent } from './lib/events.ts';
-import type { SessionHandle } from './handle/session-handle.ts';
-import type { Steered } from './run/steering.ts';
 
 /** What a request asks for. `delete` is for a message or all of them. */
 export type Action = 'read' | 'send' | 'stop' | 'delete';
@@ -219,42 +217,3 @@ export interface DurableChatOptions<
    */
   readonly onEvent?: (event: DurableChatEvent) => void;
 }
-
-/** The run that a handler works for. */
-export interface HandlerRun extends Steered {
-  readonly id: string;
-  /**
-   * The assistant message that it writes: everybody has it under this id, whatever id the handler's stream gives it.
-   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, and callbacks of the SDK see it too.
-   */
-  readonly messageId: string;
-}
-
-/** The second argument of a handler. */
-export interface HandlerContext<
-  Params = Promise<unknown>,
-  M extends UIMessage = UIMessage,
-  A extends Authorization = Authorization,
-> {
-  readonly session: SessionHandle<M>;
-  readonly run: HandlerRun;
-  /**
-   * The route's parameters, as the framework passes them: in Next, a promise. A framework that passes none makes this
-   * undefined, whatever the type says; name the type then, as in `route<undefined>(…)`.
-   */
-  readonly params: Params;
-  /** What `authorize` returned for this request: the object with the `userId`; undefined for a plain `true`. */
-  readonly auth: AuthOf<A>;
-}
-
-/**
- * An existing chat route: gets the request with the session's own `messages` in its body and a `signal` that
- * aborts on Stop, and returns a `Response` with a UI message stream, a stream of UI message chunks, or a
- * `streamText` result.
- */
-export type Handler<
-  Params = Promise<unknown>,
-  R extends Request = Request,
-  M extends UIMessage = UIMessage,
-  A extends Authorization = Authorization,
-> = (request: R, context: HandlerContext<Params, M, A>) => unknown;

@@ -4,7 +4,7 @@
 import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
 import { pagesOf } from '../../protocol/pages.ts';
 import { newId } from '../lib/id.ts';
-import { withinLimit } from '../run/left-out.ts';
+import { withinLimit } from '../history/left-out.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import type { Log } from './log.ts';

@@ -2,8 +2,7 @@
 // anything else looks at them. A request that does not say where it comes from is no browser's.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader } from '../../protocol/requests.ts';
-import { runHeader } from '../run/reply-stream.ts';
+import { durableHeader, runHeader } from '../../protocol/requests.ts';
 
 /** Throws `config` for what no browser would ever send as its `Origin`. */
 export function checkOrigins(allowed: readonly string[]): void {

@@ -1,50 +1,15 @@
-// What a client may send. Everything that comes in goes through here before anything else sees it.
+// What a client may ask for. Every request goes through here before anything else sees it.
 
-import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
 import { removals } from '../../protocol/requests.ts';
-import { isNestedOver, maxLevels } from '../../protocol/size.ts';
-import type { Trigger } from '../../protocol/frames.ts';
-import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { maxLevels } from '../../protocol/size.ts';
+import type { ToolAnswer } from '../handle/answer-tool.ts';
 import type { ToolClaim } from '../handle/claim-tool.ts';
-import type { WhenBusy } from '../options.ts';
+import { checkLevels, id, invalid } from '../lib/validation.ts';
+import { parseSend, type SendRequest } from '../send/send-body.ts';
 
-/** A validated POST body: the AI SDK's own, with whatever else the app added to it. */
-export interface SendBody {
-  readonly id: string;
-  /** What was posted as `messages`, or as `message` alone. */
-  readonly messages: readonly UIMessage[];
-  /** What else was posted as `message`; nobody has looked at it. */
-  readonly message?: unknown;
-  readonly trigger: Trigger;
-  readonly messageId?: string;
-  readonly whenBusy?: WhenBusy;
-}
-
-const maxIdLength = 256;
 const maxClaimMs = 10 * 60_000;
-
-/** Ids end up in keys, headers and logs: bounded, printable, well-formed. */
-const id = z
-  .string()
-  .min(1, 'must not be empty')
-  .max(maxIdLength, `must have at most ${maxIdLength} characters`)
-  .refine((text) => !/\p{Cc}|\p{Cs}/u.test(text), 'must not contain control characters');
-
-const message = z.looseObject({
-  id,
-  role: z.enum(['system', 'user', 'assistant']),
-  parts: z.array(z.looseObject({ type: z.string() })),
-});
-
-const sendBody = z.looseObject({
-  id,
-  messages: z.array(message).min(1, 'must not be empty'),
-  trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
-  messageId: id.nullish(),
-  whenBusy: z.enum(['queue', 'interrupt', 'steer', 'reject', 'parallel']).optional(),
-});
 
 const answerBody = z.object({
   id,
@@ -73,66 +38,63 @@ const claimBody = z.object({
   ms: z.int().min(1).max(maxClaimMs),
 });
 
-/** A validated answer to a tool call. */
-export interface AnswerBody {
-  readonly id: string;
-  readonly messageId: string;
-  readonly toolCallId: string;
-  readonly outcome: ToolOutcome;
-  readonly answerId?: string;
-  readonly holder?: string;
+/** A validated POST. */
+export type Posted =
+  | { readonly type: 'send'; readonly sessionId: string; readonly send: SendRequest }
+  | { readonly type: 'tool-outcome'; readonly sessionId: string; readonly answer: ToolAnswer }
+  | { readonly type: 'tool-claim'; readonly sessionId: string; readonly claim: ToolClaim };
+
+/**
+ * What a POST asks for: a send, an answer to a tool call, or a claim on one.
+ *
+ * @throws `bad_request` that names the field and the rule, and never the value; `too_large` for a body over `maxBytes`.
+ */
+export async function parsePost(request: Request, maxBytes: number): Promise<Posted> {
+  const json = await readJson(request, maxBytes);
+  const type = typeof json === 'object' && json !== null && 'trigger' in json ? json.trigger : undefined;
+  if (type === 'tool-claim') {
+    const { id: sessionId, trigger: _, ...claim } = parsed(claimBody, json);
+    return { type, sessionId, claim };
+  }
+  if (type === 'tool-outcome') {
+    checkLevels(json, maxLevels);
+    const { id: sessionId, trigger: _, ...answer } = parsed(answerBody, json);
+    return { type, sessionId, answer: answer as ToolAnswer }; // an output may be anything that JSON can be
+  }
+  const send = parseSend(json, request.headers);
+  return { type: 'send', sessionId: send.body.id, send };
 }
 
-/** A validated claim on a tool call. */
-export interface ClaimBody extends ToolClaim {
-  readonly id: string;
+/** The request's JSON, read up to `limit` bytes. */
+async function readJson(request: Request, limit: number): Promise<unknown> {
+  const tooLarge = () =>
+    new DurableChatError('too_large', `The body is over the limit of ${limit} bytes (limits.bodyBytes).`);
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
+  const decoder = new TextDecoder();
+  let text = '';
+  let size = 0;
+  if (request.body) {
+    for await (const bytes of request.body) {
+      size += bytes.byteLength;
+      if (size > limit) throw tooLarge();
+      text += decoder.decode(bytes, { stream: true });
+    }
+  }
+  try {
+    return JSON.parse(text + decoder.decode());
+  } catch {
+    // No cause: the parser's message quotes the body.
+    throw new DurableChatError('bad_request', 'The body is not JSON.');
+  }
 }
 
-/** What a body is meant as: an answer to a tool call, a claim on one, or a send. */
-export function kindOf(json: unknown): 'tool-outcome' | 'tool-claim' | 'send' {
-  const trigger = typeof json === 'object' && json !== null && 'trigger' in json ? json.trigger : undefined;
-  return trigger === 'tool-outcome' || trigger === 'tool-claim' ? trigger : 'send';
-}
-
-/** Throws `bad_request` as `parseSend` does. */
-export function parseClaim(json: unknown): ClaimBody {
-  const result = claimBody.safeParse(json);
-  if (!result.success) throw invalid(result.error, fieldsOf(claimBody));
-  return result.data;
-}
-
-/** Throws `bad_request` as `parseSend` does. */
-export function parseAnswer(json: unknown): AnswerBody {
-  checkLevels(json, maxLevels);
-  const result = answerBody.safeParse(json);
-  if (!result.success) throw invalid(result.error, fieldsOf(answerBody));
-  return result.data as AnswerBody; // an output may be anything that JSON can be
-}
-
-/** Throws `bad_request` that names the field and the rule, and never the value. */
-export function parseSend(json: unknown): SendBody {
-  // What was taken or emitted before comes back as a part of a message, which is some levels more.
-  checkLevels(json, maxLevels + 10);
-  const result = sendBody.safeParse(withMessages(json));
-  if (!result.success) throw invalid(result.error, 'The body is the one the AI SDK sends.');
-  const { messageId, whenBusy, ...body } = result.data;
-  return {
-    ...body,
-    messages: body.messages as unknown as UIMessage[], // parts are checked by the SDK where they are used
-    ...(messageId != null && { messageId }),
-    ...(whenBusy !== undefined && { whenBusy }),
-  };
-}
-
-function checkLevels(json: unknown, levels: number): void {
-  if (!isNestedOver(json, levels)) return;
-  throw new DurableChatError('bad_request', `The body is nested over ${levels} levels deep.`);
-}
-
-/** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */
-function withMessages(json: unknown): unknown {
-  const isAlone = typeof json === 'object' && json !== null && 'message' in json && !('messages' in json);
-  return isAlone ? { ...json, messages: [json.message] } : json;
+function parsed<T extends z.ZodObject>(schema: T, json: unknown): z.output<T> {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  throw invalid(
+    result.error,
+    `The body of this trigger has the fields ${Object.keys(schema.shape).join(', ')}.`,
+  );
 }
 
 /** The session's id from a query string; throws `bad_request`. */
@@ -179,27 +141,9 @@ export function parseRemoval(query: URLSearchParams): RemovalQuery {
   }
 }
 
-/** Whether a value may be an id: of a session, a message or a tool call. */
-export function isId(value: unknown): value is string {
-  return id.safeParse(value).success;
-}
-
 /** An optional run id from a query string; throws `bad_request`. */
 function parseRunId(value: string | null): string | undefined {
   if (value === null) return undefined;
   if (!/^[\w-]{1,64}$/.test(value)) throw new DurableChatError('bad_request', 'The run id is invalid.');
   return value;
-}
-
-function fieldsOf({ shape }: typeof claimBody | typeof answerBody): string {
-  return `The body of this trigger has the fields ${Object.keys(shape).join(', ')}.`;
-}
-
-/** `shape` says what the body looks like. */
-function invalid(error: z.ZodError, shape: string): DurableChatError {
-  const issue = error.issues[0];
-  const field = issue?.path.join('.') || 'The body';
-  // Only rules of our own wording are quoted: zod's own messages can quote the input.
-  const rule = issue?.code === 'custom' || issue?.code.startsWith('too_') ? issue.message : 'is invalid';
-  return new DurableChatError('bad_request', `${field} ${rule}. ${shape}`);
 }

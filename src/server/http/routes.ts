@@ -5,26 +5,20 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { isDurableRequest } from '../../protocol/requests.ts';
 import { resume } from '../send/attach.ts';
 import { corsHeaders, preflight } from './cross-origin.ts';
+import { eventStreamHeaders } from '../lib/stream-headers.ts';
 import { deadlineOf } from '../lib/deadline.ts';
-import { errorResponse, eventStreamHeaders, json, readJson, sealed } from './respond.ts';
+import { errorResponse, json, sealed } from './respond.ts';
 import type { Opened } from '../follow/app-history.ts';
-import type { Action, Authorize, Handler } from '../options.ts';
+import type { Handler } from '../handler.ts';
+import type { Action, Authorize } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { authorized } from './authorize.ts';
-import { checkLast } from './check-message.ts';
+import { checkLast } from '../send/check-message.ts';
 import { send } from '../send/send.ts';
 import { createSessionHandle } from '../handle/session-handle.ts';
 import { subscribe } from './subscribe.ts';
-import {
-  kindOf,
-  parseAnswer,
-  parseClaim,
-  parseRemoval,
-  parseSend,
-  parseSessionId,
-  type RemovalQuery,
-  type SendBody,
-} from './parse-request.ts';
+import type { SendBody } from '../send/send-body.ts';
+import { parsePost, parseRemoval, parseSessionId, type RemovalQuery } from './parse-request.ts';
 
 /** What a framework hands to a route besides the request. In Next, `params` is a promise. */
 export interface RouteContext<Params = Promise<unknown>> {
@@ -88,41 +82,40 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
     POST: (request: Request, context?: RouteContext<Params>) =>
       answering(settings, request, async () => {
-        const posted = await readJson(request, settings.limits.bodyBytes);
-        const kind = kindOf(posted);
-        if (kind === 'tool-claim') {
-          const { id: sessionId, ...claim } = parseClaim(posted);
-          await authorized(authorize, { request, sessionId, action: 'send' });
-          return json({ claimed: await sessionOf(sessionId).claim(claim) });
+        const posted = await parsePost(request, settings.limits.bodyBytes);
+        const { sessionId } = posted;
+        const auth = await authorized(authorize, { request, sessionId, action: 'send' });
+        const by = auth && { by: auth.userId };
+        switch (posted.type) {
+          case 'tool-claim':
+            return json({ claimed: await sessionOf(sessionId).claim(posted.claim) });
+          case 'tool-outcome':
+            return json({ message: await sessionOf(sessionId).answer({ ...posted.answer, ...by }) });
+          case 'send': {
+            const { body, named } = posted.send;
+            await checkLast(body.messages);
+            return send({
+              ...(await open()),
+              settings,
+              body,
+              named,
+              by: auth?.userId,
+              waitUntil,
+              call: async (run, history, signal) =>
+                options.handler(
+                  withSignal(options.toRequest(handlerRequest(request, body, history)), signal),
+                  {
+                    session: sessionOf(sessionId),
+                    run,
+                    params: context?.params as Params, // undefined is what there is outside of a framework
+                    auth,
+                  },
+                ),
+            });
+          }
+          default:
+            return posted satisfies never;
         }
-        if (kind === 'tool-outcome') {
-          const { id: sessionId, ...answer } = parseAnswer(posted);
-          const by = (await authorized(authorize, { request, sessionId, action: 'send' }))?.userId;
-          const message = await sessionOf(sessionId).answer({ ...answer, ...(by !== undefined && { by }) });
-          return json({ message });
-        }
-        const body = parseSend(posted);
-        const auth = await authorized(authorize, { request, sessionId: body.id, action: 'send' });
-        await checkLast(body.messages);
-        const named = request.headers.get('idempotency-key');
-        if (named !== null && !/^[\w-]{1,128}$/.test(named)) {
-          throw new DurableChatError('bad_request', 'The idempotency-key has to match [A-Za-z0-9_-]{1,128}.');
-        }
-        return send({
-          ...(await open()),
-          settings,
-          body,
-          named,
-          by: auth?.userId,
-          waitUntil,
-          call: async (run, history, signal) =>
-            options.handler(withSignal(options.toRequest(handlerRequest(request, body, history)), signal), {
-              session: sessionOf(body.id),
-              run,
-              params: context?.params as Params, // undefined is what there is outside of a framework
-              auth,
-            }),
-        });
       }),
 
     DELETE: (request) =>

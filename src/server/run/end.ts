@@ -5,7 +5,7 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { keptMessage } from './kept-message.ts';
+import { keptMessage } from '../history/kept-message.ts';
 import type { SessionStore } from '../follow/session-store.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 

@@ -3,10 +3,11 @@
 
 import type { UIMessageChunk } from 'ai';
 import { encodeEvent, keepAlive } from '../../protocol/sse.ts';
-import { eventStreamHeaders, uiMessageStreamHeader } from '../http/respond.ts';
+import { runHeader } from '../../protocol/requests.ts';
+import { eventStreamHeaders } from '../lib/stream-headers.ts';
 
-/** The header that names the run a POST became. */
-export const runHeader = 'x-durable-run';
+/** The SDK's own marker of a UI message stream. */
+const uiMessageStreamHeader = 'x-vercel-ai-ui-message-stream';
 
 const keepAliveMs = 15_000;
 

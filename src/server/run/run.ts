@@ -14,7 +14,7 @@ import type { ReplyStream } from './reply-stream.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { restoring } from './restore.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
-import { passedApprovals, readableHistory } from './history.ts';
+import { passedApprovals, readableHistory } from '../history/readable-history.ts';
 import { createSteering, type Steered } from './steering.ts';
 import { takeTurn } from './turn.ts';
 import { createWriter, cutError, type Writer } from './write-queue.ts';

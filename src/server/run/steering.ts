@@ -6,7 +6,6 @@ import type { ModelMessage, UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { ActiveRun } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
-import type { HandlerRun } from '../options.ts';
 
 /** The SDK's steering object, where the installed `ai` has one. */
 export type Steering = typeof ai extends { experimental_createSteering: () => infer S } ? S : unknown;
@@ -20,6 +19,16 @@ export interface Steered {
   readonly steering: Steering;
   /** The messages that have come since the last call, for `prepareStep`; taking them counts as delivery. */
   takeMessages(): Promise<ModelMessage[]>;
+}
+
+/** The run that a handler works for. */
+export interface HandlerRun extends Steered {
+  readonly id: string;
+  /**
+   * The assistant message that it writes: everybody has it under this id, whatever id the handler's stream gives it.
+   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, and callbacks of the SDK see it too.
+   */
+  readonly messageId: string;
 }
 
 export interface SteeringOptions {

@@ -5,7 +5,7 @@ import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { patienceMs } from '../lib/retry.ts';
-import { readableHistory } from './history.ts';
+import { readableHistory } from '../history/readable-history.ts';
 
 export interface Turn {
   readonly session: Session;

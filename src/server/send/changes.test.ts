@@ -47,8 +47,13 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
   };
   const change = (item: Model, to: Partial<Model>) =>
     now.map((one) => (one === item ? { ...one, ...to } : one));
-  const start = (runId: string, messageId: string): LogFrame =>
-    ({ type: 'run-start', run: runId, runId, messageId, trigger: 'submit-message', at: 0 }) as LogFrame;
+  const start = (runId: string, messageId: string): LogFrame => ({
+    type: 'run-start',
+    runId,
+    messageId,
+    trigger: 'submit-message',
+    at: 0,
+  });
   switch (type) {
     case 'say': {
       // Also ids that an earlier message had.
@@ -78,11 +83,11 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
     case 'end': {
       const item = pick(({ writer }) => writer !== undefined);
       if (!item) return undefined;
-      const { writer: runId, ...rest } = item;
+      const { writer: runId = '', ...rest } = item;
       const text = `end ${n}`;
-      const end = { type: 'run-end', run: runId, runId, reason: 'finish', chunks: 1 } as const;
+      const end = { type: 'run-end', runId, reason: 'finish', chunks: 1 } as const;
       return [
-        entry({ ...end, message: message(item.id, 'assistant', text) } as LogFrame),
+        entry({ ...end, message: message(item.id, 'assistant', text) }),
         now.map((one) => (one === item ? { ...rest, text } : one)),
       ];
     }
@@ -100,15 +105,8 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
       const item = pick(({ role }) => role === 'assistant');
       if (!item) return undefined;
       const outcome = { state: 'output-available', output: n } as const;
-      const frame = {
-        type: 'tool-outcome',
-        messageId: item.id,
-        toolCallId: 'c',
-        outcome,
-        answer: `${n}`,
-        answerId: `${n}`,
-      };
-      return [entry(frame as LogFrame), change(item, { change: n })];
+      const answered = { messageId: item.id, toolCallId: 'c', outcome, answerId: `${n}` };
+      return [entry({ type: 'tool-outcome', ...answered }), change(item, { change: n })];
     }
     case 'forget':
       return [{ key: 'deleted', frames: [] }, []];
@@ -120,10 +118,10 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
 const steps = fc.array(
   fc.record({
     type: fc.oneof(
-      { weight: 6, arbitrary: fc.constantFrom('say', 'answer', 'end', 'edit') },
-      { weight: 3, arbitrary: fc.constantFrom('continue', 'delete', 'outcome', 'truncate') },
-      { weight: 1, arbitrary: fc.constant('forget') },
-    ) as fc.Arbitrary<Step['type']>,
+      { weight: 6, arbitrary: fc.constantFrom<Step['type'][]>('say', 'answer', 'end', 'edit') },
+      { weight: 3, arbitrary: fc.constantFrom<Step['type'][]>('continue', 'delete', 'outcome', 'truncate') },
+      { weight: 1, arbitrary: fc.constant<Step['type']>('forget') },
+    ),
     at: fc.nat(20),
   }),
   { minLength: 6, maxLength: 25 },
@@ -155,12 +153,7 @@ const wishes = fc.array(fc.constantFrom('keep', 'remove', 'edit', 'both'), {
 });
 
 function stoppedIn({ active }: SessionState): string[] {
-  const runs = active as readonly {
-    readonly run?: string;
-    readonly runId?: string;
-    readonly stop?: object;
-  }[];
-  return runs.flatMap(({ run, runId = run, stop }) => (stop && runId !== undefined ? [runId] : []));
+  return active.flatMap(({ runId, stop }) => (stop ? [runId] : []));
 }
 
 describe('changeFrames', () => {

@@ -6,12 +6,11 @@ import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
 import { applyFrame, emptySession } from '../../protocol/session-state.ts';
 import { pastOf } from './begin.ts';
 import { newId } from '../lib/id.ts';
-import type { HandlerRun } from '../options.ts';
 import type { Settings } from '../settings.ts';
-import { newMessageId } from './message-id.ts';
+import { newMessageId } from '../lib/message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
-import { readableHistory } from '../run/history.ts';
-import { createSteering, withSteering } from '../run/steering.ts';
+import { readableHistory } from '../history/readable-history.ts';
+import { createSteering, withSteering, type HandlerRun } from '../run/steering.ts';
 
 export interface PassThroughOptions {
   readonly settings: Settings;

@@ -5,7 +5,7 @@ import { DurableChatError, type DurableChatErrorCode } from '../../protocol/erro
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame, emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
 import { planTurn, sendOf, type Plan } from './plan.ts';
-import type { SendBody } from '../http/parse-request.ts';
+import type { SendBody } from './send-body.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
 const answer = (id: string, ...parts: UIMessage['parts']): UIMessage => ({

@@ -7,7 +7,7 @@ import { digest } from '../../protocol/digest.ts';
 import type { EntryCondition, LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
 import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
-import type { SendBody } from '../http/parse-request.ts';
+import type { SendBody } from './send-body.ts';
 import { goneError, passedError, roleError, suppliedError, takenError, unaskedError } from './refusals.ts';
 
 export interface Plan {

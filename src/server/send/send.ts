@@ -18,18 +18,18 @@ import { checkRoom } from './limits.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { messageIn } from '../follow/reports.ts';
-import type { HandlerRun, WhenBusy } from '../options.ts';
+import type { WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
-import { withSteering } from '../run/steering.ts';
+import { withSteering, type HandlerRun } from '../run/steering.ts';
 import { createReplyStream } from '../run/reply-stream.ts';
 import { passThrough } from './passthrough.ts';
 import { patiently, retry } from '../lib/retry.ts';
 import { startRun, type Started } from '../run/run.ts';
-import { newMessageId } from './message-id.ts';
+import { newMessageId } from '../lib/message-id.ts';
 import { reserveSend, giveBack, type Reservation } from './idempotency.ts';
 import { continues, lateResults, planTurn, sendOf, type Plan, type SendKey } from './plan.ts';
 import { refusal } from './refusals.ts';
-import type { SendBody } from '../http/parse-request.ts';
+import type { SendBody } from './send-body.ts';
 import { startEntry } from './start-entry.ts';
 
 export interface SendOptions extends Opened {

@@ -12,7 +12,8 @@ import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
 import type { DurableChatEvent } from '../../server/lib/events.ts';
-import type { DurableChatOptions, Handler } from '../../server/options.ts';
+import type { Handler } from '../../server/handler.ts';
+import type { DurableChatOptions } from '../../server/options.ts';
 
 const { stores, server } = useStores();
 afterEach(() => server().faults.clear());

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
-import { passedApprovals, readableHistory } from './history.ts';
+import { passedApprovals, readableHistory } from './readable-history.ts';
 
 type Part = UIMessage['parts'][number];
 

@@ -1,7 +1,7 @@
 // The id of a message that the server makes.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isId } from '../http/parse-request.ts';
+import { isId } from './validation.ts';
 import type { Settings } from '../settings.ts';
 
 /** `taken` are ids of other messages. Throws `config` for one of them, and for what can be no id. */

@@ -1,0 +1,34 @@
+// What every parser of a request shares: ids, depth, and refusals that quote nothing of the input.
+
+import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
+import { DurableChatError } from '../../protocol/errors.ts';
+import { isNestedOver } from '../../protocol/size.ts';
+
+const maxIdLength = 256;
+
+/** Ids end up in keys, headers and logs: bounded, printable, well-formed. */
+export const id: z.ZodString = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(maxIdLength, `must have at most ${maxIdLength} characters`)
+  .refine((text) => !/\p{Cc}|\p{Cs}/u.test(text), 'must not contain control characters');
+
+/** Whether a value may be an id: of a session, a message or a tool call. */
+export function isId(value: unknown): value is string {
+  return id.safeParse(value).success;
+}
+
+/** Throws `bad_request` for what is nested over `levels` levels deep. */
+export function checkLevels(json: unknown, levels: number): void {
+  if (!isNestedOver(json, levels)) return;
+  throw new DurableChatError('bad_request', `The body is nested over ${levels} levels deep.`);
+}
+
+/** A `bad_request` that names the field and the rule, and never the value. `shape` says what the body looks like. */
+export function invalid(error: z.ZodError, shape: string): DurableChatError {
+  const issue = error.issues[0];
+  const field = issue?.path.join('.') || 'The body';
+  // Only rules of our own wording are quoted: zod's own messages can quote the input.
+  const rule = issue?.code === 'custom' || issue?.code.startsWith('too_') ? issue.message : 'is invalid';
+  return new DurableChatError('bad_request', `${field} ${rule}. ${shape}`);
+}

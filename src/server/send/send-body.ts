@@ -1,0 +1,99 @@
+// What a client may send. A send goes through here before anything else sees it.
+
+import type { UIMessage } from 'ai';
+import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
+import { decodeCursor } from '../../protocol/cursor.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { Trigger } from '../../protocol/frames.ts';
+import { idempotencyHeader, subscriptionHeader } from '../../protocol/requests.ts';
+import { maxLevels } from '../../protocol/size.ts';
+import { checkLevels, id, invalid } from '../lib/validation.ts';
+import type { WhenBusy } from '../options.ts';
+import type { Changes } from './changes.ts';
+
+/** A validated body of a send: the AI SDK's own, with whatever else the app added to it. */
+export interface SendBody {
+  readonly id: string;
+  /** What was posted as `messages`, or as `message` alone. */
+  readonly messages: readonly UIMessage[];
+  /** What else was posted as `message`; it was not validated. */
+  readonly message?: unknown;
+  readonly trigger: Trigger;
+  readonly messageId?: string;
+  readonly whenBusy?: WhenBusy;
+  readonly changes?: Changes;
+}
+
+/** A validated send. */
+export interface SendRequest {
+  readonly body: SendBody;
+  /** A name for this send that its client chose; a retry carries the same. */
+  readonly named: string | null;
+  /** The client's own subscription, which needs no chunks of the run: the client reads them from the answer. */
+  readonly subscriptionId: string | null;
+}
+
+const fields = { id, parts: z.array(z.looseObject({ type: z.string() })) };
+const message = z.looseObject({ ...fields, role: z.enum(['system', 'user', 'assistant']) });
+const userMessage = z.looseObject({ ...fields, role: z.literal('user') });
+
+/** Longer lists are refused before they are read. */
+const maxListed = 10_000;
+
+const sendBody = z.looseObject({
+  id,
+  messages: z.array(message).min(1, 'must not be empty'),
+  trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
+  messageId: id.nullish(),
+  whenBusy: z.enum(['queue', 'interrupt', 'steer', 'reject', 'parallel']).optional(),
+  changes: z
+    .object({
+      seen: z.string(),
+      removed: z.array(id).max(maxListed, `must have at most ${maxListed} ids`).default([]),
+      edited: z.array(userMessage).max(maxListed, `must have at most ${maxListed} messages`).default([]),
+    })
+    .optional(),
+});
+
+/** Throws `bad_request` that names the field and the rule, and never the value; and `invalid_cursor`. */
+export function parseSend(json: unknown, headers: Headers): SendRequest {
+  return {
+    body: parseBody(json),
+    named: nameIn(headers, idempotencyHeader),
+    subscriptionId: nameIn(headers, subscriptionHeader),
+  };
+}
+
+function parseBody(json: unknown): SendBody {
+  // What was taken or emitted before comes back as a part of a message, which is some levels more.
+  checkLevels(json, maxLevels + 10);
+  const result = sendBody.safeParse(withMessages(json));
+  if (!result.success) throw invalid(result.error, 'The body is the one the AI SDK sends.');
+  const { messageId, whenBusy, changes, ...body } = result.data;
+  return {
+    ...body,
+    messages: body.messages as unknown as UIMessage[], // parts are checked by the SDK where they are used
+    ...(messageId != null && { messageId }),
+    ...(whenBusy !== undefined && { whenBusy }),
+    ...(changes && {
+      changes: {
+        ...changes,
+        seen: decodeCursor(body.id, changes.seen).log,
+        edited: changes.edited as unknown as UIMessage[], // as above
+      },
+    }),
+  };
+}
+
+/** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */
+function withMessages(json: unknown): unknown {
+  const isAlone = typeof json === 'object' && json !== null && 'message' in json && !('messages' in json);
+  return isAlone ? { ...json, messages: [json.message] } : json;
+}
+
+/** A name that a client chose, in a header. */
+function nameIn(headers: Headers, header: string): string | null {
+  const name = headers.get(header);
+  if (name === null || /^[\w-]{1,128}$/.test(name)) return name;
+  throw new DurableChatError('bad_request', `The ${header} has to match [A-Za-z0-9_-]{1,128}.`);
+}
