@@ -44,8 +44,8 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    */
   answer(options: ToolAnswer): Promise<M | undefined>;
   /**
-   * Claims a tool call that waits for a client to execute it; resolves with whether the claim is the caller's.
-   * Rejects with `not_found` for a call that is not there, and with `conflict` for one that does not wait.
+   * Claims a tool call that waits for a client to execute it. Resolves with whether the call is the caller's to execute:
+   * false when another client holds it, or when it does not wait any more. Rejects with `not_found` for an unknown call.
    */
   claim(options: ToolClaim): Promise<boolean>;
   /**
