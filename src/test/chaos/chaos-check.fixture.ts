@@ -3,6 +3,7 @@
 import type { UIMessageChunk } from 'ai';
 import { isFailedStart, messagesOf } from '../../protocol/session-state.ts';
 import { Log } from '../../server/follow/log.ts';
+import { retry } from '../../server/lib/retry.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import type { Cluster } from './chaos-cluster.fixture.ts';
 
@@ -31,7 +32,7 @@ export async function checkSession(
   /** How each message came to be gone, once it is. */
   const gone = new Map<string, string>();
 
-  for (const entry of await channel.readLog(sessionId, '')) {
+  for (const entry of await retry(() => channel.readLog(sessionId, ''))) {
     const before = log.state;
     // Of an entry that came too late nothing counts.
     const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
@@ -85,7 +86,7 @@ export async function checkSession(
       demand(isWhole, `run ${runId}, which vanished, finished with "${text}" of "${spoken}"`);
       continue;
     }
-    const stored = await channel.readRun(sessionId, runId, 0);
+    const stored = await retry(() => channel.readRun(sessionId, runId, 0));
     demand(
       stored.chunks.length === end.chunks,
       `run ${runId} has ${stored.chunks.length} chunks, not ${end.chunks}`,

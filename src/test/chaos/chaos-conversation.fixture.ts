@@ -155,7 +155,10 @@ export class Conversation {
       return texts[texts.indexOf(text) + 1] === '1 2 3';
     };
     if (!(await within(withinMs, async () => answered() && !isBusy(viewer.tab)))) {
-      this.violations.push(`the next turn got no answer: ${viewer.tab.chat.error?.message ?? 'no error'}`);
+      const texts = this.#shownBy(viewer).map(textOf).slice(-4);
+      const { error, status } = viewer.tab.chat;
+      const how = `${error?.message ?? 'no error'}, ${status}, ${isBusy(viewer.tab) ? 'busy' : 'idle'}`;
+      this.violations.push(`the next turn got no answer (${how}): ${JSON.stringify(texts)}`);
     }
     await this.agree(withinMs);
   }
@@ -251,8 +254,10 @@ export class Conversation {
   }
 }
 
-function isBusy({ chat }: Tab): boolean {
-  return chat.status === 'streaming' || chat.status === 'submitted';
+/** With several sends on their way, the chat's status speaks of the newest one alone. */
+function isBusy({ chat, session }: Tab): boolean {
+  const isReading = chat.status === 'streaming' || chat.status === 'submitted';
+  return isReading || session.sending || session.outbox?.isEmpty === false;
 }
 
 /** Equal as JSON, which is how the log holds them. */
