@@ -1,0 +1,59 @@
+// The sources of this repository, as TypeScript's compiler reads them. Every path is relative to its root, which is
+// where vitest runs.
+
+import { readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { isStringLiteral } from 'typescript/unstable/ast/is';
+import type { Node, SourceFile } from 'typescript/unstable/ast';
+import { API, type Checker, type NodeHandle } from 'typescript/unstable/sync';
+
+export interface Code extends Disposable {
+  readonly checker: Checker;
+  tree(file: string): SourceFile;
+  fileOf(node: Node): string;
+  /** The node of a handle. Undefined for a node outside of src. */
+  nodeOf(handle: NodeHandle): Node | undefined;
+  /** The specifiers of a file's imports, type imports included. One of this repository is the path of its file. */
+  importsOf(file: string): readonly string[];
+}
+
+/** @param root - The repository's root; its `tsconfig.json` names the files. */
+export function openCode(root: string): Code {
+  const api = new API({ cwd: root });
+  const [project] = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] }).getProjects();
+  if (!project) throw new Error(`There is no TypeScript project in ${root}.`);
+  const { program, checker } = project;
+
+  function tree(file: string): SourceFile {
+    const found = program.getSourceFile(join(root, file));
+    if (!found) throw new Error(`tsconfig.json does not include ${file}.`);
+    return found;
+  }
+
+  return {
+    checker,
+    tree,
+    fileOf: (node) => relative(root, node.getSourceFile().fileName),
+    nodeOf: (handle) =>
+      relative(root, handle.path).startsWith('src/') ? handle.resolve(project) : undefined,
+    importsOf: (file) =>
+      tree(file)
+        .imports.filter((node) => isStringLiteral(node))
+        .map(({ text }) => (text.startsWith('.') ? join(dirname(file), text) : text)),
+    [Symbol.dispose]: () => api.close(),
+  };
+}
+
+const notSources = /(\.(test|spec|fixture|d)\.tsx?|next-env\.d\.ts)$/;
+const notOurs = new Set(['node_modules', '.next', '.results', '.data']);
+
+/** The sources under a folder, without tests and fixtures. Both paths are relative to the repository's root. */
+export function sourcesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !notOurs.has(name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return sourcesIn(path);
+      return /\.(tsx?|mjs)$/.test(path) && !notSources.test(path) ? [path] : [];
+    });
+}

@@ -1,0 +1,87 @@
+// The structure of the sources: what a file may import, how many a folder holds, and the files on the path of a POST.
+
+import { dirname } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openCode, sourcesIn, type Code } from './program.fixture.ts';
+import { staysOf, tableOf, visitsOf } from './request-path.fixture.ts';
+
+const root = new URL('../../..', import.meta.url).pathname;
+
+/** What the files of a folder import of the other folders of src. An entry of the package imports anything. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  'src/protocol/': [],
+  'src/channel/': ['src/protocol/'],
+  'src/server/': ['src/protocol/', 'src/channel/channel.ts'],
+  'src/client/': ['src/protocol/'],
+  'src/react/': ['src/client/'],
+  'src/testing/': ['src/protocol/', 'src/channel/channel.ts'],
+};
+
+/** Where in src a package is imported. One that is missing here is imported anywhere. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  '@ai-sdk/react': ['src/react/'],
+  '@upstash/redis': ['src/channel/upstash/channel.ts', 'src/channel/upstash/reading.ts'],
+  next: ['src/next.ts'],
+  node: ['src/testing/', 'src/cli.ts'],
+  react: ['src/react/'],
+  'react-dom': [],
+  zod: [], // its version 3 and 4 have this name
+  'zod/v4': ['src/server/http/'],
+};
+
+let code: Code;
+beforeAll(() => {
+  code = openCode(root);
+});
+afterAll(() => code[Symbol.dispose]());
+
+describe('imports', () => {
+  const inSrc = sourcesIn('src');
+  const isIn = (file: string, places: readonly string[]) => places.some((place) => file.startsWith(place));
+
+  test('go from a layer to the layers below it only', () => {
+    const forbidden = inSrc.flatMap((file) => {
+      const layer = Object.keys(layers).find((folder) => file.startsWith(folder));
+      const allowed = layer && [layer, ...layers[layer]!]; // a key of this very table
+      const ours = code.importsOf(file).filter((path) => path.startsWith('src/'));
+      return ours.filter((path) => allowed && !isIn(path, allowed)).map((path) => `${file} imports ${path}`);
+    });
+    expect(forbidden).toEqual([]);
+  });
+
+  test('of a package with a home are in its home only', () => {
+    const forbidden = inSrc.flatMap((file) =>
+      code
+        .importsOf(file)
+        .map((name) => name.replace(/^(next|react|react-dom)\/.*/, '$1').replace(/^node:.*/, 'node'))
+        .filter((name) => homes[name] && !isIn(file, homes[name]))
+        .map((name) => `${file} imports ${name}`),
+    );
+    expect(forbidden).toEqual([]);
+  });
+});
+
+test('no folder has more than 12 sources', () => {
+  const counts = new Map<string, number>();
+  for (const file of ['src', 'e2e', 'demo-app'].flatMap((folder) => sourcesIn(folder))) {
+    counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  }
+  const large = ['src/protocol', 'src/server/run', 'demo-app/components'];
+  expect([...counts].filter(([folder, count]) => count > 12 && !large.includes(folder))).toEqual([]);
+});
+
+test('the path of a POST to its first chunk enters few files, and no file often', () => {
+  const stays = staysOf(code, {
+    waypoints: [
+      'src/server/http/routes.ts POST',
+      'src/server/run/run.ts startRun',
+      'src/server/run/reply-stream.ts push',
+    ],
+    folders: ['src/server/http/', 'src/server/send/', 'src/server/run/'],
+    implementations: ['src/server', 'src/channel'],
+  });
+  console.log(tableOf(stays));
+  // The goal is 20 stays, and no file entered more than twice.
+  expect(stays.length).toBeLessThanOrEqual(50);
+  expect([...visitsOf(stays)].filter(([, visits]) => visits > 5)).toEqual([]);
+});
