@@ -9,4 +9,4 @@ const entry = (name, limit) => ({
   modifyEsbuildConfig,
 });
 
-export default [entry('react', '16 kB'), entry('client', '16 kB')];
+export default [entry('react', '17 kB'), entry('client', '17 kB')];

@@ -5,7 +5,7 @@ import type { DemoChat, DemoMessage, SessionRun } from './chat';
  * Where a message stands: at rest, being written, written for the last moment, waiting for its turn, or waiting for
  * the network.
  */
-export type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent';
+type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent';
 
 /** How an answer ended, where that is worth a word. The page knows it of the answers that it saw end. */
 export type Ending = 'stopped' | 'replaced' | 'interrupted' | 'missed';
@@ -24,7 +24,7 @@ export interface MessageItem {
 }
 
 /** An answer of which there is no word yet. */
-export interface PendingItem {
+interface PendingItem {
   type: 'pending';
   key: string;
   standing: 'writing' | 'stopping';

@@ -97,7 +97,7 @@ function median(values) {
   return values.sort((a, b) => a - b)[values.length >> 1];
 }
 
-export async function untilEnded(chat, session) {
+async function untilEnded(chat, session) {
   for (;;) {
     const { runs: active } = await chat.session(session).read();
     if (active.length === 0) return;

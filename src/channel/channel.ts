@@ -59,7 +59,7 @@ export interface ReadOptions {
   readonly fresh?: boolean;
 }
 
-export interface CloseOptions {
+interface CloseOptions {
   /** The run has chunks, so that what keeps them is known to expire. */
   readonly written?: boolean;
 }

@@ -10,7 +10,7 @@ import { connectRedis, RespError, toJson, type RespValue } from './resp.ts';
 import { answersTo, createFaults, planStep } from './upstash-faults.ts';
 import type { FaultPlan, Step, SubscriptionDrop, UpstashFaults } from './upstash-faults.ts';
 
-export type { Fault, FaultRequest, SubscriptionDrop, UpstashFaults } from './upstash-faults.ts';
+export type { Fault, FaultRequest } from './upstash-faults.ts';
 
 export interface UpstashServerOptions {
   /** Default: a free one. */

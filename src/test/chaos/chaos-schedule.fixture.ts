@@ -32,7 +32,7 @@ export type Trouble =
   | { readonly type: 'kill'; readonly instance: number; readonly againAfterMs: number }
   | { readonly type: 'freeze'; readonly instance: number; readonly forMs: number };
 
-export interface Event {
+interface Event {
   readonly atMs: number;
   readonly what: Trouble | { readonly type: 'action'; readonly session: number; readonly action: Action };
 }
