@@ -13,7 +13,7 @@ import { test } from './support/test.ts';
 
 const title = 'Book a table for 2 at 20:00';
 
-test('what one tab asks for can be approved in another, and happens once', async ({ openTab }) => {
+test('a tool call can be approved in another tab, and is executed once', async ({ openTab }) => {
   const asker = await openTab();
   const other = await openTab();
   await asker.send('book a table');
@@ -30,7 +30,9 @@ test('what one tab asks for can be approved in another, and happens once', async
   expect(posted([asker, other], 'submit-message')).toBe(2);
 });
 
-test('what waits for approval still waits after a reload, and can be denied', async ({ openTab }) => {
+test('a tool call that waits for approval still waits after a reload, and can be denied', async ({
+  openTab,
+}) => {
   const asker = await openTab();
   const other = await openTab();
   await asker.send('book a table');
@@ -47,8 +49,11 @@ test('what waits for approval still waits after a reload, and can be denied', as
   await expectConversation([asker, other], turns);
 });
 
-test('approved in two tabs at once, it happens once', async ({ openTab, expectProblems }) => {
-  // The browser itself says so of the answer that came second.
+test('a tool call that is approved in two tabs at once is executed once', async ({
+  openTab,
+  expectProblems,
+}) => {
+  // The browser logs the 409 of the second answer.
   expectProblems(/status of 409/);
   const asker = await openTab();
   const other = await openTab();
@@ -57,7 +62,7 @@ test('approved in two tabs at once, it happens once', async ({ openTab, expectPr
   let release = () => {};
   const pressed = new Promise<void>((resolve) => (release = resolve));
   for (const tab of [asker, other]) {
-    // Held back until both are on their way: else the first would take the button from under the second.
+    // Both requests are held until both buttons are pressed: the first answer would remove the second button.
     await tab.page.route('**/api/chat', async (route) => {
       await pressed;
       await route.continue();

@@ -2,13 +2,13 @@ import { expect } from '@playwright/test';
 import { assistant, expectConversation, expectTools, here, posted, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('with three tabs open, a tool of the page runs in the one that asked, and once', async ({ openTab }) => {
+test('with three tabs open, a client tool runs once, in the tab that asked', async ({ openTab }) => {
   const asker = await openTab();
   const tabs = [asker, await openTab({ beside: asker }), await openTab()];
   await asker.send('where am I');
   await expectConversation(tabs, [you('where am I'), assistant(here)]);
   await expectTools(tabs, [{ title: 'Your location', state: 'done' }]);
-  // One question and one continuation, and nothing of either from the tabs that watch.
+  // One question and one continuation, both from the tab that asked.
   expect(posted(tabs, 'submit-message')).toBe(2);
   expect(posted([asker], 'submit-message')).toBe(2);
   expect(posted(tabs, 'tool-outcome')).toBe(1);

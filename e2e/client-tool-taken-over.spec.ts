@@ -4,17 +4,17 @@ import { test } from './support/test.ts';
 
 const turn = [you('where am I'), assistant(here)];
 const asked = { title: 'Your location', state: 'running' };
-const told = { title: 'Your location', state: 'done' };
+const done = { title: 'Your location', state: 'done' };
 
-/** The page executes its tools, and no word of it gets out. */
-async function keepSilent(page: Page): Promise<void> {
+/** The page executes its tools, but none of its tool outputs reaches the server. */
+async function dropOutputs(page: Page): Promise<void> {
   await page.route('**/api/chat', (route) => {
     const { trigger } = (route.request().postDataJSON() ?? {}) as { trigger?: string };
     return trigger === 'tool-outcome' ? route.abort() : route.continue();
   });
 }
 
-/** The page's answers get through, and nothing after them. */
+/** The page's tool outputs reach the server, and nothing after them does. */
 async function sendNothingAfter(page: Page): Promise<void> {
   let answered = false;
   await page.route('**/api/chat', (route) => {
@@ -25,14 +25,11 @@ async function sendNothingAfter(page: Page): Promise<void> {
   });
 }
 
-test('a tool of the page whose tab is closed runs in one of the others, and once', async ({
-  openTab,
-  expectProblems,
-}) => {
+test('a client tool whose tab is closed runs once, in another tab', async ({ openTab, expectProblems }) => {
   expectProblems(/net::ERR_FAILED/);
   const asker = await openTab();
   const others = [await openTab({ beside: asker }), await openTab()];
-  await keepSilent(asker.page);
+  await dropOutputs(asker.page);
   await asker.send('where am I');
   await expectTools(others, [asked]);
   await asker.page.close();
@@ -40,15 +37,15 @@ test('a tool of the page whose tab is closed runs in one of the others, and once
     await expect.poll(() => other.messages(), { timeout: 30_000 }).toEqual(turn);
   }
   await expectConversation(others, turn);
-  await expectTools(others, [told]);
+  await expectTools(others, [done]);
   expect(posted(others, 'tool-outcome')).toBe(1);
   expect(posted(others, 'submit-message')).toBe(1);
 });
 
-test('a tool of the page goes on after a reload', async ({ openTab, expectProblems }) => {
+test('a client tool runs after a reload', async ({ openTab, expectProblems }) => {
   expectProblems(/net::ERR_FAILED/);
   const asker = await openTab();
-  await keepSilent(asker.page);
+  await dropOutputs(asker.page);
   await asker.send('where am I');
   await expectTools([asker], [asked]);
   await asker.page.unroute('**/api/chat');
@@ -57,7 +54,7 @@ test('a tool of the page goes on after a reload', async ({ openTab, expectProble
   await expectConversation([asker], turn);
 });
 
-test('the answer goes on when its tab was closed right after a tool of the page', async ({
+test('the answer continues in another tab after its tab was closed right after a client tool', async ({
   openTab,
   expectProblems,
 }) => {
@@ -66,7 +63,7 @@ test('the answer goes on when its tab was closed right after a tool of the page'
   const other = await openTab();
   await sendNothingAfter(asker.page);
   await asker.send('where am I');
-  await expectTools([other], [told]);
+  await expectTools([other], [done]);
   await asker.page.close();
   await expect.poll(() => other.messages(), { timeout: 30_000 }).toEqual(turn);
   await expectConversation([other], turn);

@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an answer goes on when its tab is closed, and is there on the next device', async ({
+test('an answer continues when its tab is closed, and another device shows it', async ({
   openTab,
   release,
 }) => {
@@ -21,7 +21,7 @@ test('an answer goes on when its tab is closed, and is there on the next device'
   await expectConversation([next], conversation);
 });
 
-test('an answer that nobody watches is written to its end', async ({ openTab, untilIdle, release }) => {
+test('an answer that has no viewer is written to its end', async ({ openTab, untilIdle, release }) => {
   const question = 'count to 150 at 50/s, hold at 10';
   const tab = await openTab();
   await tab.send(question);

@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an edit in one tab replaces what followed in the other, too', async ({ openTab, release }) => {
+test('an edit in one tab replaces what followed in the other tab too', async ({ openTab, release }) => {
   const editor = await openTab();
   const watcher = await openTab();
   await watcher.send('count to 20 at 50/s');
@@ -21,7 +21,7 @@ test('an edit in one tab replaces what followed in the other, too', async ({ ope
   await expectConversation([editor, watcher, await openTab()], edited);
 });
 
-test('an edit in the middle of the answer stops it, whoever asked', async ({ openTab }) => {
+test('an edit during an answer stops the answer, also from another tab', async ({ openTab }) => {
   const asker = await openTab();
   const editor = await openTab();
   await asker.send('count to 2000 at 50/s, hold at 20');

@@ -10,18 +10,18 @@ test('eight tabs of one browser follow an answer over one connection, past the e
   const first = await openTab();
   const open = subscriptions(first.page.context());
   const tabs = [first];
-  // Over HTTP/1.1 a browser has six connections to a host: the seventh would hang.
+  // Over HTTP/1.1 a browser has six connections to a host: a seventh subscription would hang.
   while (tabs.length < 8) tabs.push(await openTab({ beside: first }));
   await expect.poll(() => open.size).toBe(0);
 
   const sender = tabs.at(-1)!;
   const question = 'count to 250 at 50/s, hold at 30, 60, 100';
   await sender.send(question);
-  // Live: each tab shows what there is while there is no more.
+  // Each tab shows the answer so far before there is more.
   for (const tab of tabs) await tab.expectHeldAt(30);
   release();
   for (const tab of tabs) await tab.expectHeldAt(60);
-  // What the first tab opened before we counted is the only one.
+  // The only subscription is the first tab's, which was opened before the count began.
   expect(open.size).toBe(0);
 
   await first.page.close();
@@ -39,13 +39,16 @@ test('eight tabs of one browser follow an answer over one connection, past the e
   await expectConversation(left, [you(question), assistant(count(250))]);
 });
 
-test('tabs beside each other send, stop and go on as ever', async ({ openTab, release }) => {
+test('tabs of one browser send and reload during an answer, and lose nothing', async ({
+  openTab,
+  release,
+}) => {
   const first = await openTab();
   const tabs: Tab[] = [first, await openTab({ beside: first }), await openTab({ beside: first })];
   await tabs[1]!.send('count to 20 at 50/s');
   const turn = [you('count to 20 at 50/s'), assistant(count(20))];
   await expectConversation(tabs, turn);
-  // The one that is connected for all leaves by a reload, again and again.
+  // The tab that holds the connection reloads, one tab after the other.
   await first.send('count to 100 at 50/s, hold at 10, 20, 30');
   for (const [index, tab] of tabs.entries()) {
     for (const one of tabs) await one.expectHeldAt(10 * (index + 1));
@@ -59,7 +62,7 @@ test('tabs beside each other send, stop and go on as ever', async ({ openTab, re
   ]);
 });
 
-/** Subscriptions that were asked for from now on and are not over. */
+/** Subscriptions that were opened from now on and have not ended. */
 function subscriptions(context: BrowserContext): Set<Request> {
   const open = new Set<Request>();
   context.on('request', (request) => {

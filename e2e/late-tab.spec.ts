@@ -1,7 +1,10 @@
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('a tab that comes late sees the answer from its beginning, then live', async ({ openTab, release }) => {
+test('a tab that is opened during an answer shows it from its beginning, then live', async ({
+  openTab,
+  release,
+}) => {
   const early = await openTab();
   const question = 'count to 250 at 50/s, hold at 40, 80';
   await early.send(question);
@@ -9,7 +12,7 @@ test('a tab that comes late sees the answer from its beginning, then live', asyn
   const late = await openTab();
   await late.expectHeldAt(40);
   release();
-  // Live: it shows what there is while there is no more.
+  // The late tab shows the answer so far before there is more.
   await late.expectHeldAt(80);
   release();
 

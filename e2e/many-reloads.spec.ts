@@ -13,7 +13,7 @@ test('ten reloads at any moment change nothing', async ({ openTab }) => {
 
   const moments = Array.from({ length: 10 }, () => Math.ceil(random() * 350)).sort((a, b) => a - b);
   for (const moment of moments) {
-    // A reload may come late for its moment, and often before the page before it was ready: both are wanted.
+    // A reload may come late, and often before the previous page was ready. The test wants both.
     await other.expectCounted(moment);
     await tab.page.reload({ waitUntil: random() < 0.5 ? 'commit' : 'load' });
     if (random() < 0.5) await tab.expectCounted(1);

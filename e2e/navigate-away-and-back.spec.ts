@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an answer goes on while its reader is in another chat', async ({ openTab, release }) => {
+test('an answer continues while its reader is in another chat', async ({ openTab, release }) => {
   const tab = await openTab();
   const other = await openTab();
   const question = 'count to 250 at 50/s, hold at 20';

@@ -4,7 +4,7 @@ import { test } from './support/test.ts';
 const offline = /net::ERR_(INTERNET_DISCONNECTED|NETWORK_CHANGED)/;
 
 for (const who of ['sender', 'viewer'] as const) {
-  test(`the ${who} loses the network, is back while the answer runs, and misses nothing`, async ({
+  test(`the ${who} loses the network during an answer, reconnects, and misses nothing`, async ({
     openTab,
     release,
     expectProblems,

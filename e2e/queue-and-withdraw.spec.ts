@@ -5,7 +5,7 @@ import { test } from './support/test.ts';
 
 const long = 'count to 300 at 50/s, hold at 10';
 
-test('what is sent while an answer runs waits for its turn, through a reload', async ({
+test('a message sent during an answer waits for its turn, also after a reload', async ({
   openTab,
   release,
 }) => {
@@ -19,7 +19,7 @@ test('what is sent while an answer runs waits for its turn, through a reload', a
   await expectWaiting([asker, other], ['count to 20 at 50/s', 'count to 30 at 50/s']);
   await other.reload();
   await expectWaiting([asker, other], ['count to 20 at 50/s', 'count to 30 at 50/s']);
-  // None of it has held up the answer that was there first.
+  // The waiting messages do not delay the running answer.
   await other.expectHeldAt(10);
   release();
 
@@ -35,7 +35,7 @@ test('what is sent while an answer runs waits for its turn, through a reload', a
   await expectConversation([asker, other, await openTab()], turns);
 });
 
-test('what waits can be withdrawn, by its sender and by another, also after a reload', async ({
+test('a waiting message can be withdrawn by its sender and from another tab, also after a reload', async ({
   openTab,
   release,
 }) => {
@@ -73,7 +73,7 @@ test('what waits can be withdrawn, by its sender and by another, also after a re
   await expectConversation([asker, other], turns);
 });
 
-/** Messages that wait, in every tab. */
+/** Every tab shows exactly these messages as waiting. */
 async function expectWaiting(tabs: readonly Tab[], texts: readonly string[]): Promise<void> {
   for (const { page } of tabs) {
     const waiting = page
@@ -83,7 +83,7 @@ async function expectWaiting(tabs: readonly Tab[], texts: readonly string[]): Pr
   }
 }
 
-/** Messages of the readers', in every tab. */
+/** Every tab shows exactly these user messages. */
 async function expectSent(tabs: readonly Tab[], texts: readonly string[]): Promise<void> {
   for (const { page } of tabs) {
     await expect(page.getByRole('article', { name: 'You' }).getByTestId('text')).toHaveText([...texts]);

@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { assistant, count, expectConversation, posted, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('Regenerate in another tab writes the answer anew in both', async ({ openTab, release }) => {
+test('Regenerate in another tab writes a new answer in both', async ({ openTab, release }) => {
   const asker = await openTab();
   const other = await openTab();
   const question = 'count to 100 at 50/s, hold at 20';
@@ -20,7 +20,7 @@ test('Regenerate in another tab writes the answer anew in both', async ({ openTa
   await expectConversation([asker, other, await openTab()], turn);
 });
 
-test('Regenerate of an earlier answer takes away what followed', async ({ openTab }) => {
+test('Regenerate of an earlier answer removes what followed', async ({ openTab }) => {
   const asker = await openTab();
   const other = await openTab();
   await asker.send('count to 20 at 50/s');

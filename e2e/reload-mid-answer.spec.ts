@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('a reload in the middle of an answer loses nothing of it', async ({ openTab, release }) => {
+test('a reload during an answer loses nothing', async ({ openTab, release }) => {
   const tab = await openTab();
   const question = 'count to 200 at 50/s, hold at 20, 40';
   await tab.send(question);
@@ -9,7 +9,7 @@ test('a reload in the middle of an answer loses nothing of it', async ({ openTab
   await tab.page.reload();
   await tab.expectHeldAt(20);
   await tab.usable();
-  // The page goes on with it: it does not only show its end.
+  // The page shows the answer live, and not only its end.
   release();
   await tab.expectHeldAt(40);
   release();

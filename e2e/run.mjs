@@ -1,4 +1,4 @@
-// Runs the browser tests against the built demo. What is built already and has not changed is not built again.
+// Runs the browser tests against the built demo. It builds only what has changed since the last build.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ async function main() {
 async function buildDemo() {
   const stamp = join(results, 'demo-build.json');
   const sources = hash(['dist', 'demo-app'].flatMap(filesIn));
-  // Each build has an id of its own: with another one, somebody has built something else since.
+  // Each build has its own id: another id means that something else was built in between.
   const state = () => JSON.stringify({ sources, build: read(join(root, 'demo-app/.next/BUILD_ID')) });
   if (read(stamp) === state()) return;
   await must(process.execPath, [require.resolve('next/dist/bin/next'), 'build', 'demo-app']);
@@ -37,7 +37,7 @@ async function buildDemo() {
   writeFileSync(stamp, state());
 }
 
-/** Everything in a folder but what a build or an install has put there. */
+/** All files in a folder, except those that a build or an install has made. */
 function filesIn(folder) {
   const made =
     /^(node_modules|\.next|\.data|scripts|next-env\.d\.ts)$|\.test\.tsx?$|\.fixture\.ts$|\.tsbuildinfo$/;

@@ -9,7 +9,7 @@ test('a second tab and another device see the answer as it is written', async ({
   await first.send(question);
   const tabs = [first, second, device];
   for (const held of [1, 2, 10, 11, 60]) {
-    // Live: each tab shows what there is while there is no more, be it a single chunk.
+    // Each tab shows the answer so far before there is more, even a single chunk.
     for (const tab of tabs) await tab.expectHeldAt(held);
     release();
   }
@@ -17,7 +17,7 @@ test('a second tab and another device see the answer as it is written', async ({
   for (const tab of tabs) await tab.expectNoStepBack();
 });
 
-test('the conversation goes on from the other device', async ({ openTab }) => {
+test('the conversation continues from another device', async ({ openTab }) => {
   const phone = await openTab();
   const desk = await openTab();
   await phone.send('count to 20 at 50/s');

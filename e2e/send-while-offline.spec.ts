@@ -4,7 +4,7 @@ import { test } from './support/test.ts';
 
 const offline = /net::ERR_(INTERNET_DISCONNECTED|NETWORK_CHANGED|FAILED)/;
 
-test('what is sent without a network waits in sight, and goes out in order when it is back', async ({
+test('messages sent without a network are shown as waiting, and are sent in order when it is back', async ({
   openTab,
   expectProblems,
 }) => {
@@ -21,24 +21,24 @@ test('what is sent without a network waits in sight, and goes out in order when 
   for (const text of sent) await tab.send(text);
   await expect.poll(() => tab.messages()).toEqual([...turn, ...sent.map(you)]);
   expect(await tab.status()).toBe('submitted');
-  await expect(tab.page.getByText('Goes out when the network is back')).toHaveCount(3);
+  await expect(tab.page.getByText('Waiting for the network')).toHaveCount(3);
   await tab.page.context().setOffline(false);
   await tab.expectConnection('Connected');
   await expectConversation(
     [tab, other],
     [...turn, ...[6, 7, 8].flatMap((n) => [you(`count to ${n}`), assistant(count(n))])],
   );
-  await expect(tab.page.getByText('Goes out when the network is back')).toHaveCount(0);
+  await expect(tab.page.getByText('Waiting for the network')).toHaveCount(0);
 });
 
-test('a reload between a send and its answer loses nothing, and sends once', async ({
+test('a reload between a send and its response loses nothing, and sends once', async ({
   openTab,
   expectProblems,
 }) => {
   expectProblems(offline);
   const tab = await openTab();
   const other = await openTab();
-  // The subscription stands; what is posted does not get through.
+  // The subscription works, but no POST reaches the server.
   await tab.page.route('**/api/chat', (route) =>
     route.request().method() === 'POST' ? route.abort('failed') : route.continue(),
   );
@@ -57,7 +57,7 @@ test('a reload between a send and its answer loses nothing, and sends once', asy
   expect(tab.posts.length).toBeGreaterThan(3);
 });
 
-test('a reload while the answer to a send is lost on its way finds the run that it became', async ({
+test('after a lost response and a reload, the page finds the run of its send', async ({
   openTab,
   expectProblems,
 }) => {
@@ -66,20 +66,20 @@ test('a reload while the answer to a send is lost on its way finds the run that 
   const other = await openTab();
   await tab.page.route('**/api/chat', async (route) => {
     if (route.request().method() !== 'POST') return route.continue();
-    // The server has it, the page does not know.
-    const left = new AbortController();
+    // The server accepts the send, and the page gets no response.
+    const leaving = new AbortController();
     const { url, headers, body } = {
       url: route.request().url(),
       headers: await route.request().allHeaders(),
       body: route.request().postData(),
     };
-    await fetch(url, { method: 'POST', headers, body, signal: left.signal });
-    left.abort();
+    await fetch(url, { method: 'POST', headers, body, signal: leaving.signal });
+    leaving.abort();
     return route.abort('failed');
   });
   await tab.send('count to 100 at 25/s');
   await other.expectCounted(5);
-  // The page may be sending again at this moment: the reload ends that request, too.
+  // The page may be posting again at this moment. The reload ends that request too.
   await tab.page.unrouteAll({ behavior: 'ignoreErrors' });
   await tab.reload();
   await expectConversation([tab, other], [you('count to 100 at 25/s'), assistant(count(100))]);

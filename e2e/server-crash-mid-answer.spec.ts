@@ -4,17 +4,17 @@ import type { Demo } from './support/demo.ts';
 import { test } from './support/test.ts';
 
 const broken = /net::ERR_(CONNECTION_|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)/;
-/** The dead producer's lease of 15 s has to run out first. */
+/** The dead producer's lease of 15 s has to end first. */
 const noticed = { timeout: 40_000 };
 
-const cutShort = (page: Page) => page.getByText('Cut short: whoever wrote this is gone');
+const interrupted = (page: Page) => page.getByText('Interrupted: the server process ended');
 
 async function crash(demo: Demo): Promise<void> {
   await demo.kill();
   await demo.start();
 }
 
-test('a crash of the server in the middle of an answer leaves its beginning, and the next turn works', async ({
+test('after a crash of the server during an answer, its part so far is kept and the next turn works', async ({
   openTab,
   demo,
   expectProblems,
@@ -26,7 +26,7 @@ test('a crash of the server in the middle of an answer leaves its beginning, and
   await tab.send(question);
   for (const one of [tab, other]) await one.expectHeldAt(40);
   await crash(demo);
-  for (const one of [tab, other]) await expect(cutShort(one.page)).toBeVisible(noticed);
+  for (const one of [tab, other]) await expect(interrupted(one.page)).toBeVisible(noticed);
   const begun = await expectStopped([tab, other], question, 2000);
   expect(begun).toBe(count(40));
 
@@ -35,10 +35,10 @@ test('a crash of the server in the middle of an answer leaves its beginning, and
   await expectConversation([tab, other], turns);
   await other.reload();
   await expectConversation([tab, other, await openTab()], turns);
-  for (const one of [tab, other]) await expect(cutShort(one.page)).toBeVisible();
+  for (const one of [tab, other]) await expect(interrupted(one.page)).toBeVisible();
 });
 
-test('what a crash has cut short is there after a reload, and can be had anew from any tab', async ({
+test('an answer that a crash interrupted is there after a reload, and any tab can regenerate it', async ({
   openTab,
   demo,
   release,
@@ -50,22 +50,22 @@ test('what a crash has cut short is there after a reload, and can be had anew fr
   await tab.send(question);
   await tab.expectHeldAt(40);
   await crash(demo);
-  // Nobody watches while the lease runs out.
+  // No viewer watches while the lease ends.
   await tab.reload();
   const other = await openTab();
   for (const one of [tab, other]) {
-    await expect(cutShort(one.page)).toBeVisible(noticed);
-    // Offered without being looked for.
+    await expect(interrupted(one.page)).toBeVisible(noticed);
+    // The button is visible without hovering.
     await expect(one.page.getByRole('button', { name: 'Regenerate', exact: true })).toBeVisible();
   }
   await expectStopped([tab, other], question, 300);
   await other.press('Regenerate');
   release();
   await expectConversation([tab, other], [you(question), assistant(count(300))]);
-  for (const one of [tab, other]) await expect(cutShort(one.page)).toHaveCount(0);
+  for (const one of [tab, other]) await expect(interrupted(one.page)).toHaveCount(0);
 });
 
-test('a crash of the server in the middle of a tool call leaves the call as failed, and the next turn works', async ({
+test('after a crash of the server during a tool call, the call has failed and the next turn works', async ({
   openTab,
   demo,
   expectProblems,
@@ -75,7 +75,7 @@ test('a crash of the server in the middle of a tool call leaves the call as fail
   await tab.send('weather in Lisbon');
   await expect.poll(() => tab.tools()).toHaveLength(1);
   await crash(demo);
-  await expect(cutShort(tab.page)).toBeVisible(noticed);
+  await expect(interrupted(tab.page)).toBeVisible(noticed);
   await tab.send('count to 30 at 50/s');
   await expect.poll(() => tab.answerText()).toBe(count(30));
 });

@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('after a restart of the server the history is there and a new turn works', async ({
+test('after a restart of the server the history is there, and a new turn works', async ({
   openTab,
   demo,
   expectProblems,

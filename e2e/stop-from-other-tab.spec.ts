@@ -16,7 +16,7 @@ test('Stop on another device stops the model, and both keep the same part of the
   const third = await openTab();
   await expectConversation([sender, other, third], [you(question), assistant(stopped)]);
 
-  // The next turn works, and takes long enough to see that the stopped answer does not grow any more.
+  // The next turn works, and takes long enough to show that the stopped answer no longer grows.
   await sender.send('count to 60 at 50/s');
   const turns = [you(question), assistant(stopped), you('count to 60 at 50/s'), assistant(count(60))];
   await expectConversation([sender, other, third], turns);
@@ -24,7 +24,7 @@ test('Stop on another device stops the model, and both keep the same part of the
   await expectConversation([sender], turns);
 });
 
-test('Stop in the tab that sent is seen by another', async ({ openTab }) => {
+test('another tab shows a Stop of the tab that sent', async ({ openTab }) => {
   const sender = await openTab();
   const other = await openTab({ beside: sender });
   await sender.send(question);

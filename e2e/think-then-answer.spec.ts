@@ -5,10 +5,13 @@ import { test } from './support/test.ts';
 
 const turn = [
   you('think about snow, hold at 5'),
-  assistant('I have thought about snow: there is less to it than it seems, and that is the good part.'),
+  assistant('I have thought about snow. It is simpler than it seems.'),
 ];
 
-test('thoughts come first, are the same in every tab, and survive a reload', async ({ openTab, release }) => {
+test('reasoning comes first, is the same in every tab, and survives a reload', async ({
+  openTab,
+  release,
+}) => {
   const tab = await openTab();
   const other = await openTab();
   await tab.send('think about snow, hold at 5');
@@ -18,14 +21,14 @@ test('thoughts come first, are the same in every tab, and survive a reload', asy
   await expectConversation([tab, other], turn);
 
   const thoughts = await thoughtsOf(tab);
-  expect(thoughts).toMatch(/^Somebody wants me to think about snow\. .* What remains is short\.$/);
+  expect(thoughts).toMatch(/^The user asks me to think about snow\. .* The answer is short\.$/);
   expect(await thoughtsOf(other)).toBe(thoughts);
   await other.reload();
   await expectConversation([tab, other], turn);
   expect(await thoughtsOf(other)).toBe(thoughts);
 });
 
-/** Unfolds the thoughts, and folds them again. */
+/** Expands the reasoning, reads it, and collapses it again. */
 async function thoughtsOf({ page }: Tab): Promise<string> {
   const fold = page.getByText('Thoughts', { exact: true });
   await fold.click();

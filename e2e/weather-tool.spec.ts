@@ -20,12 +20,12 @@ test('an answer in two steps survives a reload while its tool runs', async ({ op
   await expectTools([tab, other], [{ title: 'Weather in Lisbon', state: 'done' }]);
 });
 
-test('a tool that fails says so, and the answer goes on', async ({ openTab, release }) => {
+test('a tool that fails is shown as failed, and the answer continues', async ({ openTab, release }) => {
   const tab = await openTab();
   const other = await openTab();
   await tab.send('weather in Atlantis');
   release();
-  const turn = [you('weather in Atlantis'), assistant('I could not find out about the weather in Atlantis.')];
+  const turn = [you('weather in Atlantis'), assistant('I could not get the weather in Atlantis.')];
   await expectConversation([tab, other], turn);
   await expectTools([tab, other], [{ title: 'Weather in Atlantis', state: 'failed' }]);
 

@@ -4,14 +4,14 @@ import './globals.css';
 
 export const metadata: Metadata = {
   title: 'durable-chat',
-  description: 'A chat whose answers survive reloads, drops and crashes, on every tab.',
+  description: 'A chat whose answers survive reloads, lost connections and crashes, in every tab.',
 };
 
 export const viewport: Viewport = {
   width: 'device-width',
   initialScale: 1,
   viewportFit: 'cover',
-  // A phone's keyboard then shrinks the page, and the last line stays in sight above it.
+  // A phone's keyboard then shrinks the page, and the last line stays visible above it.
   interactiveWidget: 'resizes-content',
   colorScheme: 'light dark',
   themeColor: [

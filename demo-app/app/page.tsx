@@ -1,4 +1,4 @@
-// Opening the demo opens a new chat; its address is the only key to it.
+// Redirects to a new chat. The chat's address is the only key to it.
 import { redirect } from 'next/navigation';
 import { newId } from '../lib/new-id';
 

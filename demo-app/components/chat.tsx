@@ -1,4 +1,4 @@
-// One chat: puts the hook's state into the parts of the page, and what the reader does back into the hook.
+// One chat: passes the hook's state to the components, and the reader's actions to the hook.
 'use client';
 
 import { useState } from 'react';
@@ -19,7 +19,7 @@ type Failure = { action: keyof Actions | 'stop'; error: unknown };
 export function Chat({ id, modelName }: { id: string; modelName: string | undefined }) {
   const [failure, setFailure] = useState<Failure>();
   const fail = (error: unknown, action: Failure['action']) => {
-    // Somebody was faster, or its turn has come: the page shows that already.
+    // Another client was first, or the run's turn has come: the page shows that already.
     if (codeOf(error) !== 'conflict') setFailure({ action, error });
   };
   const chat = useDemoChat(id, (cause) => fail(cause, 'answer'));
@@ -29,7 +29,7 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
   const actions = useChatActions(chat, fail);
 
   const running = isRunning(chat);
-  // Before the first connection has brought the history, an empty list says nothing about the chat.
+  // An empty list means an empty chat only after the first connection has loaded the history.
   if (connection === 'connected' && !known) setKnown(true);
   const empty = messages.length === 0 && known;
 
@@ -64,7 +64,7 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
       <footer className={styles.dock}>
         {failure && failure.error !== error && (running || !stopFailed) ? (
           <Notice
-            title={stopFailed ? 'Stop did not get through' : 'That did not get through'}
+            title={stopFailed ? 'The answer could not be stopped' : 'The request failed'}
             detail={stopFailed ? 'The answer is still being written.' : messageOf(failure.error)}
             {...(stopFailed && { onRetry: stop })}
             onDismiss={() => setFailure(undefined)}
@@ -79,12 +79,12 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
 }
 
 function ErrorNotice(props: { error: Error; onRetry: () => Promise<void>; onDismiss: () => void }) {
-  // What browsers say when a request found no server; each in its own words.
+  // The messages of the browsers for a request that reached no server.
   const unreachable = /failed to fetch|load failed|networkerror|network error/i.test(props.error.message);
   return (
     <Notice
-      title={unreachable ? 'The server cannot be reached' : 'The answer did not come through'}
-      detail={unreachable ? 'Check your connection; your message is kept.' : props.error.message}
+      title={unreachable ? 'The server cannot be reached' : 'The answer failed'}
+      detail={unreachable ? 'Check your connection. Your message is kept.' : props.error.message}
       onRetry={() => void props.onRetry()}
       onDismiss={props.onDismiss}
     />

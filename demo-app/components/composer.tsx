@@ -1,4 +1,4 @@
-// Where one writes. The textarea is uncontrolled: what was typed before the page came alive is kept.
+// The text box for a new message. The textarea is uncontrolled: text typed before the page hydrates is kept.
 'use client';
 
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
@@ -9,7 +9,7 @@ import { SendIcon, StopIcon } from './icons';
 
 export interface ComposerProps {
   running: boolean;
-  /** While something is being written: stop that for it, hand it to that, or (without `how`) wait for a turn. */
+  /** During an answer, `interrupt` stops the answer, `steer` adds the message to it, and without `how` the message waits. */
   onSend: (text: string, how?: 'interrupt' | 'steer') => void;
   onStop: () => void;
 }
@@ -30,7 +30,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
   };
 
   useEffect(() => {
-    // What was typed before there was a listener.
+    // Reads the text that was typed before the listener existed.
     box.current?.dispatchEvent(new Event('input', { bubbles: true }));
     // On a touch screen focus would raise the keyboard over the conversation.
     if (matchMedia('(pointer: fine)').matches) box.current?.focus();
@@ -49,7 +49,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
   };
   const sendAs = (how: 'interrupt' | 'steer') => {
     take(how);
-    // The button goes away with the text.
+    // The buttons disappear with the text, so focus moves to the box.
     box.current?.focus();
   };
 
@@ -73,7 +73,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
             <StopIcon />
           </button>
         )}
-        {/* Disabled only in name, so that focus stays on it when it has sent. */}
+        {/* aria-disabled and not disabled: focus stays on the button after a send. */}
         <button type="submit" className={styles.button} aria-label="Send" aria-disabled={empty}>
           <SendIcon />
         </button>
@@ -84,10 +84,20 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
         </p>
         {running && !empty && (
           <>
-            <button type="button" className={styles.now} onClick={() => sendAs('steer')}>
+            <button
+              type="button"
+              className={styles.now}
+              title="Add this message to the running answer"
+              onClick={() => sendAs('steer')}
+            >
               Steer
             </button>
-            <button type="button" className={styles.now} onClick={() => sendAs('interrupt')}>
+            <button
+              type="button"
+              className={styles.now}
+              title="Stop the running answer and send this message"
+              onClick={() => sendAs('interrupt')}
+            >
               Send now
             </button>
           </>
@@ -102,5 +112,5 @@ const never = () => () => {};
 
 function hint(running: boolean, empty: boolean): string {
   if (!running) return 'Enter to send · Shift+Enter for a new line';
-  return empty ? 'Reload or close the tab: the answer goes on' : 'Enter sends it after this answer';
+  return empty ? 'Reload or close the tab: the answer continues' : 'Press Enter to send after this answer';
 }

@@ -1,8 +1,8 @@
-// How the connection does: a quiet dot while all is well, words with colour when it is not.
+// The state of the connection: a dot while connected, a coloured label otherwise.
 import type { Connection } from '../lib/chat';
 import styles from './connection-pill.module.css';
 
-const WORDS: Record<Connection, string> = {
+const LABELS: Record<Connection, string> = {
   connecting: 'Connecting…',
   connected: 'Connected',
   reconnecting: 'Reconnecting…',
@@ -13,7 +13,7 @@ const WORDS: Record<Connection, string> = {
 export function ConnectionPill({ connection }: { connection: Connection }) {
   return (
     <span role="status" className={styles.pill} data-connection={connection}>
-      <span className={styles.words}>{WORDS[connection]}</span>
+      <span className={styles.words}>{LABELS[connection]}</span>
     </span>
   );
 }

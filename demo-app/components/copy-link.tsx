@@ -19,7 +19,7 @@ export function CopyLink() {
       await navigator.clipboard.writeText(location.href);
       setCopied(true);
     } catch {
-      // No clipboard without a secure context (a phone on the local network) or the permission.
+      // The clipboard needs a secure context, which a phone on the local network lacks, and the permission.
       window.prompt('Copy this link', location.href);
     }
   };

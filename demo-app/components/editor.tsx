@@ -1,4 +1,4 @@
-// A message of one's own, being rewritten in its place.
+// The form that edits one of the user's own messages in place.
 'use client';
 
 import { useLayoutEffect, useRef, useState, type KeyboardEvent, type SubmitEvent } from 'react';

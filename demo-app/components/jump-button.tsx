@@ -1,4 +1,4 @@
-// The way back down for a reader who scrolled up.
+// Scrolls back to the end of the conversation.
 import { DownIcon } from './icons';
 import styles from './jump-button.module.css';
 

@@ -1,4 +1,4 @@
-// The messages in order, and a sign of life between a question and the first word of its answer.
+// The messages in order, and an indicator between a question and the first part of its answer.
 import type { Item } from '../lib/items';
 import { Message } from './message';
 import styles from './message.module.css';

@@ -1,4 +1,4 @@
-// What one can do with a message: quiet until one points at it or comes by with the keyboard.
+// The actions on a message. They appear on hover and on keyboard focus.
 import { useActions } from '../lib/actions';
 import type { DemoMessage } from '../lib/chat';
 import styles from './message-tools.module.css';
@@ -7,27 +7,27 @@ interface MessageToolsProps {
   message: DemoMessage;
   /** The run that waits for its turn with this message. */
   runId: string | undefined;
-  /** The answer was cut short: what to do about it is not to be looked for. */
-  cut: boolean;
+  /** The answer was interrupted: its actions are always visible. */
+  interrupted: boolean;
   onEdit: () => void;
 }
 
-export function MessageTools({ message, runId, cut, onEdit }: MessageToolsProps) {
+export function MessageTools({ message, runId, interrupted, onEdit }: MessageToolsProps) {
   const { regenerate, withdraw } = useActions();
   if (runId !== undefined) {
     return (
       <footer className={styles.tools} data-shown="true">
-        <span className={styles.state}>Waits for its turn</span>
+        <span className={styles.state}>Waiting for its turn</span>
         <button type="button" onClick={() => withdraw(runId)}>
           Withdraw
         </button>
       </footer>
     );
   }
-  // A file cannot be edited here, and would be lost.
+  // The editor edits only text: a message with a file would lose the file.
   const editable = message.role === 'user' && message.parts.every(({ type }) => type === 'text');
   return (
-    <footer className={styles.tools} data-shown={cut}>
+    <footer className={styles.tools} data-shown={interrupted}>
       {editable && (
         <button type="button" onClick={onEdit}>
           Edit

@@ -1,11 +1,10 @@
-// One message. It renders again only when its own object or standing changes, so a long history costs a
-// stream nothing.
+// One message. It renders again only when its own object or standing changes, so a chunk does not render the history.
 import { isToolUIPart } from 'ai';
 import { memo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useActions } from '../lib/actions';
 import type { DemoMessage } from '../lib/chat';
-import type { Ending, MessageItem } from '../lib/items';
+import { isInterruption, type Ending, type MessageItem } from '../lib/items';
 import { Editor } from './editor';
 import styles from './message.module.css';
 import { MessageTools } from './message-tools';
@@ -15,9 +14,12 @@ import { Waiting } from './waiting';
 
 const ENDINGS: Record<Ending, string> = {
   stopped: 'Stopped',
-  replaced: 'Stopped for the next message',
-  interrupted: 'Cut short: whoever wrote this is gone',
-  missed: 'Too late to steer the answer before it',
+  replaced: 'Stopped by the next message',
+  missed: 'Too late to steer the answer above',
+  ended: 'Interrupted: the server process ended',
+  deadline: 'Interrupted: the server function reached its time limit',
+  store: 'Interrupted: the store failed',
+  too_large: 'Interrupted: a part of the answer is too large to be stored',
 };
 
 export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
@@ -27,7 +29,7 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
   const article = useRef<HTMLElement>(null);
   const closeEditor = () => {
     flushSync(() => setEditing(false));
-    // Back to where it came from: the button that opened the editor.
+    // Focus returns to the button that opened the editor.
     article.current?.querySelector<HTMLElement>('footer button')?.focus();
   };
   const end = message.parts.at(-1);
@@ -68,13 +70,13 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
       <Sources parts={message.parts} />
       {live && (standing === 'stopping' || !showsLife(end)) && <Waiting stopping={standing === 'stopping'} />}
       {live && unsaved && <p className={styles.note}>Not saved yet: the store does not answer</p>}
-      {standing === 'unsent' && <p className={styles.note}>Goes out when the network is back</p>}
+      {standing === 'unsent' && <p className={styles.note}>Waiting for the network</p>}
       {ending !== undefined && <p className={styles.note}>{ENDINGS[ending]}</p>}
       {!live && !editing && standing !== 'unsent' && (
         <MessageTools
           message={message}
           runId={runId}
-          cut={ending === 'interrupted'}
+          interrupted={ending !== undefined && isInterruption(ending)}
           onEdit={() => setEditing(true)}
         />
       )}
@@ -86,7 +88,7 @@ function textOf({ parts }: DemoMessage): string {
   return parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
 }
 
-/** Whether one sees by the part itself that something goes on in it. */
+/** Whether the part itself shows that it is still being written. */
 function showsLife(part: DemoMessage['parts'][number] | undefined): boolean {
   if (part === undefined) return false;
   if (isToolUIPart(part)) return part.state === 'input-streaming' || part.state === 'input-available';

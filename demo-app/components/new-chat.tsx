@@ -1,4 +1,4 @@
-// The way to a new chat: within this page when clicked, through the server when opened in another tab.
+// The link to a new chat. A click navigates within this page; another tab gets a redirect from the server.
 'use client';
 
 import Link from 'next/link';
@@ -12,7 +12,7 @@ export function NewChat() {
   return (
     <Link
       href="/"
-      // A prefetched redirect would hand out the same new chat twice.
+      // A prefetched redirect would lead to the same new chat twice.
       prefetch={false}
       className={styles.action}
       onNavigate={(event) => {

@@ -1,4 +1,4 @@
-// Something went wrong: what, in a sentence, and a way to go on.
+// An error: what happened, and what the reader can do.
 import { CloseIcon } from './icons';
 import styles from './notice.module.css';
 

@@ -1,4 +1,4 @@
-// Chooses how a part of a message looks. Parts it does not know, custom data among them, are not shown.
+// Chooses the component for a part of a message. Unknown parts, such as custom data, are not shown.
 import { isToolUIPart } from 'ai';
 import type { DemoMessage } from '../lib/chat';
 import { FileLink } from './file-link';
@@ -9,7 +9,7 @@ import { ToolCard } from './tool-card';
 interface PartProps {
   part: DemoMessage['parts'][number];
   live: boolean;
-  /** What the part asks of the reader can still be answered. */
+  /** The reader can still answer the part's question. */
   answerable: boolean;
 }
 
@@ -25,8 +25,8 @@ export function Part({ part, live, answerable }: PartProps) {
       );
     case 'steering-message':
       return (
-        <p className={styles.steered} aria-label="You, while it was written">
-          {part.parts.map((said) => (said.type === 'text' ? said.text : said.filename)).join(' ')}
+        <p className={styles.steered} aria-label="Your message during the answer">
+          {part.parts.map((own) => (own.type === 'text' ? own.text : own.filename)).join(' ')}
         </p>
       );
     case 'reasoning':

@@ -1,4 +1,4 @@
-// What the model thought on the way, folded away: it is the answer that was asked for.
+// The model's reasoning, collapsed.
 import styles from './card.module.css';
 
 export function Reasoning({ text, live }: { text: string; live: boolean }) {

@@ -1,4 +1,4 @@
-// Where an answer comes from: a row of links under it.
+// The sources of an answer, as a row of links below it.
 import type { UIMessage } from 'ai';
 import { safeUrl } from '../lib/safe-url';
 import styles from './card.module.css';

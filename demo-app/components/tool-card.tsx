@@ -1,5 +1,4 @@
-// A tool call: what it does and where it stands, what went in and came out on demand, and where a person has
-// to say yes, the question.
+// A tool call: its title and state, its input and output on demand, and the question if it needs an approval.
 import { getToolName, type DynamicToolUIPart, type ToolUIPart } from 'ai';
 import { useState } from 'react';
 import { useActions } from '../lib/actions';
@@ -27,7 +26,7 @@ const ICONS = {
 } satisfies Record<Stage, unknown>;
 
 export function ToolCard({ part, answerable }: { part: AnyToolPart; answerable: boolean }) {
-  const [stage, words] = STATES[part.state];
+  const [stage, label] = STATES[part.state];
   const Icon = ICONS[stage];
   const asks = part.state === 'approval-requested';
   return (
@@ -36,7 +35,7 @@ export function ToolCard({ part, answerable }: { part: AnyToolPart; answerable: 
         <summary>
           <span className={styles.title}>{titleOf(part)}</span>
           <span className={styles.state}>
-            {asks && !answerable ? 'not answered' : words}
+            {asks && !answerable ? 'not answered' : label}
             <Icon />
           </span>
         </summary>
@@ -59,7 +58,7 @@ function Question({ approvalId }: { approvalId: string }) {
   };
   return (
     <div className={styles.question}>
-      <p>Shall it go ahead?</p>
+      <p>Allow this tool call?</p>
       <button type="button" className={styles.deny} disabled={answering} onClick={() => say(false)}>
         Deny
       </button>
@@ -80,7 +79,7 @@ function Value({ label, value }: { label: string; value: unknown }) {
   );
 }
 
-/** The call in words; the input comes piece by piece, so any of it may be missing. */
+/** The call's title. The input streams in, so any of its fields may be missing. */
 function titleOf(part: AnyToolPart): string {
   const { city, guests, at } = (part.input ?? {}) as Record<string, unknown>;
   switch (part.type) {

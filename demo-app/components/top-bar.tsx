@@ -1,4 +1,4 @@
-// The bar on top: what this is, how the connection does, and the two things one does with a chat as a whole.
+// The bar on top: the name, the state of the connection, and the actions on the whole chat.
 import type { Connection } from '../lib/chat';
 import { ConnectionPill } from './connection-pill';
 import { CopyLink } from './copy-link';

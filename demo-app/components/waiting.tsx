@@ -1,4 +1,4 @@
-// A line of the answer's own height that says the answer is being thought about, or brought to its end.
+// A line as high as a line of text that shows that the answer is being prepared, or stopped.
 import styles from './message.module.css';
 
 export function Waiting({ stopping }: { stopping: boolean }) {

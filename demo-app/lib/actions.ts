@@ -1,17 +1,17 @@
-// What a reader can do with a message. One object for the life of a chat, so that a message does not render
-// again because the function behind one of its buttons is new.
+// The actions of a reader on a message. They are one object for the life of a chat, so that no message renders again
+// only because a function is new.
 'use client';
 
 import { createContext, use, useRef, useState, type Context } from 'react';
 import type { DemoChat } from './chat';
 
 export interface Actions {
-  /** Asks anew: what followed the message is gone. */
+  /** Replaces the message and removes what followed it. */
   edit: (messageId: string, text: string) => void;
   regenerate: (messageId: string) => void;
-  /** Takes back what waits for its turn. */
+  /** Takes back a message that waits for its turn. */
   withdraw: (runId: string) => void;
-  /** Says yes or no to a tool call; resolves when that has reached the server, or has not. */
+  /** Approves or denies a tool call. Resolves when the server has answered, or the request has failed. */
   answer: (approvalId: string, approved: boolean) => Promise<void>;
 }
 
@@ -19,11 +19,11 @@ export const ActionsContext: Context<Actions | undefined> = createContext<Action
 
 export function useActions(): Actions {
   const actions = use(ActionsContext);
-  if (!actions) throw new Error('There are no actions outside of a chat.');
+  if (!actions) throw new Error('useActions needs an ActionsContext above it.');
   return actions;
 }
 
-/** `onFailure` is told of what did not get through, but for what the chat reports itself. */
+/** `onFailure` is called with errors that the chat itself does not report. */
 export function useChatActions(
   chat: DemoChat,
   onFailure: (error: unknown, action: keyof Actions) => void,

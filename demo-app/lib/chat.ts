@@ -1,4 +1,4 @@
-// The one place that says which hook the demo runs on, and what the page itself does for the model.
+// The demo's hook, and the tool that the page itself executes.
 'use client';
 
 import {
@@ -13,7 +13,7 @@ export type { DemoMessage } from './tools';
 
 export type DemoChat = UseDurableChatHelpers<DemoMessage>;
 
-/** A fixed place: the demo shows where a tool runs, and needs nobody's real position for that. */
+/** A fixed place: the demo needs no real position to show where a tool runs. */
 const HERE = { city: 'Lisbon' };
 
 export function useDemoChat(id: string, onError: (error: Error) => void): DemoChat {

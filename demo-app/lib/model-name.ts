@@ -1,4 +1,4 @@
-// Which model answers, for those who only want to show its name.
+// The name of the model, without importing the model.
 
 /** The OpenAI model, or undefined when the scripted one answers. Read at run time, not at build time. */
 export function modelName(): string | undefined {

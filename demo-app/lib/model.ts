@@ -1,11 +1,11 @@
-// The model behind the demo: OpenAI's when there is a key, a scripted one that needs neither key nor network.
+// The demo's model: OpenAI's if there is a key, else a scripted one that needs no key and no network.
 import { openai } from '@ai-sdk/openai';
 import type { LanguageModel } from 'ai';
 import { scriptedModel } from 'durable-chat/testing';
 import { hold } from './gate';
 import { modelName } from './model-name';
 
-/** One for each request: the scripted model remembers its calls, and a server lives long. */
+/** A new model for each request: the scripted model keeps a record of its calls, which would grow forever. */
 export function model(): LanguageModel {
   const name = modelName();
   return name === undefined ? scriptedModel({ ...(hold && { hold }) }) : openai(name);

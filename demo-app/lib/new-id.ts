@@ -1,4 +1,4 @@
-// The id of a new chat. It is the only key to the chat, so it must not be guessed.
+// The id of a new chat. It is the only key to the chat, so it must be unguessable.
 
 /** 22 characters, 128 random bits. Also works on plain http, where `crypto.randomUUID` does not exist. */
 export function newId(): string {

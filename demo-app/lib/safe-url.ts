@@ -1,4 +1,4 @@
-// Links in messages come from a model: only what cannot run as script becomes a link.
+// Links in messages come from a model. Only URLs that cannot run as script become links.
 
 export function safeUrl(url: string): string | undefined {
   try {

@@ -1,4 +1,4 @@
-// What the page's text boxes have in common.
+// Functions that the page's text boxes share.
 import type { KeyboardEvent } from 'react';
 
 /** Makes a box as tall as its text. */
@@ -9,7 +9,7 @@ export function grow(box: HTMLTextAreaElement): void {
 
 /** Enter without Shift. */
 export function isSubmit(event: KeyboardEvent): boolean {
-  // Enter that picks a word in an input method is not a send; 229 is how some browsers say it.
+  // Enter that picks a candidate in an input method is not a send. Some browsers report it only as key code 229.
   const composing = event.nativeEvent.isComposing || event.keyCode === 229;
   return event.key === 'Enter' && !event.shiftKey && !composing;
 }

@@ -1,5 +1,5 @@
-// What the model may call: one tool that runs here, one that only the reader's page can run, and one that
-// runs here once somebody has said yes.
+// The model's tools: `weather` runs on the server, `location` runs in the page, and `book` runs on the server after an
+// approval.
 import { tool, type InferUITools, type UIDataTypes, type UIMessage } from 'ai';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -18,7 +18,7 @@ export const tools = {
       // Long enough to reload the page, or to press Stop, while it runs.
       await (hold ? hold(abortSignal) : sleep(2000, undefined, { signal: abortSignal }));
       if (/atlantis/i.test(city)) throw new Error(`There is no weather station in ${city}.`);
-      // The same weather for a city at any time, so that one can see that it was asked for once.
+      // The weather of a city never changes: the browser tests expect it.
       const sum = new TextEncoder()
         .encode(city.toLowerCase())
         .reduce((total, byte) => (total + byte) % 200, 0);

@@ -1,20 +1,20 @@
-// Keeps a scroller at its end while content grows, until the reader scrolls up; then leaves it alone.
+// Keeps a scroller at its end while content grows, until the reader scrolls up.
 'use client';
 
 import { useCallback, useEffect, useRef, useState, type RefObject } from 'react';
 
-/** Closer to the end than this counts as being there. */
+/** A position closer to the end than this counts as the end. */
 const NEAR_PX = 24;
 
 export interface StickToBottom {
   scroller: RefObject<HTMLDivElement | null>;
   content: RefObject<HTMLDivElement | null>;
-  /** The reader is up in the history. */
+  /** The reader has scrolled up. */
   away: boolean;
   jump: () => void;
 }
 
-/** With `enabled` false it stays where it is: a page that is to be read from its top. */
+/** With `enabled` false it does not scroll, for a page that is read from its top. */
 export function useStickToBottom(enabled: boolean): StickToBottom {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -37,7 +37,7 @@ export function useStickToBottom(enabled: boolean): StickToBottom {
 
     const onScroll = () => {
       const nowRoom = room();
-      // A box that shrank moves the position too; only an upward move in an unshrunk one is the reader's.
+      // A box that shrinks moves the position too. Only an upward move in a box that did not shrink is the reader's.
       if (box.scrollTop < lastTop - 1 && nowRoom >= lastRoom) pin(false);
       else if (nowRoom - box.scrollTop <= NEAR_PX) pin(true);
       lastTop = box.scrollTop;

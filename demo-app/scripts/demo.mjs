@@ -1,5 +1,5 @@
 // Runs the demo: a local store unless the environment names one, then the app, built and served as in
-// production. Stops what it started, and nothing else.
+// production. It stops only the processes that it started.
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -28,9 +28,9 @@ try {
   await stop(1);
 }
 
-/** Starts one of our processes; if it ends before we asked it to, `done` rejects. */
+/** Starts a process. `done` rejects if the process ends. */
 function start(name, args, stdout) {
-  // A group of its own, so that the terminal's Ctrl-C reaches only us and each child ends in good order.
+  // A process group of its own: the terminal's Ctrl-C reaches only this script, which then stops each child in order.
   const child = spawn(process.execPath, args, {
     cwd: app,
     env,
@@ -51,7 +51,8 @@ function start(name, args, stdout) {
 
 async function startStore() {
   const keeps = spawnSync('redis-server', ['--version']).error === undefined;
-  if (!keeps) console.log('demo: without redis-server on the PATH, chats last as long as this demo runs.');
+  if (!keeps)
+    console.log('demo: redis-server is not on the PATH, so chats last only as long as this demo runs.');
   const data = keeps ? ['--data', join(app, '.data')] : [];
   const { child, done } = start('the local store', [cli, 'upstash', ...data], 'pipe');
   const found = {};
@@ -95,11 +96,11 @@ async function answers(url) {
   }
 }
 
-/** The port itself, checked: whoever else listens there would otherwise be taken for the demo. */
+/** Returns the port if it is free. Otherwise another server on it would be taken for the demo. */
 function freePort(port) {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', () => reject(new Error(`port ${port} is taken; choose another with PORT=…`)));
+    probe.once('error', () => reject(new Error(`port ${port} is in use. Choose another one with PORT=…`)));
     probe.listen(port, () => {
       const chosen = probe.address().port;
       probe.close(() => resolve(chosen));

@@ -1,4 +1,4 @@
-// The built demo as it runs in production, on a store of its own.
+// The built demo as in production, on its own store.
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
@@ -7,11 +7,11 @@ import { freePort, startScript, type ServerProcess } from './process.ts';
 
 export interface Demo {
   readonly url: string;
-  /** What the servers have written to stderr so far. */
+  /** The lines that the servers have written to stderr so far. */
   readonly errors: readonly string[];
   /** Where its model and its slow tool wait. */
   readonly gate: Gate;
-  /** Kills the app's server, as a crash does; the store lives on. */
+  /** Kills the app's server, as a crash does. The store keeps running. */
   kill(): Promise<void>;
   /** Starts the app's server again, at the same address. */
   start(): Promise<void>;
@@ -27,7 +27,7 @@ export async function startDemo(): Promise<Demo> {
   const store = startScript([resolve(root, 'dist/cli.js'), 'upstash'], {
     cwd: root,
     env: process.env,
-    // It greets on stderr, so that its stdout can be an .env file.
+    // Its greeting is on stderr, because its stdout can be an .env file.
     onError: (line) => void (line.startsWith('A local Upstash') || errors.push(line)),
   });
   let app: ServerProcess | undefined;
@@ -55,7 +55,7 @@ export async function startDemo(): Promise<Demo> {
             E2E_GATE: gate.url,
             UPSTASH_REDIS_REST_URL: storeUrl,
             UPSTASH_REDIS_REST_TOKEN: token,
-            // Empty, not absent: an .env.local could have one, and the answers have to be the scripted model's.
+            // Empty and not absent: an .env.local could set a key, and the tests need the scripted model.
             OPENAI_API_KEY: '',
           },
           onError: (line) => errors.push(line),

@@ -1,13 +1,13 @@
-// Where a demo's model and its slow tool wait until a test says go. The demo asks over HTTP, each time once.
+// The server at which the demo's model and its slow tool wait until a test releases them: one HTTP request per wait.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Gate {
   readonly url: string;
-  /** Lets one through: who waits, or who comes next. */
+  /** Releases one request: one that waits, or the next one. */
   readonly release: () => void;
-  /** Lets everyone through until `shut`. */
+  /** Releases every request until `shut`. */
   readonly open: () => void;
   readonly shut: () => void;
   readonly close: () => void;
@@ -26,7 +26,7 @@ export async function startGate(): Promise<Gate> {
   };
   const server = createServer((_request, response) => {
     waiting.add(response);
-    // Whoever has been stopped, or has crashed, uses no pass.
+    // A request whose model was stopped or crashed uses no pass.
     response.once('close', () => waiting.delete(response));
     settle();
   }).listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-// A chat in a browser tab: what a user does there, and what the page shows.
+// A chat in a browser tab: the user's actions, and what the page shows.
 import { expect, type Locator, type Page } from '@playwright/test';
 import { count } from './conversation.ts';
 
@@ -13,7 +13,7 @@ export interface ShownTool {
   readonly state: string;
 }
 
-/** What the last answer said after one change of the page. */
+/** The text of the last answer after one change of the page. */
 interface Sample {
   /** Milliseconds since the page was loaded. */
   readonly at: number;
@@ -29,7 +29,7 @@ export class Tab {
   readonly url: string;
   /** The text of the last answer. */
   readonly answer: Locator;
-  /** What the page has posted since it was opened, by trigger. */
+  /** The triggers of all POSTs of the page since it was opened. */
   readonly posts: string[] = [];
 
   constructor(page: Page, url: string) {
@@ -78,7 +78,7 @@ export class Tab {
     await this.page.getByRole('button', { name, exact: true }).click();
   }
 
-  /** A button of the message, found as a reader finds it: by pointing at the message. */
+  /** Presses a button of a message, which appears when the pointer is on the message. */
   async pressOn(author: 'You' | 'Assistant', text: string, name: string): Promise<void> {
     const message = this.page
       .getByRole('article', { name: author })
@@ -87,7 +87,7 @@ export class Tab {
     await message.getByRole('button', { name, exact: true }).click();
   }
 
-  /** Rewrites a message of the reader's own. */
+  /** Edits a user message. */
   async edit(text: string, to: string): Promise<void> {
     await this.pressOn('You', text, 'Edit');
     await this.page.getByRole('textbox', { name: 'Your text' }).fill(to);
@@ -122,7 +122,7 @@ export class Tab {
     return (await this.messages()).findLast(({ author }) => author === 'Assistant')?.text ?? '';
   }
 
-  /** The last answer shows this number, and so much of the count. */
+  /** The last answer contains this number. */
   async expectCounted(n: number): Promise<void> {
     await expect(this.answer).toHaveText(new RegExp(`\\b${n}\\b`));
   }
@@ -137,7 +137,7 @@ export class Tab {
     await expect(this.page.getByRole('status')).toHaveText(words);
   }
 
-  /** Since the page was loaded, no answer ever lost a character, not even for one frame. */
+  /** Since the page was loaded, no answer has lost a character, not even for one frame. */
   async expectNoStepBack(): Promise<void> {
     const samples = await this.page.evaluate(() => (window as RecordingWindow).shownAnswers ?? []);
     expect(samples.length).toBeGreaterThan(0);
@@ -146,7 +146,7 @@ export class Tab {
       if (!before || answers > before.answers) return false;
       return answers < before.answers || !text.startsWith(before.text);
     });
-    // The ends are enough to see what was lost, and where in the answer.
+    // The ends of the texts show what was lost, and where.
     const around = samples
       .slice(Math.max(0, lost - 2), lost + 3)
       .map(({ text, ...rest }) => ({ ...rest, end: text.slice(-40) }));

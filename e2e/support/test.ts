@@ -1,4 +1,4 @@
-// The tests' fixtures: a demo of each worker's own, one chat per test, and nothing going wrong unseen.
+// The tests' fixtures: one demo per worker, one chat per test. An unexpected error of a page or a server fails the test.
 import { randomBytes } from 'node:crypto';
 import {
   expect,
@@ -15,13 +15,13 @@ import { startDemo, type Demo } from './demo.ts';
 import { Tab } from './tab.ts';
 
 interface TestFixtures {
-  /** Opens this test's chat on a device of its own, or in another tab of the device `beside`. */
+  /** Opens this test's chat on a new device, or in another tab of the device of `beside`. */
   readonly openTab: (options?: { readonly beside?: Tab }) => Promise<Tab>;
-  /** Resolves once the server says that nothing runs in this test's chat. */
+  /** Resolves once this test's chat has no active run. */
   readonly untilIdle: () => Promise<void>;
-  /** Declares what this test itself makes go wrong; everything else that does fails it. */
+  /** Declares the errors that this test causes. Every other error fails the test. */
   readonly expectProblems: (...patterns: readonly RegExp[]) => void;
-  /** Lets what the demo holds go on: `hold at 10` in a message, and each call of its weather tool. One each time. */
+  /** Releases one wait of the demo: a `hold at 10` in a message, or a call of its weather tool. */
   readonly release: () => void;
   readonly chatId: string;
   readonly problems: Problems;
@@ -97,7 +97,7 @@ export const test: TestType<
   },
 });
 
-/** Uncaught errors, unhandled rejections among them, and whatever the console calls an error. */
+/** Records uncaught errors, unhandled rejections, and console errors. */
 function watch(page: Page, problems: string[]): void {
   page.on('pageerror', (error) => problems.push(`page: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
@@ -105,11 +105,11 @@ function watch(page: Page, problems: string[]): void {
   });
 }
 
-/** How many runs the snapshot at the beginning of a subscription names. */
+/** How many active runs the snapshot at the beginning of a subscription has. */
 async function activeRuns(url: string): Promise<number> {
-  const leave = new AbortController();
+  const done = new AbortController();
   try {
-    const response = await fetch(url, { signal: leave.signal });
+    const response = await fetch(url, { signal: done.signal });
     let text = '';
     const decoder = new TextDecoder();
     for await (const bytes of response.body ?? []) {
@@ -119,6 +119,6 @@ async function activeRuns(url: string): Promise<number> {
     }
     throw new Error(`${url} ended without a snapshot`);
   } finally {
-    leave.abort();
+    done.abort();
   }
 }

@@ -122,7 +122,7 @@ describe('with tools', () => {
   test.each([
     ['weather in Lisbon', 'It is 21 °C and sunny in Lisbon.', 'output-available'],
     ['What is the weather in New York at 500/s?', 'It is 21 °C and sunny in New York.', 'output-available'],
-    ['weather in Atlantis', 'I could not find out about the weather in Atlantis.', 'output-error'],
+    ['weather in Atlantis', 'I could not get the weather in Atlantis.', 'output-error'],
   ])('%s: a call, then its result in words', async (text, answer, state) => {
     const model = fast();
     const message = await turn(model, text);
@@ -164,7 +164,7 @@ describe('with tools', () => {
 
   test.each([
     [true, 'output-available', 'Your table for 4 at 20:00 is booked, reference T-42.'],
-    [false, 'output-denied', 'I am sorry that this was not to your liking. Nothing has been booked.'],
+    [false, 'output-denied', 'You denied the booking. Nothing has been booked.'],
   ])('book a table: asks first; approved %s', async (approved, state, answer) => {
     const model = fast();
     booked.length = 0;
@@ -187,15 +187,15 @@ describe('with tools', () => {
     const message = await turn(fast(), 'think about snow');
     expect(shape(message)).toEqual([
       'step-start',
-      expect.stringMatching(/^reasoning: Somebody wants me to think about snow\..* is short\.$/),
-      'text: I have thought about snow: there is less to it than it seems, and that is the good part.',
+      expect.stringMatching(/^reasoning: The user asks me to think about snow\..* is short\.$/),
+      'text: I have thought about snow. It is simpler than it seems.',
     ]);
   });
 
   test('a tool that the app does not have is not called', async () => {
     const { text, toolCalls } = await generateText({ model: fast(), prompt: 'weather in Lisbon' });
     expect(toolCalls).toEqual([]);
-    expect(text).toBe('I would need a tool called weather, and this app does not have one.');
+    expect(text).toBe('This needs a tool named weather, which this app does not have.');
   });
 
   test('`at R/s` sets the pace of anything', async () => {

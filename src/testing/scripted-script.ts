@@ -1,6 +1,5 @@
-// What the scripted model says when nobody tells it otherwise: counts, and the three kinds of tool calls that
-// a chat knows. Tools belong to the app; here is only the model's part, so a script reads off the prompt how
-// far things are.
+// The scripted model's default answers: counts, reasoning, and the three kinds of tool calls of a chat. The tools belong
+// to the app. A script reads from the prompt which step it has to answer.
 import type { Prompt, StreamPart, ToolOutput } from './provider-types.ts';
 
 /**
@@ -29,11 +28,11 @@ type Items = Generator<ScriptItem, void, undefined>;
 const HELP =
   'This is a scripted model, so it needs no key. Ask it to “count to 100”, or to “count to 600 at 60/s” ' +
   'for a faster stream. While it counts, reload the page, open the same chat in a second tab, or drop ' +
-  'the network: the answer goes on, and every tab shows the same text. Press Stop in any tab, and it ' +
-  'ends in all of them. It can also “think about snow”, and with the tools for it tell the “weather in ' +
-  'Lisbon”, answer “where am I”, and “book a table”.';
+  'the network: the answer continues, and every tab shows the same text. Press Stop in any tab, and it ' +
+  'ends in all of them. It can also “think about snow”. With the right tools it can answer “weather in ' +
+  'Lisbon” and “where am I”, and “book a table”.';
 
-/** The first that matches answers. What a text says of pace and holds at its end is not part of it. */
+/** The first pattern that matches answers. The pace and the holds at the end of a text are removed before. */
 const SCRIPTS: readonly (readonly [RegExp, (match: RegExpExecArray, call: ScriptInput) => Items])[] = [
   [/\bcount to (\d+)/i, ([, last]) => count(Number(last))],
   [/\bweather in (.+)/i, ([, city], call) => weather(city!, call)],
@@ -65,7 +64,7 @@ export function askedRate(text: string): number | undefined {
 
 const HOLDS: RegExp = /,?\s+hold at (\d+(?:,\s*\d+)*)/i;
 
-/** Behind how many items a text asks the model to wait: `count to 100, hold at 10, 20`. */
+/** After how many items the model waits, as the text asks: `count to 100, hold at 10, 20`. */
 export function askedHolds(text: string): readonly number[] {
   return (HOLDS.exec(text)?.[1] ?? '').split(',').filter(Boolean).map(Number);
 }
@@ -79,7 +78,7 @@ function* weather(city: string, call: ScriptInput): Items {
   if (output === undefined) return;
   yield* words(
     failed(output)
-      ? `I could not find out about the weather in ${city}.`
+      ? `I could not get the weather in ${city}.`
       : `It is ${read(output, 'celsius')} °C and ${read(output, 'sky')} in ${city}.`,
   );
 }
@@ -87,18 +86,18 @@ function* weather(city: string, call: ScriptInput): Items {
 function* location(call: ScriptInput): Items {
   const output = yield* callOnce('location', {}, call);
   if (output === undefined) return;
-  yield* words(failed(output) ? 'I cannot tell where you are.' : `You are in ${read(output, 'city')}.`);
+  yield* words(failed(output) ? 'I do not know where you are.' : `You are in ${read(output, 'city')}.`);
 }
 
 function* book(guests: number, call: ScriptInput): Items {
   const output = yield* callOnce('book', { guests, at: '20:00' }, call);
   if (output === undefined) return;
   if (output.type === 'execution-denied') {
-    return yield* words('I am sorry that this was not to your liking. Nothing has been booked.');
+    return yield* words('You denied the booking. Nothing has been booked.');
   }
   yield* words(
     failed(output)
-      ? 'I am sorry, the table could not be booked.'
+      ? 'The table could not be booked.'
       : `Your table for ${guests} at 20:00 is booked, reference ${read(output, 'reference')}.`,
   );
 }
@@ -107,21 +106,19 @@ function* think(subject: string): Items {
   const id = 'reasoning-1';
   yield { type: 'reasoning-start', id };
   for (const delta of words(
-    `Somebody wants me to think about ${subject}. What is there to say about ${subject}? First what everybody ` +
-      'knows, then what hardly anybody says, and then whether it still holds when it is turned around. Most ' +
-      'of it does not. What remains is short.',
+    `The user asks me to think about ${subject}. What is there to say about ${subject}? First the well-known ` +
+      'facts, then the less known ones, and then the question whether the opposite could be true as well. Most ' +
+      'of the facts do not pass that test. The answer is short.',
   )) {
     yield { type: 'reasoning-delta', id, delta };
   }
   yield { type: 'reasoning-end', id };
-  yield* words(
-    `I have thought about ${subject}: there is less to it than it seems, and that is the good part.`,
-  );
+  yield* words(`I have thought about ${subject}. It is simpler than it seems.`);
 }
 
 /**
- * What a tool has answered since the user's message. When it has not been called yet, calls it, which ends the
- * step; when it does not exist, says so.
+ * Returns the tool's output since the user's message. If the tool was not called yet, calls it, which ends the step. If
+ * the app does not have the tool, answers that.
  */
 function* callOnce(
   toolName: string,
@@ -134,10 +131,10 @@ function* callOnce(
     .findLast((part) => part.type === 'tool-result' && part.toolName === toolName);
   if (output?.type === 'tool-result') return output.output;
   if (!tools.includes(toolName)) {
-    yield* words(`I would need a tool called ${toolName}, and this app does not have one.`);
+    yield* words(`This needs a tool named ${toolName}, which this app does not have.`);
     return undefined;
   }
-  // Outcomes are matched by this id alone, throughout a conversation.
+  // Outputs are matched by this id alone in the whole conversation.
   const id = `call-${crypto.randomUUID()}`;
   const json = JSON.stringify(input);
   yield { type: 'tool-input-start', id, toolName };
@@ -151,9 +148,9 @@ function failed({ type }: ToolOutput): boolean {
   return type === 'error-text' || type === 'error-json' || type === 'execution-denied';
 }
 
-/** A field of what the tool returned, in words. */
+/** A field of the tool's output as text. */
 function read(output: ToolOutput, key: string): string {
-  // A property of any JSON value but null can be asked for.
+  // Every JSON value except null allows property access.
   const value = output.type === 'json' ? (output.value as Record<string, unknown> | null)?.[key] : undefined;
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

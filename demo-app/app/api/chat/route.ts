@@ -25,9 +25,9 @@ export const { GET, POST, DELETE } = durableRoute(
     return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
   },
   {
-    // Anyone who knows a chat's link may read and write it. A real app asks who is asking.
+    // Anyone who knows a chat's link may read and write it. A real app checks the user.
     authorize: () => true,
-    // A send waits for its turn, unless its sender asks for it at once, or for it to steer the answer.
+    // By default a send waits for its turn. A client may ask for these instead.
     allowWhenBusy: ['interrupt', 'steer'],
   },
 );
