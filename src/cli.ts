@@ -9,14 +9,14 @@ Runs a local server that speaks Upstash's REST over a real Redis (redis-server, 
 
   --port N     listen on this port of 127.0.0.1 (default: a free one)
   --data DIR   keep the data in this directory (needs redis-server; default: in memory)
-  --token T    the token clients must send (default: random)
+  --token T    the token that clients must send (default: random)
 `;
 
 class UsageError extends Error {}
 
 function parse(args: string[]): UpstashServerOptions {
   const { port, data, token, command } = read(args);
-  if (command !== 'upstash') throw new UsageError(command ? `Unknown command: ${command}` : 'Which command?');
+  if (command !== 'upstash') throw new UsageError(command ? `Unknown command: ${command}` : 'No command.');
   if (port !== undefined && !(/^\d+$/.test(port) && Number(port) < 65_536)) {
     throw new UsageError(`Not a port: ${port}`);
   }
@@ -43,17 +43,17 @@ function read(args: string[]): { port?: string; data?: string; token?: string; c
 
 async function main(): Promise<void> {
   const options = parse(process.argv.slice(2));
-  // Asked to stop while Redis is still coming up, we stop as soon as it has.
+  // A signal during the start of Redis stops the server as soon as Redis has started.
   const asked = new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
   const server = await startUpstashServer(options);
-  // Only the two lines go to stdout, so that they can be sent to an .env.local.
+  // Only the two lines go to stdout, so that they can be appended to an .env.local.
   console.log(`UPSTASH_REDIS_REST_URL=${server.url}\nUPSTASH_REDIS_REST_TOKEN=${server.token}`);
   const done = process.stdout.isTTY
     ? 'Put these two lines into .env.local.'
-    : 'Its two variables are written.';
+    : 'Its two variables are written to the output.';
   console.error(
     `A local Upstash is running. ${done} Start \`next dev\` in a second terminal. Ctrl-C stops the Upstash.`,
   );

@@ -220,7 +220,10 @@ export class DurableSession {
         // Whoever stopped it knows already that this is not certain.
         .catch(() => {});
     }
-    throw new DurableChatError('network', 'A send has no answer yet. It is stopped as soon as it has one.');
+    throw new DurableChatError(
+      'network',
+      'The stop is not confirmed: a send has no response yet. The send is stopped as soon as it has one.',
+    );
   }
 
   /**

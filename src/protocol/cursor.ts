@@ -29,7 +29,7 @@ export function decodeCursor(sessionId: string, text: string): Cursor {
   if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
     throw new DurableChatError(
       'invalid_cursor',
-      'The cursor is not one of ours. Subscribe without a cursor to get a snapshot.',
+      'The cursor is malformed. Subscribe without a cursor to get a snapshot.',
     );
   }
   if (owner !== digest(sessionId)) {
@@ -42,7 +42,11 @@ export function decodeCursor(sessionId: string, text: string): Cursor {
   const degraded: string[] = [];
   for (const entry of runs) {
     const match = /^([\w-]{1,64}):(\d{1,15})(!?)$/.exec(entry);
-    if (!match?.[1]) throw new DurableChatError('invalid_cursor', 'The cursor is damaged.');
+    if (!match?.[1])
+      throw new DurableChatError(
+        'invalid_cursor',
+        'The cursor is malformed. Subscribe without a cursor to get a snapshot.',
+      );
     positions[match[1]] = Number(match[2]);
     if (match[3]) degraded.push(match[1]);
   }

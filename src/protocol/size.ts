@@ -14,7 +14,7 @@ export function checkEntry(json: string): void {
   if (fitsRequest(json, maxEntryBytes)) return;
   throw new DurableChatError(
     'too_large',
-    `This does not fit into one request to the store: over ${maxEntryBytes} bytes as it would be sent. Send less at once.`,
+    `The data does not fit into one request to the store: it takes more than ${maxEntryBytes} bytes. Send less at once.`,
   );
 }
 

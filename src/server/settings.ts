@@ -66,5 +66,5 @@ function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...ar
 
 function logName(error: unknown, { runId = 'none' }: ErrorContext): void {
   const name = error instanceof Error ? error.name : typeof error;
-  console.error(`durable-chat: ${name} (run: ${runId}). Pass onError to see the error itself.`);
+  console.error(`durable-chat: ${name} (run: ${runId}). Pass onError to get the error itself.`);
 }

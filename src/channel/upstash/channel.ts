@@ -284,7 +284,7 @@ function connect(given: { readonly url?: string; readonly token?: string }, time
   if (!address || !secret) {
     throw new DurableChatError(
       'config',
-      'upstashChannel needs a database: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+      'upstashChannel needs a database. Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
         '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass { redis } or { url, token }.',
     );
   }

@@ -73,7 +73,10 @@ describe('bindChat', () => {
     client.refuse = true;
     await expect(stop()).rejects.toMatchObject({ code: 'network' });
     await chat.stop();
-    expect(errors).toEqual(['The server could not be reached.', 'The server could not be reached.']);
+    expect(errors).toEqual([
+      'The server could not be reached. Check the connection, then try again.',
+      'The server could not be reached. Check the connection, then try again.',
+    ]);
     client.refuse = false;
     await expect.poll(() => textOf(chat.messages[1])).toBe(numbers(40));
     void chat.sendMessage({ text: 'count to 1000 at 100/s' });

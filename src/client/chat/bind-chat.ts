@@ -183,7 +183,13 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     if (gaveUp || isPlain() || isLocal()) return { stopped: [], alreadyEnded: [], pending: [] };
     if (session.sending) return session.stopSending();
     const { error } = session.getSnapshot();
-    throw error ?? new DurableChatError('network', 'The server could not be reached.');
+    throw (
+      error ??
+      new DurableChatError(
+        'network',
+        'The server could not be reached. Check the connection, then try again.',
+      )
+    );
   }
 
   function stop(): Promise<StopReceipt> {

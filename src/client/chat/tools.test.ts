@@ -323,7 +323,9 @@ describe.each(stores)('tools on %s', (name, open) => {
     await expect.poll(() => taken, { timeout: 10_000 }).toBe(callId);
     origin.client.refuse = false;
     await origin.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
-    expect(errors).toEqual(['Another client has taken the tool call over.']);
+    expect(errors).toEqual([
+      'Another client has taken over the tool call. The output of that client counts.',
+    ]);
     await second.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
     await continued();
     const messages = await agreed();

@@ -14,8 +14,8 @@ export function warnOfTransport(transport: object): void {
 
 function textFor(transport: object, name: string): string {
   const what =
-    'This chat is not durable: it has a `transport` of its own, which knows no session. Its answers do not ' +
-    'survive a reload and are not seen in other tabs, and stop() only closes the connection. ';
+    'This chat is not durable, because it has its own `transport`, which has no session. Its answers do not ' +
+    'survive a reload, other tabs do not show them, and stop() only closes the connection. ';
   // The SDK's own may come from a second copy of `ai`, or have been changed since it was made.
   const hasOptions = transport instanceof HttpChatTransport || name === 'DefaultChatTransport';
   if (!hasOptions) {
@@ -26,7 +26,7 @@ function textFor(transport: object, name: string): string {
   }
   return (
     `${what}To make it durable, replace \`transport: new ${name}({ api, headers, … })\` with \`api, headers, …\`: ` +
-    'useDurableChat and bindChat take the options of DefaultChatTransport themselves. Move what the class does ' +
-    'to a request into `prepareSendMessagesRequest` or `fetch`.'
+    'useDurableChat and bindChat take the options of DefaultChatTransport. If the class changes requests, do that ' +
+    'in `prepareSendMessagesRequest` or `fetch`.'
   );
 }

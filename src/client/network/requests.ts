@@ -101,7 +101,10 @@ export function createRequests(options: RequestOptions): Requests {
     // What a gateway says of an outage is another status.
     if (method === 'GET') failures = [500, 501].includes(response.status) ? failures + 1 : 0;
     if (!isDurable && isProvenPlain && !response.ok) {
-      throw new DurableChatError('not_found', 'The route has no sessions.');
+      throw new DurableChatError(
+        'not_found',
+        'The route has no sessions. Wrap its handler with durableRoute or createDurableChat.',
+      );
     }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
     return response;
@@ -124,9 +127,13 @@ export function createRequests(options: RequestOptions): Requests {
     async subscribe(sessionId, after, signal, onEvent) {
       const response = await request('GET', { id: sessionId, ...(after && { after }) }, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
-        throw new DurableChatError('not_found', 'The route does not answer GET with a session.', {
-          status: response.status,
-        });
+        throw new DurableChatError(
+          'not_found',
+          'The route does not answer GET with a session. Export its GET from durableRoute or createDurableChat.',
+          {
+            status: response.status,
+          },
+        );
       }
       return takeEvents(response.body, onEvent);
     },
@@ -152,14 +159,22 @@ function textOf(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (cause) {
-    throw new DurableChatError('bad_request', 'The request cannot be sent, because its body is no JSON.', {
-      cause,
-    });
+    throw new DurableChatError(
+      'bad_request',
+      'The request cannot be sent: its body cannot be written as JSON.',
+      {
+        cause,
+      },
+    );
   }
 }
 
 function unreachable(cause: unknown): DurableChatError {
-  return new DurableChatError('network', 'The server could not be reached.', { cause });
+  return new DurableChatError(
+    'network',
+    'The server could not be reached. Check the connection, then try again.',
+    { cause },
+  );
 }
 
 /** An answer can break off as well. */

@@ -39,7 +39,7 @@ export async function answerTool(
   if (kind === 'approval' && isPassed(session.state, messageId)) {
     throw new DurableChatError(
       'conflict',
-      'The conversation has gone on since that message: its tool call is not executed any more.',
+      'The conversation has continued after that message, so its tool call is no longer executed.',
     );
   }
   const known = session.state.byId.get(messageId);
@@ -56,7 +56,10 @@ export async function answerTool(
   };
   const ms = answerWithinMs;
   if (holder !== undefined && !(await holds(session, { messageId, toolCallId, holder, ms }))) {
-    throw new DurableChatError('conflict', 'Another client has taken the tool call over.');
+    throw new DurableChatError(
+      'conflict',
+      'Another client has taken over the tool call. The output of that client counts.',
+    );
   }
   const before = session.log.copy();
   const where = { after: before.lastId, existing: true };
@@ -78,7 +81,10 @@ export async function answerTool(
 }
 
 function notWaitingError(): DurableChatError {
-  return new DurableChatError('conflict', 'The tool call does not wait for this answer, or has one already.');
+  return new DurableChatError(
+    'conflict',
+    'The tool call does not wait for this answer, or already has one. The first answer counts.',
+  );
 }
 
 function isWritten({ state }: Pick<Session, 'state'>, messageId: string): boolean {
@@ -114,5 +120,5 @@ async function findCall(
     };
     if (await session.until(look, { ms: appearWithinMs })) return;
   }
-  throw new DurableChatError('not_found', 'There is no such tool call in this session.');
+  throw new DurableChatError('not_found', 'The session has no such tool call.');
 }

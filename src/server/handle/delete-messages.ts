@@ -21,7 +21,10 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: What): 
   let tries = 0;
   do {
     if (tries++ === mostTries)
-      throw new DurableChatError('conflict', 'The session changes too fast. Try again.');
+      throw new DurableChatError(
+        'conflict',
+        'The session changes too fast: each time, another change came first. Nothing was deleted. Try again.',
+      );
     // A session that is cleared begins with that; of another one a message could only come back by its beginning.
     if (clears) await session.refresh({ fresh: true });
     else await checkKnown(session, keeper);
@@ -49,5 +52,9 @@ async function append(session: Session, frame: MessageDeleteFrame): Promise<bool
 async function checkKnown(session: Session, keeper: Keeper): Promise<void> {
   await session.refresh({ fresh: true });
   await keeper.seedSession(session);
-  if (!session.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
+  if (!session.log.hasBegun)
+    throw new DurableChatError(
+      'not_found',
+      'The session does not exist: it has no messages yet, has expired, or was deleted.',
+    );
 }

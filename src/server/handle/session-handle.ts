@@ -106,13 +106,17 @@ export function createSessionHandle<M extends UIMessage>(
     stop: ({ runId, by } = {}) =>
       use(async (session, keeper) => {
         await session.refresh({ fresh: true });
-        if (!session.log.hasBegun) throw new DurableChatError('not_found', 'There is no such session.');
+        if (!session.log.hasBegun)
+          throw new DurableChatError(
+            'not_found',
+            'The session does not exist: it has no messages yet, has expired, or was deleted.',
+          );
         const { active, ended } = session.state;
         const targets = active
           .map((candidate) => candidate.runId)
           .filter((id) => runId === undefined || id === runId);
         if (runId !== undefined && targets.length === 0 && !ended.has(runId)) {
-          throw new DurableChatError('not_found', 'There is no such run in this session.');
+          throw new DurableChatError('not_found', 'The session has no such run.');
         }
         await session.stop(targets, { by });
         await session.untilOver(targets);
@@ -136,7 +140,7 @@ export function createSessionHandle<M extends UIMessage>(
         const { state } = session;
         if (isWithdrawn(state, runId)) return;
         if (!state.ended.has(runId) && !isActive(state, runId)) {
-          throw new DurableChatError('not_found', 'There is no such run in this session.');
+          throw new DurableChatError('not_found', 'The session has no such run.');
         }
         const frame = { type: 'run-withdraw', runId, ...(by !== undefined && { by }) } as const;
         if (isActive(state, runId) && !isItsTurn(state, runId)) {
@@ -147,7 +151,7 @@ export function createSessionHandle<M extends UIMessage>(
           if (isWithdrawn(log.state, runId)) return;
         }
         await session.reap([runId]);
-        throw new DurableChatError('conflict', 'The run does not wait any more. Stop it instead.');
+        throw new DurableChatError('conflict', 'The run no longer waits for its turn. Stop it instead.');
       }),
 
     answer: (options) => use(async (session) => (await answerTool(session, options)) as M | undefined), // as above

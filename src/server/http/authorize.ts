@@ -14,9 +14,11 @@ export async function authorized(
   const answer = authorize ? await authorize(input) : true;
   if (answer === true) return undefined;
   if (answer instanceof Response) throw answer;
-  if (answer === false) throw new DurableChatError('forbidden', 'You may not do this in this session.');
-  if (answer == null) throw new DurableChatError('unauthorized', 'Sign in first.');
+  if (answer === false)
+    throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
+  if (answer == null)
+    throw new DurableChatError('unauthorized', 'You are not signed in. Sign in, then try again.');
   // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
   if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') return answer;
-  throw new DurableChatError('forbidden', 'You may not do this in this session.');
+  throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
 }

@@ -10,7 +10,7 @@ export function checkOrigins(allowed: readonly string[]): void {
   if (wrong === undefined) return;
   throw new DurableChatError(
     'config',
-    `allowedOrigins holds ${JSON.stringify(wrong)}: write an origin as a browser sends it, as in https://app.example.`,
+    `allowedOrigins contains ${JSON.stringify(wrong)}, which is not an origin. Write an origin as a browser sends it, such as https://app.example.`,
   );
 }
 
@@ -31,7 +31,7 @@ export function corsHeaders(request: Request, allowed: readonly string[]): Recor
   if (isOwn(request, origin)) return {};
   throw new DurableChatError(
     'forbidden',
-    'The request comes from another site. Name its origin in allowedOrigins if it is one of yours.',
+    'The request comes from a page of another site. If that site is yours, add its origin to allowedOrigins.',
   );
 }
 

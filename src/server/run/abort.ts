@@ -70,7 +70,13 @@ export function createControl(options: ControlOptions): Control {
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
   const grace = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => {
-      const over = () => reject(new DurableChatError('handler_failed', 'The handler did not heed the stop.'));
+      const over = () =>
+        reject(
+          new DurableChatError(
+            'handler_failed',
+            'The handler did not return within stopGraceMs after its signal aborted. Pass request.signal to the model.',
+          ),
+        );
       graceTimer = setTimeout(over, stopGraceMs);
     });
   });

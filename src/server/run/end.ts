@@ -89,6 +89,7 @@ function endKey(runId: string): string {
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
 async function readClosed(store: EndOptions['store'], runId: string): Promise<readonly UIMessageChunk[]> {
   const { chunks, closure } = await store.readRun(runId, 0);
-  if (!closure) throw new DurableChatError('store_failed', 'The store does not know yet how the run ended.');
+  if (!closure)
+    throw new DurableChatError('store_failed', 'The store does not have the end of the run yet. Try again.');
   return chunks;
 }

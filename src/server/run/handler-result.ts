@@ -89,7 +89,7 @@ function checked(): TransformStream<unknown, UIMessageChunk> {
       if (typeof item !== 'object' || item === null || !('type' in item) || typeof item.type !== 'string') {
         throw new DurableChatError(
           'handler_result',
-          'The stream holds something that is not a UI message chunk.',
+          'The handler returned a stream with a value that is not a UI message chunk. Use toUIMessageStream or createUIMessageStream.',
         );
       }
       controller.enqueue(item as UIMessageChunk); // by its type
@@ -123,7 +123,7 @@ export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
   if (copy === undefined || isNestedOver(copy)) {
     throw new DurableChatError(
       'too_large',
-      `A chunk is nested over ${maxLevels} levels deep: the run is kept up to there.`,
+      `A chunk is nested more than ${maxLevels} levels deep. The log keeps the run up to that chunk.`,
     );
   }
   return copy;

@@ -118,9 +118,13 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
     const failure =
       error instanceof DurableChatError
         ? error
-        : new DurableChatError('handler_failed', 'The handler failed before it returned a stream.', {
-            cause: error,
-          });
+        : new DurableChatError(
+            'handler_failed',
+            'The handler failed before it returned a stream. Its error is in onError on the server.',
+            {
+              cause: error,
+            },
+          );
     // A queued send was answered with a stream already: there the error has to be a chunk.
     if (options.queued && !ending) emit({ type: 'error', errorText: failure.message });
     if (!ending) tellStarted({ type: 'failed', error: failure });
@@ -156,7 +160,8 @@ async function denyPassed({ session, runId, messageId }: RunOptions, state: Sess
   await session.append(entry, { existing: true }).catch(() => {});
 }
 
-const conflictText = 'Somebody else edited the conversation at the same moment. Their edit counts.';
+const conflictText =
+  'Another client edited the conversation at the same moment. That edit counts, and this one was dropped.';
 const doneWithinMs = 2_000;
 
 interface Finished {

@@ -104,7 +104,10 @@ export function createSteering({ session, runId }: SteeringOptions): {
             experimental_createSteering?: () => unknown;
           };
           if (!create)
-            throw new DurableChatError('config', 'run.steering needs ai 7. Use run.takeMessages().');
+            throw new DurableChatError(
+              'config',
+              'run.steering needs `ai` 7 or later. With `ai` 6, use run.takeMessages().',
+            );
           steering = create() as SdkSteering; // by its own documentation
           off = session.onChange(offerAll);
           offerAll();

@@ -53,7 +53,8 @@ async function waitForTurn(
   for (;;) {
     const ended = session.state.ended.get(runId);
     if (ended?.withdrawn) return undefined;
-    if (ended) throw new DurableChatError('conflict', 'The run ended before its turn.');
+    if (ended)
+      throw new DurableChatError('conflict', 'The run was ended before its turn. Send the message again.');
     if (signal.aborted || isItsTurn(session.state, runId)) return session.state;
     const first = session.state.active[0];
     const moved = () =>

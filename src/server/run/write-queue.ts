@@ -46,8 +46,14 @@ export interface WriterOptions {
 /** What the app is to know of a run that was cut. */
 export function cutError(cause: CutCause): DurableChatError {
   return cause === 'store'
-    ? new DurableChatError('store_failed', 'The store failed for so long that a part of the run is lost.')
-    : new DurableChatError('too_large', 'A chunk is too large to be stored: the run is kept up to there.');
+    ? new DurableChatError(
+        'store_failed',
+        'The store failed for so long that more than maxUnwrittenBytes waited. The log has lost the rest of the run.',
+      )
+    : new DurableChatError(
+        'too_large',
+        'A chunk is too large to be stored. The log keeps the run up to that chunk.',
+      );
 }
 
 interface Pending {

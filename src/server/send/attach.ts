@@ -70,13 +70,17 @@ export async function relayRun(session: Session, runId: string, reply: ReplyStre
     const chunks = await session.chunksOf(runId, count, ended?.chunks);
     for (const chunk of chunks) reply.push(chunk, ++count);
     if (ended && count < ended.chunks) {
-      if (count > 0) throw new DurableChatError('store_failed', 'The rest of the run is gone.');
+      if (count > 0)
+        throw new DurableChatError(
+          'store_failed',
+          'The rest of the run is no longer in the store. The session has its message.',
+        );
       // The stream has expired; the message it made is still there.
       const message = session.state.byId.get(ended.messageId);
       for (const chunk of message ? chunksOfMessage(message) : []) reply.push(chunk);
     }
     if (ended && isFailedStart(ended.reason, ended.chunks)) {
-      reply.push({ type: 'error', errorText: 'The answer could not be begun. Send it again.' });
+      reply.push({ type: 'error', errorText: 'The answer could not be started. Send the message again.' });
     }
     if (ended) break;
     const news = () => isGone() || session.state.ended.has(runId) || session.countOf(runId) > count;

@@ -33,7 +33,10 @@ export async function beginSession(
   await keeper.seed(session, log);
   if (log.hasBegun) return;
   if (body.messages.at(-1)?.role === 'assistant') {
-    throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+    throw new DurableChatError(
+      'not_found',
+      'The message to continue is not in the session. Send a user message instead.',
+    );
   }
   // The app knows the past, or it was deleted: then it is not for a client to say.
   if (settings.loadMessages || log.epoch !== firstEpoch) return;

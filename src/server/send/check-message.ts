@@ -23,19 +23,19 @@ export async function checkMessage(message: UIMessage): Promise<void> {
     throw refused(
       lacksUrl
         ? `${place} is a file without a \`url\`. With a \`providerReference\`, the \`url\` can be the empty string`
-        : `${place} is not as the AI SDK has it (validateUIMessages)`,
+        : `${place} is not valid for the AI SDK (validateUIMessages)`,
     );
   }
   message.parts.forEach((part, index) => {
     if (part.type !== 'file' || namesFile(part)) return;
     throw refused(
-      `Part ${index} of a message needs a \`url\` that new URL() takes, or a \`providerReference\``,
+      `Part ${index} of a message is a file that needs a \`url\` that new URL() accepts, or a \`providerReference\``,
     );
   });
 }
 
 function refused(why: string): DurableChatError {
-  return new DurableChatError('bad_request', `${why}. Nothing of this send was stored.`);
+  return new DurableChatError('bad_request', `${why}. The send was not stored.`);
 }
 
 /** The part that the SDK's error is about. Its path goes on into what the client has named itself. */

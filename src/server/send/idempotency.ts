@@ -52,7 +52,7 @@ export async function reserveSend(
     } else if (monotonicMs() > until) {
       throw new DurableChatError(
         'conflict',
-        'The same send is being accepted by another request. Send it again in a minute.',
+        'Another request is accepting the same send. Try again in a minute.',
       );
     }
     // Whoever had it has ended it, or may have failed and given it back.

@@ -15,7 +15,7 @@ export function checkRoom(limits: Limits, state: SessionState, plan: Plan): void
     if (bytesOf(frame.message) <= limits.messageBytes) continue;
     throw new DurableChatError(
       'too_large',
-      `The message is over the limit of ${limits.messageBytes} bytes (limits.messageBytes).`,
+      `The message is over the limit of ${limits.messageBytes} bytes (limits.messageBytes). Send a smaller one.`,
     );
   }
   const { order } = plan.frames.reduce(applyFrame, state);

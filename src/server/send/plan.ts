@@ -35,7 +35,10 @@ export function planTurn(
 ): Plan {
   const last = body.messages.at(-1);
   if (last?.role !== 'user' && last?.role !== 'assistant') {
-    throw new DurableChatError('bad_request', "The last message has to be the user's or the assistant's.");
+    throw new DurableChatError(
+      'bad_request',
+      'The last message must be a user message or an assistant message.',
+    );
   }
   if (continues(body, last)) return planContinuation(state, last, newMessageId);
   checkRole(state, last);
@@ -100,7 +103,11 @@ function checkPlace(
 
 function planContinuation(state: SessionState, posted: UIMessage, answerId: string): Plan {
   const known = state.byId.get(posted.id);
-  if (!known) throw new DurableChatError('not_found', 'The message to continue is not in this session.');
+  if (!known)
+    throw new DurableChatError(
+      'not_found',
+      'The message to continue is not in the session. Send a user message instead.',
+    );
   if (known.role !== 'assistant') throw roleError();
   if (state.seeded.has(known.id)) throw suppliedError();
   if (isWriting(state, posted.id) || isPassed(state, posted.id)) {
@@ -188,7 +195,10 @@ function outcomeFrames(known: UIMessage, posted: UIMessage, answerId: string): T
     return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answerId }];
   });
   if (frames.length <= maxOutcomes) return frames;
-  throw new DurableChatError('too_large', `A message can answer ${maxOutcomes} tool calls at once.`);
+  throw new DurableChatError(
+    'too_large',
+    `The message answers more than ${maxOutcomes} tool calls. Answer them one by one.`,
+  );
 }
 
 /** What makes two sends the same; `once` when it lasts longer than the run. */

@@ -10,17 +10,19 @@ export function refusal(why: VoidReason, { limits }: Settings): DurableChatError
   switch (why) {
     case 'epoch':
     case 'first':
-      return conflict('The session was deleted at the same moment. Send again.');
+      return conflict('The session was deleted at the same moment. Send the message again.');
     case 'over':
-      return conflict('The run was ended before it could begin. Send again.');
+      return conflict('The run was ended before it could begin. Send the message again.');
     case 'idle':
-      return conflict('The session is busy with another answer. Wait for it, or stop it.');
+      return conflict('The session is busy with another answer. Wait until it ends, or stop it.');
     case 'last':
       return passedError();
     case 'present':
       return goneError();
     case 'free':
-      return conflict('Another message with this id was sent at the same moment.');
+      return conflict(
+        'Another message with this id was sent at the same moment. Send this one under a new id.',
+      );
     case 'messages':
       return fullError(limits);
     case 'runs':
@@ -36,19 +38,21 @@ function conflict(message: string): DurableChatError {
 
 /** For a message whose id another message has. */
 export function takenError(): DurableChatError {
-  return conflict('A message with this id says something else. To edit it, name it in messageId.');
+  return conflict(
+    'The session has a message with this id and other parts. To edit that message, name it in messageId.',
+  );
 }
 
 export function passedError(): DurableChatError {
-  return conflict('The conversation has gone on since that message.');
+  return conflict('The conversation has continued after that message. Send a new message instead.');
 }
 
 export function goneError(): DurableChatError {
-  return conflict('The message is not in this session any more.');
+  return conflict('The message is no longer in the session: it was deleted, or an edit removed it.');
 }
 
 export function roleError(): DurableChatError {
-  return conflict('The message id is taken by a message of another role.');
+  return conflict('A message of another role has this id. Use a new id.');
 }
 
 /** What a run adds to such a message could not be told from what its client supplied. */
@@ -57,19 +61,19 @@ export function suppliedError(): DurableChatError {
 }
 
 export function unaskedError(): DurableChatError {
-  return conflict('The answer has no message before it.');
+  return conflict('The answer cannot be regenerated, because no message stands before it.');
 }
 
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',
-    `The session has its limit of ${messagesPerSession} messages (limits.messagesPerSession). Begin a new one.`,
+    `The session is at its limit of ${messagesPerSession} messages (limits.messagesPerSession). Start a new session.`,
   );
 }
 
 export function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_many',
-    `The session has its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait for one to end.`,
+    `The session is at its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait until one ends.`,
   );
 }

@@ -196,7 +196,7 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
   if (allowWhenBusy.includes(body.whenBusy)) return body.whenBusy;
   throw new DurableChatError(
     'forbidden',
-    `This server does not allow whenBusy: '${body.whenBusy}' (allowWhenBusy).`,
+    `This server does not allow whenBusy: '${body.whenBusy}'. The app must add it to allowWhenBusy.`,
   );
 }
 

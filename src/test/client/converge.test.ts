@@ -92,7 +92,7 @@ function describeConvergence(
           // A regeneration by another tab took the place of its send, or removed what it was about.
           const { error } = one.chat;
           const isConflict = error instanceof DurableChatError && error.code === 'conflict';
-          if (regenerated && (isConflict || error?.message.includes('Their edit counts'))) continue;
+          if (regenerated && (isConflict || error?.message.includes('That edit counts'))) continue;
           await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
         }
         const users = messages.filter(({ role }) => role === 'user').map(textOf);

@@ -171,7 +171,9 @@ it('a Stop that nobody awaits and nobody hears is an error of the chat, and no u
   const tab = await open({ onError: ({ message }) => void errors.push(message) });
   tab.client.refuse = true;
   void tab.stop();
-  await expect.poll(() => errors).toEqual(['The server could not be reached.']);
+  await expect
+    .poll(() => errors)
+    .toEqual(['The server could not be reached. Check the connection, then try again.']);
   await expect(tab.stop()).rejects.toMatchObject({ code: 'network' });
   tab.client.refuse = false;
 });
