@@ -1,3 +1,4 @@
 // durable-chat/upstash: sessions in Upstash Redis.
 
-export { upstashChannel, type UpstashChannelOptions } from './channel/upstash/channel.ts';
+export { upstashChannel } from './channel/upstash/channel.ts';
+export type { UpstashChannelOptions } from './channel/upstash/connect.ts';

@@ -1,4 +1,4 @@
-// What every channel has to do. Each adapter's test runs all of it.
+// The tests that every channel must pass.
 
 import type { UIMessageChunk } from 'ai';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ const start = (runId: string): LogFrame => ({
   send: { key: 'send', once: true },
 });
 
-/** Strings that stores and clients are known to change on the way. */
+/** Strings that stores or clients can change. */
 const awkward = [
   '42',
   'null',
@@ -44,7 +44,7 @@ const awkward = [
   '!x',
 ];
 
-/** Runs the suite. `open` is called once; sessions keep the tests apart. */
+/** Runs the suite. `open` is called once; each test has its own session. */
 export function describeChannel(name: string, open: () => Promise<Channel>): void {
   describe(`channel conformance: ${name}`, () => {
     let channel: Channel;
@@ -54,7 +54,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       channel = await open();
     });
 
-    it('G5: gives a send to the first who claims it, until it is given back', async () => {
+    it('G5: the first reservation of a send wins, until it is released', async () => {
       const id = session();
       const claims = await Promise.all(['a', 'b', 'c'].map((runId) => channel.reserve(id, 'send', runId)));
       const winner = claims[0]!.runId;
@@ -64,19 +64,19 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.reserve(id, 'send', 'e')).runId).toBe('e');
     });
 
-    it('lets one holder at a time hold what has a name, for as long as it keeps on', async () => {
+    it('one holder at a time holds a name, for as long as it renews it', async () => {
       const id = session();
       const holders = await Promise.all(['a', 'b', 'c'].map((who) => channel.hold(id, 'call', who, 60_000)));
       const holder = holders[0]!;
       expect(holders).toEqual([holder, holder, holder]);
       expect(await channel.hold(id, 'other call', 'd', 60_000)).toBe('d');
-      // Held again, for a shorter time: then it is free.
+      // Renewed for a shorter time, after which the name is free.
       expect(await channel.hold(id, 'call', holder, 50)).toBe(holder);
       await expect.poll(() => channel.hold(id, 'call', 'e', 60_000)).toBe('e');
       expect(await channel.hold(id, 'call', holder, 50)).toBe('e');
     });
 
-    it('keeps the log in order and reads it from any entry', async () => {
+    it('keeps the log in order, and reads it from any entry', async () => {
       const id = session();
       expect(await channel.readLog(id, '')).toEqual([]);
       const first = await channel.append(id, { key: 'k1', frames: [message('1')] }, { after: '' });
@@ -91,7 +91,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.reserve(id, 'send', 'run')).entries).toEqual(all);
     });
 
-    it('G12: refuses an entry that is larger than a request to a store may be, and goes on', async () => {
+    it('G12: refuses an entry that is larger than a request to a store may be, and takes the next one', async () => {
       const id = session();
       const large = message('"'.repeat(2_500_000));
       await expect(channel.append(id, { key: 'k1', frames: [large] }, {})).rejects.toMatchObject({
@@ -113,14 +113,14 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       ]);
     });
 
-    it('G12: an entry that ends a run can begin a log, where it is to meet a start that is on its way', async () => {
+    it('G12: with `existing: false`, an entry that ends a run can begin a log', async () => {
       const id = session();
       const lease = { type: 'release', runId: 'run' } as const;
       await channel.append(id, { key: 'run end', frames: [] }, { lease, existing: false });
       expect((await channel.readLog(id, '')).map(({ key }) => key)).toEqual(['run end']);
     });
 
-    it('G1: returns a run byte for byte, from any position', async () => {
+    it('G1: returns a run unchanged, from any position', async () => {
       const id = session();
       const chunks = awkward.map(text);
       await channel.write(id, 'run', 0, chunks.slice(0, 1));
@@ -131,7 +131,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       }
     });
 
-    it('G1: carries a chunk of a megabyte', async () => {
+    it('G1: stores a chunk of a megabyte', async () => {
       const id = session();
       const chunk: UIMessageChunk = {
         type: 'tool-output-available',
@@ -142,7 +142,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.readRun(id, 'run', 0)).chunks).toEqual([chunk]);
     });
 
-    it('G1: a write that is repeated changes nothing', async () => {
+    it('G1: a repeated write changes nothing', async () => {
       const id = session();
       for (const _ of [1, 2, 3])
         expect(await channel.write(id, 'run', 0, [text('a'), text('b')])).toBe('stored');
@@ -151,7 +151,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.readRun(id, 'run', 0)).chunks).toEqual([text('a'), text('b'), text('c')]);
     });
 
-    it('G6: a closed run takes no more, and the first closer decides', async () => {
+    it('G6: a closed run accepts no chunks, and the first closure wins', async () => {
       const id = session();
       await channel.write(id, 'run', 0, [text('a')]);
       const closures = await Promise.all([
@@ -166,7 +166,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.readRun(id, 'run', 1)).toEqual({ chunks: [], closure: closures[0] });
     });
 
-    it('G1: a run whose chunks are gone takes no more but from its beginning, and is never read with a gap', async () => {
+    it('G1: a run whose chunks are gone accepts chunks only from 0, and is never read with a gap', async () => {
       const id = session();
       expect(await channel.write(id, 'never', 2, [text('c')])).toBe('gone');
       await channel.append(id, { key: 'start', frames: [start('run')] }, {});
@@ -175,7 +175,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.write(id, 'run', 2, [text('c')])).toBe('gone');
       for (const runId of ['never', 'run'])
         expect(await channel.readRun(id, runId, 0)).toEqual({ chunks: [] });
-      // All of it may be written again, in other batches.
+      // The whole run may be written again, in other batches.
       expect(await channel.write(id, 'run', 0, [text('a')])).toBe('stored');
       expect(await channel.write(id, 'run', 1, [text('b'), text('c')])).toBe('stored');
       expect((await channel.readRun(id, 'run', 1)).chunks).toEqual([text('b'), text('c')]);
@@ -227,7 +227,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.alive(id, ['run'])).toEqual([false]);
     });
 
-    it('G3: a stop marked on a lease is told by every heartbeat after it; without a lease it marks nothing', async () => {
+    it('G3: after a stop is marked on a lease, every heartbeat returns it; without a lease nothing is marked', async () => {
       const id = session();
       const entry = (key: string) => ({ key, frames: [message(key)] });
       await channel.append(id, entry('early'), { lease: { type: 'stop', runId: 'run' } });
@@ -239,7 +239,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('stop');
     });
 
-    it('releasing a lease can give a claim back', async () => {
+    it('releasing a lease can release a reservation', async () => {
       const id = session();
       await channel.reserve(id, 'send', 'run');
       const entry = { key: 'end', frames: [message('1')] };
@@ -247,7 +247,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.reserve(id, 'send', 'next')).runId).toBe('next');
     });
 
-    it('a deleted session is gone with all that belongs to it, its subscribers are told, and it begins anew', async () => {
+    it('delete removes all of a session, wakes its subscribers, and begins a new log', async () => {
       const id = session();
       const wakes: Wake[] = [];
       const subscription = await channel.subscribe(id, (wake) => wakes.push(wake));
@@ -277,7 +277,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       subscription.close();
     });
 
-    it('wakes its subscribers, in order and only those of the session', async () => {
+    it('wakes the subscribers of the session, in order, and no others', async () => {
       const id = session();
       const wakes: Wake[] = [];
       const others: Wake[] = [];

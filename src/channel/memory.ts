@@ -1,4 +1,4 @@
-// Sessions in this process's memory: for development and tests, and the reference for other channels.
+// Sessions in the memory of this process: for development and tests. It is the reference for other channels.
 
 import type { UIMessageChunk } from 'ai';
 import type { LogEntry } from '../protocol/frames.ts';
@@ -26,21 +26,29 @@ interface Session {
 }
 
 export interface MemoryChannelOptions {
-  /** How long a session is kept after its last send, in seconds. Default 7 days. */
+  /**
+   * How long a session is kept after its last send, in seconds.
+   * @defaultValue 604,800 (7 days)
+   */
   readonly ttl?: number;
 }
 
-/** Everything goes through JSON, so that nobody shares an object with the store. */
+/** Copies through JSON, as a real store does, so that no caller shares an object with the store. */
 function copy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T; // a JSON value survives as it was
 }
 
-/** No lease and no session follows a clock that is set. */
+/** A monotonic clock: a change of the system time must not end leases or sessions. */
 const now = () => performance.now();
 
-/** A channel that lives and dies with this process. */
+/**
+ * A channel in the memory of this process. Other processes do not see its sessions, and a restart loses them.
+ *
+ * @param options How long sessions are kept.
+ * @returns The channel, for the option `channel` of `createDurableChat` and `durableRoute`.
+ */
 export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}): Channel {
-  /** In the order in which they expire. */
+  /** In the order of their expiry. */
   const sessions = new Map<string, Session>();
   const subscribers = new Map<string, Set<(wake: Wake) => void>>();
   let sequence = 0;
@@ -78,7 +86,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
     return lease && lease.until > now() ? lease : undefined;
   }
 
-  /** Subscribers hear of it in a later microtask, as they would over a network. */
+  /** Calls subscribers in a later microtask, because a network would not call them synchronously either. */
   function publish(id: string, wake: Wake): void {
     for (const subscriber of subscribers.get(id) ?? []) queueMicrotask(() => subscriber(copy(wake)));
   }
@@ -194,7 +202,7 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
   };
 }
 
-/** '' stands before all. */
+/** The number of an entry's id; '' comes before all ids. */
 function sequenceOf(id: string): number {
   return id === '' ? 0 : Number.parseInt(id, 10);
 }

@@ -25,7 +25,7 @@ describeChannel('upstash, an awkward prefix', async () =>
 );
 
 describe('upstash errors', () => {
-  it('G10: say what failed and hold neither chat text nor the token', async () => {
+  it('G10: name what failed, and contain neither chat text nor the token', async () => {
     const redis = new Redis({ url: server.url, token: server.token, retry: false });
     const channel = upstashChannel({ redis });
     const secret = 'a very private sentence';
@@ -50,7 +50,7 @@ describe('upstash errors', () => {
     }
   });
 
-  it('G8: a request that hangs has failed after timeoutMs, on a client of ours and on any other', async () => {
+  it('G8: a request that hangs fails after timeoutMs, with our own client and with the app’s', async () => {
     const given = { redis: new Redis({ url: server.url, token: server.token }) };
     for (const where of [given, { url: server.url, token: server.token }]) {
       const channel = upstashChannel({ ...where, timeoutMs: 200 });
@@ -77,7 +77,7 @@ describe('upstash errors', () => {
     }
   });
 
-  it('G7: chunks that the store has no memory for are not heard of, and cost no more when it has', async () => {
+  it('G7: chunks that the store has no memory for are not published, and are published once it has', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const wakes: Wake[] = [];
     const subscription = await channel.subscribe('full', (wake) => wakes.push(wake));
@@ -98,14 +98,14 @@ describe('upstash errors', () => {
     subscription.close();
   });
 
-  it('G7: chunks that the store refuses while it executes the transaction are not heard of', async () => {
+  it('G7: chunks that the store refuses inside the transaction are not published', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const wakes: Wake[] = [];
     const subscription = await channel.subscribe('refused', (wake) => wakes.push(wake));
     const write = (runId: string, from: number) =>
       channel.write('refused', runId, from, [{ type: 'text-delta', id: runId, delta: String(from) }]);
     await channel.write('refused', 'two', 0, [{ type: 'start' }]);
-    // A key that is no stream, and an entry that Redis does not take: before and after the run's first one.
+    // A key that is not a stream, and an entry that Redis refuses: as the run's first batch and as a later one.
     await server.command('SET', 'dc:{refused}:run:one', 'no stream');
     await expect(write('one', 0)).rejects.toMatchObject({ code: 'store_failed' });
     for (const [runId, from] of [['three', 0] as const, ['two', 1] as const]) {
@@ -114,7 +114,7 @@ describe('upstash errors', () => {
     }
     expect((await channel.readRun('refused', 'two', 0)).chunks).toEqual([{ type: 'start' }]);
     expect(await write('two', 1)).toBe('stored');
-    // What was told of before that has been heard by now.
+    // Every wake-up that was published before this one has arrived by now.
     await expect.poll(() => wakes.at(-1)).toMatchObject({ runId: 'two', from: 1 });
     expect(wakes).toMatchObject([
       { runId: 'two', from: 0 },
@@ -123,7 +123,7 @@ describe('upstash errors', () => {
     subscription.close();
   });
 
-  it('tells of a batch with the next one, and alone when none follows', async () => {
+  it('publishes a batch with the next request, and alone if none follows', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const wakes: Wake[] = [];
     const subscription = await channel.subscribe('carried', (wake) => wakes.push(wake));
@@ -136,7 +136,7 @@ describe('upstash errors', () => {
     subscription.close();
   });
 
-  it('leaves no key that does not expire when a run’s chunks are gone before it ends', async () => {
+  it('every key expires, also if a run’s chunks are gone before it ends', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token, prefix: 'gone', ttl: 600 });
     const chunks = [{ type: 'start' } as const];
     for (const runId of ['written', 'closed', 'refused']) await channel.write('s', runId, 0, chunks);
@@ -151,7 +151,7 @@ describe('upstash errors', () => {
     for (const key of keys) expect(await server.command('TTL', key)).toBeGreaterThan(500);
   });
 
-  it('G1: a stream that has lost its beginning is read as far as it fits, not doubled', async () => {
+  it('G1: a stream that has lost its beginning is read without a gap and without a repetition', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const text = (delta: string) => ({ type: 'text-delta', id: 't', delta }) as const;
     await channel.write('gap', 'run', 0, [text('a'), text('b')]);
@@ -165,7 +165,7 @@ describe('upstash errors', () => {
     expect(await channel.readRun('gap', 'run', 0)).toEqual({ chunks: [], closure: { reason: 'finish' } });
   });
 
-  it('G1: a replica that is behind is not taken for a log that is gone', async () => {
+  it('G1: a stale replica is not taken for a log that is gone', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const append = (key: string) => channel.append('behind', { key, frames: [] }, { after: '' });
     await append('one');
@@ -188,13 +188,13 @@ describe('upstash errors', () => {
   });
 });
 
-it('what decides something is never read from a replica that is behind', async () => {
+it('a read that decides something never comes from a stale replica', async () => {
   const channel = upstashChannel({ url: server.url, token: server.token });
   const frames: LogFrame[] = [{ type: 'message', message: { id: '1', role: 'user', parts: [] } }];
   await channel.reserve('s', 'send', 'first');
   await channel.append('s', { key: '1', frames }, { lease: { type: 'take', runId: 'first', ms: 60_000 } });
   const clear = server.faults.inject({ kind: 'stale' });
-  // G5: the second of two sends learns of the first, and of all that the log holds.
+  // G5: the second of two sends gets the first one's run, and the whole log.
   expect(await channel.reserve('s', 'send', 'second')).toMatchObject({
     runId: 'first',
     entries: [{ key: '1' }],
@@ -203,9 +203,9 @@ it('what decides something is never read from a replica that is behind', async (
     { key: '1' },
     { key: '2' },
   ]);
-  // G6: a living producer is not taken for a dead one.
+  // G6: a live producer is not taken for a dead one.
   expect(await channel.alive('s', ['first', 'none'])).toEqual([true, false]);
-  // G6: a producer that was taken for dead learns it.
+  // G6: a producer whose lease has ended gets `lapsed`.
   await channel.close('s', 'first', { reason: 'interrupted' });
   expect(await channel.write('s', 'first', 0, [{ type: 'start' }])).toBe('closed');
   clear();

@@ -1,56 +1,49 @@
-// Sessions in Upstash Redis, on Redis Streams. The one file that calls `@upstash/redis`; others import its types.
+// Sessions in Upstash Redis, on Redis Streams.
 //
-// A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. A batch written twice
-// is refused as "equal or smaller", which means stored; a closed run has an entry with the highest id, so
-// that Redis itself refuses every later write. Only a run's first batch and its closing create the stream, and make
-// it expire: a later batch that finds none learns that the run's chunks are gone. No script is needed.
+// A run's stream has explicit ids: the batch that brings the run to n chunks is `n-0`. Redis refuses a batch that is
+// written twice as "equal or smaller", which means that it is stored. A closed run has an entry with the highest id, so
+// that Redis itself refuses every later write. Only a run's first batch and its closing create the stream and set its
+// expiry. A later batch that finds no stream means that the run's chunks are gone. No script is needed.
 //
-// A plain read may be answered by a replica that is behind. What decides something is read in a transaction, which
-// never is.
+// A plain read can be answered by a stale replica. Every read that decides something is in a transaction, which is never
+// answered by a replica.
 
-import { Redis } from '@upstash/redis';
+import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
-import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
 import { deletedEntry } from '../../protocol/log-entry.ts';
 import { checkEntry } from '../../protocol/size.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
+import { connect, type UpstashChannelOptions } from './connect.ts';
 import { scrubErrors, within } from './failures.ts';
 import { keysOf as sessionKeys, type SessionKeys } from './keys.ts';
 import { after, createReader, pageSize, type Reading } from './reading.ts';
 import { subscribeTo } from './subscription.ts';
 import { createWakeUps } from './wake-ups.ts';
 
-/** Either a client of your own, or where to find the database. */
-export type UpstashChannelOptions = (
-  | { readonly redis: Redis }
-  | {
-      /** Default: `UPSTASH_REDIS_REST_URL`, then `KV_REST_API_URL`. */
-      readonly url?: string;
-      /** Default: `UPSTASH_REDIS_REST_TOKEN`, then `KV_REST_API_TOKEN`. */
-      readonly token?: string;
-    }
-) & {
-  /** What every key and pub/sub channel begins with. Default `dc`. */
-  readonly prefix?: string;
-  /** How long a session is kept after its last send, in seconds. Default 7 days. */
-  readonly ttl?: number;
-  /** How long one request may take before it counts as failed, in milliseconds. Default 10,000. */
-  readonly timeoutMs?: number;
-};
-
-/** How often a deletion is tried that meets other entries at the same moment. */
+/** How often a deletion is tried while other entries come first. */
 const mostTries = 10;
 const closedId = '9007199254740991-0';
-/** Above this a wake-up only says that there is more: one line over 1 MB would end the subscription. */
+/** A longer wake-up carries no chunks, only their count: a line over 1 MB would end the subscription. */
 const maxWakeLength = 200_000;
 
-/** A channel on Upstash Redis, over its REST API. Throws `config` if neither the options nor the environment name a database. */
+/**
+ * A channel on Upstash Redis, over its REST API.
+ *
+ * @param options The database, and how sessions are kept in it. Every option has a default.
+ * @returns The channel, for the option `channel` of `createDurableChat` and `durableRoute`.
+ * @throws DurableChatError `config` if neither the options nor the environment name a database.
+ *
+ * @example
+ * ```ts
+ * const channel = upstashChannel({ url: 'https://example.upstash.io', token: 'secret' });
+ * ```
+ */
 export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   const { prefix = 'dc', ttl = 7 * 24 * 3600, timeoutMs = 10_000 } = options;
   const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);
-  /** A client that was given to us may wait for ever. */
+  /** The app's own client may have no timeout. */
   const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
   const keysOf = (sessionId: string) => sessionKeys(prefix, sessionId);
 
@@ -75,8 +68,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   }
 
   /**
-   * Adds an entry to a run's stream. One that does not begin the stream takes along what waits to be published, and
-   * answers `gone` when there is no stream; one that does makes it expire.
+   * Adds an entry to a run's stream. With `begins`, it creates the stream and sets its expiry. Otherwise it publishes the
+   * waiting wake-ups too, and returns `gone` if there is no stream.
    */
   async function add(
     keys: SessionKeys,
@@ -101,8 +94,8 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   }
 
   /**
-   * Writes the mark of a deletion directly behind what it has read: Redis refuses its id where the log has gone on. So a
-   * deletion that lands late removes nothing that came later.
+   * Writes the entry of a deletion directly after the entries that it has read. Redis refuses its id if the log has newer
+   * entries, so that a deletion that is applied late removes nothing that came later.
    */
   async function fenceOff(keys: SessionKeys): Promise<{ entries: LogEntry[]; fence: string }> {
     for (let tries = 0; tries < mostTries; tries++) {
@@ -112,7 +105,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const [added] = await ask(request.expire(keys.log, ttl).exec<unknown[]>({ keepErrors: true }));
       if (added && !added.error) return { entries, fence };
     }
-    throw new Error('the log goes on faster than it can be deleted');
+    throw new Error('other entries came first each time');
   }
 
   return scrubErrors({
@@ -147,7 +140,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const keys = keysOf(sessionId);
       const entries = await reader.read({ ...logOf(keys), fresh }, from === '' ? '-' : from);
       if (from === '' || entries[0]?.id === from) return entries.map(toLogEntry);
-      // Gone, or read from a replica that is behind.
+      // The log is gone, or the replica is stale.
       const all = await reader.read({ ...logOf(keys), fresh: true }, '-');
       const index = all.findIndex(({ id }) => id === from);
       return all.slice(Math.max(0, index)).map(toLogEntry);
@@ -157,7 +150,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const keys = keysOf(sessionId);
       const value = encodeValue(entry);
       checkEntry(value);
-      // What only ends something does not begin a session anew that is gone.
+      // An entry that only ends something must not create a session that is gone.
       const nomkStream = existing ?? (lease?.type === 'stop' || lease?.type === 'release');
       const transaction = redis.multi();
       if (lease) changeLease(transaction, keys, lease);
@@ -179,7 +172,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const added = await add(keys, runId, `${from + chunks.length}-0`, chunks, from === 0);
       if (added === 'gone') return 'gone';
       if (added === 'refused') {
-        // Either this very batch is there already, or the run was closed.
+        // The stream already has this batch, or the run was closed.
         const [newest] = await ask(redis.multi().xrevrange(keys.run(runId), '+', '-', 1).exec<[unknown]>());
         if (decodeEntries(newest)[0]?.id === closedId) return 'closed';
       }
@@ -207,7 +200,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
         const batch = decodeValue<UIMessageChunk[]>(value);
-        // How many of them come before what is wanted next; none, and then some are missing, below 0.
+        // How many of its chunks are already read. Below 0, chunks before this batch are missing.
         const known = from + chunks.length - (Number.parseInt(id, 10) - batch.length);
         if (known < 0) break;
         chunks.push(...batch.slice(known));
@@ -237,7 +230,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
 
     async heartbeat(sessionId, runId, ms) {
       const key = keysOf(sessionId).lease(runId);
-      // The mark of a stop stays: this answer may be lost.
+      // The mark of a stop stays, because this reply can be lost.
       const lease = await ask(redis.getex<string>(key, { px: ms }));
       if (lease !== null) return lease === 'stop' ? 'stop' : 'running';
       await ask(redis.set(key, 'running', { px: ms }));
@@ -258,7 +251,7 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
   });
 }
 
-/** The smallest id behind this one. */
+/** The smallest id after this one. */
 function nextId(id = '0-0'): string {
   const [time, sequence] = id.split('-');
   return `${time}-${Number(sequence) + 1}`;
@@ -270,31 +263,4 @@ function logOf({ log, none }: SessionKeys): Reading {
 
 function toLogEntry({ id, value }: StreamEntry): LogEntry {
   return { id, ...decodeValue<NewEntry>(value) };
-}
-
-function connect(given: { readonly url?: string; readonly token?: string }, timeoutMs: number): Redis {
-  const env = typeof process === 'undefined' ? {} : process.env;
-  // The first complete pair: never the address of one database with the token of another.
-  const pairs = [
-    [given.url, given.token],
-    [env['UPSTASH_REDIS_REST_URL'], env['UPSTASH_REDIS_REST_TOKEN']],
-    [env['KV_REST_API_URL'], env['KV_REST_API_TOKEN']],
-  ];
-  const [address, secret] = pairs.find(([url, token]) => url && token) ?? [];
-  if (!address || !secret) {
-    throw new DurableChatError(
-      'config',
-      'upstashChannel needs a database. Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
-        '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass { redis } or { url, token }.',
-    );
-  }
-  return new Redis({
-    url: address,
-    token: secret,
-    automaticDeserialization: false,
-    enableAutoPipelining: false,
-    enableTelemetry: false,
-    // Ends a request that nobody waits for any more; subscriptions have a signal of their own.
-    signal: () => AbortSignal.timeout(timeoutMs),
-  });
 }

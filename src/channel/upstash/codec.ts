@@ -1,25 +1,25 @@
-// How values travel through `@upstash/redis` unharmed, whatever the client's options are.
+// Encodes values so that `@upstash/redis` does not change them, with any options of the client.
 
-/** One entry of a Redis stream; ours have a single field. */
+/** One entry of a Redis stream, which has a single field. */
 export interface StreamEntry {
   readonly id: string;
   readonly value: string;
 }
 
 /**
- * JSON behind a mark that no JSON begins with. A client with `automaticDeserialization` (the default) parses
- * every string that happens to be JSON and loses digits on the way; it leaves these alone.
+ * JSON after a mark that no JSON begins with. A client with `automaticDeserialization` (the default) parses every string
+ * that is JSON, and loses digits of large numbers. It does not parse a string with the mark.
  */
 export function encodeValue(value: unknown): string {
   return `!${JSON.stringify(value)}`;
 }
 
-/** The type is the caller's word: what is read here was written by `encodeValue`. */
+/** The caller names the type of what `encodeValue` has written. */
 export function decodeValue<T>(text: string): T {
   return JSON.parse(text.slice(1)) as T;
 }
 
-/** The answer of XRANGE: pairs when the client does not deserialize, an object by id when it does. */
+/** Reads the answer of XRANGE: pairs if the client does not deserialize, else an object by id. */
 export function decodeEntries(answer: unknown): StreamEntry[] {
   if (Array.isArray(answer)) {
     const rows = answer as [string, string[]][]; // Redis' own shape

@@ -1,9 +1,9 @@
-// How a request fails: in time, and without saying what it held.
+// Failures of requests: they come in time, and contain nothing of the request.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Channel } from '../channel.ts';
 
-/** Rejects when the answer has not come in time, whatever becomes of the request. */
+/** Rejects after `ms` without an answer. The request itself is not cancelled. */
 export async function within<T>(ms: number, request: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -16,7 +16,7 @@ export async function within<T>(ms: number, request: Promise<T>): Promise<T> {
   }
 }
 
-/** The client's errors quote the whole command, chat text and all: none of that may leave this file. */
+/** Replaces the client's errors, which quote the whole command with its chat text. */
 export function scrubErrors(channel: Channel): Channel {
   const wrap =
     <A extends unknown[], R>(name: string, method: (...args: A) => Promise<R>) =>

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keysOf } from './keys.ts';
 
-/** Ids that want to be keys, patterns, paths and escapes; all of them pass the routes' own check. */
+/** Ids that look like keys, patterns, paths and escapes. The routes accept all of them. */
 const hostile = fc.oneof(
   fc
     .array(
@@ -37,7 +37,7 @@ const all = (id: string, runId: string, send: string, prefix = 'dc') => {
 };
 
 describe('G10: a session id in keys', () => {
-  it('two sessions share no key and no channel, whatever their ids, runs and sends', () => {
+  it('two sessions share no key and no channel, with any ids, runs and sends', () => {
     fc.assert(
       fc.property(hostile, hostile, hostile, (one, other, send) => {
         fc.pre(one !== other);
@@ -49,7 +49,7 @@ describe('G10: a session id in keys', () => {
     );
   });
 
-  it('every key begins with the session’s own prefix, holds nothing that Redis or a URL reads, and stays on its shard', () => {
+  it('every key begins with the session’s prefix, has no character with a meaning in Redis or a URL, and stays on one shard', () => {
     fc.assert(
       fc.property(hostile, hostile, (id, send) => {
         const { keys, channel } = all(id, 'run', send);
@@ -57,12 +57,12 @@ describe('G10: a session id in keys', () => {
         expect(prefix).toMatch(/^dc:\{[\w.!~*'()=-]+\}:$/);
         for (const key of keys) {
           expect(key.startsWith(prefix)).toBe(true);
-          // Redis hashes what stands between the first brace and the next closing one.
+          // Redis hashes the text between the first brace and the next closing one.
           expect(/\{(.*?)\}/.exec(key)?.[0]).toBe(prefix.slice('dc:'.length, -1));
           expect(key).toMatch(/^[\w.!~*'()=:{}-]+$/);
         }
         expect(channel).toMatch(/^dc:[\w.!~*'()=-]+$/);
-        // Redis takes far longer keys, and servers longer URLs.
+        // Redis accepts far longer keys, and servers accept longer URLs.
         expect(channel.length).toBeLessThan(4_096);
       }),
       { numRuns: 2_000 },
@@ -79,7 +79,7 @@ describe('G10: a session id in keys', () => {
     );
   });
 
-  it('two prefixes share no key and no channel, and hold nothing that Redis or a URL reads', () => {
+  it('two prefixes share no key and no channel, and have no character with a meaning in Redis or a URL', () => {
     fc.assert(
       fc.property(hostile, hostile, hostile, hostile, (one, other, id, otherId) => {
         fc.pre(one !== other);
@@ -93,7 +93,7 @@ describe('G10: a session id in keys', () => {
     );
   });
 
-  it('a usual prefix is what keys begin with', () => {
+  it('keys begin with a usual prefix as it is', () => {
     expect(keysOf('app:chat', 's')).toMatchObject({ log: 'app:chat:{s}:log', channel: 'app:chat:s' });
   });
 });

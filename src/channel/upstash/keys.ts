@@ -1,5 +1,5 @@
-// What a session's keys are called. No id reaches Redis as it came, and neither does the prefix: it could name
-// another session's key, break out of the hash tag that keeps a session on one shard, or end a URL's path.
+// The names of a session's keys. Ids and the prefix are encoded before they reach Redis: otherwise they could name
+// another session's key, leave the hash tag that keeps a session on one shard, or end a URL's path.
 
 export interface SessionKeys {
   readonly log: string;
@@ -7,15 +7,15 @@ export interface SessionKeys {
   readonly lease: (runId: string) => string;
   readonly send: (key: string) => string;
   readonly hold: (key: string) => string;
-  /** Never there. */
+  /** A key that never exists. */
   readonly none: string;
-  /** Pub/sub. */
+  /** The pub/sub channel. */
   readonly channel: string;
 }
 
 export function keysOf(prefix: string, sessionId: string): SessionKeys {
   const name = encodeName(sessionId);
-  // Colons stay readable: what follows the prefix holds none before its own.
+  // Colons need no encoding: encoded names contain none, so the end of the prefix is unambiguous.
   const first = prefix.split(':').map(encodeName).join(':');
   const tag = `${first}:{${name}}`;
   return {
@@ -25,7 +25,7 @@ export function keysOf(prefix: string, sessionId: string): SessionKeys {
     send: (key) => `${tag}:send:${encodeName(key)}`,
     hold: (key) => `${tag}:hold:${encodeName(key)}`,
     none: `${tag}:none`,
-    // No braces: the client puts this name into a URL as it is.
+    // No braces, because the client puts this name into a URL without encoding it.
     channel: `${first}:${name}`,
   };
 }

@@ -1,29 +1,29 @@
-// Reads of streams. A plain one may be answered by a replica that is behind; a fresh one is not.
+// Reads of streams. A plain read can be answered by a stale replica; a fresh read cannot.
 
 import type { Redis } from '@upstash/redis';
 import { decodeEntries, type StreamEntry } from './codec.ts';
 
 export interface Reading {
   readonly key: string;
-  /** A key of the same shard that is never there. */
+  /** A key of the same shard that never exists. */
   readonly none: string;
   readonly fresh?: boolean;
 }
 
 export interface Reader {
-  /** The entries of a stream from `start` on, as XRANGE understands it. */
+  /** The entries of a stream from `start` on, in the syntax of XRANGE. */
   read(what: Reading, start: string): Promise<StreamEntry[]>;
-  /** What XRANGE answered with, and what follows it. */
+  /** The entries of an answer of XRANGE, and all that follow them. */
   goOn(what: Reading, answer: unknown): Promise<StreamEntry[]>;
 }
 
-/** As many entries are asked for at once. */
+/** How many entries one request reads. */
 export const pageSize = 1000;
 
 export function createReader(redis: Redis, ask: <T>(request: Promise<T>) => Promise<T>): Reader {
   async function page({ key, none, fresh = false }: Reading, start: string): Promise<unknown> {
     if (!fresh) return ask(redis.xrange(key, start, '+', pageSize));
-    // A transaction that writes, be it nothing, is not answered by a replica.
+    // A replica does not answer a transaction with a write, even if the write changes nothing.
     const transaction = redis.multi().del(none).xrange(key, start, '+', pageSize);
     return (await ask(transaction.exec<unknown[]>())).at(-1);
   }
@@ -41,7 +41,7 @@ export function createReader(redis: Redis, ask: <T>(request: Promise<T>) => Prom
   return { goOn, read: async (what, start) => goOn(what, await page(what, start)) };
 }
 
-/** Where XRANGE begins behind an entry; '' stands before all. */
+/** The start of an XRANGE after the entry `id`; '' means from the beginning. */
 export function after(id: string): string {
   return id === '' ? '-' : `(${id}`;
 }

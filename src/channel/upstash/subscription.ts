@@ -1,9 +1,9 @@
-// One pub/sub subscription over Upstash's REST. The client neither reconnects nor says when a stream has
-// ended, so the owner renews it when it has reason to.
+// One pub/sub subscription over Upstash's REST. The client neither reconnects nor reports the end of a stream, so the
+// owner of the subscription renews it.
 
 import type { Subscription } from '../channel.ts';
 
-/** The part of the client that subscribes. */
+/** The part of the `@upstash/redis` client that subscribes. */
 export interface Subscribable {
   subscribe<T>(channels: string[]): {
     on(event: 'subscribe' | 'error', listener: (value: unknown) => void): void;

@@ -1,15 +1,15 @@
-// Wake-ups that carry chunks, sent once the store has acknowledged those. They go out with the next request of the same
-// session, or alone when none follows at once. In the transaction of their own XADD they would go out even if Redis
-// refuses the entry; a wake-up for the log does, because it carries nothing and its readers look for themselves.
+// Wake-ups that carry chunks. They are published after the store has acknowledged the chunks: with the next request of
+// the same session, or alone if none follows at once. A PUBLISH in the transaction of the XADD would take effect even if
+// Redis refuses the entry. Wake-ups for the log are published that way: they carry no data, and their readers read the log.
 
 export interface WakeUps {
-  /** To be sent soon. One that fails is lost: a wake-up is a hint. */
+  /** Publishes a value soon. If that fails, the value is lost: a wake-up is only a hint. */
   add(channel: string, value: string): void;
-  /** Those that wait, in order, for a request that takes them along. */
+  /** Removes and returns the waiting values, in order, for a request that publishes them. */
   take(channel: string): string[];
 }
 
-/** Longer than a writer needs that has its next batch ready; a viewer does not notice it. */
+/** Longer than a writer with a ready batch needs for its next request, and too short for a viewer to notice. */
 const carryWithinMs = 2;
 
 export function createWakeUps(
