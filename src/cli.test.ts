@@ -26,7 +26,7 @@ async function bundle(source: string, name: string): Promise<void> {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    // Where a package is looked up from stays the source's own place.
+    // Packages are resolved from the place of the source.
     define: { 'import.meta.url': JSON.stringify(url.href) },
   });
 }
@@ -38,7 +38,7 @@ interface Run {
   code: Promise<number | null>;
 }
 
-// What a failed test leaves running would outlive the whole test run.
+// A process that a failed test leaves would outlive the test run.
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -67,7 +67,7 @@ describe('durable-chat upstash', () => {
     await expect(fetch(url!)).rejects.toThrow();
   });
 
-  it('says that the lines are written if stdout is a file or a pipe, and where they belong on a terminal', async () => {
+  it('reports that the lines are written if stdout is a file or a pipe, and where to put them on a terminal', async () => {
     const isTerminal = 'data:text/javascript,process.stdout.isTTY=true';
     const notices: string[] = [];
     for (const args of [[], ['--import', isTerminal]]) {
@@ -110,7 +110,7 @@ describe('durable-chat upstash', () => {
 });
 
 describeEngines('%s', (engine) => {
-  it('dies with the process that started it, even killed', async () => {
+  it('ends with the process that started it, also if that is killed', async () => {
     const script = `const { startRedis } = await import('./redis.mjs');
       console.log((await startRedis({ engine: '${engine}' })).port);`;
     const owner = run('--input-type=module', '--eval', script);

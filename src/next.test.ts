@@ -1,6 +1,5 @@
-// Next checks the types of what a route file exports: 15 in a file that `next build` writes, 16 with a type of its
-// own. Both are repeated here as those versions write them, so that the compiler says in seconds what a build says
-// in minutes; `npm run apps` builds with both.
+// Next checks the types of the exports of a route file: Next 15 in a file that `next build` writes, Next 16 with a type
+// of its own. This file repeats both checks, because a type check is faster than a build. `npm run apps` builds with both.
 
 import { createUIMessageStream } from 'ai';
 import type { NextRequest } from 'next/server.js';
@@ -18,7 +17,7 @@ type Next15<Method extends (...args: Any) => Any> = [
   SecondArg<Method> extends { params: Promise<Any> } ? true : 'not a context',
   ReturnType<Method> extends Response | Promise<Response> ? true : 'not a response',
 ];
-/** Compiles only when every check holds. */
+/** Compiles only if every check holds. */
 function passes<_Checks extends true[]>(): void {}
 
 /** Next 16, as `.next/types/validator.ts` has it. */
@@ -41,7 +40,7 @@ it('what durableRoute returns passes the route checks of Next 15 and of Next 16'
   expect(route satisfies Next16<object>).toBeTypeOf('object');
 });
 
-it('so does what createDurableChat makes, and a route whose parameters have a type', () => {
+it('the routes of createDurableChat pass them too, and a route whose parameters have a type', () => {
   const chat = createDurableChat({ authorize }).route(handler);
   const typed = durableRoute(
     async (_request, { params }: HandlerContext<Promise<{ team: string }>>) =>
@@ -54,12 +53,12 @@ it('so does what createDurableChat makes, and a route whose parameters have a ty
   expect(typed satisfies Next16<{ team: string }>).toBeTypeOf('object');
 });
 
-it('a route is called without a second argument outside of Next', async () => {
+it('outside of Next a route works without a second argument', async () => {
   const { GET } = createDurableChat({ authorize }).route(handler);
   expect((await GET(new Request('http://localhost/api/chat'))).status).toBe(400);
 });
 
-it('durableRoute returns session(id) too, which reads and deletes what its route wrote', async () => {
+it('durableRoute returns session(id), which reads and deletes what its route wrote', async () => {
   const ended: string[] = [];
   const { POST, session } = durableRoute(() => createUIMessageStream({ execute: () => {} }), {
     authorize,
@@ -77,7 +76,7 @@ it('durableRoute returns session(id) too, which reads and deletes what its route
   expect((await session('of-next').read()).messages).toEqual([]);
 });
 
-it('outside of a request that session needs no `after`', async () => {
+it('outside of a request, session(id) needs no `after`', async () => {
   const { session } = durableRoute(handler, { authorize, channel: memoryChannel(), onRunEnd: () => {} });
   expect(await session('of-a-script').read()).toEqual({ messages: [], runs: [] });
 });

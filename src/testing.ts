@@ -1,4 +1,4 @@
-// durable-chat/testing: real parts to test and develop with, and what can go wrong with them.
+// durable-chat/testing: a scripted model and a local Upstash for tests and development, and failures of both.
 
 export { createChaos, type Chaos, type StoreFault, type StoreFaultOptions } from './testing/chaos.ts';
 export { dropAt, type DropAt } from './testing/drop-at.ts';

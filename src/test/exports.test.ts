@@ -1,4 +1,4 @@
-// The package's surface, frozen: a name that comes or goes shows here first.
+// The package's public surface: this test fails if a name is added or removed.
 
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
@@ -79,7 +79,7 @@ it('each relative link of a packed page leads to a packed file', async () => {
   for (const link of links) expect(packed).toContain(link);
 });
 
-it('what is packed imports only packages that it names, types included', async () => {
+it('the packed files import only packages that package.json names, types included', async () => {
   const manifest = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as {
     dependencies?: object;
     peerDependencies: object;

@@ -1,4 +1,4 @@
-// The README's samples are code: they compile against the package's own entries.
+// The samples of the README compile against the package's entries.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 const root = new URL('../..', import.meta.url).pathname;
 const run = promisify(execFile);
 
-/** What the samples use of a package that is not installed here. */
+/** The types that the samples use from a package that is not installed. */
 const ratelimit = `
 declare module '@upstash/ratelimit' {
   export class Ratelimit {

@@ -1,4 +1,4 @@
-// The kit, used as an app would use it.
+// The test kit, used as an app uses it.
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../channel/memory.ts';
@@ -31,7 +31,7 @@ function setUp() {
 }
 
 describe('killProducer', () => {
-  it('leaves what was stored, for others to end as interrupted', async () => {
+  it('what was stored stays, and another instance ends the run as interrupted', async () => {
     const { chaos, world, other, open } = setUp();
     const viewer = open(other);
     void open(world).chat.sendMessage({ text: 'count to 1000' });
@@ -48,7 +48,7 @@ describe('killProducer', () => {
 });
 
 describe('freeze', () => {
-  it('past the lease: the producer that wakes aborts its model, and changes nothing', async () => {
+  it('longer than the lease: the producer that wakes aborts its model, and changes nothing', async () => {
     const { chaos, model, world, other, open } = setUp();
     const viewer = open(other);
     const origin = open(world);
@@ -66,7 +66,7 @@ describe('freeze', () => {
       await expect.poll(() => tab.chat.messages, { timeout: 10_000 }).toEqual(messages);
   });
 
-  it('within the lease: the answer goes on', async () => {
+  it('shorter than the lease: the answer continues', async () => {
     const { chaos, world, open } = setUp();
     const origin = open(world);
     const sent = origin.chat.sendMessage({ text: 'count to 30' });
@@ -82,7 +82,7 @@ describe('freeze', () => {
 });
 
 describe('storeFaults', () => {
-  it('befalls the calls it names, as often as it says, in order', async () => {
+  it('concern the named calls, the given number of times, in order', async () => {
     const { channel, storeFaults } = createChaos(memoryChannel());
     const write = (from: number) => channel.write('s', 'run', from, [{ type: 'start' }]);
     storeFaults({ kind: 'refuse' }, { times: 1, on: ['write'] });
@@ -100,7 +100,7 @@ describe('storeFaults', () => {
     expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(2);
   });
 
-  it('hold: fails at once, and applies once it is removed or its time is over', async () => {
+  it('hold: fails at once, and applies once it is removed or its time has passed', async () => {
     const { channel, storeFaults } = createChaos(memoryChannel());
     const write = (from: number) => channel.write('s', 'run', from, [{ type: 'start' }]);
     const count = async () => (await channel.readRun('s', 'run', 0)).chunks.length;
@@ -117,7 +117,7 @@ describe('storeFaults', () => {
     expect(await write(3)).toBe('stored');
   });
 
-  it('stale: reads see nothing new, and take nothing for gone', async () => {
+  it('stale: reads return nothing new, and nothing seems to be gone', async () => {
     const { channel, storeFaults } = createChaos(memoryChannel());
     const append = (key: string) => channel.append('s', { key, frames: [] }, { after: '' });
     await append('one');
@@ -133,7 +133,7 @@ describe('storeFaults', () => {
     expect((await channel.readRun('s', 'run', 0)).chunks.length).toBe(1);
   });
 
-  it('G8: an answer survives replies that are lost and a store that is away', async () => {
+  it('G8: an answer survives lost replies and a store that fails', async () => {
     const { chaos, world, open } = setUp();
     const origin = open(world);
     chaos.storeFaults({ kind: 'lose-reply' }, { times: 3, on: ['write'] });
@@ -145,7 +145,7 @@ describe('storeFaults', () => {
 });
 
 describe('dropAt', () => {
-  it('breaks a response after so many bytes', async () => {
+  it('breaks a response after the given number of bytes', async () => {
     const { world } = setUp();
     const text = async (bytes: number | undefined) => {
       const post = dropAt(() => bytes, world.client().fetch);
@@ -166,7 +166,7 @@ describe('dropAt', () => {
     expect(await text(Number(all))).toEqual([all, 'whole']);
   });
 
-  it('G1: a viewer whose every connection breaks gets every chunk', async () => {
+  it('G1: a viewer gets every chunk although each of its connections breaks', async () => {
     const { world, open } = setUp();
     const client = world.client();
     let drops = 0;

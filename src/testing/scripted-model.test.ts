@@ -25,7 +25,7 @@ async function partsOf<TOOLS extends ToolSet>(
 }
 
 describe('an abort', () => {
-  test('in the middle of a pacing wait ends the stream at once and is on record', async () => {
+  test('during a wait ends the stream at once, and is recorded', async () => {
     const model = scriptedModel({ chunksPerSecond: 0.5 });
     const controller = new AbortController();
     const { stream } = await model.doStream(call('count to 10', controller.signal));
@@ -40,7 +40,7 @@ describe('an abort', () => {
     expect(model.calls[0]!.abortReason).toBe(controller.signal.reason);
   });
 
-  test('leaves no timer behind', async () => {
+  test('leaves no timer', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const controller = new AbortController();
@@ -58,7 +58,7 @@ describe('an abort', () => {
     }
   });
 
-  test('mid-way through streamText keeps what was said', async () => {
+  test('during streamText keeps the text so far', async () => {
     const model = scriptedModel({ chunksPerSecond: 200 });
     const controller = new AbortController();
     const result = streamText({ model, prompt: 'count to 1000', abortSignal: controller.signal });
@@ -76,7 +76,7 @@ describe('an abort', () => {
     expect(model.calls[0]!.emitted).toBeLessThan(200);
   });
 
-  test('before the first chunk ends a script that would never have answered', async () => {
+  test('before the first chunk ends a script that never answers', async () => {
     const model = fast(async function* () {
       await new Promise(() => {});
       yield 'never';
@@ -101,7 +101,7 @@ describe('an abort', () => {
     ]);
   });
 
-  test('reaches even a script without pace that never ends', async () => {
+  test('reaches a script without a pace that never ends', async () => {
     const model = fast(function* () {
       for (;;) yield 'x';
     });
@@ -127,7 +127,7 @@ describe('an abort', () => {
     expect(model.calls[0]).toMatchObject({ aborted: true, emitted: 1 });
   });
 
-  test('is not what a reader does who only goes away', async () => {
+  test('is not recorded for a reader that only cancels the stream', async () => {
     const model = scriptedModel({ chunksPerSecond: 20 });
     const { stream } = await model.doStream(call('count to 10', new AbortController().signal));
     const reader = stream.getReader();
@@ -149,7 +149,7 @@ describe('an abort', () => {
 });
 
 describe('a script', () => {
-  test('mixes text with parts, and text blocks close around them', async () => {
+  test('can mix text with parts, and text blocks close around the parts', async () => {
     const model = fast(function* () {
       yield 'a';
       yield 'b';
@@ -230,7 +230,7 @@ describe('a script', () => {
     await expect(model.doGenerate(call('go'))).rejects.toBe(failure);
   });
 
-  test('reports an error as a part, as a provider does that can still speak', async () => {
+  test('can report an error as a part, as a provider does', async () => {
     const failure = new Error('overloaded');
     const model = fast(() => ['half', { type: 'error', error: failure }]);
     const parts = await partsOf(streamText({ model, prompt: 'go', onError: () => {} }).stream);
@@ -238,7 +238,7 @@ describe('a script', () => {
     await expect(model.doGenerate(call('go'))).rejects.toBe(failure);
   });
 
-  test('may return one string, and may say nothing at all', async () => {
+  test('can return one string, or nothing', async () => {
     expect(await streamText({ model: fast(() => 'hello'), prompt: 'go' }).text).toBe('hello');
     const silent = fast(() => []);
     const { stream } = await silent.doStream(call('go'));

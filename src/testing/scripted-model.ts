@@ -1,5 +1,5 @@
-// A language model that follows a script: no key, no network, exact text at an exact pace, and a record
-// of every call, so that a test can see whether an abort really arrived in the model.
+// A language model that follows a script: it needs no key and no network, and emits exact text at an exact pace. It records
+// every call, so that a test can check that an abort reached the model.
 import type {
   CallOptions,
   GenerateResult,
@@ -15,32 +15,39 @@ export type { Script, ScriptInput, ScriptItem } from './scripted-script.ts';
 
 export interface ScriptedModelOptions {
   /**
-   * Answers a call. Default: the answer depends on the last user message.
+   * Answers a call.
    *
+   * @defaultValue the answer depends on the last user message:
    * - `count to 100`, `count to 600 at 60/s`: the numbers, one per item.
    * - `think about snow`: reasoning, then text.
-   * - `weather in Lisbon`: calls the tool `weather` with `{ city: 'Lisbon' }`, and reads `{ celsius, sky }` of its output.
+   * - `weather in Lisbon`: calls the tool `weather` with `{ city: 'Lisbon' }`, and reads `{ celsius, sky }` from its output.
    * - `where am I`: calls `location` with `{}`, and reads `{ city }`.
    * - `book a table for 2`: calls `book` with `{ guests: 2, at: '20:00' }`, and reads `{ reference }`.
    *
-   * If the call does not have the tool, the answer says so. Anything else gets a short paragraph. A throw breaks the
-   * model's stream, as a lost connection to a provider does; yield `{ type: 'error', error }` for an error that the
-   * provider reports itself.
+   * - anything else: a short paragraph.
+   *
+   * If the call does not have the tool, the answer says so. A script that throws breaks the model's stream, like a lost
+   * connection to the provider. For an error that the provider reports itself, yield `{ type: 'error', error }`.
    */
   script?: Script;
-  /** Items a second, kept in the mean. Default 25; `Infinity` does not wait at all. */
+  /**
+   * Items per second, on average. `Infinity` does not wait.
+   * @defaultValue 25
+   */
   chunksPerSecond?: number;
   /**
-   * Called where a text asks the default script to wait, as `count to 100, hold at 10, 20` does behind 10 and behind 20
-   * items. The answer goes on once the result resolves, so that a test decides when. `signal` aborts with the call.
-   * Default: such a text is answered without waiting.
+   * Called where a text asks the default script to wait: `count to 100, hold at 10, 20` waits after 10 and after 20 items.
+   * The answer continues once the result resolves. `signal` aborts with the call.
+   * @defaultValue the default script does not wait
    */
   hold?: (signal: AbortSignal) => Promise<unknown>;
 }
 
-/** One call of the model. The object is live: it changes while the call runs. */
+/** One call of the model. The object changes while the call runs. */
 export interface ScriptedCall {
+  /** The text of the last user message. */
   readonly text: string;
+  /** The whole prompt. */
   readonly prompt: Prompt;
   /** The call's abort signal fired before the answer was complete. */
   readonly aborted: boolean;
@@ -48,14 +55,14 @@ export interface ScriptedCall {
   readonly abortReason: unknown;
   /** The answer was delivered to its end. */
   readonly finished: boolean;
-  /** Items of the script delivered so far; what is added around them does not count. */
+  /** How many items of the script were delivered so far, without the parts that the model adds around them. */
   readonly emitted: number;
 }
 
-/** Works as `model` in ai 6 and ai 7. */
+/** A model for the `model` option of `ai` 6 and 7. */
 export interface ScriptedModel extends LanguageModelV3 {
   readonly specificationVersion: 'v3';
-  /** Every call so far, oldest first. Grows for as long as the model lives. */
+  /** Every call so far, oldest first. The list grows as long as the model exists. */
   readonly calls: readonly ScriptedCall[];
 }
 
@@ -63,7 +70,18 @@ type Call = { -readonly [K in keyof ScriptedCall]: ScriptedCall[K] };
 
 const DEFAULT_RATE = 25;
 
-/** Creates a model. It holds no resources between calls. */
+/**
+ * Creates a model that follows a script. It holds no resources between calls.
+ *
+ * @param options The script and its pace. By default it answers `count to 5` and the other texts of `script`.
+ * @returns The model, whose `calls` record what was asked and what was aborted.
+ *
+ * @example
+ * ```ts
+ * const model = scriptedModel({ chunksPerSecond: Infinity });
+ * const { text } = await generateText({ model, prompt: 'count to 3' }); // 1 2 3
+ * ```
+ */
 export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel {
   const calls: Call[] = [];
 
@@ -95,7 +113,7 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
     calls,
     async doStream(callOptions) {
       const stream = begin(callOptions);
-      // As fetch does: a request that was aborted before it was made never gets as far as a stream.
+      // Like fetch: a request that is aborted before it is made rejects, and has no stream.
       callOptions.abortSignal?.throwIfAborted();
       return { stream };
     },
@@ -105,7 +123,7 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
   };
 }
 
-/** The script's items as a complete provider stream: text blocks, a start and a finish around them. */
+/** Adds a start, text blocks and a finish to the script's items, for a complete provider stream. */
 async function* compose(
   script: Script,
   input: ScriptInput,
@@ -120,7 +138,7 @@ async function* compose(
   let open: string | undefined;
 
   const items = script(input);
-  // A plain string means one chunk, not one for each of its characters.
+  // A string is one chunk, and not one chunk per character.
   for await (const item of typeof items === 'string' ? [items] : items) {
     await pace(call.emitted, ended);
     if (ended.aborted) return;
@@ -147,7 +165,7 @@ async function* compose(
   if (!finished) yield finish(wantsTools ? 'tool-calls' : 'stop', input.text, call.emitted);
 }
 
-/** A stream that fails like a provider's: at once, with the signal's reason, whatever it was waiting for. */
+/** Makes a stream that fails at once with the signal's reason, like a provider's stream. */
 function abortable(
   parts: AsyncGenerator<StreamPart, void, undefined>,
   call: Call,
@@ -162,7 +180,7 @@ function abortable(
   const close = (): void => {
     release();
     ended.abort();
-    // Not awaited: a script that waits for something of its own may take as long as it likes to end.
+    // Not awaited, because a script can take any time to end.
     parts.return().catch(() => {});
   };
 
@@ -193,12 +211,12 @@ function abortable(
         }
       },
       cancel() {
-        // The SDK may cancel from a listener of the same signal that runs before ours.
+        // The SDK can cancel in a listener of the same signal that runs before this one.
         if (signal?.aborted === true) noteAbort();
         close();
       },
     },
-    // Nothing is produced ahead of demand, so that `emitted` counts what was really asked for.
+    // Nothing is produced before it is read, so that `emitted` counts only what was read.
     { highWaterMark: 0 },
   );
 }
@@ -231,7 +249,7 @@ function finish(reason: Finish['finishReason']['unified'], text: string, emitted
 
 type Block = { type: 'text' | 'reasoning'; text: string };
 
-/** Reads a stream to its end as the one result that `generateText` expects. */
+/** Reads a stream to its end, and returns the result that `generateText` expects. */
 async function collect(stream: PartStream): Promise<GenerateResult> {
   const content: GenerateResult['content'] = [];
   const blocks = new Map<string, Block>();

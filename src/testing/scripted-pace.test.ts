@@ -2,7 +2,7 @@ import { streamText } from 'ai';
 import { expect, it, vi } from 'vitest';
 import { scriptedModel } from './scripted-model.ts';
 
-/** The text of a count, and what the model has said of it so far. */
+/** The text of a count, and the part that the model has emitted so far. */
 function ask(model: ReturnType<typeof scriptedModel>, prompt: string, abortSignal?: AbortSignal) {
   const { text } = streamText({ model, prompt, ...(abortSignal && { abortSignal }), onError: () => {} });
   const answer = Promise.resolve(text);
@@ -10,12 +10,12 @@ function ask(model: ReturnType<typeof scriptedModel>, prompt: string, abortSigna
   return { answer, emitted: () => model.calls[0]?.emitted };
 }
 
-/** Turns of the event loop in which an unpaced model would say a hundred items. */
+/** Waits for turns of the event loop in which a model without a pace would emit a hundred items. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-it('holds where the text says so, each time until the test says go', async () => {
+it('waits where the text asks for it, each time until the test releases it', async () => {
   const waiting: (() => void)[] = [];
   const hold = () => new Promise<void>((resolve) => waiting.push(resolve));
   const { answer, emitted } = ask(
@@ -31,14 +31,14 @@ it('holds where the text says so, each time until the test says go', async () =>
   expect(await answer).toBe('1 2 3 4 5 6 7 8 9');
 });
 
-it('goes on at its pace behind a hold: what was held up is not made up for', async () => {
+it('continues at its pace after a hold, and does not catch up', async () => {
   let heldUntil = 0;
   const hold = async () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     heldUntil = performance.now();
   };
   await ask(scriptedModel({ hold }), 'count to 9 at 50/s, hold at 3').answer;
-  // Items 4 to 9, the first of them at once.
+  // Items 4 to 9; item 4 comes at once.
   expect(performance.now() - heldUntil).toBeGreaterThan(90);
 });
 

@@ -1,9 +1,9 @@
-// When a scripted model's items are due: at a pace, and behind a hold when the test says so.
+// The times at which a scripted model emits its items: at a rate, and after a hold once the test releases it.
 
-/** What to wait for before the item of this index; undefined where there is nothing to wait for. */
+/** Returns what to wait for before the item of this index; undefined if there is nothing to wait for. */
 export type Pace = (index: number, ended: AbortSignal) => Promise<void> | undefined;
 
-/** An unpaced script gives the event loop a turn this often, or no timer could ever abort it. */
+/** How often a script without a pace yields to the event loop. Otherwise no timer could abort it. */
 const YIELD_EVERY_MS = 10;
 
 /** Item `n` is due `n / rate` seconds after the first, by the clock: late items do not delay later ones. */
@@ -24,7 +24,7 @@ export function pacer(rate: number): Pace {
   };
 }
 
-/** What a hold takes is no delay that later items would make up for. */
+/** The time of a hold does not count as a delay, so that later items do not come faster. */
 export function holding(
   pacer: () => Pace,
   holds: readonly number[],

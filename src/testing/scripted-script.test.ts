@@ -18,7 +18,7 @@ const fast = (): ScriptedModel => scriptedModel({ chunksPerSecond: Infinity });
 const counted = (n: number): string => Array.from({ length: n }, (_, i) => i + 1).join(' ');
 
 describe('the default script', () => {
-  test('counts literally, one number a chunk', async () => {
+  test('counts, one number per chunk', async () => {
     const result = streamText({ model: fast(), prompt: 'please count to 12' });
     const deltas = [];
     for await (const delta of result.textStream) deltas.push(delta);
@@ -29,7 +29,7 @@ describe('the default script', () => {
     expect((await result.usage).outputTokens).toBe(12);
   });
 
-  test('answers the last user message, and helps when it is no count', async () => {
+  test('answers the last user message, and describes itself if no pattern matches', async () => {
     const messages: ModelMessage[] = [
       { role: 'user', content: 'count to 3' },
       { role: 'assistant', content: '1 2 3' },
@@ -60,7 +60,7 @@ describe('the default script', () => {
     const took = (performance.now() - startedAt) / 1000;
     expect(text).toBe(counted(model.calls[0]!.emitted));
     expect(took).toBeGreaterThan(seconds * 0.98);
-    // Generous to a busy machine; a timer for every chunk would still take far longer at 10000/s.
+    // The limit allows for a busy machine. A timer for every chunk would take far longer at 10000/s.
     expect(took).toBeLessThan(1.5 * seconds + 2);
   });
 });
@@ -85,7 +85,7 @@ describe('with tools', () => {
     }),
   };
 
-  /** What the route of a chat does with one turn; the message grows from turn to turn. */
+  /** Does what a chat route does for one turn. The message grows from turn to turn. */
   async function turn(model: ScriptedModel, text: string, message?: UIMessage): Promise<UIMessage> {
     const question: UIMessage = { id: 'q', role: 'user', parts: [{ type: 'text', text }] };
     const messages = message ? [question, message] : [question];
@@ -123,14 +123,14 @@ describe('with tools', () => {
     ['weather in Lisbon', 'It is 21 °C and sunny in Lisbon.', 'output-available'],
     ['What is the weather in New York at 500/s?', 'It is 21 °C and sunny in New York.', 'output-available'],
     ['weather in Atlantis', 'I could not get the weather in Atlantis.', 'output-error'],
-  ])('%s: a call, then its result in words', async (text, answer, state) => {
+  ])('%s: a call, then its result as text', async (text, answer, state) => {
     const model = fast();
     const message = await turn(model, text);
     expect(shape(message)).toEqual(['step-start', `tool-weather: ${state}`, 'step-start', `text: ${answer}`]);
     expect(model.calls).toHaveLength(2);
   });
 
-  test('weather again is a call of its own', async () => {
+  test('a second weather question makes a new call', async () => {
     const model = fast();
     const first = await turn(model, 'weather in Lisbon');
     const result = await generateText({
@@ -146,7 +146,7 @@ describe('with tools', () => {
     expect(ids).not.toContain(result.toolCalls[0]!.toolCallId);
   });
 
-  test('where am I: waits for the client, then says the place', async () => {
+  test('where am I: waits for the client, then names the place', async () => {
     const model = fast();
     const asked = await turn(model, 'Where am I?');
     expect(shape(asked)).toEqual(['step-start', 'tool-location: input-available']);
@@ -183,7 +183,7 @@ describe('with tools', () => {
     expect(booked).toEqual(approved ? [{ guests: 4, at: '20:00' }] : []);
   });
 
-  test('think about: thoughts first', async () => {
+  test('think about: reasoning comes first', async () => {
     const message = await turn(fast(), 'think about snow');
     expect(shape(message)).toEqual([
       'step-start',
@@ -198,7 +198,7 @@ describe('with tools', () => {
     expect(text).toBe('This needs a tool named weather, which this app does not have.');
   });
 
-  test('`at R/s` sets the pace of anything', async () => {
+  test('`at R/s` sets the pace of any text', async () => {
     const model = scriptedModel();
     const startedAt = performance.now();
     await turn(model, 'think about snow at 1000/s');

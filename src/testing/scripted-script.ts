@@ -3,24 +3,26 @@
 import type { Prompt, StreamPart, ToolOutput } from './provider-types.ts';
 
 /**
- * What a script yields: a string, which is one chunk of text, or any part of the provider's stream as it is. The start,
- * the text blocks and the finish around them are added.
+ * What a script yields: a string, which is one chunk of text, or any part of a provider's stream. The model adds the start,
+ * the text blocks and the finish.
  */
 export type ScriptItem = string | StreamPart;
 
 /** The call that a script answers. */
 export interface ScriptInput {
-  /** Text of the last user message in the prompt; empty if there is none. */
+  /** The text of the last user message in the prompt; empty if there is none. */
   text: string;
+  /** The whole prompt. */
   prompt: Prompt;
-  /** Steps already taken for that user message, from 0: the assistant messages that follow it. */
+  /** The number of steps since that user message, from 0: the assistant messages that follow it. */
   step: number;
-  /** Names of the tools that may be called. */
+  /** The names of the tools that the model may call. */
   tools: readonly string[];
+  /** The abort signal of the call. */
   signal: AbortSignal | undefined;
 }
 
-/** Answers one call of the model, which is one step. What it throws breaks the model's stream. */
+/** Answers one call of the model, which is one step. If it throws, the model's stream breaks. */
 export type Script = (call: ScriptInput) => Iterable<ScriptItem> | AsyncIterable<ScriptItem>;
 
 type Items = Generator<ScriptItem, void, undefined>;

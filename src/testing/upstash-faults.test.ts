@@ -18,7 +18,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
   });
   afterAll(() => server.close());
 
-  /** The server's own end of a subscription, as bytes. */
+  /** The bytes of a subscription. */
   async function listen(channel: string): Promise<{ text: () => string; ended: Promise<'end' | 'error'> }> {
     const response = await fetch(`${server.url}/subscribe/${channel}?_token=${server.token}`);
     let text = '';
@@ -54,7 +54,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     expect(performance.now() - begin).toBeGreaterThan(390);
   });
 
-  it('hold: applies after its sender has given up, once the time is over or the fault is removed', async () => {
+  it('hold: applies after its sender has given up, once its time has passed or the fault is removed', async () => {
     const set = (name: string) =>
       fetch(`${server.url}/set/${name}/v?_token=${server.token}`, { signal: AbortSignal.timeout(50) });
     const release = server.faults.inject({ kind: 'hold' }, { times: 1 });
@@ -71,7 +71,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     expect(await db.set('d', 'v')).toBe('OK');
   });
 
-  it('refuse-xadd: Redis refuses as it executes, and goes on with the rest of the transaction', async () => {
+  it('refuse-xadd: Redis refuses the command during execution, and executes the rest of the transaction', async () => {
     server.faults.inject({ kind: 'refuse-xadd' }, { times: 1 });
     await db.set('unrelated', '1');
     const transaction = () => db.multi().xadd('s', '1-0', { f: 'v' }).incr('n');
@@ -91,7 +91,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     expect(await server.command('EXISTS', 'k')).toBe(0);
   });
 
-  it('refuse and lose-reply: the client cannot tell them apart, the data can', async () => {
+  it('refuse and lose-reply look the same to the client, and differ in the data', async () => {
     server.faults.inject({ kind: 'refuse' }, { times: 1 });
     server.faults.inject({ kind: 'lose-reply' }, { times: 1 });
     await expect(db.incr('n')).rejects.toThrow('fetch failed');
@@ -124,7 +124,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     server.faults.dropSubscriptions('end');
   });
 
-  it('applies only where it matches, until removed', async () => {
+  it('a fault applies only to matching requests, until it is removed', async () => {
     const seen: unknown[] = [];
     const remove = server.faults.inject(
       { kind: 'status', status: 503 },
@@ -143,7 +143,7 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     expect(seen.at(-1)).toEqual({ path: '/get/k', commands: [['GET', 'k']] });
   });
 
-  it('faults meet subscriptions too', async () => {
+  it('faults apply to subscriptions too', async () => {
     const match = ({ path }: { path: string }): boolean => path === '/subscribe/{s}';
     const url = `${server.url}/subscribe/{s}?_token=${server.token}`;
     server.faults.inject({ kind: 'status', status: 429 }, { times: 1, match });

@@ -1,13 +1,12 @@
-// What a request's commands meet on their way to Redis: the refusals Upstash always makes, and the faults
-// injected here.
+// Decides what happens to the commands of a request: the refusals that Upstash makes too, and the injected faults.
 import { RespError, type RespValue } from './resp.ts';
 
 export type Fault =
   /** Answers `{error}` with this HTTP status; nothing is applied. */
   | { kind: 'status'; status: number }
-  /** Applies, answers this much later. */
+  /** Applies at once, and answers `ms` later. */
   | { kind: 'delay'; ms: number }
-  /** Holds the request for `ms`, or until the fault is removed, and applies it then, also if its sender has given up. */
+  /** Applies the request after `ms`, or once the fault is removed, also if its sender has given up. */
   | { kind: 'hold'; ms?: number }
   /** Neither applies nor answers; the socket stays open until the client or `close()` ends it. */
   | { kind: 'hang' }
@@ -34,13 +33,13 @@ export interface FaultRequest {
 export interface UpstashFaults {
   /**
    * Applies `fault` to requests that match, at most `times` (default: until removed or cleared). Returns a function
-   * that removes it. Of several faults that exclude each other the one injected first goes first, so that a
-   * sequence can be queued. A fault about PUBLISH, XADD or reads is not used up by a request without any.
+   * that removes it. If several faults exclude each other, the one that was injected first applies first, so that a
+   * sequence can be queued. A request without PUBLISH, XADD or reads does not count for a fault about these.
    */
   inject(fault: Fault, options?: { times?: number; match?: (request: FaultRequest) => boolean }): () => void;
   /** Ends every open subscription: a clean HTTP end, a destroyed socket, or silence on an open one. */
   dropSubscriptions(how: SubscriptionDrop): void;
-  /** Removes all injected faults. What they hold is applied. */
+  /** Removes all injected faults, and applies the requests that they hold. */
   clear(): void;
 }
 
@@ -48,18 +47,18 @@ export type SubscriptionDrop = 'end' | 'reset' | 'silence';
 
 type EndFault = Extract<Fault, { kind: 'status' | 'hang' | 'refuse' | 'lose-reply' }>;
 
-/** All that befalls one request. */
+/** What happens to one request. */
 export interface FaultPlan {
   readonly end: EndFault | undefined;
   readonly delayMs: number;
-  /** Resolves once the request may go on. */
+  /** Resolves once the request may continue. */
   readonly held: Promise<void> | undefined;
   readonly stale: boolean;
   readonly refuseXadd: boolean;
   readonly publish: 'once' | 'never' | 'twice';
 }
 
-/** What to send for one command of the client, and the answer to give if it is not Redis' own. */
+/** The commands to send for one command of the client, and the answer if it is not the answer of Redis. */
 export interface Step {
   readonly send: readonly string[][];
   /** A `RespError` is a refusal: not sent, not billed. */
@@ -75,7 +74,7 @@ interface Injected {
   left: number;
 }
 
-// Blocking, bound to a connection, or about the server itself: none of them exists over REST.
+// Commands that block, depend on a connection, or concern the server itself. Upstash's REST has none of them.
 const UNAVAILABLE = new Set(
   `BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF
   WATCH UNWATCH MULTI EXEC DISCARD SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE
@@ -91,7 +90,7 @@ export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void)
   planFor: (request: FaultRequest) => FaultPlan;
 } {
   let injected: Injected[] = [];
-  /** Removes a fault that holds requests, which one that is used up may still do. */
+  /** Releases the requests that a fault holds, also after the fault is used up. */
   const release = new Set<() => void>();
 
   function take(group: Group, request: FaultRequest): Injected | undefined {
@@ -105,14 +104,14 @@ export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void)
   return {
     faults: {
       inject(fault, { times = Infinity, match = () => true } = {}) {
-        let tellRemoved = () => {};
-        const removed = new Promise<void>((resolve) => (tellRemoved = resolve));
+        let onRemoved = () => {};
+        const removed = new Promise<void>((resolve) => (onRemoved = resolve));
         const one: Injected = { fault, left: times, match, removed };
         if (times > 0) injected.push(one);
         const remove = () => {
           injected = injected.filter((other) => other !== one);
           release.delete(remove);
-          tellRemoved();
+          onRemoved();
         };
         if (fault.kind === 'hold') release.add(remove);
         return remove;
@@ -157,7 +156,7 @@ export function planStep(command: string[], plan: FaultPlan): Step {
     const help = 'See https://upstash.com/docs/redis/overall/rediscompatibility for details';
     return { send: [], answer: new RespError(`ERR Command is not available: '${name}'. ${help}`) };
   }
-  // Redis itself refuses this id, and only when it executes the command.
+  // Redis refuses this id only when it executes the command.
   if (name === 'XADD' && plan.refuseXadd) return { send: [[name, command[1] ?? '', '0-0', 'v', '']] };
   if (name === 'PUBLISH' && plan.publish === 'never') return { send: [], answer: 0 };
   if (name === 'PUBLISH' && plan.publish === 'twice') return { send: [command, command] };
@@ -165,7 +164,7 @@ export function planStep(command: string[], plan: FaultPlan): Step {
   return { send: [command] };
 }
 
-/** One answer per step, from the replies to all that was sent. */
+/** Returns one answer per step, from the replies to all commands. */
 export function answersTo(steps: readonly Step[], replies: readonly RespValue[]): RespValue[] {
   let at = 0;
   return steps.map(({ send, answer }) => {
@@ -178,7 +177,7 @@ export function answersTo(steps: readonly Step[], replies: readonly RespValue[])
 function blocks(name: string, command: string[]): boolean {
   if (name !== 'XREAD' && name !== 'XREADGROUP') return false;
   const options = command.map((arg) => arg.toUpperCase());
-  // What follows STREAMS are keys, and a key may be called anything.
+  // After STREAMS come keys, which can have any name.
   const block = options.indexOf('BLOCK');
   return block > 0 && block < options.indexOf('STREAMS');
 }

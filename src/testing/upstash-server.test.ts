@@ -31,7 +31,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     { automaticDeserialization: false },
     { automaticDeserialization: false, responseEncoding: false as const },
   ])('with a client set to %o', (options) => {
-    it('returns strings byte for byte, and nil as null', async () => {
+    it('returns strings unchanged, and nil as null', async () => {
       const db = client(options);
       for (const value of [TRICKY, '', 'OK', 'x'.repeat(1_500_000), '🙂'.repeat(100_000)]) {
         expect(await db.set('k', value)).toBe('OK');
@@ -107,7 +107,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     });
   });
 
-  it('keeps a transaction whole among other writers', async () => {
+  it('no other writer interrupts a transaction', async () => {
     const db = client();
     const transactions = Array.from({ length: 20 }, () =>
       db.multi().incr('n').incr('n').incr('n').exec<[number, number, number]>(),
@@ -118,7 +118,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     expect(await db.get('n')).toBe(80);
   });
 
-  it('discards a whole transaction that Redis cannot queue, or that holds a refused command', async () => {
+  it('discards a whole transaction that Redis cannot queue, or that contains a refused command', async () => {
     expect(
       await post('/multi-exec', [
         ['SET', 'a', '1'],
@@ -141,7 +141,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     });
   });
 
-  it('takes commands in the path, with a body and options after it', async () => {
+  it('accepts commands in the path, with a body and options after it', async () => {
     expect(await rest('/set/a%2Fb/v%20%F0%9F%99%82')).toEqual({ status: 200, body: { result: 'OK' } });
     expect(await rest('/get/a%2Fb')).toEqual({ status: 200, body: { result: 'v 🙂' } });
     await rest('/set/k?EX=100&nx', { method: 'POST', body: TRICKY });
@@ -150,7 +150,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     expect((await rest('/get/%E0%A4%A')).status).toBe(400);
   });
 
-  it('encodes every nested string in base64 but "OK", and no error', async () => {
+  it('encodes every nested string in base64 except "OK", and no error', async () => {
     const base64 = { 'upstash-encoding': 'base64' };
     const script = "return {'a', {'b', 3, {'OK'}}, false}";
     expect((await post('/', ['EVAL', script, 0], base64)).body).toEqual({
@@ -162,7 +162,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     });
   });
 
-  it('answers in JSON what it refuses', async () => {
+  it('refuses with JSON', async () => {
     const plain = async (path: string, init?: RequestInit): Promise<unknown> => {
       const response = await fetch(server.url + path, init);
       return [response.status, await response.json()];
@@ -180,7 +180,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     });
   });
 
-  it('refuses what cannot work over REST', async () => {
+  it('refuses commands that cannot work over REST', async () => {
     const commands = [
       ['blpop', 'k', 0],
       ['XREAD', 'block', 0, 'STREAMS', 's', '$'],
@@ -203,7 +203,7 @@ describeEngines('the local Upstash on %s', (redis) => {
     expect((await post('/', ['XREAD', 'STREAMS', 'BLOCK', '0'])).body).toEqual({ result: null });
   });
 
-  it('takes 10 MB and no more', async () => {
+  it('accepts 10 MB and no more', async () => {
     const room = 10 * 1024 * 1024 - JSON.stringify(['SET', 'k', '']).length;
     expect((await post('/', ['SET', 'k', 'x'.repeat(room)])).body).toEqual({ result: 'OK' });
     expect(await post('/', ['SET', 'k', 'x'.repeat(room + 1)])).toEqual({
@@ -261,7 +261,7 @@ describeEngines('the local Upstash on %s', (redis) => {
 });
 
 describe('starting and stopping', () => {
-  it('ends everything that is open when it closes', async () => {
+  it('close ends all open connections', async () => {
     const server = await startUpstashServer();
     const { url, token } = server;
     const stream = await fetch(`${url}/subscribe/c?_token=${token}`);
@@ -271,7 +271,7 @@ describe('starting and stopping', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  it('says so when the port is taken', async () => {
+  it('rejects if the port is in use', async () => {
     const server = await startUpstashServer({ token: 'mine' });
     expect(server.token).toBe('mine');
     await expect(startUpstashServer({ port: Number(new URL(server.url).port) })).rejects.toThrow(

