@@ -1,29 +1,34 @@
-// What the conversation shows, from the messages and the runs behind them: a pure function of the hook's state.
+// The items that the conversation shows, as a pure function of the hook's messages and runs.
 import type { DemoChat, DemoMessage, SessionRun } from './chat';
 
-/**
- * Where a message stands: at rest, being written, written for the last moment, waiting for its turn, or waiting for
- * the network.
- */
+/** A message is complete, being written, about to be stopped, waiting for its turn, or waiting for the network. */
 type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent';
 
-/** How an answer ended, where that is worth a word. The page knows it of the answers that it saw end. */
-export type Ending = 'stopped' | 'replaced' | 'interrupted' | 'missed';
+/** Why an answer was interrupted. `ended`: its server process ended. */
+const INTERRUPTIONS = ['ended', 'deadline', 'store', 'too_large'] as const;
+type Interruption = (typeof INTERRUPTIONS)[number];
+
+/** How an answer ended, if the page shows it. Known for the runs in the session's `ended`. */
+export type Ending = 'stopped' | 'replaced' | 'missed' | Interruption;
+
+export function isInterruption(ending: Ending): ending is Interruption {
+  return INTERRUPTIONS.some((one) => one === ending);
+}
 
 export interface MessageItem {
   type: 'message';
   message: DemoMessage;
   standing: Standing;
-  /** The run to withdraw, of a message that waits. */
+  /** The run to withdraw, if the message waits for its turn. */
   runId: string | undefined;
   ending: Ending | undefined;
-  /** It is being written, and the store does not take it for the moment. */
+  /** It is being written, and the store fails at the moment. */
   unsaved: boolean;
-  /** Nothing follows: what the message asks of the reader can be answered. */
+  /** No message follows, so a question in it can still be answered. */
   last: boolean;
 }
 
-/** An answer of which there is no word yet. */
+/** An answer that has no part yet. */
 interface PendingItem {
   type: 'pending';
   key: string;
@@ -49,7 +54,7 @@ export function itemsOf(view: View): Item[] {
   const unsaved = new Set(active.flatMap((run) => (run.durability === 'degraded' ? run.messageId : [])));
   const endings = endingsOf(view);
   const end = messages.at(-1);
-  // The page's own request is a moment ahead of what the session tells about it.
+  // The page's own request is shown before the session reports its run.
   const ahead = active.length === 0 && isRunning(view);
   if (ahead && end?.role === 'assistant') writing.set(end.id, 'writing');
 
@@ -74,7 +79,7 @@ export function itemsOf(view: View): Item[] {
   return items;
 }
 
-/** Sent while there is no connection, and not in the session yet. */
+/** Whether the message was sent without a connection, and is not in the session yet. */
 function isUnsent({ connection, session }: View, { id, role }: DemoMessage): boolean {
   if (role !== 'user' || connection === 'connected' || session.outbox?.isEmpty !== false) return false;
   return session.getSnapshot().state?.order.includes(id) === false;
@@ -86,10 +91,10 @@ function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
 
 function endingsOf({ session }: View): Map<string, Ending> {
   const endings = new Map<string, Ending>();
-  for (const { messageId, reason, interruptedBy, missed } of session.getSnapshot().state?.ended.values() ??
-    []) {
+  const { state } = session.getSnapshot();
+  for (const { messageId, reason, interruptedBy, cause, missed } of state?.ended.values() ?? []) {
     if (reason === 'stop') endings.set(messageId, interruptedBy === undefined ? 'stopped' : 'replaced');
-    else if (reason === 'interrupted') endings.set(messageId, 'interrupted');
+    else if (reason === 'interrupted') endings.set(messageId, cause ?? 'ended');
     else if (missed !== undefined) endings.set(messageId, 'missed');
     else endings.delete(messageId);
   }

@@ -1,9 +1,9 @@
-// The port to the store that sessions live in. Every adapter passes conformance.fixture.ts.
+// The port to the store of sessions. Every adapter passes conformance.fixture.ts.
 
 import type { UIMessageChunk } from 'ai';
 import type { InterruptionCause, LogEntry, NewEntry, RunEndReason } from '../protocol/frames.ts';
 
-/** How a run was closed. A closed run takes no more chunks, from anybody. */
+/** How a run was closed. The store accepts no chunks for a closed run. */
 export interface Closure {
   readonly reason: RunEndReason;
   readonly by?: string;
@@ -22,11 +22,11 @@ export interface RunTail {
 }
 
 /**
- * A hint that the session has changed. It can be lost, doubled or late; the streams are the truth.
+ * A hint that the session has changed. It can be lost, doubled or late. Only the store's streams are authoritative.
  *
- * - `log`: an entry with this key was appended, or its append came to nothing (`existing`, or the store refused it).
- * - `chunks`: these chunks were appended to the run. It is never sent before the store has acknowledged them.
- * - `run`: the same, without the chunks, which are too large for a hint; the run now has `count`.
+ * - `log`: an entry with this key was appended, or its append had no effect (`existing`, or the store refused it).
+ * - `chunks`: these chunks were appended to the run. It is never published before the store has acknowledged them.
+ * - `run`: the same without the chunks, which are too large for a hint. The run now has `count` chunks.
  * - `deleted`: the session was deleted.
  */
 export type Wake =
@@ -46,28 +46,28 @@ export interface Subscription {
   close(): void;
 }
 
-/** What happens to a run's lease in the same round trip as an append to the log. */
+/** A change of a run's lease in the same round trip as an append to the log. */
 export type LeaseChange =
   | { readonly type: 'take'; readonly runId: string; readonly ms: number }
-  /** Marks it, so that the producer's next heartbeat tells of the stop. */
+  /** Marks the lease, so that the producer's next heartbeat returns `stop`. */
   | { readonly type: 'stop'; readonly runId: string }
-  /** Drops it, and with it the reservation `key` if one is named. */
+  /** Deletes the lease, and the reservation `key` if it is named. */
   | { readonly type: 'release'; readonly runId: string; readonly key?: string };
 
-/** Reads may be answered by a replica that is behind, and see less than there is; with `fresh` they are not. */
 export interface ReadOptions {
+  /** The read is not answered by a stale replica. Without it, the read can miss the newest entries. */
   readonly fresh?: boolean;
 }
 
 interface CloseOptions {
-  /** The run has chunks, so that what keeps them is known to expire. */
+  /** The run has chunks, so that its stream exists and already expires. */
   readonly written?: boolean;
 }
 
 /**
- * Sessions are named by their plain ids; an adapter encodes them. Positions in a run are chunk counts.
- * Every method rejects with `DurableChatError` `store_failed`, which holds neither chat text nor secrets,
- * and every method may be repeated after it failed.
+ * The port to a store. Callers pass plain session ids, which the adapter encodes. A position in a run is a number of
+ * chunks. If the store fails, a method rejects with `DurableChatError` `store_failed`, which contains no chat text and
+ * no secrets. Every method may be repeated after it failed.
  */
 export interface Channel {
   /**
@@ -78,25 +78,28 @@ export interface Channel {
   reserve(sessionId: string, key: string, runId: string): Promise<{ runId: string; entries: LogEntry[] }>;
 
   /**
-   * Takes something by name for `ms`, or holds it for as long again; resolves with its holder. It is free
-   * again when its holder lets the time pass.
+   * Holds a name for `ms`, or for `ms` more if `holder` holds it already. Resolves with the current holder, which can be
+   * another one. The name is free again once the time has passed.
    */
   hold(sessionId: string, key: string, holder: string, ms: number): Promise<string>;
 
-  /** Gives a reservation back. */
+  /** Releases a reservation. */
   release(sessionId: string, key: string): Promise<void>;
 
   /**
-   * The log's entries from the one with the id `from` on; all of them when it is '', and when it is not there any
-   * more, because the session has expired or was deleted. A replica that is behind must not be taken for that.
+   * Reads the log's entries from the entry with the id `from` on, that entry included. Reads all entries if `from` is '',
+   * or if that entry no longer exists because the session has expired or was deleted. An adapter must not take a stale
+   * replica for that.
    */
   readLog(sessionId: string, from: string, options?: ReadOptions): Promise<LogEntry[]>;
 
   /**
-   * Appends one entry and tells all subscribers. With `after`, resolves with the entries after that id, its
-   * own included; else with none. The session is kept for its time to live from then on. With `existing`, which a
-   * `stop` or a `release` implies unless it is false, the entry belongs to what is there: in a log that is gone it
-   * is not stored, and nothing renewed. Rejects with `too_large` for an entry over `maxEntryBytes`.
+   * Appends one entry and publishes a wake-up. With `after`, resolves with the entries after that id, the new one
+   * included; else with none. It restarts the session's time to live.
+   *
+   * With `existing`, the entry needs an existing log: if the log is gone, nothing is stored or renewed. A lease change of
+   * type `stop` or `release` implies `existing`, unless it is false. Rejects with `too_large` for an entry over
+   * `maxEntryBytes`.
    */
   append(
     sessionId: string,
@@ -105,9 +108,9 @@ export interface Channel {
   ): Promise<LogEntry[]>;
 
   /**
-   * Appends chunks `from`, `from + 1`, … of a run and tells all subscribers, once they are stored. Writing them again
-   * changes nothing. `closed` means that the run takes no more: its producer must give up. `gone` means that the
-   * chunks before `from` are not there any more, so that these were not stored: a run begins at 0.
+   * Appends chunks `from`, `from + 1`, … of a run, and publishes them once they are stored. Writing the same chunks again
+   * changes nothing. `closed`: the run is closed, and its producer must give up. `gone`: the chunks before `from` no
+   * longer exist, and these were not stored; the run must be written from 0.
    */
   write(
     sessionId: string,
@@ -116,32 +119,31 @@ export interface Channel {
     chunks: readonly UIMessageChunk[],
   ): Promise<'stored' | 'closed' | 'gone'>;
 
-  /** Closes a run, whether or not it has chunks. The first closer wins; everybody gets the winner's closure. */
+  /** Closes a run, with or without chunks. The first closure wins, and every caller gets that one. */
   close(sessionId: string, runId: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
 
   /**
-   * The run's chunks from position `from` on, without a gap: of a run whose chunks are gone there are none. With a
-   * closure there will be no more of them.
+   * Reads the run's chunks from position `from` on, without a gap. If the run's chunks are gone, it returns none. If the
+   * result has a closure, no more chunks follow.
    */
   readRun(sessionId: string, runId: string, from: number, options?: ReadOptions): Promise<RunTail>;
 
   /**
-   * Deletes the session with all that belongs to it, and tells all subscribers. A log that has
-   * expired begins again with the next append. One that was deleted begins at once, with `deletedEntry`, and is kept
-   * for its time to live from then on. The closures of `closed` runs are kept, without their chunks:
-   * their producers may not have heard of them.
+   * Deletes the session with all its keys, and publishes a wake-up. A deleted log begins at once with `deletedEntry`, and
+   * is kept for the time to live. (An expired log begins with the next append.) The closures of the runs in `closed` are
+   * kept without their chunks, because their producers may still write.
    */
   delete(sessionId: string, closed?: readonly string[]): Promise<void>;
 
   /**
-   * Renews a run's lease for `ms`. `stop`: one was marked on it. `lapsed`: it had run out, so that another process may have
-   * ended the run.
+   * Renews a run's lease for `ms`. `stop`: a stop is marked on the lease. `lapsed`: the lease had ended, so that another
+   * process may have ended the run.
    */
   heartbeat(sessionId: string, runId: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;
 
-  /** Which of these runs have a producer that renews its lease. */
+  /** Returns for each of these runs whether its lease is valid. */
   alive(sessionId: string, runs: readonly string[]): Promise<boolean[]>;
 
-  /** Subscribes; resolves once the store acknowledged it, so that a read after it misses nothing. */
+  /** Subscribes to wake-ups. Resolves once the store has acknowledged it, so that a read after it misses nothing. */
   subscribe(sessionId: string, onWake: (wake: Wake) => void): Promise<Subscription>;
 }

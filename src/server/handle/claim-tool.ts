@@ -22,7 +22,7 @@ export async function claimTool(
   await session.refresh({ fresh: true });
   const message = session.state.byId.get(messageId);
   if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
-    throw new DurableChatError('not_found', 'There is no such tool call in this session.');
+    throw new DurableChatError('not_found', 'The session has no such tool call.');
   }
   // Another client has answered in the meantime: to ask is no mistake, and a browser logs every refusal.
   if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) return false;

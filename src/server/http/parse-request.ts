@@ -68,7 +68,10 @@ export async function parsePost(request: Request, maxBytes: number): Promise<Pos
 /** The request's JSON, read up to `limit` bytes. */
 async function readJson(request: Request, limit: number): Promise<unknown> {
   const tooLarge = () =>
-    new DurableChatError('too_large', `The body is over the limit of ${limit} bytes (limits.bodyBytes).`);
+    new DurableChatError(
+      'too_large',
+      `The body is over the limit of ${limit} bytes (limits.bodyBytes). Post a smaller one.`,
+    );
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
   const decoder = new TextDecoder();
   let text = '';
@@ -84,7 +87,7 @@ async function readJson(request: Request, limit: number): Promise<unknown> {
     return JSON.parse(text + decoder.decode());
   } catch {
     // No cause: the parser's message quotes the body.
-    throw new DurableChatError('bad_request', 'The body is not JSON.');
+    throw new DurableChatError('bad_request', 'The body is not JSON. Post the body that the AI SDK sends.');
   }
 }
 
@@ -104,7 +107,7 @@ export function parseSessionId(value: string | null): string {
     throw new DurableChatError(
       'bad_request',
       value === null
-        ? 'The query needs ?id=<session>.'
+        ? 'The query has no session id. Add ?id=<sessionId>.'
         : `The session id ${result.error.issues[0]?.message ?? 'is invalid'}.`,
     );
   }
@@ -127,23 +130,36 @@ export function parseRemoval(query: URLSearchParams): RemovalQuery {
       return { type, runId };
     case 'withdraw':
       if (runId === undefined)
-        throw new DurableChatError('bad_request', 'A withdrawal needs &runId=<runId>.');
+        throw new DurableChatError(
+          'bad_request',
+          'The withdrawal names no run. Add &runId=<runId> to the query.',
+        );
       return { type, runId };
     case 'delete-message': {
       const messageId = id.safeParse(query.get('messageId'));
       if (messageId.success) return { type, messageId: messageId.data };
-      throw new DurableChatError('bad_request', 'The deletion of a message needs &messageId=<message>.');
+      throw new DurableChatError(
+        'bad_request',
+        'The deletion names no message. Add &messageId=<messageId> to the query.',
+      );
     }
     case 'clear':
       return { type };
     default:
-      throw new DurableChatError('bad_request', `The query needs &durable=${removals.join(' | ')}.`);
+      throw new DurableChatError(
+        'bad_request',
+        `The query has an unknown value of \`durable\`. Use one of: ${removals.join(', ')}.`,
+      );
   }
 }
 
 /** An optional run id from a query string; throws `bad_request`. */
 function parseRunId(value: string | null): string | undefined {
   if (value === null) return undefined;
-  if (!/^[\w-]{1,64}$/.test(value)) throw new DurableChatError('bad_request', 'The run id is invalid.');
+  if (!/^[\w-]{1,64}$/.test(value))
+    throw new DurableChatError(
+      'bad_request',
+      'The run id in the query is invalid. It must match [A-Za-z0-9_-]{1,64}.',
+    );
   return value;
 }

@@ -12,7 +12,7 @@ export function errorResponse(error: unknown): Response {
   const known =
     error instanceof DurableChatError
       ? error
-      : new DurableChatError('handler_failed', 'Something failed on the server. Try again.');
+      : new DurableChatError('handler_failed', 'The server failed. Try again.');
   return json(known, known.status);
 }
 

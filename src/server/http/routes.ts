@@ -164,7 +164,10 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new DurableChatError('bad_request', 'The session id in the path is not encoded as a URL wants it.');
+    throw new DurableChatError(
+      'bad_request',
+      'The session id in the path is not URL-encoded. Use encodeURIComponent.',
+    );
   }
 }
 

@@ -21,7 +21,10 @@ export function isId(value: unknown): value is string {
 /** Throws `bad_request` for what is nested over `levels` levels deep. */
 export function checkLevels(json: unknown, levels: number): void {
   if (!isNestedOver(json, levels)) return;
-  throw new DurableChatError('bad_request', `The body is nested over ${levels} levels deep.`);
+  throw new DurableChatError(
+    'bad_request',
+    `The body is nested more than ${levels} levels deep. Post a flatter one.`,
+  );
 }
 
 /** A `bad_request` that names the field and the rule, and never the value. `shape` says what the body looks like. */

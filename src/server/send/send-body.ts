@@ -68,7 +68,7 @@ function parseBody(json: unknown): SendBody {
   // What was taken or emitted before comes back as a part of a message, which is some levels more.
   checkLevels(json, maxLevels + 10);
   const result = sendBody.safeParse(withMessages(json));
-  if (!result.success) throw invalid(result.error, 'The body is the one the AI SDK sends.');
+  if (!result.success) throw invalid(result.error, 'Post the body that the AI SDK sends.');
   const { messageId, whenBusy, changes, ...body } = result.data;
   return {
     ...body,
