@@ -10,7 +10,7 @@ import styles from './chat.module.css';
 import { Composer } from './composer';
 import { EmptyState } from './empty-state';
 import { JumpButton } from './jump-button';
-import { MessageList } from './message-list';
+import { MessageList } from './message/message-list';
 import { Notice } from './notice';
 import { TopBar } from './top-bar';
 

@@ -1,6 +1,9 @@
 // What the pages must show of a conversation, with the exact text.
 import { expect } from '@playwright/test';
+import { count } from './count.ts';
 import type { ShownMessage, ShownTool, Tab } from './tab.ts';
+
+export { count };
 
 export const you = (text: string): ShownMessage => ({ author: 'You', text });
 export const assistant = (text: string): ShownMessage => ({ author: 'Assistant', text });
@@ -10,11 +13,6 @@ export const rainy = 'It is 15 °C and rainy in Lisbon.';
 export const here = 'You are in Lisbon.';
 export const booked = 'Your table for 2 at 20:00 is booked, reference 2000-2.';
 export const notBooked = 'You denied the booking. Nothing has been booked.';
-
-/** What the scripted model answers to `count to <n>`. */
-export function count(n: number): string {
-  return Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
-}
 
 /** Every tab becomes ready with exactly these messages. */
 export async function expectConversation(

@@ -1,6 +1,6 @@
 // A chat in a browser tab: the user's actions, and what the page shows.
 import { expect, type Locator, type Page } from '@playwright/test';
-import { count } from './conversation.ts';
+import { count } from './count.ts';
 
 export interface ShownMessage {
   readonly author: string;

@@ -1,7 +1,7 @@
 // A file in a message, as a link to it.
-import { safeUrl } from '../lib/safe-url';
+import { safeUrl } from '../../lib/safe-url';
 import styles from './card.module.css';
-import { FileIcon } from './icons';
+import { FileIcon } from '../icons';
 
 export function FileLink({ url, name }: { url: string; name: string }) {
   return (

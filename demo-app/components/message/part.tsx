@@ -1,6 +1,6 @@
 // Chooses the component for a part of a message. Unknown parts, such as custom data, are not shown.
 import { isToolUIPart } from 'ai';
-import type { DemoMessage } from '../lib/chat';
+import type { DemoMessage } from '../../lib/chat';
 import { FileLink } from './file-link';
 import styles from './message.module.css';
 import { Reasoning } from './reasoning';

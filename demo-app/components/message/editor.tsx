@@ -2,7 +2,7 @@
 'use client';
 
 import { useLayoutEffect, useRef, useState, type KeyboardEvent, type SubmitEvent } from 'react';
-import { grow, isSubmit } from '../lib/text-box';
+import { grow, isSubmit } from '../../lib/text-box';
 import styles from './editor.module.css';
 
 interface EditorProps {

@@ -1,8 +1,8 @@
 // A tool call: its title and state, its input and output on demand, and the question if it needs an approval.
 import { getToolName, type DynamicToolUIPart, type ToolUIPart } from 'ai';
 import { useState } from 'react';
-import { useActions } from '../lib/actions';
-import { AlertIcon, CheckIcon, CloseIcon } from './icons';
+import { useActions } from '../../lib/actions';
+import { AlertIcon, CheckIcon, CloseIcon } from '../icons';
 import styles from './tool-card.module.css';
 
 type AnyToolPart = ToolUIPart | DynamicToolUIPart;

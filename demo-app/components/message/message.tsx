@@ -2,9 +2,9 @@
 import { isToolUIPart } from 'ai';
 import { memo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
-import { useActions } from '../lib/actions';
-import type { DemoMessage } from '../lib/chat';
-import { isInterruption, type Ending, type MessageItem } from '../lib/items';
+import { useActions } from '../../lib/actions';
+import type { DemoMessage } from '../../lib/chat';
+import { isInterruption, type Ending, type MessageItem } from '../../lib/items';
 import { Editor } from './editor';
 import styles from './message.module.css';
 import { MessageTools } from './message-tools';

@@ -1,6 +1,6 @@
 // The actions on a message. They appear on hover and on keyboard focus.
-import { useActions } from '../lib/actions';
-import type { DemoMessage } from '../lib/chat';
+import { useActions } from '../../lib/actions';
+import type { DemoMessage } from '../../lib/chat';
 import styles from './message-tools.module.css';
 
 interface MessageToolsProps {

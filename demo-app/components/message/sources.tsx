@@ -1,6 +1,6 @@
 // The sources of an answer, as a row of links below it.
 import type { UIMessage } from 'ai';
-import { safeUrl } from '../lib/safe-url';
+import { safeUrl } from '../../lib/safe-url';
 import styles from './card.module.css';
 
 export function Sources({ parts }: { parts: UIMessage['parts'] }) {

@@ -1,5 +1,5 @@
 // The messages in order, and an indicator between a question and the first part of its answer.
-import type { Item } from '../lib/items';
+import type { Item } from '../../lib/items';
 import { Message } from './message';
 import styles from './message.module.css';
 import { Waiting } from './waiting';
