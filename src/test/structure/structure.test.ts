@@ -21,7 +21,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** Where in src a package is imported. One that is missing here is imported anywhere. */
 const homes: Readonly<Record<string, readonly string[]>> = {
   '@ai-sdk/react': ['src/react/'],
-  '@upstash/redis': ['src/channel/upstash/channel.ts', 'src/channel/upstash/reading.ts'],
+  '@upstash/redis': ['src/channel/upstash/'],
   next: ['src/next.ts'],
   node: ['src/testing/', 'src/cli.ts'],
   react: ['src/react/'],
