@@ -95,7 +95,7 @@ export function createSessionHandle<M extends UIMessage>(
       const { sessions, keeper } = await open();
       const { session, release } = sessions.hold(id);
       try {
-        const viewer = await openViewer(session, after, keeper.seedSession);
+        const viewer = await openViewer(session, { after, prepare: keeper.seedSession });
         void keeper.tell(id, waitUntil);
         yield* viewer.frames(signal);
       } finally {

@@ -22,7 +22,7 @@ export async function subscribe(
 ): Promise<Response> {
   const lease = sessions.view(sessionId);
   try {
-    const viewer = await openViewer(lease.session, after, keeper.seedSession);
+    const viewer = await openViewer(lease.session, { after, prepare: keeper.seedSession });
     return new Response(toEventStream(viewer, lease.release, rotationMs(deadline), leaving), {
       headers: eventStreamHeaders,
     });

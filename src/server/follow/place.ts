@@ -1,0 +1,133 @@
+// A viewer's place in a session, and the frames that it is sent as it moves along. Nothing is read here: a place says
+// which chunks it lacks, and takes them.
+
+import type { UIMessageChunk } from 'ai';
+import { encodeCursor, type Cursor } from '../../protocol/cursor.ts';
+import type { ChunksFrame, DurabilityFrame, LogEntry, LogFrame } from '../../protocol/frames.ts';
+import type { SessionState } from '../../protocol/session-state.ts';
+
+export interface Place {
+  /** The id of the last log entry that was passed; '' before the first. */
+  readonly log: string;
+  /** Entries before this index were passed. */
+  readonly index: number;
+  /** The active runs, and how many chunks of each were sent. */
+  readonly runs: ReadonlyMap<string, number>;
+  /** Those of them that the viewer takes for degraded. */
+  readonly degraded: ReadonlySet<string>;
+}
+
+/** The log as far as it was read. */
+export interface ReadLog {
+  readonly entries: readonly LogEntry[];
+  readonly state: SessionState;
+}
+
+/** Chunks of a run that a place lacks: from `from` to `to`, or as many as there are. */
+export interface Lack {
+  readonly runId: string;
+  readonly from: number;
+  readonly to?: number;
+}
+
+/** A place after a step, and what the step sends. */
+export interface Step<F> {
+  readonly place: Place;
+  readonly frames: readonly F[];
+}
+
+type CountOf = (runId: string) => number;
+
+/** The place of a cursor, whose entry the log has. */
+export function placeAt({ log, runs, degraded }: Cursor, { entries, state }: ReadLog): Place {
+  const index = log === '' ? 0 : entries.findIndex(({ id }) => id === log) + 1;
+  const start: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
+  const place = entries.slice(0, index).reduce((place, entry) => moved(place, entry, state), start);
+  const sent = [...place.runs.keys()].map((runId): [string, number] => [runId, runs[runId] ?? 0]);
+  return { ...place, log, runs: new Map(sent), degraded: new Set(degraded) };
+}
+
+/** The place of a snapshot that is taken now. */
+export function placeNow(
+  { entries, state }: ReadLog,
+  countOf: CountOf,
+  degraded: ReadonlySet<string>,
+): Place {
+  return {
+    log: entries.at(-1)?.id ?? '',
+    index: entries.length,
+    runs: new Map(state.active.map(({ runId }) => [runId, countOf(runId)])),
+    degraded: new Set(degraded),
+  };
+}
+
+/** The chunks that come before an entry: the rest of a run comes before its end. */
+export function lacksBefore({ runs }: Place, { frames }: LogEntry): Lack[] {
+  return frames.flatMap((frame) => {
+    if (frame.type !== 'run-end') return [];
+    const { runId, chunks: to } = frame;
+    const from = runs.get(runId);
+    return from !== undefined && from < to ? { runId, from, to } : [];
+  });
+}
+
+/** The chunks of active runs that are here and were not sent. */
+export function lacksNow({ runs }: Place, countOf: CountOf): Lack[] {
+  return [...runs].flatMap(([runId, from]) => (countOf(runId) > from ? { runId, from } : []));
+}
+
+/** Sends the chunks that a place lacked, as many as there are. */
+export function withChunks(
+  place: Place,
+  { runId, from }: Lack,
+  chunks: readonly UIMessageChunk[],
+): Step<ChunksFrame> {
+  if (chunks.length === 0) return { place, frames: [] };
+  const runs = new Map(place.runs).set(runId, from + chunks.length);
+  return { place: { ...place, runs }, frames: [{ type: 'chunks', runId, from, chunks }] };
+}
+
+/** Sends an entry. */
+export function past(place: Place, entry: LogEntry, state: SessionState): Step<LogFrame> {
+  const isSent = (frame: LogFrame) =>
+    frame.type !== 'run-saved' && !('runId' in frame && state.barred.has(frame.runId));
+  return { place: moved(place, entry, state), frames: entry.frames.filter(isSent).map(forViewers) };
+}
+
+/** Says which runs the store began to fail, and which it takes again. */
+export function withDurability(place: Place, degraded: ReadonlySet<string>): Step<DurabilityFrame> {
+  const runIds = [...place.runs.keys()];
+  const changed = runIds.filter((runId) => degraded.has(runId) !== place.degraded.has(runId));
+  return {
+    // A run whose start was not sent yet is told of later.
+    place: { ...place, degraded: new Set(runIds.filter((runId) => degraded.has(runId))) },
+    frames: changed.map((runId) => ({
+      type: 'durability',
+      runId,
+      durability: degraded.has(runId) ? 'degraded' : 'durable',
+    })),
+  };
+}
+
+export function cursorOf(sessionId: string, { log, runs, degraded }: Place): string {
+  return encodeCursor(sessionId, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
+}
+
+function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState): Place {
+  const runs = new Map(place.runs);
+  for (const frame of frames) {
+    if (frame.type === 'run-start') runs.set(frame.runId, 0);
+    // A withdrawal that came too late has no effect.
+    const isWithdrawal = frame.type === 'run-withdraw' || frame.type === 'run-steer';
+    const isWithdrawn = isWithdrawal && ended.get(frame.runId)?.withdrawn === true;
+    if (frame.type === 'run-end' || isWithdrawn) runs.delete(frame.runId);
+  }
+  return { ...place, log: id, index: place.index + 1, runs };
+}
+
+/** What a client called its send, and what the app is told, is not for others. */
+function forViewers(frame: LogFrame): LogFrame {
+  if (frame.type !== 'run-start') return frame;
+  const { send: _send, reports: _reports, ...rest } = frame;
+  return rest;
+}
