@@ -365,6 +365,7 @@ export class DurableSession {
       case 'tool-outcome':
       case 'durability':
       case 'reset':
+      case 'refused':
         break;
       default:
         // A type that a newer server sends changes nothing here.

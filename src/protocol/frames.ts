@@ -1,6 +1,7 @@
 // The records on a session's wire. README.md beside this file is the specification.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
+import type { ErrorBody } from './errors.ts';
 import type { ActiveRun, EndedRun } from './session-state.ts';
 import type { ToolOutcome } from './tool-outcome.ts';
 
@@ -74,6 +75,8 @@ export interface RunStartFrame {
   readonly parallel?: true;
   /** While it waits, its message is offered to the run before it. */
   readonly steer?: true;
+  /** What its client called its subscription: a GET of this name is sent no chunks of the run. */
+  readonly subscriptionId?: string;
   /** What the server that accepted it reports to its app. Viewers do not see this. */
   readonly reports?: readonly Report[];
 }
@@ -205,6 +208,11 @@ export interface ResetFrame {
   readonly type: 'reset';
 }
 
+/** No more frames of this session come on this connection: it may not be read, or cannot be read now. */
+export interface RefusedFrame extends ErrorBody {
+  readonly type: 'refused';
+}
+
 /** The frames that the session's log keeps. */
 export type LogFrame =
   | MessageFrame
@@ -219,7 +227,10 @@ export type LogFrame =
   | ToolOutcomeFrame;
 
 /** Everything that can come down a subscription. A viewer ignores types it does not know. */
-export type Frame = LogFrame | ChunksFrame | DurabilityFrame | SnapshotFrame | ResetFrame;
+export type Frame = LogFrame | ChunksFrame | DurabilityFrame | SnapshotFrame | ResetFrame | RefusedFrame;
+
+/** A frame as it stands in an event; `sessionId` is there on a connection of several sessions. */
+export type WireFrame = Frame & { readonly sessionId?: string };
 
 /** One record of a session's log: frames that belong together, under a key that makes a retry harmless. */
 export interface LogEntry {

@@ -151,7 +151,15 @@ export function isItsTurn(state: SessionState, runId: string): boolean {
 
 export function runsOf(state: SessionState): SessionRun[] {
   return state.active.map(
-    ({ send: _send, reports: _reports, parallel: _parallel, steer: _steer, stop, ...run }) => ({
+    ({
+      send: _send,
+      reports: _reports,
+      parallel: _parallel,
+      steer: _steer,
+      subscriptionId: _subscriptionId,
+      stop,
+      ...run
+    }) => ({
       ...run,
       status: stop ? 'stopping' : isItsTurn(state, run.runId) ? 'running' : 'queued',
     }),
@@ -211,6 +219,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'chunks':
     case 'run-saved':
     case 'reset':
+    case 'refused':
       return state;
     default:
       frame satisfies never;
