@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { awkwardStrings } from '../test/fixtures/chunks.fixture.ts';
-import { createSseParser, encodeEvent, keepAlive, readEvents, type SseEvent } from './sse.ts';
+import {
+  chunkCounts,
+  chunkIds,
+  createSseParser,
+  encodeEvent,
+  keepAlive,
+  readEvents,
+  type SseEvent,
+} from './sse.ts';
 
 function parse(...pieces: string[]): SseEvent[] {
   const events: SseEvent[] = [];
@@ -116,5 +124,31 @@ describe('sse', () => {
     expect((await reader.read()).value).toEqual({ data: '1' });
     await reader.cancel('left');
     await expect.poll(() => cancelled).toBe('left');
+  });
+});
+
+describe('the ids of the answer to a POST', () => {
+  it('G1: count each chunk of the run, and nothing else, from whatever chunk on', () => {
+    const pushes = fc.array(fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }), { maxLength: 30 });
+    fc.assert(
+      fc.property(pushes, (counts) => {
+        const [idOf, countOf] = [chunkIds(), chunkCounts()];
+        const wire = counts.map((count) => encodeEvent('{}', idOf(count))).join('');
+        expect(parse(wire).map(({ id }) => countOf(id))).toEqual(counts);
+      }),
+    );
+  });
+
+  it('stand on the first chunk of a run alone, and on what is no chunk behind it', () => {
+    const idOf = chunkIds();
+    expect([undefined, 1, 2, 3, undefined, 4, undefined].map(idOf)).toEqual([
+      undefined,
+      '1',
+      undefined,
+      undefined,
+      '',
+      undefined,
+      '',
+    ]);
   });
 });

@@ -12,6 +12,37 @@ export function encodeEvent(data: string, id?: string): string {
   return id === undefined ? `data: ${data}\n\n` : `id: ${id}\ndata: ${data}\n\n`;
 }
 
+/**
+ * The ids of the events of a POST's answer, which are most of what an answer of short chunks would cost besides the chunks:
+ * only the first chunk of the run is numbered, and what is no chunk of the run behind it is marked by an empty id.
+ *
+ * @returns the id of the next event. `count` is how many chunks the run has with it; undefined for what is no chunk of it
+ */
+export function chunkIds(): (count: number | undefined) => string | undefined {
+  let last: number | undefined;
+  return (count) => {
+    if (count === undefined) return last === undefined ? undefined : '';
+    const isNext = last !== undefined && count === last + 1;
+    last = count;
+    return isNext ? undefined : count.toString();
+  };
+}
+
+/**
+ * Reads what `chunkIds` made.
+ *
+ * @returns how many chunks the run has with the next event; undefined if that is no chunk of it
+ */
+export function chunkCounts(): (id: string | undefined) => number | undefined {
+  let last: number | undefined;
+  return (id) => {
+    if (id === '') return undefined;
+    if (id !== undefined) last = Number(id);
+    else if (last !== undefined) last++;
+    return last;
+  };
+}
+
 /** A comment: bytes that keep a connection alive and mean nothing. */
 export const keepAlive = ': keep-alive\n\n';
 

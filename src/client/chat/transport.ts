@@ -12,7 +12,7 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { takeEvents } from '../../protocol/sse.ts';
+import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import { preparedBody } from './prepared-body.ts';
 import type { RunLog } from '../run-log.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../plain-route.ts';
@@ -217,12 +217,14 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
 
 /** Feeds the run from the POST response; what that does not bring, the session does. */
 async function pump(body: ReadableStream<Uint8Array>, log: RunLog): Promise<void> {
+  const countOf = chunkCounts();
   try {
     await takeEvents(body, (event) => {
       if (event?.data === '[DONE]') return log.end();
       if (!event) return;
       const chunk = JSON.parse(event.data) as UIMessageChunk; // our own server's
-      if (event.id !== undefined) log.accept(Number(event.id) - 1, [chunk]);
+      const count = countOf(event.id);
+      if (count !== undefined) log.accept(count - 1, [chunk]);
       // Not of the run: an error for this client alone, or a message made again, which the session has.
       else if (chunk.type === 'error') log.acceptError(chunk);
     });

@@ -1,8 +1,8 @@
-// The answer to a POST: the AI SDK's own UI message stream, each chunk of the run with its chunk count as SSE id.
+// The answer to a POST: the AI SDK's own UI message stream, the chunks of the run counted by its SSE ids.
 // Its reader may leave at any time; that changes nothing for the run (G2).
 
 import type { UIMessageChunk } from 'ai';
-import { encodeEvent, keepAlive } from '../../protocol/sse.ts';
+import { chunkIds, encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { runHeader } from '../../protocol/requests.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 
@@ -26,6 +26,7 @@ export interface ReplyStream {
 export function createReplyStream(runId: string): ReplyStream {
   const encoder = new TextEncoder();
   const leaving = new AbortController();
+  const idOf = chunkIds();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stream = new ReadableStream<Uint8Array>({
     start: (created) => {
@@ -64,7 +65,7 @@ export function createReplyStream(runId: string): ReplyStream {
       close();
       broken?.error(new Error('The stream broke off.'));
     },
-    push: (chunk, count) => send(encodeEvent(JSON.stringify(chunk), count?.toString())),
+    push: (chunk, count) => send(encodeEvent(JSON.stringify(chunk), idOf(count))),
     done() {
       send(encodeEvent('[DONE]'));
       const ended = controller;

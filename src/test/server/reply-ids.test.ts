@@ -1,10 +1,10 @@
-// The events of an answer that have an `id` are the run's chunks, all of them in order; what has none is not of the run.
+// The events of an answer that its ids count are the run's chunks, all of them in order; the others are not of the run.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
-import { createSseParser } from '../../protocol/sse.ts';
+import { chunkCounts, createSseParser } from '../../protocol/sse.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
 
 const url = 'http://durable.test/api/chat';
@@ -40,14 +40,16 @@ function newGate() {
 }
 
 interface Event {
-  readonly id: string | undefined;
+  /** How many chunks the run has with it. */
+  readonly count: number | undefined;
   readonly type: string;
 }
 
 async function eventsOf(response: Response): Promise<Event[]> {
   const events: Event[] = [];
+  const count = chunkCounts();
   createSseParser(({ data, id }) => {
-    if (data !== '[DONE]') events.push({ id, type: (JSON.parse(data) as UIMessageChunk).type });
+    if (data !== '[DONE]') events.push({ count: count(id), type: (JSON.parse(data) as UIMessageChunk).type });
   })(await response.text());
   return events;
 }
@@ -61,10 +63,10 @@ async function countOf(channel: Channel, runId: string | null): Promise<number> 
 
 async function expectIds(channel: Channel, response: Response, others: readonly string[]): Promise<void> {
   const events = await eventsOf(response);
-  const count = await countOf(channel, response.headers.get('x-durable-run'));
-  const ids = events.flatMap(({ id }) => id ?? []);
-  expect(ids).toEqual(Array.from({ length: count }, (_, index) => String(index + 1)));
-  expect(events.filter(({ id }) => id === undefined).map(({ type }) => type)).toEqual(others);
+  const length = await countOf(channel, response.headers.get('x-durable-run'));
+  const counts = events.flatMap(({ count }) => count ?? []);
+  expect(counts).toEqual(Array.from({ length }, (_, index) => index + 1));
+  expect(events.filter(({ count }) => count === undefined).map(({ type }) => type)).toEqual(others);
 }
 
 it('an edit that loses to another one at the same moment is told so', async () => {
@@ -157,5 +159,5 @@ it('a run whose chunks are gone, posted again', async () => {
     ),
   );
   expect(events.length).toBeGreaterThan(2);
-  expect(events.filter(({ id }) => id !== undefined)).toEqual([]);
+  expect(events.filter(({ count }) => count !== undefined)).toEqual([]);
 });
