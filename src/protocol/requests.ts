@@ -34,8 +34,5 @@ export function isDurableRequest(request: Request): boolean {
   return request.method !== 'DELETE' || new URL(request.url).searchParams.has('durable');
 }
 
-/** On a POST: what its client called its subscription, which the GET names in its query as `subscription`. */
-export const subscriptionHeader = 'x-durable-subscription';
-
 /** How many sessions one GET may name. */
 export const mostSessions = 32;

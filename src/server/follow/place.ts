@@ -15,6 +15,10 @@ export interface Place {
   readonly runs: ReadonlyMap<string, number>;
   /** Those of them that the viewer takes for degraded. */
   readonly degraded: ReadonlySet<string>;
+  /** Those of them whose chunks are not sent: the viewer reads them from its POST. */
+  readonly unsent: ReadonlySet<string>;
+  /** What the viewer called its subscription in such POSTs. */
+  readonly subscriptionId: string | undefined;
 }
 
 /** The log as far as it was read. */
@@ -39,9 +43,14 @@ export interface Step<F> {
 type CountOf = (runId: string) => number;
 
 /** The place of a cursor, whose entry the log has. */
-export function placeAt({ log, runs, degraded }: Cursor, { entries, state }: ReadLog): Place {
+export function placeAt(
+  { log, runs, degraded }: Cursor,
+  { entries, state }: ReadLog,
+  subscriptionId?: string,
+): Place {
   const index = log === '' ? 0 : entries.findIndex(({ id }) => id === log) + 1;
-  const start: Place = { log: '', index: 0, runs: new Map(), degraded: new Set() };
+  const none = { runs: new Map(), degraded: new Set<string>(), unsent: new Set<string>() };
+  const start: Place = { log: '', index: 0, ...none, subscriptionId };
   const place = entries.slice(0, index).reduce((place, entry) => moved(place, entry, state), start);
   const sent = [...place.runs.keys()].map((runId): [string, number] => [runId, runs[runId] ?? 0]);
   return { ...place, log, runs: new Map(sent), degraded: new Set(degraded) };
@@ -49,22 +58,32 @@ export function placeAt({ log, runs, degraded }: Cursor, { entries, state }: Rea
 
 /** The place of a snapshot that is taken now. */
 export function placeNow(
-  { entries, state }: ReadLog,
+  { entries, state: { active } }: ReadLog,
   countOf: CountOf,
   degraded: ReadonlySet<string>,
+  subscriptionId?: string,
 ): Place {
+  const unsent = new Set(active.filter(isReadBy(subscriptionId)).map(({ runId }) => runId));
   return {
     log: entries.at(-1)?.id ?? '',
     index: entries.length,
-    runs: new Map(state.active.map(({ runId }) => [runId, countOf(runId)])),
+    runs: new Map(active.map(({ runId }) => [runId, unsent.has(runId) ? 0 : countOf(runId)])),
     degraded: new Set(degraded),
+    unsent,
+    subscriptionId,
   };
 }
 
+/** Whether the viewer of this subscription reads a run from the POST that started it. */
+function isReadBy(subscriptionId: string | undefined) {
+  return (run: { readonly subscriptionId?: string }): boolean =>
+    subscriptionId !== undefined && run.subscriptionId === subscriptionId;
+}
+
 /** The chunks that come before an entry: the rest of a run comes before its end. */
-export function lacksBefore({ runs }: Place, { frames }: LogEntry): Lack[] {
+export function lacksBefore({ runs, unsent }: Place, { frames }: LogEntry): Lack[] {
   return frames.flatMap((frame) => {
-    if (frame.type !== 'run-end') return [];
+    if (frame.type !== 'run-end' || unsent.has(frame.runId)) return [];
     const { runId, chunks: to } = frame;
     const from = runs.get(runId);
     return from !== undefined && from < to ? { runId, from, to } : [];
@@ -72,8 +91,10 @@ export function lacksBefore({ runs }: Place, { frames }: LogEntry): Lack[] {
 }
 
 /** The chunks of active runs that are here and were not sent. */
-export function lacksNow({ runs }: Place, countOf: CountOf): Lack[] {
-  return [...runs].flatMap(([runId, from]) => (countOf(runId) > from ? { runId, from } : []));
+export function lacksNow({ runs, unsent }: Place, countOf: CountOf): Lack[] {
+  return [...runs].flatMap(([runId, from]) =>
+    countOf(runId) > from && !unsent.has(runId) ? { runId, from } : [],
+  );
 }
 
 /** Sends the chunks that a place lacked, as many as there are. */
@@ -109,20 +130,26 @@ export function withDurability(place: Place, degraded: ReadonlySet<string>): Ste
   };
 }
 
+/** Of a run that the viewer reads from its POST, the cursor holds what was sent here. */
 export function cursorOf(sessionId: string, { log, runs, degraded }: Place): string {
   return encodeCursor(sessionId, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
 }
 
 function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState): Place {
   const runs = new Map(place.runs);
+  const unsent = new Set(place.unsent);
+  const isUnsent = isReadBy(place.subscriptionId);
   for (const frame of frames) {
     if (frame.type === 'run-start') runs.set(frame.runId, 0);
+    if (frame.type === 'run-start' && isUnsent(frame)) unsent.add(frame.runId);
     // A withdrawal that came too late has no effect.
     const isWithdrawal = frame.type === 'run-withdraw' || frame.type === 'run-steer';
     const isWithdrawn = isWithdrawal && ended.get(frame.runId)?.withdrawn === true;
-    if (frame.type === 'run-end' || isWithdrawn) runs.delete(frame.runId);
+    if (frame.type !== 'run-end' && !isWithdrawn) continue;
+    runs.delete(frame.runId);
+    unsent.delete(frame.runId);
   }
-  return { ...place, log: id, index: place.index + 1, runs };
+  return { ...place, log: id, index: place.index + 1, runs, unsent };
 }
 
 /** What a client called its send, and what the app is told, is not for others. */

@@ -41,6 +41,8 @@ type Frames<T> = AsyncGenerator<ViewerFrame, T, undefined>;
 export interface ViewerOptions {
   /** The cursor to go on from; without one, the first frame is a snapshot. */
   readonly after?: string | undefined;
+  /** What the viewer called its subscription in POSTs from which it reads runs: no chunks of them are sent. */
+  readonly subscriptionId?: string | undefined;
   /** Waited for before each snapshot: it may fill a session that is empty. */
   readonly prepare?: (session: Session) => Promise<void>;
 }
@@ -51,7 +53,7 @@ export interface ViewerOptions {
  */
 export async function openViewer(
   session: Session,
-  { after, prepare = async () => {} }: ViewerOptions,
+  { after, subscriptionId, prepare = async () => {} }: ViewerOptions,
 ): Promise<Viewer> {
   const cursor = after === undefined || after === '' ? undefined : decodeCursor(session.sessionId, after);
   await session.watch();
@@ -61,7 +63,7 @@ export async function openViewer(
   const opened = session.log;
 
   function placeOfCursor(log: Log): Place | undefined {
-    const place = cursor && known ? placeAt(cursor, log) : undefined;
+    const place = cursor && known ? placeAt(cursor, log, subscriptionId) : undefined;
     return place && isReplayed(log.entries.slice(place.index)) ? place : undefined;
   }
 
@@ -74,7 +76,7 @@ export async function openViewer(
         let place = placeOfCursor(log);
         if (!place) {
           if (cursor) yield { frame: { type: 'reset' } };
-          place = yield* snapshot(session);
+          place = yield* snapshot(session, subscriptionId);
         }
         while (!signal?.aborted) {
           changed = false;
@@ -83,7 +85,7 @@ export async function openViewer(
             yield { frame: { type: 'reset' } };
             await prepare(session);
             log = session.log;
-            place = yield* snapshot(session);
+            place = yield* snapshot(session, subscriptionId);
           } else place = moved;
           await session.until(() => changed || undefined, { signal });
         }
@@ -102,9 +104,10 @@ async function find(session: Session, id: string): Promise<boolean> {
   return session.log.entries.some((entry) => entry.id === id);
 }
 
-async function* snapshot(session: Session): Frames<Place> {
+async function* snapshot(session: Session, subscriptionId: string | undefined): Frames<Place> {
   const { state } = session;
-  const place = placeNow(session.log, (runId) => session.countOf(runId), session.degraded);
+  const countOf = (runId: string) => session.countOf(runId);
+  const place = placeNow(session.log, countOf, session.degraded, subscriptionId);
   const written = await Promise.all(
     [...place.runs].map(async ([runId, count]): Promise<[string, Written]> => {
       const chunks = count === 0 ? [] : compact((await session.chunksOf(runId, 0)).slice(0, count));

@@ -92,7 +92,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           case 'tool-outcome':
             return json({ message: await sessionOf(sessionId).answer({ ...posted.answer, ...by }) });
           case 'send': {
-            const { body, named } = posted.send;
+            const { body, named, subscriptionId } = posted.send;
             await checkLast(body.messages);
             return send({
               ...(await open()),
@@ -100,6 +100,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
               body,
               named,
               by: auth?.userId,
+              subscriptionId,
               waitUntil,
               call: async (run, history, signal) =>
                 options.handler(

@@ -38,6 +38,8 @@ export interface SendOptions extends Opened {
   /** A name for this send that its client chose; a retry carries the same. */
   readonly named: string | null;
   readonly by: string | undefined;
+  /** The client's own subscription, which is sent no chunks of the run. */
+  readonly subscriptionId: string | null;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Calls the app's handler. */
   readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
@@ -137,7 +139,7 @@ async function takePlace(
   { runId, sent, whenBusy, onPlace }: Placing,
   log: Log,
 ): Promise<Plan> {
-  const { session, by, settings, body } = options;
+  const { session, by, settings, body, subscriptionId } = options;
   await beginSession(options, log);
   await keepLate(options, runId, log.state);
   const taken = [...log.state.order, ...body.messages.slice(-1).map(({ id }) => id)];
@@ -145,7 +147,8 @@ async function takePlace(
   const { plan, entry } = await unlessDead(session, log, () => {
     const plan = planTurn(log.state, body, messageId, (id) => log.hasHad(id));
     checkRoom(settings.limits, log.state, plan);
-    const entry = startEntry(settings, { runId, sent, whenBusy, by, trigger: body.trigger }, plan, log.epoch);
+    const starting = { runId, sent, whenBusy, by, trigger: body.trigger, subscriptionId };
+    const entry = startEntry(settings, starting, plan, log.epoch);
     const why = whyVoid(log.state, log.epoch, entry);
     if (why) throw refusal(why, settings);
     return { plan, entry };

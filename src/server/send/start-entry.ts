@@ -12,11 +12,12 @@ export interface Starting {
   readonly whenBusy: WhenBusy;
   readonly by: string | undefined;
   readonly trigger: RunStartFrame['trigger'];
+  readonly subscriptionId: string | null;
 }
 
 export function startEntry(
   settings: Settings,
-  { runId, sent, whenBusy, by, trigger }: Starting,
+  { runId, sent, whenBusy, by, trigger, subscriptionId }: Starting,
   plan: Plan,
   epoch: string,
 ): NewEntry {
@@ -32,6 +33,7 @@ export function startEntry(
     ...(whenBusy === 'parallel' && { parallel: true }),
     ...(whenBusy === 'steer' && { steer: true }),
     ...(by !== undefined && { by }),
+    ...(subscriptionId !== null && { subscriptionId }),
     ...reportsFor(settings, plan.frames),
   };
   return {

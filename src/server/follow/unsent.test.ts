@@ -1,0 +1,173 @@
+// A client that reads its runs from its POSTs is not sent them again, and lacks nothing when a POST breaks off.
+
+import type { UIMessageChunk } from 'ai';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { systemRuntime } from '../../lib/runtime.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { Session } from './session.ts';
+import { openViewer } from './viewer.ts';
+
+const sessionId = 's';
+const chunk = (index: number): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: `${index}` });
+const indexOf = (one: UIMessageChunk) => (one.type === 'text-delta' ? Number(one.delta) : NaN);
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+interface Known {
+  /** How many chunks were written. */
+  written: number;
+  /** How many the client has, from its POST or from its subscription. */
+  has: number;
+  /** How many the subscription brought, a snapshot's among them. */
+  sent: number;
+  /** The client reads it from its POST, which named the subscription of that time. */
+  post: boolean;
+  ended: boolean;
+}
+
+/** A client with its subscription and its POSTs, and the session that they are of. */
+function open() {
+  const channel = memoryChannel();
+  const session = new Session({
+    sessionId,
+    channel,
+    runtime: systemRuntime,
+    onSuspect: () => {},
+    onUnreadable: () => {},
+  });
+  const runs = new Map<string, Known>();
+  const ended = new Set<string>();
+  let name = 0;
+  let cursor: string | undefined;
+  let connection: { readonly leave: AbortController; readonly over: Promise<void> } | undefined;
+  let failure: unknown;
+
+  function take(frame: Frame): void {
+    if (frame.type === 'snapshot') {
+      for (const { runId, count, subscriptionId } of frame.runs) {
+        const run = runs.get(runId)!; // each of them is ours
+        if (subscriptionId === `name${name}`) expect(count).toBe(0);
+        run.sent = count;
+        run.has = Math.max(run.has, count);
+      }
+      // The snapshot holds what the run has written.
+      for (const { runId, chunks } of frame.ended) {
+        ended.add(runId);
+        runs.get(runId)!.has = chunks;
+      }
+    }
+    if (frame.type === 'run-end') ended.add(frame.runId);
+    if (frame.type !== 'chunks') return;
+    const run = runs.get(frame.runId)!;
+    expect(run.post).toBe(false);
+    expect(frame.from).toBe(run.sent);
+    expect(frame.chunks.map(indexOf)).toEqual(frame.chunks.map((_, index) => frame.from + index));
+    run.sent = frame.from + frame.chunks.length;
+    run.has = Math.max(run.has, run.sent);
+  }
+
+  async function read(signal: AbortSignal): Promise<void> {
+    const viewer = await openViewer(session, { after: cursor, subscriptionId: `name${name}` });
+    let group: Frame[] = [];
+    for await (const next of viewer.frames(signal)) {
+      if (signal.aborted) return;
+      group.push(next.frame);
+      if (next.cursor === undefined) continue;
+      for (const frame of group) take(frame);
+      group = [];
+      cursor = next.cursor;
+    }
+  }
+
+  async function reconnect(from: 'cursor' | 'snapshot' = 'cursor'): Promise<void> {
+    connection?.leave.abort();
+    await connection?.over;
+    if (from === 'snapshot') cursor = undefined;
+    const leave = new AbortController();
+    connection = { leave, over: read(leave.signal).catch((error: unknown) => void (failure ??= error)) };
+  }
+
+  const nth = (index: number) => [...runs].filter(([, { ended }]) => !ended).at(index);
+  return {
+    runs,
+    reconnect,
+    async start(post: boolean) {
+      const runId = `r${runs.size}`;
+      runs.set(runId, { written: 0, has: 0, sent: 0, post, ended: false });
+      const start = {
+        type: 'run-start',
+        runId,
+        messageId: `m${runId}`,
+        trigger: 'submit-message',
+        at: 0,
+        parallel: true,
+        ...(post && { subscriptionId: `name${name}` }),
+      } as const;
+      const lease = { type: 'take', runId, ms: 60_000 } as const;
+      await channel.append(sessionId, { key: `${runId} start`, frames: [start] }, { lease });
+    },
+    async write(index: number, count: number) {
+      const [runId, run] = nth(index) ?? [];
+      if (runId === undefined || !run) return;
+      const chunks = Array.from({ length: count }, (_, at) => chunk(run.written + at));
+      run.written += count;
+      // What the model says goes to the POST at once.
+      if (run.post) run.has = run.written;
+      await channel.write(sessionId, runId, run.written - count, chunks);
+    },
+    async end(index: number) {
+      const [runId, run] = nth(index) ?? [];
+      if (runId === undefined || !run) return;
+      run.ended = true;
+      const frame = { type: 'run-end', runId, reason: 'finish', chunks: run.written } as const;
+      await channel.append(sessionId, { key: `${runId} end`, frames: [frame] }, {});
+    },
+    /** All POSTs break: the client subscribes under another name. */
+    async break(from: 'cursor' | 'snapshot') {
+      name++;
+      for (const run of runs.values()) run.post = false;
+      await reconnect(from);
+    },
+    async untilAllEnded() {
+      while (ended.size < runs.size && failure === undefined) await turn();
+    },
+    async close() {
+      connection?.leave.abort();
+      await connection?.over;
+      session.close();
+      if (failure !== undefined) throw failure as Error;
+    },
+  };
+}
+
+const from = fc.constantFrom('cursor' as const, 'snapshot' as const);
+const operation = fc.oneof(
+  fc.record({ type: fc.constant('start' as const), post: fc.boolean() }),
+  fc.record({ type: fc.constant('write' as const), index: fc.nat(3), count: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ type: fc.constant('end' as const), index: fc.nat(3) }),
+  fc.record({ type: fc.constantFrom('drop' as const, 'break' as const), from }),
+  fc.record({ type: fc.constant('turn' as const) }),
+);
+
+it('G1: what the POSTs bring and what the subscription brings are all chunks, each once while the POSTs last', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
+      const client = open();
+      await client.reconnect();
+      for (const one of operations) {
+        if (one.type === 'start') await client.start(one.post);
+        else if (one.type === 'write') await client.write(one.index, one.count);
+        else if (one.type === 'end') await client.end(one.index);
+        else if (one.type === 'drop') await client.reconnect(one.from);
+        else if (one.type === 'break') await client.break(one.from);
+        else await turn();
+      }
+      while ([...client.runs.values()].some(({ ended }) => !ended)) await client.end(0);
+      await client.untilAllEnded();
+      await client.close();
+      for (const { has, written } of client.runs.values()) expect(has).toBe(written);
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { mostSessions } from '../../protocol/requests.ts';
+import { parseSubscribe } from './subscribe-query.ts';
+
+const parse = (query: string, lastEventId: string | null = null) =>
+  parseSubscribe(new URLSearchParams(query), lastEventId);
+const many = (count: number) => Array.from({ length: count }, (_, index) => `id=s${index}`).join('&');
+
+describe('the query of a subscription', () => {
+  it('names one session, with a cursor or without', () => {
+    expect(parse('id=a')).toEqual({
+      sessions: [{ sessionId: 'a', after: undefined }],
+      subscriptionId: undefined,
+    });
+    expect(parse('id=a&after=c').sessions).toEqual([{ sessionId: 'a', after: 'c' }]);
+    expect(parse('id=a&after=').sessions).toEqual([{ sessionId: 'a', after: undefined }]);
+    expect(parse('id=a&after=c', 'newer').sessions).toEqual([{ sessionId: 'a', after: 'newer' }]);
+  });
+
+  it('names several, each with the cursor at its own place', () => {
+    expect(parse('id=a&id=b&after=&after=c').sessions).toEqual([
+      { sessionId: 'a', after: undefined },
+      { sessionId: 'b', after: 'c' },
+    ]);
+    expect(parse('id=a&after=x&after=y&id=b').sessions.map(({ after }) => after)).toEqual(['x', 'y']);
+    expect(parse('id=a&id=b', 'whose?').sessions.map(({ after }) => after)).toEqual([undefined, undefined]);
+    expect(parse(many(mostSessions)).sessions).toHaveLength(mostSessions);
+  });
+
+  it('names the subscription', () => {
+    expect(parse('id=a&subscription=A_z-9').subscriptionId).toBe('A_z-9');
+  });
+
+  it.each([
+    ['no session', ''],
+    ['an empty session', 'id='],
+    ['an empty session among others', 'id=a&id='],
+    ['a session that cannot be one', 'id=a&id=%00'],
+    ['a session twice', 'id=a&id=b&id=a'],
+    ['more sessions than there may be', many(mostSessions + 1)],
+    ['fewer cursors than sessions', 'id=a&id=b&after=c'],
+    ['more cursors than sessions', 'id=a&after=c&after=d'],
+    ['an empty subscription', 'id=a&subscription='],
+    ['a subscription that cannot be one', 'id=a&subscription=a%20b'],
+    ['a subscription that is too long', `id=a&subscription=${'x'.repeat(129)}`],
+  ])('with %s is refused', (_, query) => {
+    expect(() => parse(query)).toThrow(expect.objectContaining({ code: 'bad_request', status: 400 }));
+  });
+
+  it('is taken or refused whatever it holds, and a refusal quotes nothing', () => {
+    const secret = 'a-very-private-sentence';
+    const name = fc.constantFrom('id', 'after', 'subscription', 'other');
+    const value = fc.oneof(fc.string(), fc.constantFrom('a', 'b', '', `${secret}\n`));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, value), { maxLength: 40 }), (pairs) => {
+        try {
+          const { sessions } = parse(new URLSearchParams(pairs).toString());
+          expect(sessions.length).toBeGreaterThan(0);
+          expect(sessions.map(({ sessionId }) => sessionId)).toEqual(
+            pairs.flatMap(([key, id]) => (key === 'id' ? id : [])),
+          );
+        } catch (error) {
+          expect(error).toBeInstanceOf(DurableChatError);
+          expect(String(error)).not.toContain(secret);
+        }
+      }),
+    );
+  });
+});
