@@ -42,13 +42,22 @@ export interface Step<F> {
 
 type CountOf = (runId: string) => number;
 
-/** The place of a cursor, whose entry the log has. */
+/** How many runs a viewer may have missed to be sent each of them: the chunks of each one cost a read. */
+export const mostReplayed = 10;
+
+/**
+ * The place of a cursor, whose entry the log has; undefined if a snapshot is sent instead of what stands behind it. What
+ * was deleted since is not shown again, and what is much is shorter as a snapshot.
+ */
 export function placeAt(
   { log, runs, degraded }: Cursor,
   { entries, state }: ReadLog,
   subscriptionId?: string,
-): Place {
+): Place | undefined {
   const index = log === '' ? 0 : entries.findIndex(({ id }) => id === log) + 1;
+  const missed = entries.slice(index).flatMap(({ frames }) => frames.map(({ type }) => type));
+  if (missed.includes('message-delete')) return undefined;
+  if (missed.filter((type) => type === 'run-start').length > mostReplayed) return undefined;
   const none = { runs: new Map(), degraded: new Set<string>(), unsent: new Set<string>() };
   const start: Place = { log: '', index: 0, ...none, subscriptionId };
   const place = entries.slice(0, index).reduce((place, entry) => moved(place, entry, state), start);

@@ -19,7 +19,6 @@ import {
   type Place,
   type Step,
 } from './place.ts';
-import { isReplayed } from './resume.ts';
 import type { Session } from './session.ts';
 
 /** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
@@ -62,18 +61,13 @@ export async function openViewer(
   await prepare(session);
   const opened = session.log;
 
-  function placeOfCursor(log: Log): Place | undefined {
-    const place = cursor && known ? placeAt(cursor, log, subscriptionId) : undefined;
-    return place && isReplayed(log.entries.slice(place.index)) ? place : undefined;
-  }
-
   return {
     async *frames(signal) {
       let changed = true;
       const off = session.onChange(() => (changed = true));
       try {
         let log = opened;
-        let place = placeOfCursor(log);
+        let place = cursor && known ? placeAt(cursor, log, subscriptionId) : undefined;
         if (!place) {
           if (cursor) yield { frame: { type: 'reset' } };
           place = yield* snapshot(session, subscriptionId);

@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { encodeCursor } from '../../protocol/cursor.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { useStores } from '../../test/fixtures/stores.fixture.ts';
-import { textOf } from '../../test/fixtures/tab.fixture.ts';
-import { chunkHandler, createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
-import { mostReplayed } from './resume.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { textOf } from '../fixtures/tab.fixture.ts';
+import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
+import { mostReplayed } from '../../server/follow/place.ts';
 
 const { stores } = useStores();
 const url = 'http://durable.test/api/chat';

@@ -6,8 +6,8 @@ import { expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { systemRuntime } from '../../lib/runtime.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { Session } from './session.ts';
-import { openViewer } from './viewer.ts';
+import { Session } from '../../server/follow/session.ts';
+import { openViewer } from '../../server/follow/viewer.ts';
 
 const sessionId = 's';
 const chunk = (index: number): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: `${index}` });
