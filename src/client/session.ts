@@ -3,7 +3,7 @@
 
 import { generateId, type AbstractChat, type UIMessage, type UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { Frame, ToolOutcomeFrame } from '../protocol/frames.ts';
+import type { Frame, SnapshotFrame, ToolOutcomeFrame } from '../protocol/frames.ts';
 import {
   applyFrame,
   emptySession,
@@ -13,8 +13,10 @@ import {
   type SessionState,
 } from '../protocol/session-state.ts';
 import type { StopReceipt } from '../protocol/stop-receipt.ts';
+import { toSnapshot } from '../protocol/to-snapshot.ts';
 import type { ToolOutcome } from '../protocol/tool-outcome.ts';
-import type { Connection } from './network/connection.ts';
+import { tabStorage } from './network/browser.ts';
+import { jitteredDelay, type Connection } from './network/connection.ts';
 import { Following } from './sends/following.ts';
 import type { Live } from './network/live.ts';
 import type { Outbox, OutboxStorage } from './sends/outbox.ts';
@@ -82,6 +84,7 @@ export class DurableSession {
   readonly #loadLive: () => Promise<Live>;
   #loading: Promise<Live | undefined> | undefined;
   #live: Live | undefined;
+  #outbox: Outbox | undefined;
   #snapshot: SessionSnapshot;
   #users = 0;
   readonly #listeners = new Set<() => void>();
@@ -94,13 +97,27 @@ export class DurableSession {
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
     this.#loadLive = async () => {
-      const { createLive } = await import('./network/live.ts');
+      const [{ createLive }, { Outbox }] = await Promise.all([
+        import('./network/live.ts'),
+        import('./sends/outbox.ts'),
+      ]);
+      if (outbox !== false) {
+        this.#outbox = new Outbox({
+          session: this,
+          retryDelay: retryDelay ?? jitteredDelay,
+          storage: outbox ?? tabStorage(),
+          name: () => `durable-chat outbox ${this.requests.api()} ${this.id}`,
+        });
+      }
       return createLive({
-        session: this,
+        requests: this.requests,
+        sessionId: () => this.id,
         retryDelay,
-        outbox,
+        isBusy: () => this.sending || this.#snapshot.runs.length > 0 || this.outbox?.isEmpty === false,
+        snapshot: () => this.#asSnapshot(),
+        onAsk: () => this.following.markAsked(),
         onFrame: (frame) => this.#take(frame),
-        onConnection: (connection, error) => this.#update({ connection, error }),
+        onConnection: (connection, error) => this.#connected(connection, error),
       });
     };
     this.#snapshot = { connection: 'connecting', error: undefined, runs: [], state: undefined };
@@ -156,12 +173,12 @@ export class DurableSession {
 
   /** Sends without an answer, once they can be retried. */
   get outbox(): Outbox | undefined {
-    return this.#live?.outbox;
+    return this.#outbox;
   }
 
   /** Shows and sends again in `chat` what an earlier page sent and got no answer to. */
   restoreInto<M extends UIMessage>(chat: AbstractChat<M>): void {
-    void this.#load().then((live) => live?.outbox?.restore(chat));
+    void this.#load().then((live) => live && this.#outbox?.restore(chat));
   }
 
   /**
@@ -372,6 +389,24 @@ export class DurableSession {
         frame satisfies never;
     }
     this.#update({ state });
+  }
+
+  #connected(connection: Connection, error: DurableChatError | undefined): void {
+    // What others write cannot be followed any more; the chat's own answers come with their sends.
+    for (const { runId } of error ? this.#snapshot.runs : [])
+      if (!this.following.isOwn(runId)) this.runLog(runId).end(error);
+    this.#update({ connection, error });
+  }
+
+  #asSnapshot(): SnapshotFrame | undefined {
+    const { state } = this.#snapshot;
+    return (
+      state &&
+      toSnapshot(state, ({ runId }) => {
+        const { count, chunks } = this.runLog(runId);
+        return { count, chunks };
+      })
+    );
   }
 
   /** Shows the stop at once; the log's own word follows. */

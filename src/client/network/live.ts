@@ -1,21 +1,28 @@
-// A session's life on the network: its subscription, which the tabs of a browser share, and its outbox. The session's
-// constructor loads it in a page, beside the first render. It takes nothing but types from the files that load first.
+// A session's life on the network: its subscription, on the line that the page has to the route.
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
-import { toSnapshot } from '../../protocol/to-snapshot.ts';
+import { isPage } from './browser.ts';
 import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
-import { Outbox, type OutboxStorage } from '../sends/outbox.ts';
+import { askedNow, pageLine } from './page-line.ts';
 import { watchPage } from './page.ts';
-import type { Connect } from './requests.ts';
-import type { DurableSession } from '../session.ts';
-import { canShare, shareConnection } from './tab-sharing.ts';
+import type { Requests } from './requests.ts';
+import { unlimited } from './slots.ts';
 import { Subscription } from './subscription.ts';
+import { Line } from './tabs/line.ts';
+import { ask } from './tabs/member.ts';
 
 export interface LiveOptions {
-  readonly session: DurableSession;
+  readonly requests: Requests;
+  readonly sessionId: () => string;
+  /** Milliseconds to wait before attempt 1, 2, …; by default at random, up to 10 s. */
   readonly retryDelay: ((attempt: number) => number) | undefined;
-  readonly outbox: OutboxStorage | false | undefined;
+  /** Whether an answer is being written, or a send is on its way. */
+  readonly isBusy: () => boolean;
+  /** The session as a server's snapshot would say it, for tabs that join. */
+  readonly snapshot: () => SnapshotFrame | undefined;
+  /** Called before the server is asked for the session. */
+  readonly onAsk: () => void;
   readonly onFrame: (frame: Frame) => void;
   /** With the reason why, when it is closed. */
   readonly onConnection: (connection: Connection, error: DurableChatError | undefined) => void;
@@ -31,52 +38,41 @@ export interface Live {
   hurry(): void;
   /** Something is missing: begin again with a snapshot. */
   renew(): void;
-  /** Undefined when the app wants none. */
-  readonly outbox: Outbox | undefined;
+  /**
+   * Names the subscription for a POST that will be read: its run's chunks do not come on the subscription as well. Undefined where
+   * others need them, or nothing is connected.
+   */
+  subscriptionId(): string | undefined;
+  /** Such a POST broke off, or is not read any more: the chunks of its run come on the subscription from its beginning. */
+  resubscribe(): void;
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { session, retryDelay = jitteredDelay, outbox: kept, onFrame, onConnection } = options;
-  const direct: Connect = (...connection) => {
-    session.following.markAsked();
-    return session.requests.subscribe(session.id, ...connection);
-  };
+  const { requests, sessionId, retryDelay = jitteredDelay, isBusy, snapshot, onAsk } = options;
+  const { subscribe } = requests;
+  let line: Line | undefined;
   const subscription = new Subscription({
-    connect: canShare()
-      ? shareConnection({
-          connect: direct,
-          name: () => nameOf(session),
-          snapshot: () => snapshotOf(session),
-        })
-      : direct,
-    retryDelay: (attempt) =>
-      session.requests.isPlain ? Math.max(retryDelay(attempt), seldomDelay(attempt)) : retryDelay(attempt),
-    onFrame,
-    onConnection(state) {
-      const refused = state.type === 'failed' ? state.error : undefined;
-      // What others write cannot be followed any more; the chat's own answers come with their sends.
-      for (const { runId } of refused ? session.getSnapshot().runs : [])
-        if (!session.following.isOwn(runId)) session.runLog(runId).end(refused);
-      onConnection(connectionOf(state), refused);
+    async connect(after, signal, onEvent) {
+      onAsk();
+      const asked = isPage() ? await askedNow(requests) : undefined;
+      signal.throwIfAborted();
+      // Without a page nothing is scarce: a server renders for many at once.
+      line = asked ? pageLine(asked) : new Line({ takeSlot: async () => unlimited });
+      return line.join({ sessionId: sessionId(), subscribe, snapshot, isBusy }, after, signal, onEvent);
     },
+    ask: (after, signal) => ask(subscribe, sessionId(), after, signal),
+    retryDelay: (attempt) =>
+      requests.isPlain ? Math.max(retryDelay(attempt), seldomDelay(attempt)) : retryDelay(attempt),
+    onFrame: options.onFrame,
+    onConnection: (state) =>
+      options.onConnection(connectionOf(state), state.type === 'failed' ? state.error : undefined),
   });
-  const outbox =
-    kept === false
-      ? undefined
-      : new Outbox({
-          session,
-          retryDelay,
-          storage: kept ?? storageOfTab(),
-          name: () => `durable-chat outbox ${session.requests.api()} ${session.id}`,
-        });
-  const isBusy = () => session.sending || session.getSnapshot().runs.length > 0 || outbox?.isEmpty === false;
   let leavePage = () => {};
   return {
-    outbox,
     open() {
       leavePage();
       subscription.start();
-      if (typeof document !== 'undefined') leavePage = watchPage(subscription, isBusy);
+      if (isPage()) leavePage = watchPage(subscription, isBusy);
     },
     close() {
       leavePage();
@@ -85,43 +81,12 @@ export function createLive(options: LiveOptions): Live {
     wake: () => subscription.start(),
     hurry: () => subscription.wake(),
     renew: () => subscription.renew(),
+    subscriptionId: () => line?.sharedGet?.nameForPost(sessionId()),
+    resubscribe: () => line?.sharedGet?.rename(),
   };
 }
 
 /** For a route that seems to have no sessions: up to five minutes. */
 function seldomDelay(attempt: number): number {
   return Math.min(300_000, 1_000 * 2 ** attempt);
-}
-
-/** Survives a reload and ends with the tab. */
-function storageOfTab(): Storage | undefined {
-  try {
-    return typeof document === 'undefined' ? undefined : sessionStorage;
-  } catch {
-    // Closed to this page.
-    return undefined;
-  }
-}
-
-/** Only tabs that ask the same route for the same session, with the same headers, share. */
-async function nameOf(session: DurableSession): Promise<string> {
-  const { headers, credentials } = session.requests.options;
-  const asked = [
-    session.requests.api(),
-    [...new Headers(await (typeof headers === 'function' ? headers() : headers))],
-    await (typeof credentials === 'function' ? credentials() : credentials),
-  ];
-  // Headers hold secrets: their digest cannot be turned back. Where there are locks there is `subtle`, too.
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(asked)));
-  return [session.id, ...new Uint8Array(bytes)].join(' ');
-}
-
-/** The session as a server's snapshot would tell it. */
-function snapshotOf(session: DurableSession): SnapshotFrame | undefined {
-  const { state } = session.getSnapshot();
-  if (!state) return undefined;
-  return toSnapshot(state, ({ runId }) => {
-    const { count, chunks } = session.runLog(runId);
-    return { count, chunks };
-  });
 }

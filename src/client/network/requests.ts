@@ -7,6 +7,7 @@ import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { StopReceipt } from '../../protocol/stop-receipt.ts';
 import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
 import { isNetworkFailure } from './network-failure.ts';
+import type { Subscribe } from './shared-get.ts';
 
 export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
@@ -29,8 +30,8 @@ export interface Requests {
   readonly isPlain: boolean;
   /** Learns from the answer to a send. */
   hear(response: Response): void;
-  /** Subscribes behind `after`; see `Connect`. */
-  subscribe(sessionId: string, ...connection: Parameters<Connect>): Promise<boolean>;
+  /** One GET for one session or several. */
+  readonly subscribe: Subscribe;
   /** Stops one run, or all; resolves with the server's receipt. */
   stop(sessionId: string, runId: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
@@ -40,16 +41,6 @@ export interface Requests {
   /** Posts what is not a chat's own send; resolves with the server's JSON. */
   post(body: object): Promise<unknown>;
 }
-
-/**
- * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
- * Resolves when it has ended, with whether the server asked to come back at once.
- */
-export type Connect = (
-  after: string | undefined,
-  signal: AbortSignal,
-  onEvent: (event?: SseEvent) => void,
-) => Promise<boolean>;
 
 /** An answer to a tool call that waits for one. */
 export interface ToolAnswer {
@@ -73,7 +64,7 @@ export function createRequests(options: RequestOptions): Requests {
   let failures = 0;
   async function request(
     method: string,
-    query: Record<string, string>,
+    query: Record<string, string> | [string, string][],
     { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
     const route = api();
@@ -124,8 +115,13 @@ export function createRequests(options: RequestOptions): Requests {
       isProvenPlain ||=
         !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
     },
-    async subscribe(sessionId, after, signal, onEvent) {
-      const response = await request('GET', { id: sessionId, ...(after && { after }) }, { signal });
+    async subscribe(places, { signal, subscriptionId, onEvent }) {
+      const query = places.map(({ sessionId }): [string, string] => ['id', sessionId]);
+      // Where one has a cursor each says of its own, in the same order.
+      if (places.some(({ after }) => after))
+        for (const { after } of places) query.push(['after', after ?? '']);
+      if (subscriptionId !== undefined) query.push(['subscription', subscriptionId]);
+      const response = await request('GET', query, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError(
           'not_found',
@@ -135,7 +131,8 @@ export function createRequests(options: RequestOptions): Requests {
           },
         );
       }
-      return takeEvents(response.body, onEvent);
+      const only = places.length === 1 ? places[0]?.sessionId : undefined;
+      return takeEvents(response.body, (event) => onEvent(event, event && (only ?? sessionOf(event))));
     },
     async stop(sessionId, runId) {
       const query = { id: sessionId, durable: 'stop' satisfies Removal };
@@ -153,6 +150,11 @@ export function createRequests(options: RequestOptions): Requests {
       return jsonOf(await request('POST', {}, { body }));
     },
   };
+}
+
+/** Whose event it is, on a connection with several sessions. */
+function sessionOf({ data }: SseEvent): string | undefined {
+  return (JSON.parse(data) as { sessionId?: string }).sessionId; // our own server's
 }
 
 function textOf(body: unknown): string {

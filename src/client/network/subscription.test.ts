@@ -22,6 +22,7 @@ function subscribed() {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
         opened.push({ after, signal, say, end: (again = false) => resolve(again) });
       }),
+    ask: async () => {},
     retryDelay(attempt) {
       delays.push(attempt);
       return 1_000 * attempt;

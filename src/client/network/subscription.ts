@@ -6,10 +6,21 @@ import type { Frame } from '../../protocol/frames.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
 import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.ts';
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
-import type { Connect } from './requests.ts';
+
+/**
+ * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
+ * Resolves when it has ended, with whether the server asked to come back at once.
+ */
+export type Connect = (
+  after: string | undefined,
+  signal: AbortSignal,
+  onEvent: (event?: SseEvent) => void,
+) => Promise<boolean>;
 
 export interface SubscriptionOptions {
   readonly connect: Connect;
+  /** Asks the server whether this session may be read, apart from all others; rejects as `connect` does. */
+  readonly ask: (after: string | undefined, signal: AbortSignal) => Promise<void>;
   /** Milliseconds to wait before attempt 1, 2, … */
   readonly retryDelay: (attempt: number) => number;
   readonly onFrame: (frame: Frame) => void;
@@ -41,6 +52,8 @@ export class Subscription {
   #heardAt: Moment | undefined;
   #abort: AbortController | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  /** The permission has ended on a connection. The answer to the next request, with headers of then, is final. */
+  #isInDoubt = false;
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
@@ -108,7 +121,12 @@ export class Subscription {
       listen();
       dispatch({ type: 'opened' });
       if (!event) return;
-      this.#options.onFrame(JSON.parse(event.data) as Frame); // our own server's; unknown types fall through
+      const frame = JSON.parse(event.data) as Frame; // our own server's; unknown types fall through
+      if ((frame.type as string) === 'refused') {
+        this.#isInDoubt = true;
+        return dispatch({ type: 'rotated' });
+      }
+      this.#options.onFrame(frame);
       // Unless that very frame has shown that something is missing.
       if (signal.aborted) return;
       this.#cursor = event.id ?? this.#cursor;
@@ -118,6 +136,8 @@ export class Subscription {
     const startedAt = thisMoment();
     let end: ConnectionEvent = { type: 'lost' };
     try {
+      if (this.#isInDoubt) await this.#options.ask(this.#cursor, signal);
+      this.#isInDoubt = false;
       if (await this.#options.connect(this.#cursor, signal, onEvent)) end = { type: 'rotated' };
     } catch (error) {
       if (isOurs(error)) {

@@ -1,0 +1,75 @@
+// The connections that are held open. Over HTTP/1.1 a browser has six to a host, for all of its tabs together. At most four of
+// them are held here, so that commands and the app's own requests always get one. Each of the four is a Web Lock.
+//
+//   slot 1      subscriptions
+//   slots 2, 3  subscriptions and answers to sends
+//   slot 4      subscriptions that found no other one, by turns
+//
+// Named locks suffice: the browser frees those of a tab that ends, however it ends. Tabs that ask the same route with the same
+// headers share one subscription (see tabs/line.ts), so turns are for a browser with many users or many routes.
+
+import { isMultiplexed, isPage, pageLocks } from './browser.ts';
+
+export interface Slot {
+  /** It is to be released soon: others wait for it. */
+  readonly isTurn: boolean;
+  readonly release: () => void;
+}
+
+export const unlimited: Slot = { isTurn: false, release: () => {} };
+
+/** The slot of a subscription to `url`. Waits for a turn while all are taken; rejects when `signal` aborts. */
+export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> {
+  if (isMultiplexed(url)) return unlimited;
+  try {
+    const free = await firstFree([1, 2, 3]);
+    if (free) return { isTurn: false, release: free };
+    const turn = await hold(4, { signal });
+    return turn ? { isTurn: true, release: turn } : unlimited;
+  } catch {
+    signal.throwIfAborted();
+    return unlimited;
+  }
+}
+
+let isHeld = false;
+
+/**
+ * Asks for a connection on which the answer to a send is read to its end; one for a page. Resolves with what gives it back,
+ * or with undefined: then the answer has to be read from the subscription.
+ */
+export async function holdStream(url: string): Promise<(() => void) | undefined> {
+  if (!isPage()) return () => {};
+  if (isHeld) return undefined;
+  isHeld = true;
+  const release = isMultiplexed(url) ? () => {} : await firstFree([3, 2]).catch(() => () => {});
+  isHeld = release !== undefined;
+  return (
+    release &&
+    (() => {
+      isHeld = false;
+      release();
+    })
+  );
+}
+
+async function firstFree(numbers: readonly number[]): Promise<(() => void) | undefined> {
+  for (const number of numbers) {
+    const release = await hold(number, { ifAvailable: true });
+    if (release) return release;
+  }
+  return undefined;
+}
+
+/** Resolves with what releases the lock, or with undefined when it is not available. Rejects where there are no locks. */
+function hold(number: number, options: LockOptions): Promise<(() => void) | undefined> {
+  const locks = pageLocks();
+  return new Promise((resolve, reject) => {
+    if (!locks) throw new Error('This page has no locks.');
+    locks
+      .request(`durable-chat slot ${number}`, options, (lock) =>
+        lock ? new Promise<void>((release) => resolve(release)) : resolve(undefined),
+      )
+      .catch(reject);
+  });
+}

@@ -1,0 +1,134 @@
+// A page that follows: it takes what the page that leads says, and misses that when it falls silent.
+
+import { steadyMs } from '../browser.ts';
+import { lookAtLeader, lookEachMs, type LeaderWatch } from './leader-watch.ts';
+import type { Role } from './leader.ts';
+import { ask, deliver, type Member } from './member.ts';
+import type { Bus, Said } from './notes.ts';
+
+export interface FollowerOptions {
+  /** This page's. */
+  readonly members: ReadonlySet<Member>;
+  readonly bus: Bus;
+  /** Called for a member that the server refuses. */
+  readonly onRefused: (member: Member, error: unknown) => void;
+  /** Called for a member for which the leader has no room. */
+  readonly onFull: (member: Member) => void;
+  /** Called once, when nobody leads any more; with whether somebody did. */
+  readonly onLost: (wasLed: boolean) => void;
+}
+
+export class Follower implements Role {
+  readonly #options: FollowerOptions;
+  /** Members that the server has let in, and whether the leader has, too. */
+  readonly #joined = new Map<Member, 'asked' | 'welcome'>();
+  #leader: string | undefined;
+  #watch: LeaderWatch = { heardAt: steadyMs() };
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), lookEachMs);
+    for (const member of options.members) this.add(member);
+  }
+
+  add(member: Member): void {
+    ask(member.subscribe, member.sessionId, member.after, member.signal).then(
+      () => this.#timer !== undefined && this.#join(member),
+      (error: unknown) => member.signal.aborted || this.#options.onRefused(member, error),
+    );
+  }
+
+  remove(member: Member): void {
+    if (this.#joined.delete(member)) this.#options.bus.say({ type: 'leave', keys: [member.key] });
+  }
+
+  take(note: Said): void {
+    const { onFull } = this.#options;
+    switch (note.type) {
+      case 'lead':
+        return this.#joinAll(note.from);
+      case 'welcome':
+        for (const [member, state] of this.#joined) {
+          // Where two answer, because one does not know yet that it leads no more, the first one counts.
+          if (member.key !== note.key || state === 'welcome') continue;
+          this.#hear(note.from);
+          if (note.full) {
+            this.#joined.delete(member);
+            return onFull(member);
+          }
+          this.#joined.set(member, 'welcome');
+          if (note.event) deliver(member, note.event);
+        }
+        return;
+      case 'event':
+        if (note.from !== this.#leader) return;
+        this.#hear(note.from);
+        for (const [member, state] of this.#joined)
+          if (state === 'welcome' && note.sessionIds.includes(member.sessionId)) deliver(member, note.event);
+        return;
+      case 'tell':
+        if (note.to !== this.#options.bus.id) return;
+        if (note.from !== this.#leader) return this.#joinAll(note.from);
+        this.#hear(note.from);
+        for (const member of this.#joined.keys()) if (!note.keys.includes(member.key)) this.#join(member);
+        return;
+      case 'join':
+      case 'leave':
+      case 'ask':
+        return;
+      default:
+        // A newer build in another tab may say more.
+        note satisfies never;
+    }
+  }
+
+  /** The page goes: whoever leads does not need to follow its sessions. */
+  leave(): void {
+    this.#options.bus.say({ type: 'leave', keys: this.#keys() });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #keys(): string[] {
+    return Array.from(this.#joined.keys(), ({ key }) => key);
+  }
+
+  #hear(from: string): void {
+    this.#leader = from;
+    this.#watch = { heardAt: steadyMs() };
+  }
+
+  #joinAll(leader: string): void {
+    this.#hear(leader);
+    for (const member of this.#joined.keys()) this.#join(member);
+  }
+
+  #join(member: Member): void {
+    const { key, sessionId, after } = member;
+    this.#joined.set(member, 'asked');
+    this.#expect();
+    this.#options.bus.say({ type: 'join', to: this.#leader, key, sessionId, after });
+  }
+
+  #expect(): void {
+    this.#watch = { askedAt: steadyMs(), ...this.#watch };
+  }
+
+  #look(): void {
+    const { members, bus, onLost } = this.#options;
+    const isBusy = [...members].some((member) => member.isBusy());
+    switch (lookAtLeader(this.#watch, steadyMs(), isBusy)) {
+      case 'ask':
+        this.#expect();
+        return bus.say({ type: 'ask', keys: this.#keys() });
+      case 'lost':
+        this.close();
+        return onLost(this.#leader !== undefined);
+      case 'wait':
+    }
+  }
+}

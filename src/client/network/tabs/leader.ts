@@ -1,0 +1,116 @@
+// The page that holds the line: its GET has the sessions of this page, and those of the tabs that follow.
+
+import { SharedGet } from '../shared-get.ts';
+import type { Slot } from '../slots.ts';
+import { deliver, type Member } from './member.ts';
+import type { Bus, Said } from './notes.ts';
+
+/** What a page is among those that share a line. */
+export interface Role {
+  add(member: Member): void;
+  remove(member: Member): void;
+  take(note: Said): void;
+}
+
+export interface LeaderOptions {
+  /** This page's. */
+  readonly members: ReadonlySet<Member>;
+  /** Undefined where there are no other tabs. */
+  readonly bus: Bus | undefined;
+  readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
+  /** Called for a member for which the GET has no room. */
+  readonly onFull: (member: Member) => void;
+}
+
+export class Leader implements Role {
+  readonly get: SharedGet;
+  readonly #options: LeaderOptions;
+  /** The sessions of members in other tabs. */
+  readonly #remote = new Map<string, string>();
+
+  constructor(options: LeaderOptions) {
+    this.#options = options;
+    const { members, bus, takeSlot } = options;
+    this.get = new SharedGet({
+      takeSlot,
+      // Whichever session is still here: they ask alike.
+      subscribe: (places, how) => [...members][0]!.subscribe(places, how), // a line without members is closed
+      onEvent: (sessionIds, event) => {
+        for (const member of members) if (sessionIds.includes(member.sessionId)) deliver(member, event);
+        if (this.#remote.size > 0) bus?.say({ type: 'event', sessionIds, ...(event && { event }) });
+      },
+      isUnshared: () => this.#remote.size === 0 && new Set(this.#sessionIds()).size === members.size,
+    });
+  }
+
+  run(signal: AbortSignal): Promise<boolean> {
+    for (const member of this.#options.members) this.add(member);
+    this.#options.bus?.say({ type: 'lead' });
+    return this.get.run(signal);
+  }
+
+  add(member: Member): void {
+    const { sessionId, after } = member;
+    const first = this.get.join({ sessionId, after }, () => this.#snapshotOf(sessionId, member));
+    if (first === 'full') return this.#options.onFull(member);
+    if (first || this.get.isOpen(sessionId)) deliver(member, first);
+  }
+
+  remove({ sessionId }: Member): void {
+    this.#leave(sessionId);
+  }
+
+  take(note: Said): void {
+    const { bus } = this.#options;
+    if (!bus) return;
+    switch (note.type) {
+      case 'join': {
+        const { to, key, sessionId } = note;
+        if (to !== undefined && to !== bus.id) return;
+        this.#remote.set(key, sessionId);
+        const event = this.get.join(note, () => this.#snapshotOf(sessionId));
+        if (event === 'full') {
+          this.#remote.delete(key);
+          return bus.say({ type: 'welcome', key, full: true });
+        }
+        bus.say({ type: 'welcome', key, ...(event && { event }) });
+        if (this.get.isOpen(sessionId)) bus.say({ type: 'event', sessionIds: [sessionId] });
+        return;
+      }
+      case 'leave':
+        for (const key of note.keys) {
+          const sessionId = this.#remote.get(key);
+          this.#remote.delete(key);
+          if (sessionId !== undefined) this.#leave(sessionId);
+        }
+        return;
+      case 'ask':
+        bus.say({ type: 'tell', to: note.from, keys: note.keys.filter((key) => this.#remote.has(key)) });
+        return;
+      case 'lead':
+      case 'welcome':
+      case 'event':
+      case 'tell':
+        return;
+      default:
+        // A newer build in another tab may say more.
+        note satisfies never;
+    }
+  }
+
+  *#sessionIds(): Generator<string> {
+    for (const { sessionId } of this.#options.members) yield sessionId;
+  }
+
+  #leave(sessionId: string): void {
+    if (![...this.#sessionIds(), ...this.#remote.values()].includes(sessionId)) this.get.leave(sessionId);
+  }
+
+  #snapshotOf(sessionId: string, joining?: Member): ReturnType<Member['snapshot']> {
+    for (const member of this.#options.members) {
+      const frame = member !== joining && member.sessionId === sessionId ? member.snapshot() : undefined;
+      if (frame) return frame;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,188 @@
+// A page's line to a route: one GET for all sessions that it follows there. The pages of a browser that ask alike share one line:
+// the page that holds its lock is connected, and says what comes to the others. Where tabs cannot hear each other, each page has
+// its own. One lock for a route, not for a session, because the connections of a browser are as scarce with a session in each tab.
+
+import type { SseEvent } from '../../../protocol/sse.ts';
+import { onPageHide, pageLocks, randomId } from '../browser.ts';
+import { SharedGet } from '../shared-get.ts';
+import type { Slot } from '../slots.ts';
+import { Follower } from './follower.ts';
+import { Leader, type Role } from './leader.ts';
+import { deliver, type LineSession, type Member } from './member.ts';
+import { openBus, type Bus } from './notes.ts';
+
+export interface LineOptions {
+  /** Pages with this name share; without one, the line is this page's own. */
+  readonly name?: string | undefined;
+  readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
+  /** Called when nobody can join any more. */
+  readonly onClose?: () => void;
+}
+
+export class Line {
+  readonly #options: LineOptions;
+  readonly #members = new Set<Member>();
+  readonly #over = new AbortController();
+  #role: Role | undefined;
+  #outcome: Promise<boolean> | undefined;
+
+  constructor(options: LineOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Follows a session behind `after`, until `signal` aborts or the line ends. Calls back for each event, and without one for a
+   * sign of life. Resolves and rejects as `Connect` does.
+   */
+  join(
+    session: LineSession,
+    after: string | undefined,
+    signal: AbortSignal,
+    onEvent: (event?: SseEvent) => void,
+  ): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const member: Member = { ...session, key: randomId(), after, onEvent, signal, end: resolve };
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+        this.#remove(member);
+      });
+      this.#members.add(member);
+      this.#role?.add(member);
+      this.#outcome ??= this.#run().finally(() => this.#close());
+    });
+  }
+
+  /** The GET of the page that leads; undefined in one that follows. */
+  get sharedGet(): SharedGet | undefined {
+    return this.#role instanceof Leader ? this.#role.get : undefined;
+  }
+
+  #remove(member: Member): void {
+    if (!this.#members.delete(member)) return;
+    this.#role?.remove(member);
+    if (this.#members.size === 0) this.#close();
+  }
+
+  /** All members that are left end as the line does. */
+  #close(): void {
+    this.#options.onClose?.();
+    this.#over.abort();
+    this.#outcome?.catch(() => {}); // a line that everybody has left is nobody's failure
+    for (const { end } of this.#members) end(this.#outcome!);
+    this.#members.clear();
+  }
+
+  async #run(): Promise<boolean> {
+    // Sessions that are opened at the same time begin together.
+    await Promise.resolve();
+    const { name } = this.#options;
+    const locks = pageLocks();
+    const bus = name === undefined || !locks ? undefined : openBus(name, (note) => this.#role?.take(note));
+    if (!bus || !locks || name === undefined) return this.#lead();
+    const leaveOnHide = onPageHide(() => this.#role instanceof Follower && this.#role.leave());
+    try {
+      const led = await underLock(locks, name, { ifAvailable: true }, (stolen) => this.#lead(bus, stolen));
+      // Pages without an origin of their own, such as sandboxed frames, are given no locks.
+      if (led === 'refused') return await this.#lead();
+      return led === 'taken' ? await this.#follow(bus, locks, name) : led;
+    } finally {
+      leaveOnHide();
+      bus.close();
+    }
+  }
+
+  #lead(bus?: Bus, stolen?: AbortSignal): Promise<boolean> {
+    const over = new AbortController();
+    const end = () => over.abort();
+    for (const signal of [this.#over.signal, stolen]) {
+      signal?.addEventListener('abort', end);
+      if (signal?.aborted) end();
+    }
+    const leader = new Leader({
+      members: this.#members,
+      bus,
+      takeSlot: this.#options.takeSlot,
+      onFull: (member) => this.#connectAlone(member),
+    });
+    this.#role = leader;
+    return leader.run(over.signal);
+  }
+
+  /** Until it is this page's turn to lead, or nobody leads any more. */
+  #follow(bus: Bus, locks: LockManager, name: string): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const queued = new AbortController();
+      const lead = (stolen: AbortSignal) => {
+        follower.close();
+        return this.#lead(bus, stolen);
+      };
+      const follower = new Follower({
+        members: this.#members,
+        bus,
+        onRefused: (member, error) => this.#dismiss(member, Promise.reject(error)),
+        onFull: (member) => this.#connectAlone(member),
+        onLost: (wasLed) => {
+          queued.abort();
+          // What is shown is old now: that is said first. The next time the lock is taken from the page that is silent.
+          if (wasLed) return resolve(false);
+          underLock(locks, name, { steal: true }, lead).then(
+            (led) => resolve(typeof led === 'boolean' ? led : this.#lead()),
+            reject,
+          );
+        },
+      });
+      this.#role = follower;
+      this.#over.signal.addEventListener('abort', () => {
+        follower.close();
+        queued.abort();
+        resolve(false);
+      });
+      underLock(locks, name, { signal: queued.signal }, lead).then(
+        (led) => typeof led === 'boolean' && resolve(led),
+        reject,
+      );
+    });
+  }
+
+  /** For a member for which the line has no room. */
+  #connectAlone(member: Member): void {
+    const { takeSlot } = this.#options;
+    const get = new SharedGet({
+      subscribe: member.subscribe,
+      takeSlot,
+      onEvent: (_, event) => deliver(member, event),
+      isUnshared: () => true,
+    });
+    get.join(member, () => undefined);
+    this.#dismiss(member, get.run(member.signal));
+  }
+
+  #dismiss(member: Member, outcome: Promise<boolean>): void {
+    member.end(outcome);
+    this.#remove(member);
+  }
+}
+
+/**
+ * Leads while the lock is held. Resolves and rejects as `lead` does; with true once another page has taken the lock away. `taken`:
+ * the lock is not available; `refused`: this page is given none, or does not wait for it any more.
+ */
+async function underLock(
+  locks: LockManager,
+  name: string,
+  options: LockOptions,
+  lead: (stolen: AbortSignal) => Promise<boolean>,
+): Promise<boolean | 'taken' | 'refused'> {
+  const stolen = new AbortController();
+  let led: Promise<boolean> | undefined;
+  try {
+    await locks.request(`durable-chat ${name}`, options, async (lock) => {
+      if (lock) await (led = lead(stolen.signal)).catch(() => {});
+    });
+  } catch {
+    stolen.abort();
+    await led?.catch(() => {});
+    return led ? true : 'refused';
+  }
+  return led ?? 'taken';
+}
