@@ -3,7 +3,7 @@
 export type { Connection } from './client/network/connection.ts';
 export type { OutboxStorage } from './client/sends/outbox.ts';
 export type { RequestOptions, ToolAnswer } from './client/network/requests.ts';
-export type { StopReceipt } from './protocol/stop-receipt.ts';
+export type { StopReceipt } from './protocol/requests.ts';
 export {
   DurableSession,
   type DurableSessionOptions,
@@ -21,5 +21,5 @@ export {
 } from './client/chat/bind-chat.ts';
 export { syncChat } from './client/chat/sync-chat.ts';
 export { DurableChatTransport, type DurableChatTransportOptions } from './client/chat/transport.ts';
-export type { ToolOutcome } from './protocol/tool-outcome.ts';
+export type { ToolOutcome } from './protocol/frames.ts';
 export { DurableChatError, type DurableChatErrorCode } from './protocol/errors.ts';

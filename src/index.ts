@@ -21,7 +21,7 @@ export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from 
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
 export { isDurableRequest } from './protocol/requests.ts';
 export type * from './protocol/frames.ts';
-export type { ToolOutcome } from './protocol/tool-outcome.ts';
+export type { EntryCondition, EntryPage, LogEntry, NewEntry } from './protocol/entries.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';
 export type { ToolAnswer } from './server/handle/answer-tool.ts';
 export type { DurableChat } from './server/create.ts';
@@ -42,7 +42,7 @@ export type {
 } from './server/options.ts';
 export type { Handler, HandlerContext } from './server/handler.ts';
 export type { RouteContext, Routes } from './server/http/routes.ts';
-export type { StopReceipt } from './protocol/stop-receipt.ts';
+export type { StopReceipt } from './protocol/requests.ts';
 export type { SessionHandle } from './server/handle/session-handle.ts';
 export type { HandlerRun, Steered, Steering } from './server/run/steering.ts';
 export type { ViewerFrame } from './server/follow/viewer.ts';

@@ -1,7 +1,8 @@
 // The port to the store of sessions. Every adapter passes conformance.fixture.ts.
 
 import type { UIMessageChunk } from 'ai';
-import type { InterruptionCause, LogEntry, NewEntry, RunEndReason } from '../protocol/frames.ts';
+import type { InterruptionCause, RunEndReason } from '../protocol/frames.ts';
+import type { LogEntry, NewEntry } from '../protocol/entries.ts';
 
 /** How a run was closed. The store accepts no chunks for a closed run. */
 export interface Closure {

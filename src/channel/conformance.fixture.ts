@@ -3,7 +3,7 @@
 import type { UIMessageChunk } from 'ai';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { LogFrame } from '../protocol/frames.ts';
-import { deletedEntry } from '../protocol/log-entry.ts';
+import { deletedEntry } from '../protocol/entries.ts';
 import type { Channel, Wake } from './channel.ts';
 
 const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: 't', delta });

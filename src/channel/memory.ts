@@ -1,8 +1,7 @@
 // Sessions in the memory of this process: for development and tests. It is the reference for other channels.
 
 import type { UIMessageChunk } from 'ai';
-import type { LogEntry } from '../protocol/frames.ts';
-import { deletedEntry } from '../protocol/log-entry.ts';
+import { type LogEntry, deletedEntry } from '../protocol/entries.ts';
 import { checkEntry } from '../protocol/size.ts';
 import type { Channel, Closure, Wake } from './channel.ts';
 

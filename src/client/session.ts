@@ -3,18 +3,17 @@
 
 import { generateId, type AbstractChat, type UIMessage, type UIMessageChunk } from 'ai';
 import { DurableChatError } from '../protocol/errors.ts';
-import type { Frame, SnapshotFrame, ToolOutcomeFrame } from '../protocol/frames.ts';
+import type { Frame, SnapshotFrame, ToolOutcomeFrame, ToolOutcome } from '../protocol/frames.ts';
+import { applyFrame } from '../protocol/fold.ts';
 import {
-  applyFrame,
   emptySession,
   isActive,
   runsOf,
   type SessionRun,
   type SessionState,
 } from '../protocol/session-state.ts';
-import type { StopReceipt } from '../protocol/stop-receipt.ts';
-import { toSnapshot } from '../protocol/to-snapshot.ts';
-import type { ToolOutcome } from '../protocol/tool-outcome.ts';
+import type { StopReceipt } from '../protocol/requests.ts';
+import { toSnapshot } from '../protocol/snapshot.ts';
 import { tabStorage } from './network/browser.ts';
 import { jitteredDelay, type Connection } from './network/connection.ts';
 import { Following } from './sends/following.ts';
@@ -23,8 +22,9 @@ import type { Outbox, OutboxStorage } from './sends/outbox.ts';
 import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
 import { RunLog } from './run-log.ts';
 
-export type { EndedRun, RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
-export type { StopReceipt } from '../protocol/stop-receipt.ts';
+export type { EndedRun } from '../protocol/frames.ts';
+export type { RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
+export type { StopReceipt } from '../protocol/requests.ts';
 
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. A function is asked once, when the id is first needed. */

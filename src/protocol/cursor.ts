@@ -1,21 +1,22 @@
-// A viewer's place in a session: how much of the log and of every active run it has. Opaque on the wire.
+// A viewer's place in a session: how much of the log and of every active run it has. Clients treat it as opaque.
 
-import { digest } from './digest.ts';
 import { DurableChatError } from './errors.ts';
 
+/** A place in a session. */
 export interface Cursor {
   /** The id of the last log entry seen; '' before the first. */
   readonly log: string;
   /** Chunks seen of each active run. */
   readonly runs: Readonly<Record<string, number>>;
-  /** Those of them that were last said to be degraded. */
+  /** Those of them that the viewer knows as degraded. */
   readonly degraded?: readonly string[];
 }
 
 const version = '1';
 
+/** The cursor as it goes over the wire: safe in a header and in a query. */
 export function encodeCursor(sessionId: string, cursor: Cursor): string {
-  // A run of which nothing was seen is read from its beginning anyway.
+  // A run that is not in the cursor is read from its beginning.
   const runs = Object.entries(cursor.runs).flatMap(([runId, count]) => {
     const degraded = cursor.degraded?.includes(runId) ?? false;
     return count > 0 || degraded ? [`${runId}:${count}${degraded ? '!' : ''}`] : [];
@@ -23,7 +24,7 @@ export function encodeCursor(sessionId: string, cursor: Cursor): string {
   return [version, digest(sessionId), cursor.log, ...runs].join('~');
 }
 
-/** Throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
+/** @throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
 export function decodeCursor(sessionId: string, text: string): Cursor {
   const [head, owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
   if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
@@ -51,4 +52,16 @@ export function decodeCursor(sessionId: string, text: string): Cursor {
     if (match[3]) degraded.push(match[1]);
   }
   return { log, runs: positions, degraded };
+}
+
+/**
+ * A short, stable digest: two texts that differ by accident have two digests. It protects nothing. FNV-1a over UTF-16
+ * code units, 32 bits, in base 36.
+ */
+export function digest(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0).toString(36);
 }

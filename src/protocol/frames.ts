@@ -2,22 +2,42 @@
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { ErrorBody } from './errors.ts';
-import type { ActiveRun, EndedRun } from './session-state.ts';
-import type { ToolOutcome } from './tool-outcome.ts';
 
 /** Why a run ended. */
 export type RunEndReason = 'finish' | 'stop' | 'error' | 'interrupted';
 
 /**
- * Why a run was interrupted, where its own producer knew: the function it ran in came near its `deadline`, the `store`
- * took nothing for so long that the rest could not be kept, or a chunk was `too_large` to be stored.
+ * Why a run was interrupted, if its producer knew: its function came near its `deadline`, the `store` failed for so long
+ * that later chunks are lost, or a chunk was `too_large` to be stored.
  */
 export type InterruptionCause = 'deadline' | 'store' | 'too_large';
 
-/** What a send asked for: the AI SDK's own `trigger`. */
+/** How a run ends, and on whose behalf. A run that has ended takes no more chunks, from any process. */
+export interface RunEnding {
+  readonly reason: RunEndReason;
+  /** The user who stopped it, as named by `authorize`. */
+  readonly by?: string;
+  /** The message that interrupted it. */
+  readonly interruptedBy?: string;
+  /** It lost its place to another edit that was made at the same moment. */
+  readonly conflict?: true;
+  /** Why it was `interrupted`, if its producer knew. */
+  readonly cause?: InterruptionCause;
+}
+
+/** On whose behalf a run is stopped. */
+export type RunStop = Pick<RunEnding, 'by' | 'interruptedBy' | 'conflict'>;
+
+/** What a send asked for: the AI SDK's `trigger`. */
 export type Trigger = 'submit-message' | 'regenerate-message';
 
-/** An upsert of one message: in place when its id is known, else at the end. */
+/** A client's answer to a tool call. */
+export type ToolOutcome =
+  | { readonly state: 'output-available'; readonly output: unknown }
+  | { readonly state: 'output-error'; readonly errorText: string }
+  | { readonly state: 'approval-responded'; readonly approved: boolean; readonly reason?: string };
+
+/** Replaces the message of this id, or adds it at the end. */
 export interface MessageFrame {
   readonly type: 'message';
   readonly message: UIMessage;
@@ -25,13 +45,13 @@ export interface MessageFrame {
   readonly seeded?: true;
 }
 
-/** An answer to a tool call that waited for one; the first answer to a call counts. */
+/** An answer to a tool call. The first answer to a call counts. */
 export interface ToolOutcomeFrame {
   readonly type: 'tool-outcome';
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  /** Tells one answer from another that came at the same time. */
+  /** Names the answer. An answer that is given again under its name is the same answer. */
   readonly answerId: string;
   readonly by?: string;
 }
@@ -42,11 +62,11 @@ export interface TruncateFrame {
   readonly messageId: string;
 }
 
-/** One message is gone, or all are. Runs that were sent with it, or that write it, are stopped. */
-export type MessageDeleteFrame = {
-  readonly type: 'message-delete';
-  readonly by?: string;
-} & ({ readonly messageId: string } | { readonly all: true });
+/** What a deletion removes: one message, or all. */
+export type Deletion = { readonly by?: string } & ({ readonly messageId: string } | { readonly all: true });
+
+/** One message is gone, or all are. Runs that have it as their user message, or that write it, are stopped. */
+export type MessageDeleteFrame = { readonly type: 'message-delete' } & Deletion;
 
 /** A run took its place in the session. It works once every run before it has ended. */
 export interface RunStartFrame {
@@ -60,8 +80,8 @@ export interface RunStartFrame {
   /** The user who sent it, as named by `authorize`. */
   readonly by?: string;
   /**
-   * The send that became this run; `once` when the same send never becomes another one, `named` what its client
-   * calls it besides, `content` a digest of what its message says.
+   * The send that became this run. `key`: the name under which it is reserved. `once`: the same send never becomes
+   * another run. `named`: its client's own name for it. `content`: a digest of its message's parts. Viewers do not see this.
    */
   readonly send?: {
     readonly key: string;
@@ -69,7 +89,7 @@ export interface RunStartFrame {
     readonly named?: string;
     readonly content?: string;
   };
-  /** The user message that came with it. No run before it has that message any more. */
+  /** The user message that its entry wrote. A run before it with the same user message has none from then on. */
   readonly userMessageId?: string;
   /** It does not wait for the runs before it. */
   readonly parallel?: true;
@@ -81,7 +101,7 @@ export interface RunStartFrame {
   readonly reports?: readonly Report[];
 }
 
-/** That the user message of a run was stored, or that the run has ended. */
+/** What is reported to the app: that the user message of a run was stored, or that the run has ended. */
 export type Report = 'message' | 'end';
 
 /** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
@@ -92,18 +112,13 @@ export interface ChunksFrame {
   readonly chunks: readonly UIMessageChunk[];
 }
 
-/** A stop was accepted; the run ends as soon as its producer has heard of it. */
-export interface RunStopFrame {
+/** A stop was accepted. The run ends once its producer has received the stop. */
+export interface RunStopFrame extends RunStop {
   readonly type: 'run-stop';
   readonly runId: string;
-  readonly by?: string;
-  /** The message that interrupted it. */
-  readonly interruptedBy?: string;
-  /** It lost its place to another edit that was made at the same moment. */
-  readonly conflict?: true;
 }
 
-/** A run that still waited for its turn, and the message that came with it, are gone. Too late, it means nothing. */
+/** A run that still waited for its turn, and its user message, are gone. For any other known run it has no effect. */
 export interface RunWithdrawFrame {
   readonly type: 'run-withdraw';
   readonly runId: string;
@@ -111,19 +126,19 @@ export interface RunWithdrawFrame {
 }
 
 /**
- * What became of the message of a run that still waited and was offered to a running one. Delivered, the running
- * answer answers it, and the run is not needed; missed, the run has its turn.
+ * The message of a waiting run was offered to a running one. If it was delivered, the waiting run is not needed; if it
+ * was missed, the waiting run has its turn.
  */
 export type RunSteerFrame = {
   readonly type: 'run-steer';
   readonly runId: string;
-  /** The running one. */
+  /** The running run. */
   readonly intoRunId: string;
 } & (
   | {
-      /** The step whose model call received it, where the SDK tells. */
+      /** The step whose model call received it, if the SDK reports it. */
       readonly step?: number;
-      /** The running answer holds the message as a part of its own, so that it does not stand beside it. */
+      /** The running answer holds the message as a part, and the message itself is gone. */
       readonly inside: boolean;
     }
   | {
@@ -132,24 +147,19 @@ export type RunSteerFrame = {
     }
 );
 
-export interface RunEndFrame {
+/** A run has ended. */
+export interface RunEndFrame extends RunEnding {
   readonly type: 'run-end';
   readonly runId: string;
-  readonly reason: RunEndReason;
   /** How many chunks the run had. */
   readonly chunks: number;
-  /** The finished message; absent when the run produced nothing to keep. A message that it continued stays then. */
+  /** The finished message. Absent: the run leaves nothing, and a message that it continued stays as it was. */
   readonly message?: UIMessage;
   /**
-   * Which of the message's parts are calls that the end closed while they waited for an output, by their index. An
-   * output that came before the end counts all the same.
+   * The indices of the message's parts that the end closed while they waited for an output. An output that came before
+   * the end counts all the same.
    */
   readonly closed?: readonly number[];
-  /** Who stopped it. */
-  readonly by?: string;
-  /** The message that interrupted it. */
-  readonly interruptedBy?: string;
-  readonly cause?: InterruptionCause;
   /** The user message that it had to answer, if the handler failed before it emitted a part. */
   readonly failedOn?: string;
 }
@@ -158,8 +168,7 @@ export interface RunEndFrame {
 export type Durability = 'durable' | 'degraded';
 
 /**
- * The store began to fail a run, or takes it again. The log does not hold it: only the server that produces the run
- * tells it, to the viewers that it serves itself.
+ * The store fails a run, or accepts its chunks again. Not in the log: the producer's server sends it to its own viewers.
  */
 export interface DurabilityFrame {
   readonly type: 'durability';
@@ -167,17 +176,26 @@ export interface DurabilityFrame {
   readonly durability: Durability;
 }
 
-/** The app has been told of a run's end, or is not to be told of it. Viewers do not hear of this. */
+/** The end of a run was reported to the app, or is not to be reported. Viewers do not see this. */
 export interface RunSavedFrame {
   readonly type: 'run-saved';
   readonly runId: string;
 }
 
-/** A run inside a snapshot. */
-export interface SnapshotRun extends Omit<ActiveRun, 'send' | 'reports'> {
+/** What has become of an active run since its start. */
+export interface RunProgress {
+  /** Why the running answer did not take its message. */
+  readonly missed?: string;
+  /** Present once a stop was accepted. */
+  readonly stop?: RunStop;
+  /** Only viewers on the producer's server receive it, once the store has failed the run. */
+  readonly durability?: Durability;
+}
+
+/** An active run in a snapshot. */
+export interface SnapshotRun extends Omit<RunStartFrame, 'type' | 'send' | 'reports'>, RunProgress {
   /**
-   * The id that stands before the run's message in the order; null at the very start. Absent when a
-   * truncation took the message's place away.
+   * The id before the run's message in the order; null at the start; absent if a truncation took the message's place away.
    */
   readonly afterMessageId?: string | null;
   /** How many of the run's chunks `chunks` stands for. */
@@ -186,24 +204,38 @@ export interface SnapshotRun extends Omit<ActiveRun, 'send' | 'reports'> {
   readonly chunks: readonly UIMessageChunk[];
 }
 
-/** The whole session as of now. A subscription without a cursor begins with one. */
+/** A run that has ended. */
+export interface EndedRun extends RunEnding {
+  readonly messageId: string;
+  readonly chunks: number;
+  /** The user message that it had to answer, if the handler failed before it emitted a part. */
+  readonly failedOn?: string;
+  /** It never had its turn: it was taken back, or its message went into another run. */
+  readonly withdrawn?: true;
+  /** The run that took its message, and at which step. */
+  readonly steered?: { readonly intoRunId: string; readonly step?: number };
+  /** Why the running answer did not take its message, so that it had a turn of its own. */
+  readonly missed?: string;
+}
+
+/** The whole session at this moment. A subscription without a cursor begins with one. */
 export interface SnapshotFrame {
   readonly type: 'snapshot';
   readonly messages: readonly UIMessage[];
   /** Active runs, in their order. */
   readonly runs: readonly SnapshotRun[];
-  /** Runs that ended lately, oldest first. */
+  /** The runs that ended last, oldest first. */
   readonly ended: readonly (EndedRun & { readonly runId: string })[];
   /** Answers to tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;
-  /** The store knows the session, so that one without messages is empty; absent for a session it does not know. */
+  /** The log has begun, so a session without messages is empty. Absent: the store does not know the session. */
   readonly begun?: true;
-  /** The ids of those messages that a client brought along; absent where there are none. */
+  /** The ids of the messages that a client supplied. Absent: there are none. */
   readonly seeded?: readonly string[];
 }
 
-/** The cursor is no longer known to the store: a snapshot follows. */
+/** The frames before this one do not hold any more. A snapshot follows. */
 export interface ResetFrame {
   readonly type: 'reset';
 }
@@ -226,54 +258,8 @@ export type LogFrame =
   | RunSavedFrame
   | ToolOutcomeFrame;
 
-/** Everything that can come down a subscription. A viewer ignores types it does not know. */
+/** Everything that a subscription can carry. A viewer ignores types that it does not know. */
 export type Frame = LogFrame | ChunksFrame | DurabilityFrame | SnapshotFrame | ResetFrame | RefusedFrame;
 
 /** A frame as it stands in an event; `sessionId` is there on a connection of several sessions. */
 export type WireFrame = Frame & { readonly sessionId?: string };
-
-/** One record of a session's log: frames that belong together, under a key that makes a retry harmless. */
-export interface LogEntry {
-  /** Its place in the log, given by the store; ascending. */
-  readonly id: string;
-  /** Two entries with one key are the same entry, written twice. */
-  readonly key: string;
-  readonly frames: readonly LogFrame[];
-  /**
-   * Decided by what stands before it in the log: it counts where all of them hold, and else is void as a whole.
-   * Default: it counts.
-   */
-  readonly when?: readonly EntryCondition[];
-  /**
-   * The log that its writer read: the id of the log's `deleted` entry, '' where there was none. In a log of another
-   * epoch the entry does not count. Absent: it counts in any.
-   */
-  readonly epoch?: string;
-  /** It counts only directly behind the entry with this id; behind none where it is ''. Absent: anywhere. */
-  readonly behind?: string;
-  /**
-   * Page `at` of the `last` pages, counted from 1, of what is named `of`. Nothing comes of a page by itself. The last one
-   * stands for the frames of all of them, where each of the others stands behind the one before it; else for none.
-   */
-  readonly page?: { readonly of: string; readonly at: number; readonly last: number };
-}
-
-/** What has to hold for an entry to count. Places of messages that are still being written are messages here. */
-export type EntryCondition =
-  /** The log has not begun. */
-  | { readonly type: 'first' }
-  /** No other run is active. Runs whose message this entry removes are ignored. */
-  | { readonly type: 'idle' }
-  /** The message is the last one, and nobody writes it. */
-  | { readonly type: 'last'; readonly messageId: string }
-  /** The message is in the session. */
-  | { readonly type: 'present'; readonly messageId: string }
-  /** No message has the id. */
-  | { readonly type: 'free'; readonly messageId: string }
-  /** With this entry there are at most `max` messages, or no more than without it. */
-  | { readonly type: 'messages'; readonly max: number }
-  /** With this entry at most `max` runs are active. Those that were stopped or lost their place are ignored. */
-  | { readonly type: 'runs'; readonly max: number };
-
-/** An entry that has no place yet. */
-export type NewEntry = Omit<LogEntry, 'id'>;

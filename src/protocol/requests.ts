@@ -1,21 +1,85 @@
-// How a request to the route says what it asks for, and its answer that there are sessions.
+// What server and client have to agree on besides frames: names, bodies and intervals.
 
-/** On every answer of a durable route, whoever made it. */
+import type { ToolOutcome } from './frames.ts';
+
+/** On every response of a durable route, refusals included. */
 export const durableHeader = 'x-durable-chat';
 
-/** The header of an answer that names the run which a POST became. */
+/** Names the run that a POST became. */
 export const runHeader = 'x-durable-run';
 
-/** The header of a send that names it: made again under the same name, it is the same send. */
+/** A client's name for its send. A send that is repeated under its name is the same send. */
 export const idempotencyHeader = 'idempotency-key';
 
-/** The header of a send that names the subscription of its client. */
+/** A send names the subscription of its client in it. */
 export const subscriptionHeader = 'x-durable-subscription';
 
-/** What a DELETE of ours asks for: the value of its query's `durable`. */
+/** The query parameters of this protocol. */
+export type QueryName = 'id' | 'after' | 'durable' | 'runId' | 'messageId';
+
+/** The query of a request, read by these names only. */
+export interface Query {
+  get(name: QueryName): string | null;
+  has(name: QueryName): boolean;
+}
+
+/** The operations of a DELETE: the values of `durable` in its query. */
 export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const;
 
+/** The operation of a DELETE. */
 export type Removal = (typeof removals)[number];
+
+/** Answers a tool call. */
+export interface ToolOutcomeBody {
+  readonly trigger: 'tool-outcome';
+  /** The session. */
+  readonly id: string;
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly outcome: ToolOutcome;
+  /** Names the answer: posted again, it is the same answer. */
+  readonly answerId?: string;
+  /** The client that answers for a tool it executes. */
+  readonly holder?: string;
+}
+
+/** Claims a tool call for a client that executes it. */
+export interface ToolClaimBody {
+  readonly trigger: 'tool-claim';
+  /** The session. */
+  readonly id: string;
+  readonly messageId: string;
+  readonly toolCallId: string;
+  /** Names the client, for as long as it lives. */
+  readonly holder: string;
+  /** How long the claim lasts unless it is renewed, in milliseconds. */
+  readonly ms: number;
+}
+
+/** The longest claim on a tool call. */
+export const maxClaimMs: number = 10 * 60_000;
+
+/** The answer to a stop. */
+export interface StopReceipt {
+  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
+  readonly stopped: readonly { readonly runId: string; readonly at: number }[];
+  /**
+   * Runs that ended for another reason while the stop was on its way. With `runId`, also the named run if it had ended
+   * before, for any reason.
+   */
+  readonly alreadyEnded: readonly string[];
+  /** Runs whose stop is recorded, and whose end was not seen within 5 s. They still stop. */
+  readonly pending: readonly string[];
+}
+
+/** How long a request waits for the runs that it stops to end. */
+export const confirmWithinMs = 5_000;
+
+/** A stream without an event for this long carries a comment. */
+export const keepAliveMs = 15_000;
+
+/** A connection that is silent for this long is dead. */
+export const silenceMs: number = 2 * keepAliveMs;
 
 /**
  * Tells a `DELETE` of durable-chat's client from one of the app's own on the same route.
@@ -31,7 +95,7 @@ export type Removal = (typeof removals)[number];
  * ```
  */
 export function isDurableRequest(request: Request): boolean {
-  return request.method !== 'DELETE' || new URL(request.url).searchParams.has('durable');
+  return request.method !== 'DELETE' || new URL(request.url).searchParams.has('durable' satisfies QueryName);
 }
 
 /** How many sessions one GET may name. */

@@ -2,15 +2,9 @@ import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Durability, Frame, LogFrame, RunStartFrame } from './frames.ts';
-import {
-  applyFrame,
-  emptySession,
-  historyOf,
-  messagesOf,
-  runsOf,
-  type SessionState,
-} from './session-state.ts';
-import { toSnapshot } from './to-snapshot.ts';
+import { applyFrame } from './fold.ts';
+import { emptySession, historyOf, messagesOf, runsOf, type SessionState } from './session-state.ts';
+import { toSnapshot } from './snapshot.ts';
 
 const message = (id: string, role: UIMessage['role'] = 'user', text = id): UIMessage => ({
   id,

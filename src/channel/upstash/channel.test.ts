@@ -2,7 +2,7 @@ import { Redis } from '@upstash/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { deletedEntry } from '../../protocol/log-entry.ts';
+import { deletedEntry } from '../../protocol/entries.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import type { Wake } from '../channel.ts';
 import { describeChannel } from '../conformance.fixture.ts';

@@ -10,8 +10,7 @@
 
 import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
-import type { LogEntry, NewEntry } from '../../protocol/frames.ts';
-import { deletedEntry } from '../../protocol/log-entry.ts';
+import { type LogEntry, type NewEntry, deletedEntry } from '../../protocol/entries.ts';
 import { checkEntry } from '../../protocol/size.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
 import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';

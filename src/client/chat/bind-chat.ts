@@ -12,7 +12,7 @@ import type {
   UIMessage,
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { StopReceipt } from '../../protocol/stop-receipt.ts';
+import type { StopReceipt } from '../../protocol/requests.ts';
 import { hasTold, isAnswered, isDurableRoute, isPlainRoute, untilAnswered } from '../plain-route.ts';
 import {
   DurableSession,

@@ -5,7 +5,7 @@ import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { ownFunctions } from './own-functions.ts';
 import { mergeMessages } from './visible-messages.ts';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
-import { withOutcome } from '../../protocol/tool-outcome.ts';
+import { withOutcome } from '../../protocol/tool-calls.ts';
 import { applyOutcome } from './tools.ts';
 import type { DurableSession, SessionRun } from '../session.ts';
 

@@ -3,7 +3,7 @@
 
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
 import type { SessionState } from '../../protocol/session-state.ts';
-import { waitingCalls, type WaitingCall } from '../../protocol/waiting-calls.ts';
+import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import { elapsedMs, thisMoment } from '../network/clock.ts';
 import type { DurableSession } from '../session.ts';
 

@@ -4,7 +4,7 @@ import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, ty
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
-import { waitingCalls, type WaitingCall } from '../../protocol/waiting-calls.ts';
+import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import { useStores } from '../../test/fixtures/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../../test/fixtures/tab.fixture.ts';
 import { createWorld, type Client, type World } from '../../test/fixtures/world.fixture.ts';

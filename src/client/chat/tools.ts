@@ -1,7 +1,8 @@
 // Answers to tool calls, between a Chat and its session: recorded in the log first, then shown.
 
 import type { AbstractChat, UIMessage } from 'ai';
-import { toolPartsOf, type ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { toolPartsOf } from '../../protocol/tool-calls.ts';
+import type { ToolOutcome } from '../../protocol/frames.ts';
 import type { DurableSession } from '../session.ts';
 import { ownFunctions } from './own-functions.ts';
 

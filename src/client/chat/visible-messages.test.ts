@@ -3,7 +3,8 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { mergeMessages } from './visible-messages.ts';
 

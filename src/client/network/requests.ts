@@ -2,10 +2,9 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader, type Removal } from '../../protocol/requests.ts';
+import { durableHeader, type Removal, type StopReceipt } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
-import type { StopReceipt } from '../../protocol/stop-receipt.ts';
-import type { ToolOutcome } from '../../protocol/tool-outcome.ts';
+import type { ToolOutcome } from '../../protocol/frames.ts';
 import { isNetworkFailure } from './network-failure.ts';
 import type { Subscribe } from './shared-get.ts';
 

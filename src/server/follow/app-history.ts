@@ -1,8 +1,8 @@
 // What the app keeps of its sessions in a database of its own: an empty session begins with it, and what is new in a
 // session is reported to it.
 
-import type { LogFrame, NewEntry } from '../../protocol/frames.ts';
-import { pagesOf } from '../../protocol/pages.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { entries } from '../../protocol/entries.ts';
 import { newId } from '../lib/id.ts';
 import { withinLimit } from '../history/left-out.ts';
 import type { Session } from './session.ts';
@@ -38,18 +38,7 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
  */
 export async function seedLog(session: Session, log: Log, frames: readonly LogFrame[]): Promise<void> {
   const { epoch } = log;
-  const pages = pagesOf(frames);
-  const of = newId();
-  for (const [index, page] of pages.entries()) {
-    const isOne = pages.length === 1;
-    const entry: NewEntry = {
-      // A key of its own for each epoch: a void entry of another one does not stand in the way.
-      key: isOne ? `seed ${epoch}` : `seed ${index + 1} ${of}`,
-      frames: page,
-      when: [{ type: 'first' }],
-      epoch,
-      ...(!isOne && { page: { of, at: index + 1, last: pages.length } }),
-    };
+  for (const entry of entries.seed(frames, epoch, newId())) {
     await session.appendTo(log, entry);
     // Somebody else was faster, or has deleted the session.
     if (log.hasBegun || log.epoch !== epoch) return;

@@ -2,7 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { RunTail, Wake } from '../../channel/channel.ts';
-import { deletedEntry } from '../../protocol/log-entry.ts';
+import { deletedEntry } from '../../protocol/entries.ts';
 import { isActive } from '../../protocol/session-state.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { Log } from './log.ts';

@@ -1,9 +1,9 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
-import type { LogEntry } from '../../protocol/frames.ts';
-import { deletedEntry, effectOf, firstEpoch } from '../../protocol/log-entry.ts';
-import { Pages } from '../../protocol/pages.ts';
-import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+import { type LogEntry, deletedEntry, effectOf, firstEpoch } from '../../protocol/entries.ts';
+import { Pages } from '../../protocol/size.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
   /** In order, each with the frames that have an effect here; an entry that was written twice is here once. */

@@ -3,7 +3,8 @@
 
 import type { UIMessageChunk } from 'ai';
 import { encodeCursor, type Cursor } from '../../protocol/cursor.ts';
-import type { ChunksFrame, DurabilityFrame, LogEntry, LogFrame } from '../../protocol/frames.ts';
+import type { ChunksFrame, DurabilityFrame, LogFrame } from '../../protocol/frames.ts';
+import type { LogEntry } from '../../protocol/entries.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 
 export interface Place {

@@ -3,7 +3,8 @@
 // touches the session.
 
 import type { UIMessage } from 'ai';
-import type { LogEntry, LogFrame, NewEntry, Report, RunStartFrame } from '../../protocol/frames.ts';
+import { entries, type LogEntry } from '../../protocol/entries.ts';
+import type { LogFrame, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import type { StoredMessage } from '../options.ts';
 import type { Settings } from '../settings.ts';
@@ -19,16 +20,6 @@ export interface Reports {
 
 export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' | 'onError'> {
   readonly sessions: Sessions;
-}
-
-/** The entry that says of a run that its end was reported, or is not to be. */
-export function savedMark(runId: string): NewEntry {
-  return { key: `${runId} saved`, frames: [{ type: 'run-saved', runId }] };
-}
-
-/** The same for the user message that came with the run. Its key says all. */
-function messageMark(runId: string): NewEntry {
-  return { key: `${runId} message saved`, frames: [] };
 }
 
 /** What is to be reported of a run. A run whose server had nobody to report to is never reported. */
@@ -70,7 +61,7 @@ export function createReports(options: ReportsOptions): Reports {
     return once(`message ${runId} ${sessionId}`, runId, sessionId, async () => {
       await onMessage?.(stored);
       // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
-      await session.append(messageMark(runId), { existing: true });
+      await session.append(entries.messageSaved(runId), { existing: true });
     });
   }
 
@@ -90,7 +81,7 @@ export function createReports(options: ReportsOptions): Reports {
         seeded: seededOf(state),
       });
       // A release, for the same reason.
-      await session.append(savedMark(runId), { lease: { type: 'release', runId } });
+      await session.append(entries.saved(runId), { lease: { type: 'release', runId } });
       await session.refresh();
     });
   }
@@ -103,7 +94,8 @@ export function createReports(options: ReportsOptions): Reports {
   ): Promise<void> {
     const message = messageIn(frames);
     const isKept = message !== undefined && session.state.byId.get(message.id) === message;
-    if (!isKept || !session.state.ended.has(runId) || session.log.hasKey(messageMark(runId).key)) return;
+    if (!isKept || !session.state.ended.has(runId) || session.log.hasKey(entries.messageSaved(runId).key))
+      return;
     await tellMessage(session, {
       sessionId: session.sessionId,
       runId,
@@ -123,7 +115,7 @@ export function createReports(options: ReportsOptions): Reports {
     }
     if (!onRunEnd) return;
     for (const [runId, end] of session.state.ended) {
-      const isTold = end.withdrawn || session.log.hasKey(savedMark(runId).key);
+      const isTold = end.withdrawn || session.log.hasKey(entries.saved(runId).key);
       if (ofEnds.has(runId) && !isTold) await tellEnd(session, runId);
     }
   }

@@ -7,7 +7,9 @@ import type { UIMessageChunk } from 'ai';
 import type { Channel, LeaseChange, ReadOptions, Subscription, Wake } from '../../channel/channel.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { sleep } from '../../lib/time.ts';
-import type { Durability, LogEntry, NewEntry, RunStopFrame } from '../../protocol/frames.ts';
+import type { Durability } from '../../protocol/frames.ts';
+import { entries, type LogEntry, type NewEntry, type StopCause } from '../../protocol/entries.ts';
+import { confirmWithinMs } from '../../protocol/requests.ts';
 import { isActive, isOver, type SessionState } from '../../protocol/session-state.ts';
 import { retry, type RetryOptions } from '../lib/retry.ts';
 import { until, type Patience } from '../lib/until.ts';
@@ -28,8 +30,6 @@ const shakenMs = 5_000;
 const lookAgainMs = 1_000;
 /** A subscription is replaced before an idle connection is likely to be cut. */
 const renewAfterMs = 240_000;
-/** How long the end of a run that was stopped is waited for. */
-const confirmWithinMs = 5_000;
 /** A run whose end takes longer than this may have no producer. */
 const soonMs = 1_000;
 
@@ -52,15 +52,6 @@ export interface AppendOptions {
   readonly existing?: boolean;
   /** How long to try. */
   readonly patience?: RetryOptions;
-}
-
-/** Why runs are stopped. */
-export interface StopCause {
-  readonly by?: string | undefined;
-  /** The message that interrupts them. */
-  readonly interruptedBy?: string | undefined;
-  /** They lost their place to another edit at the same moment. */
-  readonly conflict?: true;
 }
 
 export class Session {
@@ -187,16 +178,9 @@ export class Session {
   }
 
   /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
-  async stop(runIds: readonly string[], { by, interruptedBy, conflict }: StopCause = {}): Promise<void> {
+  async stop(runIds: readonly string[], cause: StopCause = {}): Promise<void> {
     for (const runId of runIds) {
-      const frame: RunStopFrame = {
-        type: 'run-stop',
-        runId,
-        ...(by !== undefined && { by }),
-        ...(interruptedBy !== undefined && { interruptedBy }),
-        ...(conflict && { conflict }),
-      };
-      await this.append({ key: `${runId} stop`, frames: [frame] }, { lease: { type: 'stop', runId } });
+      await this.append(entries.stop(runId, cause), { lease: { type: 'stop', runId } });
     }
   }
 

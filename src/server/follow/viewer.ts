@@ -4,7 +4,7 @@
 import { compact } from '../../protocol/compact.ts';
 import { decodeCursor } from '../../protocol/cursor.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { toSnapshot, type Written } from '../../protocol/to-snapshot.ts';
+import { toSnapshot, type Written } from '../../protocol/snapshot.ts';
 import type { Log } from './log.ts';
 import {
   cursorOf,

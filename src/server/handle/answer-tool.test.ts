@@ -3,7 +3,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
-import { toolPartsOf } from '../../protocol/tool-outcome.ts';
+import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import { useStores } from '../../test/fixtures/stores.fixture.ts';
 import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts';
 

@@ -2,9 +2,10 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { LogEntry, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { entries, type LogEntry } from '../../protocol/entries.ts';
+import type { ToolOutcome } from '../../protocol/frames.ts';
 import { isPassed } from '../../protocol/session-state.ts';
-import { kindOf, toolPartsOf, waitsFor, withOutcome, type ToolOutcome } from '../../protocol/tool-outcome.ts';
+import { kindOf, toolPartsOf, waitsFor, withOutcome } from '../../protocol/tool-calls.ts';
 import { holds } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
@@ -33,8 +34,9 @@ export async function answerTool(
 ): Promise<UIMessage | undefined> {
   await session.refresh({ fresh: true });
   const kind = kindOf(outcome);
-  const key = `${messageId} ${toolCallId} ${kind} ${answerId}`;
-  if (session.log.hasKey(key)) return whatCame(new Log(), session.log.entries);
+  const answer = { messageId, toolCallId, outcome, answerId, ...(by !== undefined && { by }) };
+  const entry = entries.toolOutcome(answer);
+  if (session.log.hasKey(entry.key)) return whatCame(new Log(), session.log.entries);
   await findCall(session, { messageId, toolCallId, outcome });
   if (kind === 'approval' && isPassed(session.state, messageId)) {
     throw new DurableChatError(
@@ -46,14 +48,6 @@ export async function answerTool(
   if (known && !isWritten(session, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw notWaitingError();
 
-  const frame: ToolOutcomeFrame = {
-    type: 'tool-outcome',
-    messageId,
-    toolCallId,
-    outcome,
-    answerId,
-    ...(by !== undefined && { by }),
-  };
   const ms = answerWithinMs;
   if (holder !== undefined && !(await holds(session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError(
@@ -63,17 +57,17 @@ export async function answerTool(
   }
   const before = session.log.copy();
   const where = { after: before.lastId, existing: true };
-  return whatCame(before, await session.append({ key, frames: [frame] }, where));
+  return whatCame(before, await session.append(entry, where));
 
   /** The message with this answer, once the log has it; throws when the call did not wait for it any more. */
   function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {
     let counts = false;
-    for (const entry of read) {
+    for (const added of read) {
       const { state } = log;
-      log.add(entry);
+      log.add(added);
       // An answer that comes too late changes nothing.
-      counts = entry.key === key && log.state !== state;
-      if (entry.key === key) break;
+      counts = added.key === entry.key && log.state !== state;
+      if (added.key === entry.key) break;
     }
     if (!counts) throw notWaitingError();
     return isWritten(log, messageId) ? undefined : log.state.byId.get(messageId);

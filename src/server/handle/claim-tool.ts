@@ -1,8 +1,9 @@
 // A tool that a client executes runs in one client at a time: whoever holds the claim on the call. The tab that
 // asked holds it while it lives; once it lets the claim run out another one takes the call over.
 
+import { claimKey } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { waitingCalls } from '../../protocol/waiting-calls.ts';
+import { waitingCalls } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
 
 export interface ToolClaim {
@@ -34,5 +35,5 @@ export async function holds(
   session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  return (await session.store.hold(`${messageId} ${toolCallId}`, holder, ms)) === holder;
+  return (await session.store.hold(claimKey(messageId, toolCallId), holder, ms)) === holder;
 }

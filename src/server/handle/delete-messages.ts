@@ -1,8 +1,9 @@
 // Messages are deleted by an entry in the log; the runs that this stops are waited for.
 
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { MessageDeleteFrame } from '../../protocol/frames.ts';
-import { isConcerned } from '../../protocol/deletion.ts';
+import type { Deletion } from '../../protocol/frames.ts';
+import { isConcerned } from '../../protocol/fold.ts';
 import type { Keeper } from '../follow/app-history.ts';
 import type { Session } from '../follow/session.ts';
 import { newId } from '../lib/id.ts';
@@ -10,14 +11,9 @@ import { newId } from '../lib/id.ts';
 /** How often a deletion is tried that meets other entries at the same moment. */
 const mostTries = 10;
 
-type What =
-  | Omit<Extract<MessageDeleteFrame, { messageId: string }>, 'type'>
-  | Omit<Extract<MessageDeleteFrame, { all: true }>, 'type'>;
-
 /** See `SessionHandle.deleteMessage` and `SessionHandle.clear`. */
-export async function deleteFrom(session: Session, keeper: Keeper, what: What): Promise<void> {
-  const frame: MessageDeleteFrame = { type: 'message-delete', ...what };
-  const clears = 'all' in frame;
+export async function deleteFrom(session: Session, keeper: Keeper, what: Deletion): Promise<void> {
+  const clears = 'all' in what;
   let tries = 0;
   do {
     if (tries++ === mostTries)
@@ -28,10 +24,10 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: What): 
     // A session that is cleared begins with that; of another one a message could only come back by its beginning.
     if (clears) await session.refresh({ fresh: true });
     else await checkKnown(session, keeper);
-  } while (!(await append(session, frame)));
+  } while (!(await append(session, what)));
   await session.refresh({ fresh: true });
   const runs = session.state.active
-    .filter((run) => run.stop && isConcerned(run, frame))
+    .filter((run) => run.stop && isConcerned(run, what))
     .map(({ runId }) => runId);
   await session.stop(runs, { by: what.by });
   await session.untilOver(runs);
@@ -41,10 +37,10 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: What): 
  * Appends the deletion behind what has been read here; resolves with whether it counts there. One that lands late, after
  * its sender gave up, removes nothing that came later.
  */
-async function append(session: Session, frame: MessageDeleteFrame): Promise<boolean> {
+async function append(session: Session, what: Deletion): Promise<boolean> {
   const log = session.log.copy();
-  const entry = { key: `${newId()} delete`, frames: [frame], behind: log.lastId };
-  await session.appendTo(log, entry, { existing: !('all' in frame) });
+  const entry = entries.delete(newId(), what, log.lastId);
+  await session.appendTo(log, entry, { existing: !('all' in what) });
   return log.entries.some(({ key, frames }) => key === entry.key && frames.length > 0);
 }
 

@@ -1,8 +1,9 @@
 // A session as the server's own code uses it: read it, follow it, stop it.
 
 import type { UIMessage } from 'ai';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { StopReceipt } from '../../protocol/stop-receipt.ts';
+import type { StopReceipt } from '../../protocol/requests.ts';
 import {
   isActive,
   isItsTurn,
@@ -16,7 +17,6 @@ import { deleteFrom } from './delete-messages.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../follow/app-history.ts';
-import { savedMark } from '../follow/reports.ts';
 import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
@@ -142,12 +142,10 @@ export function createSessionHandle<M extends UIMessage>(
         if (!state.ended.has(runId) && !isActive(state, runId)) {
           throw new DurableChatError('not_found', 'The session has no such run.');
         }
-        const frame = { type: 'run-withdraw', runId, ...(by !== undefined && { by }) } as const;
         if (isActive(state, runId) && !isItsTurn(state, runId)) {
-          const entry = { key: `${runId} withdraw`, frames: [frame] };
           // The answer tells what came before it; no second read does.
           const log = session.log.copy();
-          await session.appendTo(log, entry, { existing: true });
+          await session.appendTo(log, entries.withdraw(runId, by), { existing: true });
           if (isWithdrawn(log.state, runId)) return;
         }
         await session.reap([runId]);
@@ -172,7 +170,7 @@ export function createSessionHandle<M extends UIMessage>(
         const endAll = async () => {
           for (const runId of runs) {
             // What is deleted is not to be kept by the app.
-            await session.append(savedMark(runId), { lease: { type: 'stop', runId } });
+            await session.append(entries.saved(runId), { lease: { type: 'stop', runId } });
           }
           await session.stop(runs);
           await session.untilOver(runs);

@@ -2,7 +2,8 @@ import { convertToModelMessages, type UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { applyFrame, emptySession, type SessionState } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 import { passedApprovals, readableHistory } from './readable-history.ts';
 
 type Part = UIMessage['parts'][number];

@@ -4,7 +4,7 @@
 import type { UIMessage } from 'ai';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { historyOf, type SessionState } from '../../protocol/session-state.ts';
-import { toolPartsOf } from '../../protocol/tool-outcome.ts';
+import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import { closeParts } from './final-message.ts';
 import { asText } from './seeded.ts';
 

@@ -3,8 +3,8 @@
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { LogFrame } from '../../protocol/frames.ts';
 import { keptMessage } from '../history/kept-message.ts';
 import type { SessionStore } from '../follow/session-store.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
@@ -40,23 +40,13 @@ export async function endRun(options: EndOptions): Promise<Closure> {
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
   // What people have answered in it still waits for a run to go on with.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
-  const frame: LogFrame = {
-    type: 'run-end',
-    runId,
-    reason: closure.reason,
-    chunks: chunks.length,
-    ...kept,
-    ...(closure.by !== undefined && { by: closure.by }),
-    ...(closure.interruptedBy !== undefined && { interruptedBy: closure.interruptedBy }),
-    ...(closure.cause !== undefined && { cause: closure.cause }),
-    ...failedOn(closure, chunks, options.tried),
-  };
+  const tried = failedOn(closure, chunks, options.tried);
+  const entry = entries.end({ runId, ...closure, chunks: chunks.length, ...kept, ...tried });
   const lease = {
     type: 'release',
     runId,
     ...(options.reservation !== undefined && { key: options.reservation }),
   } as const;
-  const entry = { key: endKey(runId), frames: [frame] };
   const where = { lease, ...(options.early && { existing: false }) };
   await retry(() => store.append(entry, where), patience);
   return closure;
@@ -80,10 +70,6 @@ function failedOn(
   tried: string | undefined,
 ): { readonly failedOn?: string } {
   return reason === 'error' && saidNothing(chunks) && tried !== undefined ? { failedOn: tried } : {};
-}
-
-function endKey(runId: string): string {
-  return `${runId} end`;
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */

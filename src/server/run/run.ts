@@ -3,6 +3,7 @@
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
@@ -155,7 +156,7 @@ async function produce(options: RunOptions, tellStarted: (started: Started) => v
 async function denyPassed({ session, runId, messageId }: RunOptions, state: SessionState): Promise<void> {
   const frames = passedApprovals(state, messageId, runId);
   if (frames.length === 0) return;
-  const entry = { key: `${runId} passed`, frames };
+  const entry = entries.passed(runId, frames);
   // Without it, such an approval is refused all the same, and executes nothing.
   await session.append(entry, { existing: true }).catch(() => {});
 }

@@ -3,6 +3,7 @@
 
 import * as ai from 'ai';
 import type { ModelMessage, UIMessage } from 'ai';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { ActiveRun } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
@@ -74,8 +75,7 @@ export function createSteering({ session, runId }: SteeringOptions): {
   }
 
   async function record(of: ActiveRun, how: Outcome): Promise<void> {
-    const frame = { type: 'run-steer', runId: of.runId, intoRunId: runId, ...how } as const;
-    await session.append({ key: `${of.runId} steer`, frames: [frame] }, { existing: true });
+    await session.append(entries.steer(of.runId, runId, how), { existing: true });
   }
 
   async function offer(to: SdkSteering, of: ActiveRun, message: UIMessage): Promise<void> {

@@ -4,7 +4,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 import { createReplyStream, type ReplyStream } from '../run/reply-stream.ts';
-import { chunksOfMessage } from '../../protocol/message-chunks.ts';
+import { chunksOfMessage } from '../lib/message-chunks.ts';
 import { isActive, isFailedStart, runsOf } from '../../protocol/session-state.ts';
 
 function isKnown({ state }: Session, runId: string): boolean {

@@ -4,8 +4,8 @@
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageFrame } from '../../protocol/frames.ts';
-import { firstEpoch } from '../../protocol/log-entry.ts';
-import { applyFrame } from '../../protocol/session-state.ts';
+import { firstEpoch } from '../../protocol/entries.ts';
+import { applyFrame } from '../../protocol/fold.ts';
 import { seedLog, type Keeper } from '../follow/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';

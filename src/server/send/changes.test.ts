@@ -1,8 +1,10 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LogEntry, LogFrame } from '../../protocol/frames.ts';
-import { applyFrame, messagesOf, type SessionState } from '../../protocol/session-state.ts';
+import type { LogEntry } from '../../protocol/entries.ts';
+import type { LogFrame } from '../../protocol/frames.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { messagesOf, type SessionState } from '../../protocol/session-state.ts';
 import { Log } from '../follow/log.ts';
 import { changeFrames, maxChanges, type Changes } from './changes.ts';
 

@@ -3,7 +3,8 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { LogEntry, LogFrame, MessageDeleteFrame, MessageFrame } from '../../protocol/frames.ts';
+import type { LogEntry } from '../../protocol/entries.ts';
+import type { LogFrame, MessageDeleteFrame, MessageFrame } from '../../protocol/frames.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 
 export interface Changes {

@@ -2,8 +2,8 @@
 // the others wait for that; a request that fails gives its reservation back.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { RunStartFrame } from '../../protocol/frames.ts';
-import { isFailedStart, type EndedRun } from '../../protocol/session-state.ts';
+import type { RunStartFrame, EndedRun } from '../../protocol/frames.ts';
+import { isFailedStart } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';

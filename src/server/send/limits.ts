@@ -1,7 +1,8 @@
 // What a session has room for.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { applyFrame, type SessionState } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import type { SessionState } from '../../protocol/session-state.ts';
 import type { Limits } from '../options.ts';
 import type { Plan } from './plan.ts';
 import { crowdedError, fullError } from './refusals.ts';

@@ -3,7 +3,8 @@
 
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
 import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
-import { applyFrame, emptySession } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession } from '../../protocol/session-state.ts';
 import { pastOf } from './begin.ts';
 import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';

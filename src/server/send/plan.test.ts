@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DurableChatError, type DurableChatErrorCode } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { applyFrame, emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
 import { planTurn, sendOf, type Plan } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 

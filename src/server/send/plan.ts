@@ -3,10 +3,11 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { digest } from '../../protocol/digest.ts';
-import type { EntryCondition, LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { digest } from '../../protocol/cursor.ts';
+import { sendKeys, type EntryCondition } from '../../protocol/entries.ts';
+import type { LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
-import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-outcome.ts';
+import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-calls.ts';
 import type { SendBody } from './send-body.ts';
 import { goneError, passedError, roleError, suppliedError, takenError, unaskedError } from './refusals.ts';
 
@@ -135,7 +136,7 @@ function nothingBehind({ order }: SessionState, messageId: string): EntryConditi
  * The outputs that a continuation brings which is refused, because the conversation has gone past its message or
  * another run goes on with it: they are kept. An approval is not: nothing would come of it.
  */
-export function lateResults(state: SessionState, body: SendBody, answerId: string): LogFrame[] {
+export function lateResults(state: SessionState, body: SendBody, answerId: string): ToolOutcomeFrame[] {
   const last = body.messages.at(-1)!; // validated as not empty
   const known = continues(body, last) ? state.byId.get(last.id) : undefined;
   if (!known || !(isWriting(state, last.id) || isPassed(state, last.id))) return [];
@@ -220,17 +221,14 @@ export function sendOf(body: SendBody, named: string | null): SendKey {
   const last = body.messages.at(-1)!; // validated as not empty
   if (continues(body, last)) {
     // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
-    const key = `continue ${last.id} ${digest(JSON.stringify(statesOf(last)))}`;
+    const key = sendKeys.continuation(last.id, statesOf(last));
     return { key, once: false, ...(named !== null && { named }) };
   }
-  if (named !== null) return { key: `named ${named}`, once: true };
+  if (named !== null) return { key: sendKeys.named(named), once: true };
   if (body.trigger === 'submit-message' && body.messageId === undefined) {
-    return { key: `message ${last.id}`, once: true, content: digest(contentOf(last)) };
+    return { key: sendKeys.message(last.id), once: true, content: digest(contentOf(last)) };
   }
-  return {
-    key: `${body.trigger} ${body.messageId ?? ''} ${last.id} ${digest(JSON.stringify(last))}`,
-    once: false,
-  };
+  return { key: sendKeys.change(body.trigger, body.messageId, last), once: false };
 }
 
 function statesOf(message: UIMessage): unknown {

@@ -1,7 +1,7 @@
 // What the sender of a send that is refused is told.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { VoidReason } from '../../protocol/log-entry.ts';
+import type { VoidReason } from '../../protocol/entries.ts';
 import type { Limits } from '../options.ts';
 import type { Settings } from '../settings.ts';
 

@@ -4,7 +4,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { whyVoid, type VoidReason } from '../../protocol/log-entry.ts';
+import { entries, whyVoid, type VoidReason } from '../../protocol/entries.ts';
 import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../protocol/session-state.ts';
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
@@ -207,7 +207,7 @@ function policyOf({ whenBusy, allowWhenBusy }: Settings, body: SendBody): WhenBu
 async function keepLate({ session, body }: Sending, runId: string, state: SessionState): Promise<void> {
   const frames = lateResults(state, body, newId());
   if (frames.length === 0) return;
-  await session.append({ key: `${runId} late`, frames }, { existing: true });
+  await session.append(entries.late(runId, frames), { existing: true });
 }
 
 function idOf({ runId }: ActiveRun): string {

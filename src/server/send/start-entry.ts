@@ -1,6 +1,7 @@
 // The entry that puts a run in its place, and says when it counts.
 
-import type { NewEntry, RunStartFrame } from '../../protocol/frames.ts';
+import { entries, type NewEntry } from '../../protocol/entries.ts';
+import type { RunStartFrame } from '../../protocol/frames.ts';
 import { reportsFor } from '../follow/reports.ts';
 import type { WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
@@ -22,8 +23,7 @@ export function startEntry(
   epoch: string,
 ): NewEntry {
   const { limits } = settings;
-  const start: RunStartFrame = {
-    type: 'run-start',
+  const run: Omit<RunStartFrame, 'type'> = {
     runId,
     messageId: plan.messageId,
     trigger,
@@ -36,9 +36,8 @@ export function startEntry(
     ...(subscriptionId !== null && { subscriptionId }),
     ...reportsFor(settings, plan.frames),
   };
-  return {
-    key: `${runId} start`,
-    frames: [...plan.frames, start],
+  return entries.start(run, {
+    frames: plan.frames,
     when: [
       ...plan.when,
       ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
@@ -46,5 +45,5 @@ export function startEntry(
       { type: 'runs', max: limits.activeRunsPerSession },
     ],
     epoch,
-  };
+  });
 }

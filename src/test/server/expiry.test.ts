@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { DurableChatOptions } from '../../index.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { deletedEntry } from '../../protocol/log-entry.ts';
+import { deletedEntry } from '../../protocol/entries.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';

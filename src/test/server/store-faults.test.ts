@@ -7,11 +7,16 @@ import type { Channel } from '../../channel/channel.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import type { ErrorBody } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
-import { applyFrame, emptySession } from '../../protocol/session-state.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession } from '../../protocol/session-state.ts';
 import { createSseParser } from '../../protocol/sse.ts';
 import { foldChunks } from '../fixtures/chunks.fixture.ts';
-import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
-import type { Fault } from '../../testing/upstash-server.ts';
+import {
+  startUpstashServer,
+  type FaultRequest,
+  type UpstashServer,
+  type Fault,
+} from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type Client } from '../fixtures/world.fixture.ts';
 import type { DurableChatEvent } from '../../server/lib/events.ts';
 import { Log } from '../../server/follow/log.ts';

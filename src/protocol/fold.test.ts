@@ -1,7 +1,8 @@
 import type { UIMessage } from 'ai';
 import { describe, expect, it } from 'vitest';
 import type { LogFrame } from './frames.ts';
-import { applyFrame, emptySession, messagesOf, runsOf } from './session-state.ts';
+import { applyFrame } from './fold.ts';
+import { emptySession, messagesOf, runsOf } from './session-state.ts';
 
 const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
   type: 'message',

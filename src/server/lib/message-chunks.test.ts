@@ -1,7 +1,7 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chunkStreams, foldChunks } from '../test/fixtures/chunks.fixture.ts';
+import { chunkStreams, foldChunks } from '../../test/fixtures/chunks.fixture.ts';
 import { chunksOfMessage } from './message-chunks.ts';
 
 const wire = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T; // JSON in, JSON out

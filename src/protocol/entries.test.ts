@@ -1,16 +1,17 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EntryCondition, LogFrame, NewEntry } from './frames.ts';
-import { counts, deletedEntry, effectOf, firstEpoch, whyVoid } from './log-entry.ts';
 import {
-  applyFrame,
-  emptySession,
-  isActive,
-  isItsTurn,
-  messagesOf,
-  type SessionState,
-} from './session-state.ts';
+  deletedEntry,
+  effectOf,
+  firstEpoch,
+  whyVoid,
+  type EntryCondition,
+  type NewEntry,
+} from './entries.ts';
+import type { LogFrame } from './frames.ts';
+import { applyFrame } from './fold.ts';
+import { emptySession, isActive, isItsTurn, messagesOf, type SessionState } from './session-state.ts';
 
 const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
   type: 'message',
@@ -41,6 +42,8 @@ const send = (runId: string, ...when: EntryCondition[]): NewEntry => ({
   ...entry(`${runId} start`, put(`u${runId}`), start(runId, `a${runId}`, `u${runId}`)),
   ...(when.length > 0 && { when }),
 });
+
+const counts = (...entry: Parameters<typeof whyVoid>) => whyVoid(...entry) === undefined;
 
 /** A log as everybody folds it: a key counts once. Entries have their index as id. */
 function fold(entries: readonly NewEntry[]): { state: SessionState; epoch: string } {

@@ -1,22 +1,19 @@
-// What somebody answers to a tool call that waits for it. The first answer counts.
+// Tool calls in messages: what a client answers to them, and which of them wait for a client.
 
 import type { UIMessage } from 'ai';
-
-export type ToolOutcome =
-  | { readonly state: 'output-available'; readonly output: unknown }
-  | { readonly state: 'output-error'; readonly errorText: string }
-  | { readonly state: 'approval-responded'; readonly approved: boolean; readonly reason?: string };
+import type { ToolOutcome } from './frames.ts';
+import type { SessionState } from './session-state.ts';
 
 type Part = UIMessage['parts'][number];
 
-/** A tool part, read as far as outcomes go. */
+/** A tool part, with the fields that outcomes concern. */
 export interface ToolPart {
   readonly toolCallId: string;
   readonly state: string;
   readonly approval?: { readonly id: string; readonly approved?: boolean };
 }
 
-/** A message's tool parts. */
+/** The message's tool parts. */
 export function toolPartsOf(message: UIMessage): ToolPart[] {
   return message.parts.flatMap((part) => toolOf(part) ?? []);
 }
@@ -25,7 +22,7 @@ function toolOf(part: Part): (ToolPart & Record<string, unknown>) | undefined {
   return 'toolCallId' in part && 'state' in part ? part : undefined;
 }
 
-/** A call is approved once, and has an output once. */
+/** A call has at most one approval and one output. */
 export function kindOf({ state }: ToolOutcome): 'approval' | 'output' {
   return state === 'approval-responded' ? 'approval' : 'output';
 }
@@ -36,7 +33,7 @@ interface Answer {
   readonly outcome: ToolOutcome;
 }
 
-/** Whether two answers are of one kind, and of one call. */
+/** Whether two answers are of one kind, and to one call. */
 export function answersSameCall(one: Answer, other: Answer): boolean {
   const isSame = one.messageId === other.messageId && one.toolCallId === other.toolCallId;
   return isSame && kindOf(one.outcome) === kindOf(other.outcome);
@@ -47,7 +44,7 @@ export function waitsFor({ state }: ToolPart, outcome: ToolOutcome): boolean {
   return state === (kindOf(outcome) === 'approval' ? 'approval-requested' : 'input-available');
 }
 
-/** `message` with the outcome in place; the same object when none of its calls waits for it. */
+/** The message with the outcome in place; the same object if none of its calls waits for the outcome. */
 export function withOutcome(message: UIMessage, toolCallId: string, outcome: ToolOutcome): UIMessage {
   let applied = false;
   const parts = message.parts.map((part) => {
@@ -62,16 +59,14 @@ export function withOutcome(message: UIMessage, toolCallId: string, outcome: Too
   return applied ? { ...message, parts } : message;
 }
 
-/** `message`, in which those of the `closed` calls wait again that one of the outcomes has an output for. */
+/** The message, in which each of the `closed` calls that has an output among the outcomes waits again. */
 export function reopened(
   message: UIMessage,
   closed: readonly number[],
   outcomes: readonly { readonly toolCallId: string; readonly outcome: ToolOutcome }[],
 ): UIMessage {
   const ids = new Set(
-    outcomes.flatMap(({ toolCallId, outcome: { state } }) =>
-      state === 'approval-responded' ? [] : [toolCallId],
-    ),
+    outcomes.flatMap(({ toolCallId, outcome }) => (kindOf(outcome) === 'output' ? [toolCallId] : [])),
   );
   if (ids.size === 0 || closed.length === 0) return message;
   const indices = new Set(closed);
@@ -84,7 +79,7 @@ export function reopened(
   return { ...message, parts };
 }
 
-/** The outcomes that a posted message holds, by tool call: what a client may say of it. */
+/** The outcomes that a posted message holds, by tool call. */
 export function outcomesOf(message: UIMessage): [toolCallId: string, outcome: ToolOutcome][] {
   return message.parts.flatMap((part): [string, ToolOutcome][] => {
     const tool = toolOf(part);
@@ -96,9 +91,35 @@ export function outcomesOf(message: UIMessage): [toolCallId: string, outcome: To
       return [[toolCallId, { state, errorText: typeof errorText === 'string' ? errorText : '' }]];
     }
     if (state !== 'approval-responded' || !approval) return [];
+    // A client posted it, so the fields can have any type.
     const { approved, reason } = approval as { approved?: unknown; reason?: unknown };
     return [
       [toolCallId, { state, approved: approved === true, ...(typeof reason === 'string' && { reason }) }],
     ];
   });
+}
+
+/** A tool call that waits for a client to execute it. */
+export interface WaitingCall {
+  readonly messageId: string;
+  readonly toolCallId: string;
+  readonly toolName: string;
+  readonly input: unknown;
+  readonly dynamic?: true;
+}
+
+/** The waiting calls of the last message. A call that the conversation has gone past does not wait any more. */
+export function waitingCalls(state: SessionState): WaitingCall[] {
+  const last = state.byId.get(state.order.at(-1) ?? '');
+  return last?.role === 'assistant' && state.active.length === 0
+    ? last.parts.flatMap((part) => waitingCall(last.id, part) ?? [])
+    : [];
+}
+
+function waitingCall(messageId: string, part: Part): WaitingCall | undefined {
+  if (!('toolCallId' in part) || part.state !== 'input-available' || part.providerExecuted) return undefined;
+  const { toolCallId, input } = part;
+  if (part.type === 'dynamic-tool')
+    return { messageId, toolCallId, toolName: part.toolName, input, dynamic: true };
+  return { messageId, toolCallId, toolName: part.type.slice('tool-'.length), input };
 }
