@@ -71,7 +71,8 @@ export function createCalls(code: Code, folders: readonly string[]): Calls {
   const { checker } = code;
   /** What implements a member of an interface: functions, and expressions that stand for one. */
   const implementations = new Map<Node, Node[]>();
-  for (const file of folders.flatMap(sourcesIn)) visit(code.tree(file), collect);
+  for (const file of folders.flatMap((folder) => sourcesIn(code.root, folder)))
+    visit(code.tree(file), collect);
 
   function collect(node: Node): void {
     if (is.isObjectLiteralExpression(node)) {

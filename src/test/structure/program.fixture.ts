@@ -1,5 +1,4 @@
-// The sources of this repository, as TypeScript's compiler reads them. Every path is relative to its root, which is
-// where vitest runs.
+// The sources of a repository, as TypeScript's compiler reads them. Every path is relative to the root.
 
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,6 +7,7 @@ import type { Node, SourceFile } from 'typescript/unstable/ast';
 import { API, type Checker, type NodeHandle } from 'typescript/unstable/sync';
 
 export interface Code extends Disposable {
+  readonly root: string;
   readonly checker: Checker;
   tree(file: string): SourceFile;
   fileOf(node: Node): string;
@@ -31,6 +31,7 @@ export function openCode(root: string): Code {
   }
 
   return {
+    root,
     checker,
     tree,
     fileOf: (node) => relative(root, node.getSourceFile().fileName),
@@ -47,13 +48,13 @@ export function openCode(root: string): Code {
 const notSources = /(\.(test|spec|fixture|d)\.tsx?|next-env\.d\.ts)$/;
 const notOurs = new Set(['node_modules', '.next', '.results', '.data']);
 
-/** The sources under a folder, without tests and fixtures. Both paths are relative to the repository's root. */
-export function sourcesIn(folder: string): readonly string[] {
-  return readdirSync(folder, { withFileTypes: true })
+/** The sources under a folder, without tests and fixtures. */
+export function sourcesIn(root: string, folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true })
     .filter(({ name }) => !notOurs.has(name))
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return sourcesIn(path);
+      if (entry.isDirectory()) return sourcesIn(root, path);
       return /\.(tsx?|mjs)$/.test(path) && !notSources.test(path) ? [path] : [];
     });
 }

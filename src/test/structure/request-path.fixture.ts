@@ -79,10 +79,16 @@ export function staysOf(code: Code, path: Path): readonly Stay[] {
       .flatMap((node) => calls.functionsOf(node, passed));
   }
 
+  function isUnread(fn: Fn): boolean {
+    return (
+      !read.has(fn) && !isInline(fn) && path.folders.some((folder) => code.fileOf(fn).startsWith(folder))
+    );
+  }
+
   /** @returns Whether the path ends here, as `walk` does. */
   function enter(fn: Fn, passed: Passed): boolean {
+    if (!isUnread(fn)) return false;
     const file = code.fileOf(fn);
-    if (read.has(fn) || isInline(fn) || !path.folders.some((folder) => file.startsWith(folder))) return false;
     read.add(fn);
     if (stays.at(-1)?.file !== file) stays.push({ file, functions: [] });
     stays.at(-1)!.functions.push(nameOf(fn)); // pushed one line above where there was none
@@ -101,9 +107,13 @@ export function staysOf(code: Code, path: Path): readonly Stay[] {
     if (sometimes.some((part) => leads(part, passed) && walk(part, passed))) return true;
     if (!isCall(node)) return false;
     const args = node.arguments ?? [];
-    return calls
-      .functionsOf(node.expression, passed)
-      .some((fn) => enter(fn, calls.passing(fn, args, passed)));
+    const called = calls.functionsOf(node.expression, passed);
+    // Named functions that are passed to what is not read here are read in its place.
+    const named = called.some(isUnread) || isCatch(node) ? [] : args.filter((arg) => !isFunction(bare(arg)));
+    return (
+      called.some((fn) => enter(fn, calls.passing(fn, args, passed))) ||
+      named.flatMap((arg) => calls.functionsOf(arg, passed)).some((fn) => enter(fn, passed))
+    );
   }
 
   const first: Fn[] = [];
@@ -125,6 +135,7 @@ function branchesOf(node: Node): { always: readonly Node[]; sometimes: readonly 
     is.isConditionalExpression(node) ||
     is.isSwitchStatement(node) ||
     (is.isBinaryExpression(node) && shortCircuits.has(node.operatorToken.kind));
+  if (is.isCaseBlock(node)) return { always: [], sometimes: children };
   if (isCatch(node)) return { always: [node.expression], sometimes: node.arguments };
   if (!isConditional) return { always: children, sometimes: [] };
   return { always: children.slice(0, 1), sometimes: children.slice(1) };

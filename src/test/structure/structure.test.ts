@@ -37,7 +37,7 @@ beforeAll(() => {
 afterAll(() => code[Symbol.dispose]());
 
 describe('imports', () => {
-  const inSrc = sourcesIn('src');
+  const inSrc = sourcesIn(root, 'src');
   const isIn = (file: string, places: readonly string[]) => places.some((place) => file.startsWith(place));
 
   test('go from a layer to the layers below it only', () => {
@@ -64,7 +64,7 @@ describe('imports', () => {
 
 test('no folder has more than 12 sources', () => {
   const counts = new Map<string, number>();
-  for (const file of ['src', 'e2e', 'demo-app'].flatMap((folder) => sourcesIn(folder))) {
+  for (const file of ['src', 'e2e', 'demo-app'].flatMap((folder) => sourcesIn(root, folder))) {
     counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   }
   const large = ['src/protocol', 'src/server/send', 'src/server/run'];
