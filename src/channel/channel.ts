@@ -1,20 +1,11 @@
 // The port to the store of sessions. Every adapter passes conformance.fixture.ts.
 
 import type { UIMessageChunk } from 'ai';
-import type { InterruptionCause, RunEndReason } from '../protocol/frames.ts';
 import type { LogEntry, NewEntry } from '../protocol/entries.ts';
+import type { RunEnding } from '../protocol/frames.ts';
 
 /** How a run was closed. The store accepts no chunks for a closed run. */
-export interface Closure {
-  readonly reason: RunEndReason;
-  readonly by?: string;
-  /** The message that interrupted it. */
-  readonly interruptedBy?: string;
-  /** Why it was `interrupted`, where its producer knew. */
-  readonly cause?: InterruptionCause;
-  /** It lost its place to another edit that was made at the same moment. */
-  readonly conflict?: true;
-}
+export type Closure = RunEnding;
 
 /** A run's chunks from some position on, and its closure if it has one. */
 export interface RunTail {

@@ -277,7 +277,7 @@ export class DurableSession {
     const { id, holder, outbox } = this;
     const body = {
       id,
-      trigger: 'tool-outcome',
+      trigger: 'tool-outcome' as const,
       // Posted again, it is the same answer.
       answerId: generateId(),
       ...answer,

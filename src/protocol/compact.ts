@@ -1,8 +1,8 @@
-// Fewer chunks that build the same message (G9): deltas are merged, superseded values dropped.
+// Fewer chunks that build the same message (G9): deltas are merged, superseded values are left out.
 
 import type { UIMessageChunk } from 'ai';
 
-/** A chunk, read field by field: which of them it has, its type tells. */
+/** A chunk, read field by field. Its type says which fields it has. */
 interface Loose {
   readonly type: string;
   readonly id?: string;
@@ -42,7 +42,7 @@ function merge(earlier: Loose, later: Loose): Loose | undefined {
   const field = deltaOf(later);
   if (field) {
     const { providerMetadata } = later;
-    // Of a part's metadata the last counts; of a call's, nobody says so.
+    // The last metadata of a text part counts. The SDK does not define that for a tool call.
     if (providerMetadata && field === 'inputTextDelta') return undefined;
     const text = `${earlier[field]}${later[field]}`;
     return { ...earlier, [field]: text, ...(providerMetadata ? { providerMetadata } : {}) };
@@ -53,9 +53,8 @@ function merge(earlier: Loose, later: Loose): Loose | undefined {
 }
 
 /**
- * The shortest list we know of that builds the same message. Order matters only where it shows: deltas of
- * different parts commute, so parallel parts do not keep each other from being merged. Transient data,
- * which no message keeps, is left out.
+ * A shorter list that builds the same message. Deltas of different parts can change places, so those of parallel parts
+ * are merged as well. Transient data is left out: no message keeps it.
  */
 export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
   const result: Loose[] = [];
@@ -69,7 +68,7 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
       result[index] = merged;
       continue;
     }
-    // Past any other chunk an equal key may mean another part.
+    // Behind any other chunk an equal key can belong to another part.
     if (key === undefined) lastByKey.clear();
     else lastByKey.set(key, result.length);
     result.push(chunk);
@@ -78,8 +77,8 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
 }
 
 /**
- * What has to follow `seen` so that it builds what `all` builds, where `seen` is a beginning of the same run.
- * Both are compacted; a value that was superseded in between is emitted anew.
+ * The chunks that have to follow `seen` so that it builds what `all` builds. `seen` is a beginning of the same run. A value
+ * that was superseded in between is emitted again.
  */
 export function remainder(seen: readonly UIMessageChunk[], all: readonly UIMessageChunk[]): UIMessageChunk[] {
   const head: Loose[] = compact(seen);

@@ -11,17 +11,21 @@ export const runHeader = 'x-durable-run';
 /** A client's name for its send. A send that is repeated under its name is the same send. */
 export const idempotencyHeader = 'idempotency-key';
 
-/** A send names the subscription of its client in it. */
+/** A send's name for the subscription of its client. */
 export const subscriptionHeader = 'x-durable-subscription';
 
 /** The query parameters of this protocol. */
-export type QueryName = 'id' | 'after' | 'durable' | 'runId' | 'messageId';
+export type QueryName = 'id' | 'after' | 'subscription' | 'durable' | 'runId' | 'messageId';
 
 /** The query of a request, read by these names only. */
 export interface Query {
   get(name: QueryName): string | null;
+  getAll(name: QueryName): string[];
   has(name: QueryName): boolean;
 }
+
+/** How many sessions one GET can name. */
+export const mostSessions = 32;
 
 /** The operations of a DELETE: the values of `durable` in its query. */
 export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const;
@@ -97,6 +101,3 @@ export const silenceMs: number = 2 * keepAliveMs;
 export function isDurableRequest(request: Request): boolean {
   return request.method !== 'DELETE' || new URL(request.url).searchParams.has('durable' satisfies QueryName);
 }
-
-/** How many sessions one GET may name. */
-export const mostSessions = 32;

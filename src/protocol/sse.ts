@@ -43,15 +43,18 @@ export function chunkCounts(): (id: string | undefined) => number | undefined {
   };
 }
 
-/** A comment: bytes that keep a connection alive and mean nothing. */
+/** A comment: bytes that keep a connection alive. */
 export const keepAlive = ': keep-alive\n\n';
 
-/** The end of a connection that its sender closes on purpose: come back at once. */
+/** Ends a connection on purpose: the client reconnects at once. */
 export const comeBack = 'retry: 0\n\n';
 
 /**
- * Parses a stream of text into events. Feed it pieces cut anywhere; it calls back for each whole event, and for a
- * sender's word on when to come back.
+ * Parses a stream of text into events. The pieces can be cut anywhere.
+ *
+ * @param onEvent - called for each whole event
+ * @param onRetry - called with the value of each `retry` field
+ * @returns takes the next piece
  */
 export function createSseParser(
   onEvent: (event: SseEvent) => void,
@@ -78,10 +81,10 @@ export function createSseParser(
   }
 
   return function feed(text) {
-    // A line break cut in two ends one line, not two.
+    // A CRLF that is cut in two ends one line.
     const fresh = afterCr && text.startsWith('\n') ? text.slice(1) : text;
     if (text !== '') afterCr = text.endsWith('\r');
-    // Only the new text is searched: a long line that arrives in many pieces stays linear.
+    // Only the new text is searched, so that a long line in many pieces takes linear time.
     const pieces = fresh.split(/\r\n|\n|\r/);
     pieces[0] = rest + pieces[0];
     rest = pieces.pop() ?? '';
@@ -104,8 +107,10 @@ export function readEvents(bytes: ReadableStream<Uint8Array>): ReadableStream<Ss
 }
 
 /**
- * Reads a byte stream to its end. Calls back for each event, and without one for bytes that complete none.
- * Resolves with whether the sender asked to come back at once.
+ * Reads a byte stream to its end.
+ *
+ * @param onEvent - called for each event, and without one for bytes that complete no event
+ * @returns whether the sender asked the client to reconnect at once
  */
 export async function takeEvents(
   bytes: ReadableStream<Uint8Array>,

@@ -2,6 +2,7 @@
 // their results. Loaded by chats that have something of the kind to do.
 
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
+import type { ToolClaimBody } from '../../protocol/requests.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import { elapsedMs, thisMoment } from '../network/clock.ts';
@@ -73,7 +74,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
   }
 
-  async function ask(claim: object): Promise<boolean> {
+  async function ask(claim: Pick<ToolClaimBody, 'messageId' | 'toolCallId' | 'ms'>): Promise<boolean> {
     const { id, holder, requests } = session;
     const answer = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
     return (answer as { claimed: boolean }).claimed; // our own server's

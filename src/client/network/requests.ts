@@ -2,7 +2,14 @@
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader, type Removal, type StopReceipt } from '../../protocol/requests.ts';
+import {
+  durableHeader,
+  type QueryName,
+  type Removal,
+  type StopReceipt,
+  type ToolClaimBody,
+  type ToolOutcomeBody,
+} from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { ToolOutcome } from '../../protocol/frames.ts';
 import { isNetworkFailure } from './network-failure.ts';
@@ -38,7 +45,7 @@ export interface Requests {
   /** Deletes one message, or without one all of them. */
   delete(sessionId: string, messageId: string | undefined): Promise<void>;
   /** Posts what is not a chat's own send; resolves with the server's JSON. */
-  post(body: object): Promise<unknown>;
+  post(body: ToolOutcomeBody | ToolClaimBody): Promise<unknown>;
 }
 
 /** An answer to a tool call that waits for one. */
@@ -63,7 +70,7 @@ export function createRequests(options: RequestOptions): Requests {
   let failures = 0;
   async function request(
     method: string,
-    query: Record<string, string> | [string, string][],
+    query: Partial<Record<QueryName, string>> | [QueryName, string][],
     { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
     const route = api();
@@ -115,7 +122,7 @@ export function createRequests(options: RequestOptions): Requests {
         !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
     },
     async subscribe(places, { signal, subscriptionId, onEvent }) {
-      const query = places.map(({ sessionId }): [string, string] => ['id', sessionId]);
+      const query = places.map(({ sessionId }): [QueryName, string] => ['id', sessionId]);
       // Where one has a cursor each says of its own, in the same order.
       if (places.some(({ after }) => after))
         for (const { after } of places) query.push(['after', after ?? '']);

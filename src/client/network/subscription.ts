@@ -3,6 +3,7 @@
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
+import { silenceMs } from '../../protocol/requests.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
 import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.ts';
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
@@ -27,8 +28,6 @@ export interface SubscriptionOptions {
   readonly onConnection: (state: ConnectionState) => void;
 }
 
-/** The server sends something at least every 15 s; after twice that the connection counts as dead. */
-const silenceMs = 30_000;
 /** A connection that lasts so long was a good one, even if the session had nothing to say. */
 const steadyMs = 5_000;
 

@@ -2,14 +2,12 @@
 
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
-import { removals } from '../../protocol/requests.ts';
+import { maxClaimMs, removals, type Query } from '../../protocol/requests.ts';
 import { maxLevels } from '../../protocol/size.ts';
 import type { ToolAnswer } from '../handle/answer-tool.ts';
 import type { ToolClaim } from '../handle/claim-tool.ts';
 import { checkLevels, id, invalid } from '../lib/validation.ts';
 import { parseSend, type SendRequest } from '../send/send-body.ts';
-
-const maxClaimMs = 10 * 60_000;
 
 const answerBody = z.object({
   id,
@@ -122,7 +120,7 @@ export type RemovalQuery =
   | { readonly type: 'clear' };
 
 /** What a DELETE of ours asks for; throws `bad_request`. */
-export function parseRemoval(query: URLSearchParams): RemovalQuery {
+export function parseRemoval(query: Query): RemovalQuery {
   const type = query.get('durable');
   const runId = parseRunId(query.get('runId'));
   switch (type) {

@@ -1,13 +1,12 @@
 // A session as server-sent events: the answer to GET.
 
+import { keepAliveMs } from '../../protocol/requests.ts';
 import { comeBack, encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 import type { Opened } from '../follow/app-history.ts';
 import { openViewer, type Viewer } from '../follow/viewer.ts';
-
-const keepAliveMs = 15_000;
 
 /**
  * Rejects as `openViewer` does, and with `too_many` when there are too many viewers; once it has resolved,

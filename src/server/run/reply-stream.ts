@@ -3,13 +3,11 @@
 
 import type { UIMessageChunk } from 'ai';
 import { chunkIds, encodeEvent, keepAlive } from '../../protocol/sse.ts';
-import { runHeader } from '../../protocol/requests.ts';
+import { keepAliveMs, runHeader } from '../../protocol/requests.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 
 /** The SDK's own marker of a UI message stream. */
 const uiMessageStreamHeader = 'x-vercel-ai-ui-message-stream';
-
-const keepAliveMs = 15_000;
 
 export interface ReplyStream {
   response(headers?: Headers): Response;
