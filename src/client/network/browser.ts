@@ -1,6 +1,8 @@
 // What a browser gives to its pages. It refuses some of it, often by an exception: with blocked cookies, without HTTPS, in a
 // sandboxed frame. All of it is asked for here, and each answer may be undefined.
 
+import type { Runtime } from '../../lib/runtime.ts';
+
 function attempt<T>(ask: () => T): T | undefined {
   try {
     return ask();
@@ -34,27 +36,14 @@ export function openChannel(name: string, onMessage: (data: unknown) => void): B
   });
 }
 
-/** Names what has to differ from all others; it is no secret. */
-export function randomId(): string {
-  return (
-    attempt(() => crypto.randomUUID()) ??
-    Array.from({ length: 4 }, () => Math.random().toString(36).slice(2)).join('')
-  );
-}
-
 /** A digest that cannot be turned back; undefined in a page without HTTPS. */
-export async function digest(text: string): Promise<string | undefined> {
+export async function digest(text: string, runtime: Runtime): Promise<string | undefined> {
   try {
-    const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-    return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    const bytes = await runtime.sha256(new TextEncoder().encode(text));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   } catch {
     return undefined;
   }
-}
-
-/** Milliseconds on a clock that nobody sets. */
-export function steadyMs(): number {
-  return attempt(() => performance.now()) ?? Date.now();
 }
 
 /** Whether requests to the host of `url` are known to share one connection, as over HTTP/2: then there are enough of them. */

@@ -1,5 +1,6 @@
 // A session's life on the network: its subscription, on the line that the page has to the route.
 
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
 import { isPage } from './browser.ts';
@@ -13,6 +14,7 @@ import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
 
 export interface LiveOptions {
+  readonly runtime?: Runtime;
   readonly requests: Requests;
   readonly sessionId: () => string;
   /** Milliseconds to wait before attempt 1, 2, …; by default at random, up to 10 s. */
@@ -48,16 +50,18 @@ export interface Live {
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { requests, sessionId, retryDelay = jitteredDelay, isBusy, snapshot, onAsk } = options;
+  const { runtime = systemRuntime, requests, sessionId, isBusy, snapshot, onAsk } = options;
+  const retryDelay = options.retryDelay ?? ((attempt) => jitteredDelay(attempt, () => runtime.random()));
   const { subscribe } = requests;
   let line: Line | undefined;
   const subscription = new Subscription({
+    runtime,
     async connect(after, signal, onEvent) {
       onAsk();
-      const asked = isPage() ? await askedNow(requests) : undefined;
+      const asked = isPage() ? await askedNow(requests, runtime) : undefined;
       signal.throwIfAborted();
       // Without a page nothing is scarce: a server renders for many at once.
-      line = asked ? pageLine(asked) : new Line({ takeSlot: async () => unlimited });
+      line = asked ? pageLine(asked, runtime) : new Line({ runtime, takeSlot: async () => unlimited });
       return line.join({ sessionId: sessionId(), subscribe, snapshot, isBusy }, after, signal, onEvent);
     },
     ask: (after, signal) => ask(subscribe, sessionId(), after, signal),

@@ -1,5 +1,6 @@
 // The lines of this page: one for all sessions that ask the same route in the same way.
 
+import type { Runtime } from '../../lib/runtime.ts';
 import { digest, pageLocks } from './browser.ts';
 import type { Requests } from './requests.ts';
 import { takeSlot } from './slots.ts';
@@ -21,7 +22,7 @@ export interface Asked {
 const lines = new Set<{ readonly asked: Asked; readonly line: Line }>();
 
 /** Rejects with what an option of the app throws. */
-export async function askedNow({ api, options }: Requests): Promise<Asked> {
+export async function askedNow({ api, options }: Requests, runtime: Runtime): Promise<Asked> {
   const { headers, credentials, fetch } = options;
   const route = api();
   const as = JSON.stringify([
@@ -30,14 +31,15 @@ export async function askedNow({ api, options }: Requests): Promise<Asked> {
     [...new Headers(await (typeof headers === 'function' ? headers() : headers))],
     await (typeof credentials === 'function' ? credentials() : credentials),
   ]);
-  return { route, fetch, as, name: pageLocks() && (await digest(as)) };
+  return { route, fetch, as, name: pageLocks() && (await digest(as, runtime)) };
 }
 
 /** The page's line for requests that are made alike. */
-export function pageLine(asked: Asked): Line {
+export function pageLine(asked: Asked, runtime: Runtime): Line {
   for (const open of lines)
     if (open.asked.as === asked.as && open.asked.fetch === asked.fetch) return open.line;
   const line = new Line({
+    runtime,
     name: asked.name,
     takeSlot: (signal) => takeSlot(asked.route, signal),
     onClose: () => void lines.delete(open),

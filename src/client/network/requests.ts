@@ -11,7 +11,7 @@ import {
   type ToolOutcomeBody,
 } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
-import type { ToolOutcome } from '../../protocol/frames.ts';
+import type { ToolOutcome, WireFrame } from '../../protocol/frames.ts';
 import { isNetworkFailure } from './network-failure.ts';
 import type { Subscribe } from './shared-get.ts';
 
@@ -160,7 +160,7 @@ export function createRequests(options: RequestOptions): Requests {
 
 /** Whose event it is, on a connection with several sessions. */
 function sessionOf({ data }: SseEvent): string | undefined {
-  return (JSON.parse(data) as { sessionId?: string }).sessionId; // our own server's
+  return (JSON.parse(data) as WireFrame).sessionId; // our own server's
 }
 
 function textOf(body: unknown): string {

@@ -1,9 +1,12 @@
 // One GET for several sessions. A session that joins or leaves makes the GET end and begin again, with each session at its own
 // cursor: nothing is lost, and never two are open.
 
-import type { SnapshotFrame } from '../../protocol/frames.ts';
+import { newId } from '../../lib/id.ts';
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import { every, sleep } from '../../lib/time.ts';
+import type { SnapshotFrame, WireFrame } from '../../protocol/frames.ts';
+import { mostSessions } from '../../protocol/requests.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
-import { randomId, steadyMs } from './browser.ts';
 import type { Slot } from './slots.ts';
 
 /** A session, and the cursor to go on from; undefined for a snapshot. */
@@ -24,6 +27,7 @@ export interface SubscribeOptions {
 export type Subscribe = (places: readonly Place[], options: SubscribeOptions) => Promise<boolean>;
 
 export interface SharedGetOptions {
+  readonly runtime: Runtime;
   readonly subscribe: Subscribe;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
   /** An event of one session, or a sign of life for all that are on the GET. */
@@ -39,8 +43,6 @@ interface Carried {
   isPartial: boolean;
 }
 
-/** The server refuses more of them on one GET. */
-const mostSessions = 32;
 /** How long a session that nobody follows any more may stay on the GET. */
 const trimAfterMs = 10_000;
 /** A GET that has its connection by turns gives it back after so much silence, or time. */
@@ -55,9 +57,9 @@ export class SharedGet {
   #asked: readonly string[] = [];
   #state: 'none' | 'opening' | 'stale' | 'open' = 'none';
   #current: AbortController | undefined;
-  #trim: ReturnType<typeof setTimeout> | undefined;
+  #cancelTrim: Cancel = () => {};
   #subscriptionId: string | undefined;
-  /** A POST has named this GET. */
+  /** A POST has named it. */
   #isNamed = false;
 
   constructor(options: SharedGetOptions) {
@@ -92,8 +94,8 @@ export class SharedGet {
   /** Nobody follows the session any more. */
   leave(sessionId: string): void {
     this.#carried.delete(sessionId);
-    clearTimeout(this.#trim);
-    this.#trim = setTimeout(() => {
+    this.#cancelTrim();
+    this.#cancelTrim = this.#options.runtime.schedule(() => {
       if (this.#asked.some((asked) => !this.#carried.has(asked))) this.#reopen();
     }, trimAfterMs);
   }
@@ -114,6 +116,7 @@ export class SharedGet {
   rename(): void {
     this.#subscriptionId = undefined;
     if (this.#isNamed) this.#reopen();
+    this.#isNamed = false;
   }
 
   /** To be called when the number of those who follow has changed. */
@@ -140,14 +143,15 @@ export class SharedGet {
           signal.removeEventListener('abort', stop);
           slot.release();
         }
-        if (slot.isTurn) await pause(betweenTurnsMs);
+        if (slot.isTurn) await sleep(this.#options.runtime, betweenTurnsMs);
       }
     } finally {
-      clearTimeout(this.#trim);
+      this.#cancelTrim();
     }
   }
 
   async #open(current: AbortController, isTurn: boolean): Promise<boolean> {
+    const { runtime } = this.#options;
     const places: Place[] = [];
     for (const [sessionId, carried] of this.#carried) {
       carried.isPartial = false;
@@ -156,29 +160,28 @@ export class SharedGet {
     this.#asked = places.map(({ sessionId }) => sessionId);
     this.#state = 'opening';
     this.#current = current;
-    this.#isNamed = false;
-    this.#subscriptionId = this.#options.isUnshared() ? (this.#subscriptionId ?? randomId()) : undefined;
-    let heardAt = steadyMs();
+    if (this.#options.isUnshared()) this.#subscriptionId ??= newId(runtime);
+    let heardAt = runtime.monotonic();
     const endsAt = heardAt + turnMs;
     const look = () => {
-      const now = steadyMs();
+      const now = runtime.monotonic();
       if (this.#state === 'open' && (now - heardAt > turnSilenceMs || now > endsAt)) current.abort();
     };
-    const turn = isTurn ? setInterval(look, turnSilenceMs / 2) : undefined;
+    const cancelTurn = isTurn ? every(runtime, turnSilenceMs / 2, look) : () => {};
     try {
       return await this.#options.subscribe(places, {
         signal: current.signal,
         subscriptionId: this.#subscriptionId,
         onEvent: (event, sessionId) => {
           if (current.signal.aborted) return;
-          heardAt = steadyMs();
+          heardAt = runtime.monotonic();
           if (this.#state === 'stale') return current.abort();
           this.#state = 'open';
           this.#take(event, sessionId);
         },
       });
     } finally {
-      clearInterval(turn);
+      cancelTurn();
     }
   }
 
@@ -201,9 +204,5 @@ export class SharedGet {
 }
 
 function isRefused({ data }: SseEvent): boolean {
-  return (JSON.parse(data) as { type: string }).type === 'refused'; // our own server's
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return (JSON.parse(data) as WireFrame).type === 'refused'; // our own server's
 }

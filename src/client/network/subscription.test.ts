@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
 import { stubPage } from '../../test/fixtures/browser.fixture.ts';
 import { watchPage } from './page.ts';
 import { Subscription } from './subscription.ts';
@@ -12,17 +14,23 @@ interface Opened {
 }
 
 /** Connections that a test speaks for, the newest last. */
-function subscribed() {
+function subscribed(ask = async () => {}) {
   const opened: Opened[] = [];
   const seen: string[] = [];
   const delays: number[] = [];
+  /** How many connections there were when the server was asked apart from them. */
+  const asked: number[] = [];
   const subscription = new Subscription({
+    runtime: systemRuntime,
     connect: (after, signal, say) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
         opened.push({ after, signal, say, end: (again = false) => resolve(again) });
       }),
-    ask: async () => {},
+    ask: () => {
+      asked.push(opened.length);
+      return ask();
+    },
     retryDelay(attempt) {
       delays.push(attempt);
       return 1_000 * attempt;
@@ -30,7 +38,7 @@ function subscribed() {
     onFrame: () => {},
     onConnection: ({ type }) => void (seen.at(-1) === type || seen.push(type)),
   });
-  return { subscription, opened, seen, delays, latest: () => opened.at(-1)! };
+  return { subscription, opened, asked, seen, delays, latest: () => opened.at(-1)! };
 }
 
 const frame = (id?: string): SseEvent => ({ data: '{"type":"reset"}', ...(id !== undefined && { id }) });
@@ -132,6 +140,67 @@ describe('a subscription', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(opened.length).toBe(2);
     expect(delays).toEqual([2]);
+    subscription.stop();
+  });
+});
+
+describe('a session that is refused while it is watched', () => {
+  const refused: SseEvent = { data: '{"type":"refused","error":{"code":"forbidden","message":"No."}}' };
+
+  it('is asked for once more, apart, and goes on at its cursor where that is let in', async () => {
+    const { subscription, opened, asked, seen, latest } = subscribed();
+    subscription.start();
+    latest().say(frame('a'));
+    latest().say(refused);
+    expect(latest().signal.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked).toEqual([1]);
+    expect(opened.length).toBe(2);
+    expect(latest().after).toBe('a');
+    latest().say(frame('b'));
+    // Nobody saw it.
+    expect(seen).toEqual(['connecting', 'open', 'rotating', 'open']);
+    subscription.stop();
+  });
+
+  it('takes the second refusal as final', async () => {
+    const { subscription, opened, asked, seen, latest } = subscribed(async () => {
+      throw new DurableChatError('forbidden', 'No.');
+    });
+    subscription.start();
+    latest().say(frame('a'));
+    latest().say(refused);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(asked).toEqual([1]);
+    expect(opened.length).toBe(1);
+    expect(seen.at(-1)).toBe('failed');
+  });
+
+  it('asks later again where the answer is no refusal', async () => {
+    let isDown = true;
+    const { subscription, opened, asked, seen, latest } = subscribed(async () => {
+      if (isDown) throw new DurableChatError('store_failed', 'Down.');
+    });
+    subscription.start();
+    latest().say(frame('a'));
+    latest().say(refused);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(seen.at(-1)).toBe('waiting');
+    isDown = false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(asked).toEqual([1, 1]);
+    expect(opened.length).toBe(2);
+    subscription.stop();
+  });
+
+  it('is waited for when it is let in and refused again and again', async () => {
+    const { subscription, opened, latest } = subscribed();
+    subscription.start();
+    for (let n = 0; n < 3; n++) {
+      latest().say(refused);
+      await vi.advanceTimersByTimeAsync(900);
+    }
+    expect(opened.length).toBeLessThan(4);
     subscription.stop();
   });
 });

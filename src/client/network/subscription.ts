@@ -1,6 +1,7 @@
 // A session's subscription: one stream of frames that outlives its connections. It reconnects where it left
 // off, and knows nothing of what the frames mean.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { silenceMs } from '../../protocol/requests.ts';
@@ -19,6 +20,7 @@ export type Connect = (
 ) => Promise<boolean>;
 
 export interface SubscriptionOptions {
+  readonly runtime: Runtime;
   readonly connect: Connect;
   /** Asks the server whether this session may be read, apart from all others; rejects as `connect` does. */
   readonly ask: (after: string | undefined, signal: AbortSignal) => Promise<void>;
@@ -50,7 +52,7 @@ export class Subscription {
   /** When bytes last came in, or were first waited for. */
   #heardAt: Moment | undefined;
   #abort: AbortController | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #cancelRetry: Cancel = () => {};
   /** The permission has ended on a connection. The answer to the next request, with headers of then, is final. */
   #isInDoubt = false;
 
@@ -75,7 +77,8 @@ export class Subscription {
 
   /** Connects at once what waits, and what is dead by the clock: timers stand still while a machine sleeps. */
   wake(): void {
-    if (this.#heardAt && elapsedWithSleepMs(this.#heardAt) > silenceMs) this.#dispatch({ type: 'lost' });
+    if (this.#heardAt && elapsedWithSleepMs(this.#heardAt, this.#options.runtime) > silenceMs)
+      this.#dispatch({ type: 'lost' });
     this.#dispatch({ type: 'online' });
   }
 
@@ -89,13 +92,14 @@ export class Subscription {
     const after = nextConnection(before, event);
     if (after === before) return;
     this.#state = after;
-    clearTimeout(this.#retry);
+    this.#cancelRetry();
     if (after.type !== 'open') this.#abort?.abort();
     if (after.type === 'connecting' || after.type === 'rotating') void this.#connect();
     if (after.type === 'waiting') {
-      this.#retry = setTimeout(
+      const { runtime, retryDelay } = this.#options;
+      this.#cancelRetry = runtime.schedule(
         () => this.#dispatch({ type: 'retry' }),
-        this.#options.retryDelay(after.attempt),
+        retryDelay(after.attempt),
       );
     }
     this.#options.onConnection(after);
@@ -109,11 +113,12 @@ export class Subscription {
     const dispatch = (event: ConnectionEvent) => {
       if (!signal.aborted) this.#dispatch(event);
     };
-    let silence: ReturnType<typeof setTimeout> | undefined;
+    const { runtime } = this.#options;
+    let cancelSilence = () => {};
     const listen = () => {
-      this.#heardAt = thisMoment();
-      clearTimeout(silence);
-      silence = setTimeout(() => dispatch({ type: 'lost' }), silenceMs);
+      this.#heardAt = thisMoment(runtime);
+      cancelSilence();
+      cancelSilence = runtime.schedule(() => dispatch({ type: 'lost' }), silenceMs);
     };
     const onEvent = (event?: SseEvent) => {
       if (signal.aborted) return;
@@ -121,7 +126,7 @@ export class Subscription {
       dispatch({ type: 'opened' });
       if (!event) return;
       const frame = JSON.parse(event.data) as Frame; // our own server's; unknown types fall through
-      if ((frame.type as string) === 'refused') {
+      if (frame.type === 'refused') {
         this.#isInDoubt = true;
         return dispatch({ type: 'rotated' });
       }
@@ -132,7 +137,7 @@ export class Subscription {
       dispatch({ type: 'progress' });
     };
     listen();
-    const startedAt = thisMoment();
+    const startedAt = thisMoment(runtime);
     let end: ConnectionEvent = { type: 'lost' };
     try {
       if (this.#isInDoubt) await this.#options.ask(this.#cursor, signal);
@@ -144,8 +149,8 @@ export class Subscription {
         else if (isFinal(error, this.#cursor !== undefined)) end = { type: 'refused', error };
       }
     }
-    clearTimeout(silence);
-    if (elapsedMs(startedAt) > steadyMs) dispatch({ type: 'progress' });
+    cancelSilence();
+    if (elapsedMs(startedAt, runtime) > steadyMs) dispatch({ type: 'progress' });
     dispatch(end);
   }
 }

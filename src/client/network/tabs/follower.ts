@@ -1,12 +1,14 @@
 // A page that follows: it takes what the page that leads says, and misses that when it falls silent.
 
-import { steadyMs } from '../browser.ts';
+import type { Cancel, Runtime } from '../../../lib/runtime.ts';
+import { every } from '../../../lib/time.ts';
 import { lookAtLeader, lookEachMs, type LeaderWatch } from './leader-watch.ts';
 import type { Role } from './leader.ts';
 import { ask, deliver, type Member } from './member.ts';
 import type { Bus, Said } from './notes.ts';
 
 export interface FollowerOptions {
+  readonly runtime: Runtime;
   /** This page's. */
   readonly members: ReadonlySet<Member>;
   readonly bus: Bus;
@@ -23,18 +25,20 @@ export class Follower implements Role {
   /** Members that the server has let in, and whether the leader has, too. */
   readonly #joined = new Map<Member, 'asked' | 'welcome'>();
   #leader: string | undefined;
-  #watch: LeaderWatch = { heardAt: steadyMs() };
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #watch: LeaderWatch;
+  #isClosed = false;
+  readonly #cancel: Cancel;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#look(), lookEachMs);
+    this.#watch = { heardAt: options.runtime.monotonic() };
+    this.#cancel = every(options.runtime, lookEachMs, () => this.#look());
     for (const member of options.members) this.add(member);
   }
 
   add(member: Member): void {
     ask(member.subscribe, member.sessionId, member.after, member.signal).then(
-      () => this.#timer !== undefined && this.#join(member),
+      () => this.#isClosed || this.#join(member),
       (error: unknown) => member.signal.aborted || this.#options.onRefused(member, error),
     );
   }
@@ -89,8 +93,8 @@ export class Follower implements Role {
   }
 
   close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#isClosed = true;
+    this.#cancel();
   }
 
   #keys(): string[] {
@@ -99,7 +103,7 @@ export class Follower implements Role {
 
   #hear(from: string): void {
     this.#leader = from;
-    this.#watch = { heardAt: steadyMs() };
+    this.#watch = { heardAt: this.#options.runtime.monotonic() };
   }
 
   #joinAll(leader: string): void {
@@ -115,13 +119,13 @@ export class Follower implements Role {
   }
 
   #expect(): void {
-    this.#watch = { askedAt: steadyMs(), ...this.#watch };
+    this.#watch = { askedAt: this.#options.runtime.monotonic(), ...this.#watch };
   }
 
   #look(): void {
     const { members, bus, onLost } = this.#options;
     const isBusy = [...members].some((member) => member.isBusy());
-    switch (lookAtLeader(this.#watch, steadyMs(), isBusy)) {
+    switch (lookAtLeader(this.#watch, this.#options.runtime.monotonic(), isBusy)) {
       case 'ask':
         this.#expect();
         return bus.say({ type: 'ask', keys: this.#keys() });

@@ -1,5 +1,6 @@
 // The page that holds the line: its GET has the sessions of this page, and those of the tabs that follow.
 
+import type { Runtime } from '../../../lib/runtime.ts';
 import { SharedGet } from '../shared-get.ts';
 import type { Slot } from '../slots.ts';
 import { deliver, type Member } from './member.ts';
@@ -13,6 +14,7 @@ export interface Role {
 }
 
 export interface LeaderOptions {
+  readonly runtime: Runtime;
   /** This page's. */
   readonly members: ReadonlySet<Member>;
   /** Undefined where there are no other tabs. */
@@ -30,8 +32,9 @@ export class Leader implements Role {
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    const { members, bus, takeSlot } = options;
+    const { runtime, members, bus, takeSlot } = options;
     this.get = new SharedGet({
+      runtime,
       takeSlot,
       // Whichever session is still here: they ask alike.
       subscribe: (places, how) => [...members][0]!.subscribe(places, how), // a line without members is closed

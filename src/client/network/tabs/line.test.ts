@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../../channel/memory.ts';
+import { systemRuntime } from '../../../lib/runtime.ts';
 import { DurableChatError } from '../../../protocol/errors.ts';
 import type { SnapshotFrame } from '../../../protocol/frames.ts';
 import { createLocks, stubPage } from '../../../test/fixtures/browser.fixture.ts';
@@ -85,7 +86,12 @@ interface TabOptions {
 function createPage(name: string): () => Line {
   let line: Line | undefined;
   return () =>
-    (line ??= new Line({ name, takeSlot: async () => unlimited, onClose: () => (line = undefined) }));
+    (line ??= new Line({
+      runtime: systemRuntime,
+      name,
+      takeSlot: async () => unlimited,
+      onClose: () => (line = undefined),
+    }));
 }
 
 /** A tab that checks that it misses nothing and hears nothing twice. */
@@ -106,6 +112,7 @@ function countingTab(
   const snapshot = () =>
     tab.n === undefined ? undefined : ({ type: 'snapshot', n: tab.n } as unknown as SnapshotFrame);
   const subscription = new Subscription({
+    runtime: systemRuntime,
     connect: (after, signal, onEvent) =>
       line().join({ sessionId, subscribe, snapshot, isBusy }, after, signal, onEvent),
     ask: (after, signal) => ask(subscribe, sessionId, after, signal),

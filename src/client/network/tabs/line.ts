@@ -3,7 +3,9 @@
 // its own. One lock for a route, not for a session, because the connections of a browser are as scarce with a session in each tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
-import { onPageHide, pageLocks, randomId } from '../browser.ts';
+import { newId } from '../../../lib/id.ts';
+import type { Runtime } from '../../../lib/runtime.ts';
+import { onPageHide, pageLocks } from '../browser.ts';
 import { SharedGet } from '../shared-get.ts';
 import type { Slot } from '../slots.ts';
 import { Follower } from './follower.ts';
@@ -12,6 +14,7 @@ import { deliver, type LineSession, type Member } from './member.ts';
 import { openBus, type Bus } from './notes.ts';
 
 export interface LineOptions {
+  readonly runtime: Runtime;
   /** Pages with this name share; without one, the line is this page's own. */
   readonly name?: string | undefined;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
@@ -41,7 +44,14 @@ export class Line {
     onEvent: (event?: SseEvent) => void,
   ): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const member: Member = { ...session, key: randomId(), after, onEvent, signal, end: resolve };
+      const member: Member = {
+        ...session,
+        key: newId(this.#options.runtime),
+        after,
+        onEvent,
+        signal,
+        end: resolve,
+      };
       signal.addEventListener('abort', () => {
         reject(signal.reason as Error);
         this.#remove(member);
@@ -75,9 +85,10 @@ export class Line {
   async #run(): Promise<boolean> {
     // Sessions that are opened at the same time begin together.
     await Promise.resolve();
-    const { name } = this.#options;
+    const { runtime, name } = this.#options;
     const locks = pageLocks();
-    const bus = name === undefined || !locks ? undefined : openBus(name, (note) => this.#role?.take(note));
+    const bus =
+      name === undefined || !locks ? undefined : openBus(runtime, name, (note) => this.#role?.take(note));
     if (!bus || !locks || name === undefined) return this.#lead();
     const leaveOnHide = onPageHide(() => this.#role instanceof Follower && this.#role.leave());
     try {
@@ -99,9 +110,9 @@ export class Line {
       if (signal?.aborted) end();
     }
     const leader = new Leader({
+      ...this.#options,
       members: this.#members,
       bus,
-      takeSlot: this.#options.takeSlot,
       onFull: (member) => this.#connectAlone(member),
     });
     this.#role = leader;
@@ -117,6 +128,7 @@ export class Line {
         return this.#lead(bus, stolen);
       };
       const follower = new Follower({
+        runtime: this.#options.runtime,
         members: this.#members,
         bus,
         onRefused: (member, error) => this.#dismiss(member, Promise.reject(error)),
@@ -146,10 +158,9 @@ export class Line {
 
   /** For a member for which the line has no room. */
   #connectAlone(member: Member): void {
-    const { takeSlot } = this.#options;
     const get = new SharedGet({
+      ...this.#options,
       subscribe: member.subscribe,
-      takeSlot,
       onEvent: (_, event) => deliver(member, event),
       isUnshared: () => true,
     });

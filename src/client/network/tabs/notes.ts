@@ -1,7 +1,9 @@
 // What the tabs of a browser that share a line say to each other. A member is one session of one tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
-import { openChannel, randomId } from '../browser.ts';
+import { newId } from '../../../lib/id.ts';
+import type { Runtime } from '../../../lib/runtime.ts';
+import { openChannel } from '../browser.ts';
 
 export type Note =
   /** From now on this tab holds the line: each member joins again. */
@@ -36,8 +38,8 @@ export interface Bus {
 }
 
 /** Undefined where tabs cannot hear each other. */
-export function openBus(name: string, onNote: (note: Said) => void): Bus | undefined {
-  const id = randomId();
+export function openBus(runtime: Runtime, name: string, onNote: (note: Said) => void): Bus | undefined {
+  const id = newId(runtime);
   // Only this code speaks under this name.
   const channel = openChannel(name, (data) => onNote(data as Said));
   return (

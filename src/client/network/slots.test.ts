@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createLocks, stubPage } from '../../test/fixtures/browser.fixture.ts';
+import { holdStream, takeSlot, type Slot } from './slots.ts';
+
+const url = 'http://durable.test/api/chat';
+const never = new AbortController().signal;
+
+beforeEach(() => void stubPage({ locks: createLocks() }));
+afterEach(() => vi.unstubAllGlobals());
+
+it('three subscriptions are connected for as long as they like, and the others by turns', async () => {
+  const lasting: Slot[] = [];
+  for (let n = 0; n < 3; n++) lasting.push(await takeSlot(url, never));
+  expect(lasting.map(({ isTurn }) => isTurn)).toEqual([false, false, false]);
+  const turns: string[] = [];
+  const first = await takeSlot(url, never);
+  expect(first.isTurn).toBe(true);
+  const waiting = ['second', 'third'].map(async (name) => {
+    const slot = await takeSlot(url, never);
+    turns.push(name);
+    return slot;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(turns).toEqual([]);
+  first.release();
+  (await waiting[0]!).release();
+  (await waiting[1]!).release();
+  expect(turns).toEqual(['second', 'third']);
+  for (const { release } of lasting) release();
+});
+
+it('a slot that is given back is free; who waits for one may give up', async () => {
+  const slots = [];
+  for (let n = 0; n < 4; n++) slots.push(await takeSlot(url, never));
+  const leaving = new AbortController();
+  const waiting = takeSlot(url, leaving.signal);
+  setTimeout(() => leaving.abort(), 10);
+  await expect(waiting).rejects.toThrow('abort');
+  slots[0]!.release();
+  const again = await takeSlot(url, never);
+  expect(again.isTurn).toBe(false);
+  for (const { release } of [...slots, again]) release();
+});
+
+it('a page reads the answer to one send at a time, and none while subscriptions need the connections', async () => {
+  const first = await holdStream(url);
+  expect(first).toBeDefined();
+  expect(await holdStream(url)).toBeUndefined();
+  first?.();
+  const subscriptions = [];
+  for (let n = 0; n < 3; n++) subscriptions.push(await takeSlot(url, never));
+  expect(subscriptions.map(({ isTurn }) => isTurn)).toEqual([false, false, false]);
+  expect(await holdStream(url)).toBeUndefined();
+  subscriptions.pop()?.release();
+  const second = await holdStream(url);
+  expect(second).toBeDefined();
+  // There is always a place for a subscription that comes now.
+  const turn = await takeSlot(url, never);
+  expect(turn.isTurn).toBe(true);
+  for (const release of [second, turn.release, ...subscriptions.map(({ release }) => release)]) release?.();
+});
+
+it('without a page, as on a server, nothing is scarce', async () => {
+  vi.unstubAllGlobals();
+  const held = await Promise.all(Array.from({ length: 10 }, () => holdStream(url)));
+  expect(held.every((release) => release !== undefined)).toBe(true);
+});
