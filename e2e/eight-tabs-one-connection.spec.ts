@@ -1,4 +1,5 @@
-import { expect, type BrowserContext, type Request } from '@playwright/test';
+import { expect } from '@playwright/test';
+import { openRequests } from './support/connections.ts';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 import type { Tab } from './support/tab.ts';
@@ -8,7 +9,7 @@ test('eight tabs of one browser follow an answer over one connection, past the e
   release,
 }) => {
   const first = await openTab();
-  const open = subscriptions(first.page.context());
+  const open = openRequests(first.page.context(), 'GET');
   const tabs = [first];
   // Over HTTP/1.1 a browser has six connections to a host: a seventh subscription would hang.
   while (tabs.length < 8) tabs.push(await openTab({ beside: first }));
@@ -61,14 +62,3 @@ test('tabs of one browser send and reload during an answer, and lose nothing', a
     assistant(count(100)),
   ]);
 });
-
-/** Subscriptions that were opened from now on and have not ended. */
-function subscriptions(context: BrowserContext): Set<Request> {
-  const open = new Set<Request>();
-  context.on('request', (request) => {
-    if (request.method() === 'GET' && /\/api\/chat\?id=/.test(request.url())) open.add(request);
-  });
-  context.on('requestfinished', (request) => void open.delete(request));
-  context.on('requestfailed', (request) => void open.delete(request));
-  return open;
-}

@@ -36,8 +36,7 @@ export function posted(tabs: readonly Tab[], trigger: string): number {
 }
 
 export async function expectReady(tabs: readonly Tab[]): Promise<void> {
-  for (const tab of tabs)
-    await expect(tab.page.locator('[data-status]')).toHaveAttribute('data-status', 'ready');
+  for (const tab of tabs) await tab.expectStatus('ready');
 }
 
 /**

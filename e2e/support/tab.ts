@@ -27,15 +27,18 @@ type RecordingWindow = Window & { shownAnswers?: Sample[] };
 export class Tab {
   readonly page: Page;
   readonly url: string;
+  /** The part of the page that is the chat. */
+  readonly #chat: Page | Locator;
   /** The text of the last answer. */
   readonly answer: Locator;
   /** The triggers of all POSTs of the page since it was opened. */
   readonly posts: string[] = [];
 
-  constructor(page: Page, url: string) {
+  constructor(page: Page, url: string, chat: Page | Locator = page) {
     this.page = page;
     this.url = url;
-    this.answer = page.getByRole('article', { name: 'Assistant' }).last().getByTestId('text');
+    this.#chat = chat;
+    this.answer = chat.getByRole('article', { name: 'Assistant' }).last().getByTestId('text');
     page.on('request', (request) => {
       if (request.method() !== 'POST') return;
       const { trigger } = (request.postDataJSON() ?? {}) as { trigger?: string };
@@ -56,17 +59,17 @@ export class Tab {
   }
 
   async usable(): Promise<void> {
-    await expect(this.page.locator('form[data-ready=true]')).toBeVisible();
+    await expect(this.#chat.locator('form[data-ready=true]')).toBeVisible();
     await this.expectConnection('Connected');
   }
 
   async send(text: string): Promise<void> {
     await this.type(text);
-    await this.page.getByRole('button', { name: 'Send', exact: true }).click();
+    await this.#chat.getByRole('button', { name: 'Send', exact: true }).click();
   }
 
   async type(text: string): Promise<void> {
-    await this.page.getByRole('textbox', { name: 'Message' }).fill(text);
+    await this.#chat.getByRole('textbox', { name: 'Message' }).fill(text);
   }
 
   async stop(): Promise<void> {
@@ -75,12 +78,12 @@ export class Tab {
 
   /** Presses the only button of this name. */
   async press(name: string): Promise<void> {
-    await this.page.getByRole('button', { name, exact: true }).click();
+    await this.#chat.getByRole('button', { name, exact: true }).click();
   }
 
   /** Presses a button of a message, which appears when the pointer is on the message. */
   async pressOn(author: 'You' | 'Assistant', text: string, name: string): Promise<void> {
-    const message = this.page
+    const message = this.#chat
       .getByRole('article', { name: author })
       .filter({ has: this.page.getByText(text, { exact: true }) });
     await message.hover();
@@ -90,13 +93,13 @@ export class Tab {
   /** Edits a user message. */
   async edit(text: string, to: string): Promise<void> {
     await this.pressOn('You', text, 'Edit');
-    await this.page.getByRole('textbox', { name: 'Your text' }).fill(to);
+    await this.#chat.getByRole('textbox', { name: 'Your text' }).fill(to);
     await this.press('Save');
   }
 
   /** Every tool call from the top. */
   tools(): Promise<ShownTool[]> {
-    return this.page.getByRole('region', { name: /^Tool / }).evaluateAll((cards) =>
+    return this.#chat.getByRole('region', { name: /^Tool / }).evaluateAll((cards) =>
       cards.map((card) => ({
         title: card.querySelector('summary > :first-child')?.textContent ?? '',
         state: card.querySelector('summary > :last-child')?.textContent ?? '',
@@ -106,7 +109,7 @@ export class Tab {
 
   /** Every message from the top; texts of one message are joined by a line break. */
   messages(): Promise<ShownMessage[]> {
-    return this.page.getByRole('article').evaluateAll((articles) =>
+    return this.#chat.getByRole('article').evaluateAll((articles) =>
       articles.map((article) => ({
         author: article.getAttribute('aria-label') ?? '',
         text: [...article.querySelectorAll('[data-testid=text]')].map((text) => text.textContent).join('\n'),
@@ -115,7 +118,7 @@ export class Tab {
   }
 
   status(): Promise<string | null> {
-    return this.page.locator('[data-status]').getAttribute('data-status');
+    return this.#chat.locator('[data-status]').getAttribute('data-status');
   }
 
   async answerText(): Promise<string> {
@@ -130,11 +133,15 @@ export class Tab {
   /** The last answer shows exactly a count to `n`, and is still being written. */
   async expectHeldAt(n: number): Promise<void> {
     await expect(this.answer).toHaveText(count(n));
-    await expect(this.page.locator('[data-status]')).toHaveAttribute('data-status', 'streaming');
+    await this.expectStatus('streaming');
+  }
+
+  async expectStatus(status: 'ready' | 'submitted' | 'streaming'): Promise<void> {
+    await expect(this.#chat.locator('[data-status]')).toHaveAttribute('data-status', status);
   }
 
   async expectConnection(words: 'Connected' | 'Reconnecting…' | 'Offline'): Promise<void> {
-    await expect(this.page.getByRole('status')).toHaveText(words);
+    await expect(this.#chat.getByRole('status')).toHaveText(words);
   }
 
   /** Since the page was loaded, no answer has lost a character, not even for one frame. */

@@ -16,7 +16,9 @@ import { Tab } from './tab.ts';
 
 interface TestFixtures {
   /** Opens this test's chat on a new device, or in another tab of the device of `beside`. */
-  readonly openTab: (options?: { readonly beside?: Tab }) => Promise<Tab>;
+  readonly openTab: (options?: TabOptions) => Promise<Tab>;
+  /** Opens so many new chats on one page, on a device of its own. */
+  readonly openChatsOnOnePage: (count: number) => Promise<Tab[]>;
   /** Resolves once this test's chat has no active run. */
   readonly untilIdle: () => Promise<void>;
   /** Declares the errors that this test causes. Every other error fails the test. */
@@ -25,6 +27,14 @@ interface TestFixtures {
   readonly release: () => void;
   readonly chatId: string;
   readonly problems: Problems;
+}
+
+interface TabOptions {
+  readonly beside?: Tab;
+  /** Another chat than that of the test. */
+  readonly chatId?: string;
+  /** Runs in the page before its own scripts. */
+  readonly initScript?: () => void;
 }
 
 interface WorkerFixtures {
@@ -53,7 +63,7 @@ export const test: TestType<
 
   // oxlint-disable-next-line no-empty-pattern
   chatId: async ({}, use) => {
-    await use(randomBytes(16).toString('base64url'));
+    await use(newChatId());
   },
 
   problems: async ({ demo }, use) => {
@@ -84,18 +94,41 @@ export const test: TestType<
 
   openTab: async ({ browser, demo, chatId, problems }, use) => {
     const contexts: BrowserContext[] = [];
-    await use(async ({ beside } = {}) => {
+    await use(async ({ beside, chatId: other = chatId, initScript } = {}) => {
       const context = beside?.page.context() ?? (await browser.newContext());
       if (!beside) contexts.push(context);
       const page = await context.newPage();
       watch(page, problems.seen);
-      const tab = new Tab(page, `${demo.url}/chat/${chatId}`);
+      if (initScript) await page.addInitScript(initScript);
+      const tab = new Tab(page, `${demo.url}/chat/${other}`);
       await tab.open();
       return tab;
     });
     for (const context of contexts) await context.close();
   },
+
+  openChatsOnOnePage: async ({ browser, demo, problems }, use) => {
+    const context = await browser.newContext();
+    await use(async (count) => {
+      const page = await context.newPage();
+      watch(page, problems.seen);
+      const url = `${demo.url}/beside?${Array.from({ length: count }, () => `id=${newChatId()}`).join('&')}`;
+      const chats = Array.from(
+        { length: count },
+        (_, index) =>
+          new Tab(page, url, page.getByRole('region', { name: `Chat ${index + 1}`, exact: true })),
+      );
+      await page.goto(url);
+      for (const chat of chats) await chat.usable();
+      return chats;
+    });
+    await context.close();
+  },
 });
+
+export function newChatId(): string {
+  return randomBytes(16).toString('base64url');
+}
 
 /** Records uncaught errors, unhandled rejections, and console errors. */
 function watch(page: Page, problems: string[]): void {

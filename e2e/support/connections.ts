@@ -1,0 +1,14 @@
+// The connections to the chat route that the pages of one browser hold.
+import type { BrowserContext, Request } from '@playwright/test';
+
+/** Requests to the chat route that were made from now on and are not over. */
+export function openRequests(context: BrowserContext, method?: 'GET' | 'POST'): Set<Request> {
+  const open = new Set<Request>();
+  context.on('request', (request) => {
+    const isAsked = method === undefined || request.method() === method;
+    if (isAsked && new URL(request.url()).pathname === '/api/chat') open.add(request);
+  });
+  context.on('requestfinished', (request) => void open.delete(request));
+  context.on('requestfailed', (request) => void open.delete(request));
+  return open;
+}
