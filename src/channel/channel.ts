@@ -33,8 +33,6 @@ export type Wake =
   | { readonly type: 'deleted' };
 
 export interface Subscription {
-  /** Replaces a connection that is suspected dead; resolves once the new one is acknowledged. */
-  renew(): Promise<void>;
   close(): void;
 }
 
@@ -133,9 +131,13 @@ export interface Channel {
    */
   heartbeat(sessionId: string, runId: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;
 
-  /** Returns for each of these runs whether its lease is valid. */
-  alive(sessionId: string, runs: readonly string[]): Promise<boolean[]>;
+  /** Returns for each of these runs how long its lease is still valid, in milliseconds; 0 for a run without a lease. */
+  leases(sessionId: string, runIds: readonly string[]): Promise<number[]>;
 
-  /** Subscribes to wake-ups. Resolves once the store has acknowledged it, so that a read after it misses nothing. */
-  subscribe(sessionId: string, onWake: (wake: Wake) => void): Promise<Subscription>;
+  /**
+   * Subscribes to wake-ups. Resolves once the store has acknowledged it, so that a read after it misses nothing.
+   * `onEnd` is called once if the store ends the subscription, where the adapter can tell; not after `close()`.
+   * Subscriptions of one session may overlap.
+   */
+  subscribe(sessionId: string, onWake: (wake: Wake) => void, onEnd?: () => void): Promise<Subscription>;
 }

@@ -50,6 +50,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
     let channel: Channel;
     let count = 0;
     const session = () => `session ${name} ${++count}`;
+    const alive = async (id: string, runs: string[]) => (await channel.leases(id, runs)).map((ms) => ms > 0);
     beforeAll(async () => {
       channel = await open();
     });
@@ -210,13 +211,16 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
 
     it('G6: a lease lives as long as it is renewed', async () => {
       const id = session();
-      expect(await channel.alive(id, ['run', 'none'])).toEqual([false, false]);
-      expect(await channel.alive(id, [])).toEqual([]);
+      expect(await alive(id, ['run', 'none'])).toEqual([false, false]);
+      expect(await alive(id, [])).toEqual([]);
       const entry = { key: 'start', frames: [message('1')] };
       await channel.append(id, entry, { lease: { type: 'take', runId: 'run', ms: 60_000 } });
-      expect(await channel.alive(id, ['run', 'none'])).toEqual([true, false]);
+      expect(await alive(id, ['run', 'none'])).toEqual([true, false]);
+      const [left] = await channel.leases(id, ['run']);
+      expect(left).toBeGreaterThan(50_000);
+      expect(left).toBeLessThanOrEqual(60_000);
       expect(await channel.heartbeat(id, 'run', 150)).toBe('running');
-      await expect.poll(() => channel.alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
+      await expect.poll(() => alive(id, ['run']), { timeout: 5_000 }).toEqual([false]);
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('lapsed');
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
       await channel.append(
@@ -224,14 +228,14 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
         { key: 'end', frames: [message('2')] },
         { lease: { type: 'release', runId: 'run' } },
       );
-      expect(await channel.alive(id, ['run'])).toEqual([false]);
+      expect(await alive(id, ['run'])).toEqual([false]);
     });
 
     it('G3: after a stop is marked on a lease, every heartbeat returns it; without a lease nothing is marked', async () => {
       const id = session();
       const entry = (key: string) => ({ key, frames: [message(key)] });
       await channel.append(id, entry('early'), { lease: { type: 'stop', runId: 'run' } });
-      expect(await channel.alive(id, ['run'])).toEqual([false]);
+      expect(await alive(id, ['run'])).toEqual([false]);
       await channel.append(id, entry('start'), { lease: { type: 'take', runId: 'run', ms: 60_000 } });
       expect(await channel.heartbeat(id, 'run', 60_000)).toBe('running');
       await channel.append(id, entry('stop'), { lease: { type: 'stop', runId: 'run' } });
@@ -263,7 +267,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       const left = await channel.readLog(id, '');
       expect(left).toEqual([{ ...deletedEntry, id: expect.any(String) as string }]);
       expect(await channel.readLog(id, first!.id)).toEqual(left);
-      expect(await channel.alive(id, ['one', 'two'])).toEqual([false, false]);
+      expect(await alive(id, ['one', 'two'])).toEqual([false, false]);
       expect(await channel.readRun(id, 'one', 0)).toEqual({ chunks: [] });
       expect(await channel.readRun(id, 'two', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
       expect(await channel.write(id, 'two', 1, [text('late')])).toBe('closed');
@@ -292,13 +296,35 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(wakes[0]).toEqual({ type: 'log', key: 'k' });
       expect(wakes[1]).toEqual({ type: 'chunks', runId: 'run', from: 0, chunks: awkward.map(text) });
       expect(wakes[2]).toMatchObject({ runId: 'run' });
-      await subscription.renew();
       await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
       await expect.poll(() => wakes.length).toBe(4);
       expect(wakes[3]).toEqual({ type: 'log', key: 'k2' });
       subscription.close();
       other.close();
       expect(others).toEqual([]);
+    });
+
+    it('two subscriptions of a session may overlap, and each one ends by itself', async () => {
+      const id = session();
+      const wakes: Wake[][] = [[], []];
+      const ends: number[] = [];
+      const [first, second] = await Promise.all(
+        wakes.map((heard, index) =>
+          channel.subscribe(
+            id,
+            (wake) => heard.push(wake),
+            () => ends.push(index),
+          ),
+        ),
+      );
+      await channel.append(id, { key: 'k', frames: [message('1')] }, {});
+      await expect.poll(() => wakes.map(({ length }) => length)).toEqual([1, 1]);
+      first!.close();
+      await channel.append(id, { key: 'k2', frames: [message('2')] }, {});
+      await expect.poll(() => wakes.map(({ length }) => length)).toEqual([1, 2]);
+      second!.close();
+      // Both were closed by their owner.
+      expect(ends).toEqual([]);
     });
 
     it('G10: sessions with awkward names are kept apart', async () => {

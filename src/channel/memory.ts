@@ -1,6 +1,7 @@
 // Sessions in the memory of this process: for development and tests. It is the reference for other channels.
 
 import type { UIMessageChunk } from 'ai';
+import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { type LogEntry, deletedEntry } from '../protocol/entries.ts';
 import { checkEntry } from '../protocol/size.ts';
 import type { Channel, Closure, Wake } from './channel.ts';
@@ -37,16 +38,19 @@ function copy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T; // a JSON value survives as it was
 }
 
-/** A monotonic clock: a change of the system time must not end leases or sessions. */
-const now = () => performance.now();
-
 /**
  * A channel in the memory of this process. Other processes do not see its sessions, and a restart loses them.
  *
  * @param options How long sessions are kept.
+ * @param runtime The clock, for tests that simulate time.
  * @returns The channel, for the option `channel` of `createDurableChat` and `durableRoute`.
  */
-export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}): Channel {
+export function memoryChannel(
+  { ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {},
+  runtime: Runtime = systemRuntime,
+): Channel {
+  /** A monotonic clock: a change of the system time must not end leases or sessions. */
+  const now = () => runtime.monotonic();
   /** In the order of their expiry. */
   const sessions = new Map<string, Session>();
   const subscribers = new Map<string, Set<(wake: Wake) => void>>();
@@ -183,15 +187,17 @@ export function memoryChannel({ ttl = 7 * 24 * 3600 }: MemoryChannelOptions = {}
       session.leases.set(runId, { until: now() + ms, stop: held?.stop ?? false });
       return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
     },
-    async alive(id, runs) {
+    async leases(id, runs) {
       const session = find(id);
-      return runs.map((runId) => session !== undefined && leaseOf(session, runId) !== undefined);
+      return runs.map((runId) => {
+        const lease = session && leaseOf(session, runId);
+        return lease ? lease.until - now() : 0;
+      });
     },
     async subscribe(id, onWake) {
       const all = subscribers.get(id) ?? new Set();
       subscribers.set(id, all.add(onWake));
       return {
-        renew: async () => {},
         close() {
           all.delete(onWake);
           if (all.size === 0 && subscribers.get(id) === all) subscribers.delete(id);

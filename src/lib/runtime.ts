@@ -7,7 +7,7 @@ export type Cancel = () => void;
 export interface Runtime {
   /** @returns The wall clock in milliseconds since 1970. People read it, and may set it. */
   now(): number;
-  /** @returns Milliseconds on a clock that nobody sets. Durations are measured on it. */
+  /** @returns Whole milliseconds on a clock that nobody sets. Durations are measured on it. */
   monotonic(): number;
   /**
    * Calls back once.
@@ -38,7 +38,7 @@ const longestMs = 2 ** 31 - 1;
 /** The system's own time and randomness. */
 export const systemRuntime: Runtime = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => Math.floor(performance.now()),
   schedule(callback, ms, { background = false } = {}) {
     if (ms > longestMs) return () => {};
     const timer = setTimeout(callback, ms);

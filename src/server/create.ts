@@ -4,7 +4,7 @@ import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { createSessions } from './follow/sessions.ts';
-import { createKeeper, type Opened } from './follow/app-history.ts';
+import { createKeeper, type Opened } from './keep/app-history.ts';
 import type { Handler } from './handler.ts';
 import type { Authorization, DurableChatOptions } from './options.ts';
 import { settingsOf } from './settings.ts';
@@ -40,17 +40,14 @@ export function createCore<M extends UIMessage, A extends Authorization>(
 
   function open(): Promise<Opened> {
     opened ??= channel().then((store) => {
-      const { viewersPerSession } = settings.limits;
-      const sessions = createSessions({ channel: store, runtime, onSuspect, viewersPerSession });
+      const sessions = createSessions({
+        channel: store,
+        runtime,
+        leaseMs: settings.leaseMs,
+        viewersPerSession: settings.limits.viewersPerSession,
+        onReaped: (sessionId) => void keeper.tell(sessionId),
+      });
       const keeper = createKeeper({ ...settings, sessions });
-      /** Runs that went silent are ended if their producers are gone (G6). */
-      function onSuspect(sessionId: string, runIds: readonly string[]): void {
-        const told = sessions.use(sessionId, async (session) => {
-          if (await session.reap(runIds)) await keeper.tell(sessionId);
-        });
-        // The next silence tries again.
-        told.catch(() => {});
-      }
       return { sessions, keeper };
     });
     return opened;

@@ -24,6 +24,46 @@ describeChannel('upstash, an awkward prefix', async () =>
   upstashChannel({ url: server.url, token: server.token, prefix: "{ü}/a,b?c#d&e %2F=:'\n" }),
 );
 
+describeChannel('upstash, a client that does not show its address', async () => {
+  const redis = new Redis({ url: server.url, token: server.token });
+  const hidden = new Proxy(redis, {
+    get: (target, name) => (name === 'client' ? undefined : (Reflect.get(target, name, target) as unknown)),
+  });
+  return upstashChannel({ redis: hidden, prefix: 'hidden' });
+});
+
+describe('an upstash subscription', () => {
+  it.each([
+    ['end', 1],
+    ['reset', 1],
+    ['silence', 0],
+  ] as const)('says when the store has ended it (%s: %i)', async (how, count) => {
+    const channel = upstashChannel({ url: server.url, token: server.token });
+    let ends = 0;
+    const wakes: Wake[] = [];
+    const open = () =>
+      channel.subscribe(
+        `ends ${how}`,
+        (wake) => wakes.push(wake),
+        () => void ends++,
+      );
+    await open();
+    server.faults.dropSubscriptions(how);
+    const next = await open();
+    await channel.append(`ends ${how}`, { key: 'k', frames: [] }, {});
+    await expect.poll(() => wakes.length).toBe(1);
+    await expect.poll(() => ends).toBe(count);
+    next.close();
+    await channel.append(`ends ${how}`, { key: 'k', frames: [] }, {});
+    expect([ends, wakes.length]).toEqual([count, 1]);
+  });
+
+  it('is refused where the store does not take it', async () => {
+    const channel = upstashChannel({ url: server.url, token: 'another one' });
+    await expect(channel.subscribe('s', () => {})).rejects.toMatchObject({ code: 'store_failed' });
+  });
+});
+
 describe('upstash errors', () => {
   it('G10: name what failed, and contain neither chat text nor the token', async () => {
     const redis = new Redis({ url: server.url, token: server.token, retry: false });
@@ -66,7 +106,7 @@ describe('upstash errors', () => {
         channel.close('hang', 'run', { reason: 'finish' }),
         channel.readRun('hang', 'run', 0),
         channel.heartbeat('hang', 'run', 1_000),
-        channel.alive('hang', ['run']),
+        channel.leases('hang', ['run']),
       ];
       for (const { reason } of (await Promise.allSettled(attempts)) as PromiseRejectedResult[]) {
         expect(reason).toMatchObject({ code: 'store_failed' });
@@ -204,7 +244,7 @@ it('a read that decides something never comes from a stale replica', async () =>
     { key: '2' },
   ]);
   // G6: a live producer is not taken for a dead one.
-  expect(await channel.alive('s', ['first', 'none'])).toEqual([true, false]);
+  expect(await channel.leases('s', ['first', 'none'])).toEqual([expect.closeTo(60_000, -4), 0]);
   // G6: a producer whose lease has ended gets `lapsed`.
   await channel.close('s', 'first', { reason: 'interrupted' });
   expect(await channel.write('s', 'first', 0, [{ type: 'start' }])).toBe('closed');

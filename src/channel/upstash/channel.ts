@@ -10,6 +10,7 @@
 
 import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import { type LogEntry, type NewEntry, deletedEntry } from '../../protocol/entries.ts';
 import { checkEntry } from '../../protocol/size.ts';
 import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
@@ -31,6 +32,7 @@ const maxWakeLength = 200_000;
  * A channel on Upstash Redis, over its REST API.
  *
  * @param options The database, and how sessions are kept in it. Every option has a default.
+ * @param runtime Timers, for tests that simulate time.
  * @returns The channel, for the option `channel` of `createDurableChat` and `durableRoute`.
  * @throws DurableChatError `config` if neither the options nor the environment name a database.
  *
@@ -39,14 +41,17 @@ const maxWakeLength = 200_000;
  * const channel = upstashChannel({ url: 'https://example.upstash.io', token: 'secret' });
  * ```
  */
-export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
+export function upstashChannel(
+  options: UpstashChannelOptions = {},
+  runtime: Runtime = systemRuntime,
+): Channel {
   const { prefix = 'dc', ttl = 7 * 24 * 3600, timeoutMs = 10_000 } = options;
-  const redis = 'redis' in options ? options.redis : connect(options, timeoutMs);
+  const redis = 'redis' in options ? options.redis : connect(runtime, options, timeoutMs);
   /** The app's own client may have no timeout. */
-  const ask = <T>(request: Promise<T>) => within(timeoutMs, request);
+  const ask = <T>(request: Promise<T>) => within(runtime, timeoutMs, request);
   const keysOf = (sessionId: string) => sessionKeys(prefix, sessionId);
 
-  const wakeUps = createWakeUps((channel, values) => {
+  const wakeUps = createWakeUps(runtime, (channel, values) => {
     const pipeline = redis.pipeline();
     for (const value of values) pipeline.publish(channel, value);
     return ask(pipeline.exec());
@@ -236,16 +241,18 @@ export function upstashChannel(options: UpstashChannelOptions = {}): Channel {
       return 'lapsed';
     },
 
-    async alive(sessionId, runs) {
+    async leases(sessionId, runs) {
       if (runs.length === 0) return [];
       const keys = keysOf(sessionId);
-      const transaction = redis.multi().mget(runs.map(keys.lease));
-      const [leases] = await ask(transaction.exec<[unknown[]]>());
-      return leases.map((lease) => lease !== null);
+      const transaction = redis.multi();
+      for (const runId of runs) transaction.pttl(keys.lease(runId));
+      // Below 0 there is none.
+      return (await ask(transaction.exec<number[]>())).map((ms) => Math.max(0, ms));
     },
 
-    async subscribe(sessionId, onWake): Promise<Subscription> {
-      return subscribeTo(redis, keysOf(sessionId).channel, (value) => onWake(decodeValue<Wake>(value)));
+    async subscribe(sessionId, onWake, onEnd = () => {}): Promise<Subscription> {
+      const onValue = (value: string) => onWake(decodeValue<Wake>(value));
+      return subscribeTo({ runtime, redis, channel: keysOf(sessionId).channel, onValue, onEnd });
     },
   });
 }

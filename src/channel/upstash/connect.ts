@@ -2,6 +2,8 @@
 // `@upstash/redis`; others import its types.
 
 import { Redis } from '@upstash/redis';
+import type { Runtime } from '../../lib/runtime.ts';
+import { timeoutSignal } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 
 /** Your own `@upstash/redis` client, or the address and the token of the database. */
@@ -38,7 +40,11 @@ export type UpstashChannelOptions = (
 };
 
 /** A client for the database that the options or the environment name. Throws `config` if neither names one. */
-export function connect(given: { readonly url?: string; readonly token?: string }, timeoutMs: number): Redis {
+export function connect(
+  runtime: Runtime,
+  given: { readonly url?: string; readonly token?: string },
+  timeoutMs: number,
+): Redis {
   const env = typeof process === 'undefined' ? {} : process.env;
   // The first complete pair, because the token of one database does not open another.
   const pairs = [
@@ -61,6 +67,6 @@ export function connect(given: { readonly url?: string; readonly token?: string 
     enableAutoPipelining: false,
     enableTelemetry: false,
     // Ends a request after its timeout. Subscriptions have their own signal.
-    signal: () => AbortSignal.timeout(timeoutMs),
+    signal: () => timeoutSignal(runtime, timeoutMs),
   });
 }

@@ -1,18 +1,20 @@
 // Failures of requests: they come in time, and contain nothing of the request.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Channel } from '../channel.ts';
 
 /** Rejects after `ms` without an answer. The request itself is not cancelled. */
-export async function within<T>(ms: number, request: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+export async function within<T>(runtime: Runtime, ms: number, request: Promise<T>): Promise<T> {
+  let cancel: Cancel = () => {};
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DOMException('No answer in time.', 'TimeoutError')), ms);
+    const fail = () => reject(new DOMException('No answer in time.', 'TimeoutError'));
+    cancel = runtime.schedule(fail, ms);
   });
   try {
     return await Promise.race([request, late]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

@@ -2,6 +2,8 @@
 // the same session, or alone if none follows at once. A PUBLISH in the transaction of the XADD would take effect even if
 // Redis refuses the entry. Wake-ups for the log are published that way: they carry no data, and their readers read the log.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+
 export interface WakeUps {
   /** Publishes a value soon. If that fails, the value is lost: a wake-up is only a hint. */
   add(channel: string, value: string): void;
@@ -13,17 +15,15 @@ export interface WakeUps {
 const carryWithinMs = 2;
 
 export function createWakeUps(
+  runtime: Runtime,
   send: (channel: string, values: readonly string[]) => Promise<unknown>,
 ): WakeUps {
-  const waiting = new Map<
-    string,
-    { readonly values: string[]; readonly timer: ReturnType<typeof setTimeout> }
-  >();
+  const waiting = new Map<string, { readonly values: string[]; readonly cancel: Cancel }>();
 
   function take(channel: string): string[] {
     const found = waiting.get(channel);
     if (!found) return [];
-    clearTimeout(found.timer);
+    found.cancel();
     waiting.delete(channel);
     return found.values;
   }
@@ -33,8 +33,8 @@ export function createWakeUps(
     add(channel, value) {
       const found = waiting.get(channel);
       if (found) return void found.values.push(value);
-      const timer = setTimeout(() => void send(channel, take(channel)).catch(() => {}), carryWithinMs);
-      waiting.set(channel, { values: [value], timer });
+      const alone = () => void send(channel, take(channel)).catch(() => {});
+      waiting.set(channel, { values: [value], cancel: runtime.schedule(alone, carryWithinMs) });
     },
   };
 }

@@ -21,7 +21,7 @@ export function storeOf(channel: Channel, sessionId: string): SessionStore {
     readRun: (...rest) => channel.readRun(sessionId, ...rest),
     delete: (...rest) => channel.delete(sessionId, ...rest),
     heartbeat: (...rest) => channel.heartbeat(sessionId, ...rest),
-    alive: (...rest) => channel.alive(sessionId, ...rest),
+    leases: (...rest) => channel.leases(sessionId, ...rest),
     subscribe: (...rest) => channel.subscribe(sessionId, ...rest),
   };
 }

@@ -4,9 +4,9 @@
 // Wake-ups are hints. A hint that does not fit makes the session read; silence, too, makes it read.
 
 import type { UIMessageChunk } from 'ai';
-import type { Channel, LeaseChange, ReadOptions, Subscription, Wake } from '../../channel/channel.ts';
+import type { Channel, LeaseChange, ReadOptions } from '../../channel/channel.ts';
 import type { Runtime } from '../../lib/runtime.ts';
-import { sleep } from '../../lib/time.ts';
+import { within } from '../../lib/time.ts';
 import type { Durability } from '../../protocol/frames.ts';
 import { entries, type LogEntry, type NewEntry, type StopCause } from '../../protocol/entries.ts';
 import { confirmWithinMs } from '../../protocol/requests.ts';
@@ -15,21 +15,14 @@ import { retry, type RetryOptions } from '../lib/retry.ts';
 import { until, type Patience } from '../lib/until.ts';
 import { Copy } from './copy.ts';
 import { Leases } from './leases.ts';
+import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { storeOf, type SessionStore } from './session-store.ts';
 
-/** Silence after which the store is asked, while somebody watches an active run or nothing can be heard. */
-const activeSilenceMs = 3_000;
-/** The same otherwise. */
-const idleSilenceMs = 20_000;
 /** How long a session's first reader waits for the subscription to stand. */
 const subscribeWithinMs = 1_000;
-/** How long after a failure of the store its producers may need to show that they live. */
-const shakenMs = 5_000;
 /** How old a reading may be for a viewer that joins. */
 const lookAgainMs = 1_000;
-/** A subscription is replaced before an idle connection is likely to be cut. */
-const renewAfterMs = 240_000;
 /** A run whose end takes longer than this may have no producer. */
 const soonMs = 1_000;
 
@@ -37,8 +30,10 @@ export interface SessionOptions {
   readonly sessionId: string;
   readonly channel: Channel;
   readonly runtime: Runtime;
-  /** Called for active runs that are silent: their producers may be dead. */
-  readonly onSuspect: (runIds: readonly string[]) => void;
+  /** How long the lease of a run lasts that begins now, in milliseconds. */
+  readonly leaseMs: number;
+  /** Called after runs whose producers had died were ended because a viewer watches. */
+  readonly onReaped: () => void;
   /** Called when the session cannot be read. */
   readonly onUnreadable: () => void;
 }
@@ -67,22 +62,26 @@ export class Session {
   #watching: Promise<void> | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #degraded = new Set<string>();
-  #subscription: Subscription | undefined;
-  #subscribing: Promise<void> | undefined;
-  #subscribedAt = 0;
-  #cancelSilence: () => void = () => {};
-  #silenceMs = 0;
-  #closed = false;
+  #listening: Listening | undefined;
 
   constructor(options: SessionOptions) {
-    const { sessionId, channel, runtime } = options;
+    const { sessionId, channel, runtime, leaseMs, onReaped } = options;
     this.#options = options;
     this.sessionId = sessionId;
     this.runtime = runtime;
     this.store = storeOf(channel, sessionId);
     this.#copy = new Copy(runtime, this.store, () => this.#changed());
-    const isShaken = () => runtime.monotonic() - this.#copy.failedAt < shakenMs;
-    this.#leases = new Leases({ store: this.store, state: () => this.state, isShaken });
+    this.#leases = new Leases({
+      runtime,
+      leaseMs,
+      store: this.store,
+      state: () => this.state,
+      failedAt: () => this.#copy.failedAt,
+      onReaped: () => {
+        this.refresh().catch(() => {});
+        onReaped();
+      },
+    });
   }
 
   /**
@@ -160,7 +159,10 @@ export class Session {
   /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
   watch(): Promise<void> {
     if (!this.#watching) {
-      this.#watching = this.ready.then(() => this.#copy.keepRuns());
+      this.#watching = this.ready.then(() => {
+        this.#leases.watch();
+        return this.#copy.keepRuns();
+      });
       // The next caller tries again.
       this.#watching.catch(() => (this.#watching = undefined));
     }
@@ -215,87 +217,39 @@ export class Session {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#cancelSilence();
+    this.#listening?.close();
+    this.#leases.close();
     this.#copy.close();
-    this.#subscription?.close();
     this.#listeners.clear();
   }
 
   async #open(): Promise<void> {
-    // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for; what
-    // it may have missed is read once it stands.
-    this.#listenForSilence();
-    let late = false;
-    const subscribed = this.#subscribe().then(
-      () => (late ? this.refresh().catch(() => {}) : undefined),
-      () => {}, // the next silence tries again
-    );
-    await Promise.race([subscribed, sleep(this.runtime, subscribeWithinMs)]);
-    late = true;
-    await retry(() => this.refresh(), { forMs: 1_000 });
+    const { runtime, store } = this;
+    const copy = this.#copy;
+    const { readAt } = copy;
+    this.#listening = new Listening({
+      runtime,
+      store,
+      expects: () => copy.keepsRuns && this.state.active.length > 0,
+      // A store that does not answer is read again after the next hint or the next silence.
+      onWake: (wake) => void copy.take(wake).catch(() => {}),
+      look: async () => {
+        const before = copy.progress;
+        await this.refresh();
+        return copy.progress !== before;
+      },
+    });
+    // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for.
+    await within(runtime, subscribeWithinMs, this.#listening.begun);
+    if (copy.readAt === readAt) await retry(() => this.refresh(), { forMs: 1_000 });
     // Nothing yet, or a replica that is behind.
     if (this.log.lastId === '') await retry(() => this.refresh({ fresh: true }), { forMs: 1_000 });
   }
 
-  /** Acknowledging may take longer than a silence: one attempt at a time. */
-  #subscribe(): Promise<void> {
-    this.#subscribing ??= this.#subscribeAnew().finally(() => (this.#subscribing = undefined));
-    return this.#subscribing;
-  }
-
-  async #subscribeAnew(): Promise<void> {
-    this.#subscribedAt = this.runtime.monotonic();
-    const subscription = await this.store.subscribe((wake) => this.#onWake(wake));
-    if (this.#closed) return subscription.close();
-    this.#subscription = subscription;
-    this.#listenForSilence();
-  }
-
-  #onWake(wake: Wake): void {
-    if (this.#closed) return;
-    this.#listenForSilence();
-    this.#copy.take(wake).catch(() => {
-      // The store did not answer; the next hint or the next silence reads again.
-    });
-  }
-
   #changed(): void {
     for (const runId of this.#degraded) if (this.state.ended.has(runId)) this.#degraded.delete(runId);
-    // A run that begins or ends changes how long a silence is believed.
-    if (this.#patience() !== this.#silenceMs) this.#listenForSilence();
+    this.#listening?.changed();
+    this.#leases.changed();
     for (const listener of [...this.#listeners]) listener();
-  }
-
-  #listenForSilence(): void {
-    this.#cancelSilence();
-    if (this.#closed || !this.#ready) return;
-    this.#silenceMs = this.#patience();
-    const look = () => void this.#onSilence();
-    this.#cancelSilence = this.runtime.schedule(look, this.#silenceMs, { background: true });
-  }
-
-  #patience(): number {
-    const expects = this.#copy.keepsRuns && this.state.active.length > 0;
-    return expects || !this.#subscription ? activeSilenceMs : idleSilenceMs;
-  }
-
-  async #onSilence(): Promise<void> {
-    const before = this.#copy.progress;
-    try {
-      await this.refresh();
-      // News that no hint brought, or a connection grown old: the subscription is suspect.
-      const missed = this.#copy.progress !== before;
-      if (!this.#subscription) await this.#subscribe();
-      else if (missed || this.runtime.monotonic() - this.#subscribedAt > renewAfterMs) {
-        this.#subscribedAt = this.runtime.monotonic();
-        await this.#subscription.renew();
-        await this.refresh();
-      }
-      if (this.state.active.length > 0) this.#options.onSuspect(this.state.active.map(({ runId }) => runId));
-    } catch {
-      // The store did not answer: the next silence asks again.
-    }
-    this.#listenForSilence();
   }
 }

@@ -36,14 +36,17 @@ interface Entry {
 export interface SessionsOptions {
   readonly channel: Channel;
   readonly runtime: Runtime;
-  readonly onSuspect: (sessionId: string, runIds: readonly string[]) => void;
+  readonly leaseMs: number;
+  /** See `SessionOptions.onReaped`. */
+  readonly onReaped: (sessionId: string) => void;
   readonly viewersPerSession: number;
 }
 
 export function createSessions({
   channel,
   runtime,
-  onSuspect,
+  leaseMs,
+  onReaped,
   viewersPerSession,
 }: SessionsOptions): Sessions {
   const used = new Map<string, Entry>();
@@ -59,7 +62,8 @@ export function createSessions({
       sessionId,
       channel,
       runtime,
-      onSuspect: (runIds) => onSuspect(sessionId, runIds),
+      leaseMs,
+      onReaped: () => onReaped(sessionId),
       // The next user gets another one; who has this one keeps it, and it goes on trying.
       onUnreadable: () => forget(entry),
     });

@@ -1,12 +1,13 @@
 // The watch over a session's subscription as a pure state machine. Hints can be lost and a connection can die without
 // a sign, so that silence makes the session read, and news that no hint brought makes it subscribe again.
 //
-//   connecting ──subscribed──▶ listening ──silence──▶ checking ──looked: nothing missed, or heard──▶ listening
-//     ▲   ▲  │ unsubscribed       │ ended                │ looked: something missed, or ended
-//     │   │  ▼                    │                      │
-//     │  deaf ◀── ended twice ────┤                      │
-//     └── silence                 ▼                      ▼
-//   connecting ◀── ended, or silent for 4 minutes ───────┘          any: close ──▶ closed
+//   connecting ──subscribed──▶ listening ──silence──▶ checking ──nothing missed, heard──▶ listening
+//     │   ▲  ▲                   │     │                  │
+//     │   │  └───ended, or 4 ────┘     │                  │
+//     │   │      minutes of silence    │ ended again      │ something missed, ended
+//     │   ├────────────────────────────┼──────────────────┘
+//     │   └──silence── deaf ◀──────────┘
+//     └──unsubscribed───▲                                         any: close ──▶ closed
 
 /** What the watch is at. `attempt` counts the connections in a row that failed or ended without a sign of life. */
 export type WatchState =
@@ -30,8 +31,10 @@ export type WatchEvent =
   | { readonly type: 'ended' }
   /** `patienceMs` have passed, which were `ms`. */
   | { readonly type: 'silence'; readonly ms: number }
-  /** The session has read. `missed`: it found what no hint had said. A store that did not answer shows nothing. */
+  /** The session has been read. `missed`: that showed what no hint had said. */
   | { readonly type: 'looked'; readonly missed: boolean }
+  /** The store did not answer. */
+  | { readonly type: 'unread' }
   | { readonly type: 'close' };
 
 /** What a transition asks for: open a subscription, read the session, or close. */
@@ -41,13 +44,13 @@ export type WatchEffect = 'connect' | 'look' | 'close';
 export type WatchStep = readonly [state: WatchState, ...effects: readonly WatchEffect[]];
 
 /** A silent connection is replaced before it is likely to be cut: the client's HTTP ends a body after 300 s. */
-const renewAfterMs = 240_000;
+const renewAfterMs = 220_000;
 /** Silence after which the session is read while hints are expected, or none can come. */
 const activeSilenceMs = 3_000;
 /** The same when each reading before showed that nothing was missed. */
 const longestActiveSilenceMs = 8_000;
 /** The same when no hint is expected. */
-const idleSilenceMs = 20_000;
+const idleSilenceMs = 22_000;
 /** The wait before the first attempt that is not made at once; it doubles. */
 const againMs = 500;
 
@@ -78,6 +81,8 @@ export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
     case 'checking':
       if (event.type === 'heard') return [listening(0)];
       if (event.type === 'ended') return [{ type: 'connecting', attempt: 1 }, 'connect'];
+      // While the store fails it is asked often: only so is its failure known when a lease has run out.
+      if (event.type === 'unread') return [listening(0)];
       if (event.type !== 'looked') return [state];
       return event.missed ? [firstWatch, 'connect'] : [listening(state.quietMs)];
     case 'deaf':

@@ -4,7 +4,7 @@ import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Deletion } from '../../protocol/frames.ts';
 import { isConcerned } from '../../protocol/fold.ts';
-import type { Keeper } from '../follow/app-history.ts';
+import type { Keeper } from '../keep/app-history.ts';
 import type { Session } from '../follow/session.ts';
 import { newId } from '../lib/id.ts';
 

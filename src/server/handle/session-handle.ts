@@ -16,7 +16,7 @@ import { answerTool, type ToolAnswer } from './answer-tool.ts';
 import { deleteFrom } from './delete-messages.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
-import type { Keeper, Opened } from '../follow/app-history.ts';
+import type { Keeper, Opened } from '../keep/app-history.ts';
 import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 

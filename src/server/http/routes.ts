@@ -8,7 +8,7 @@ import { corsHeaders, preflight } from './cross-origin.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 import { deadlineOf } from '../lib/deadline.ts';
 import { errorResponse, json, sealed } from './respond.ts';
-import type { Opened } from '../follow/app-history.ts';
+import type { Opened } from '../keep/app-history.ts';
 import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
 import type { Settings } from '../settings.ts';

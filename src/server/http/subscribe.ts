@@ -5,7 +5,7 @@ import { comeBack, encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
-import type { Opened } from '../follow/app-history.ts';
+import type { Opened } from '../keep/app-history.ts';
 import { openViewer, type Viewer } from '../follow/viewer.ts';
 
 /**

@@ -8,7 +8,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { createControl, type Control } from './abort.ts';
 import { watchStore, type RunStore } from './durability.ts';
-import { endRun } from './end.ts';
+import { endRun } from '../follow/end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { ReplyStream } from './reply-stream.ts';

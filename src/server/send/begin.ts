@@ -6,7 +6,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageFrame } from '../../protocol/frames.ts';
 import { firstEpoch } from '../../protocol/entries.ts';
 import { applyFrame } from '../../protocol/fold.ts';
-import { seedLog, type Keeper } from '../follow/app-history.ts';
+import { seedLog, type Keeper } from '../keep/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { withoutOpenCalls } from '../history/seeded.ts';

@@ -9,15 +9,15 @@ import { historyOf, isItsTurn, type ActiveRun, type SessionState } from '../../p
 import { relayRun } from './attach.ts';
 import { beginSession } from './begin.ts';
 import { deadlineOf } from '../lib/deadline.ts';
-import { endRun } from '../run/end.ts';
+import { endRun } from '../follow/end.ts';
 import type { RunEvent } from '../lib/events.ts';
 import { newId } from '../lib/id.ts';
-import type { Opened } from '../follow/app-history.ts';
+import type { Opened } from '../keep/app-history.ts';
 import { unlessDead } from './busy.ts';
 import { checkRoom } from './limits.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
-import { messageIn } from '../follow/reports.ts';
+import { messageIn } from '../keep/reports.ts';
 import type { WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { withSteering, type HandlerRun } from '../run/steering.ts';

@@ -2,7 +2,7 @@
 
 import { entries, type NewEntry } from '../../protocol/entries.ts';
 import type { RunStartFrame } from '../../protocol/frames.ts';
-import { reportsFor } from '../follow/reports.ts';
+import { reportsFor } from '../keep/reports.ts';
 import type { WhenBusy } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import type { Plan, SendKey } from './plan.ts';

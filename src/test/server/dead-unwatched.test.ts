@@ -73,8 +73,8 @@ describe.each(stores)('on %s', (_, openStore) => {
         const written = async () => (await store.readRun(id, runs[0]!, 0)).chunks.length;
         await expect.poll(written).toBeGreaterThan(0);
         first.die();
-        const leases = () => store.alive(id, runs);
-        await expect.poll(leases, { timeout: 5_000 }).not.toContain(true);
+        const alive = async () => (await store.leases(id, runs)).filter((ms) => ms > 0);
+        await expect.poll(alive, { timeout: 5_000 }).toEqual([]);
       },
       async ends() {
         const frames = (await store.readLog(id, '')).flatMap((entry) => entry.frames);
@@ -116,7 +116,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     await (await here.post(sendBody(here.id, 'last'))).text();
     await here.other.settled();
     // All of them at once.
-    expect(here.second.asked.filter((name) => name === 'alive').length).toBe(1);
+    expect(here.second.asked.filter((name) => name === 'leases').length).toBe(1);
     expect(await here.ends()).toHaveLength(7);
   });
 
@@ -181,7 +181,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     const here = setUp({ whenBusy: 'reject', allowWhenBusy: ['parallel'] });
     const parallel = (text: string) =>
       JSON.stringify({ ...(JSON.parse(sendBody(here.id, text)) as object), whenBusy: 'parallel' });
-    const asked = () => here.second.asked.filter((name) => name === 'alive').length;
+    const asked = () => here.second.asked.filter((name) => name === 'leases').length;
     await (await here.post(sendBody(here.id, 'zero'))).text();
     await here.other.settled();
     for (const text of ['one', 'two', 'three']) await here.begin(text, parallel(text));

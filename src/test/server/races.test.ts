@@ -297,7 +297,8 @@ it('a subscription that is slow to stand is not opened twice', async () => {
     sessionId: 's',
     channel,
     runtime: systemRuntime,
-    onSuspect: () => {},
+    leaseMs: 1_000,
+    onReaped: () => {},
     onUnreadable: () => {},
   });
   await session.ready;

@@ -33,7 +33,8 @@ function open() {
     sessionId,
     channel,
     runtime: systemRuntime,
-    onSuspect: () => {},
+    leaseMs: 15_000,
+    onReaped: () => {},
     onUnreadable: () => {},
   });
   const runs = new Map<string, Known>();

@@ -5,9 +5,9 @@ import type { LogFrame } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
 import { newId } from '../lib/id.ts';
 import { withinLimit } from '../history/left-out.ts';
-import type { Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
-import type { Log } from './log.ts';
+import type { Session } from '../follow/session.ts';
+import type { Sessions } from '../follow/sessions.ts';
+import type { Log } from '../follow/log.ts';
 import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../settings.ts';
 

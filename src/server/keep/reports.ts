@@ -8,8 +8,8 @@ import type { LogFrame, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import type { StoredMessage } from '../options.ts';
 import type { Settings } from '../settings.ts';
-import type { Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
+import type { Session } from '../follow/session.ts';
+import type { Sessions } from '../follow/sessions.ts';
 
 export interface Reports {
   /** Reports a message that was stored just now. Never rejects. */

@@ -6,7 +6,7 @@ import type { Closure } from '../../channel/channel.ts';
 import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { keptMessage } from '../history/kept-message.ts';
-import type { SessionStore } from '../follow/session-store.ts';
+import type { SessionStore } from './session-store.ts';
 import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
 
 export interface EndOptions {

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { followSession } from '../../test/fixtures/session.fixture.ts';
+
+/** A store whose subscriptions can end, or fall silent without a sign. */
+function mortal() {
+  const open = new Set<{ end: () => void; silent: boolean }>();
+  let refuses = false;
+  const here = followSession((channel): Channel => ({
+    ...channel,
+    async subscribe(sessionId, onWake, onEnd = () => {}) {
+      if (refuses) throw new Error('away');
+      const one = { silent: false, end: () => {} };
+      const subscription = await channel.subscribe(sessionId, (wake) => one.silent || onWake(wake));
+      const close = () => {
+        open.delete(one);
+        subscription.close();
+      };
+      one.end = () => {
+        close();
+        onEnd();
+      };
+      open.add(one);
+      return { close };
+    },
+  }));
+  const subscribed = () => here.asked['subscribe'];
+  return {
+    ...here,
+    subscribed,
+    open: () => open.size,
+    end: () => [...open].forEach((one) => one.end()),
+    silence: () => open.forEach((one) => (one.silent = true)),
+    refuse: (now: boolean) => (refuses = now),
+    async say(runId: string, index: number) {
+      await here.channel.write('s', runId, index, [{ type: 'text-delta', id: 't', delta: String(index) }]);
+    },
+    /** Lets the clock run until the session has so many chunks of the run; resolves with how long that took. */
+    async untilHas(runId: string, count: number) {
+      const from = here.time.monotonic();
+      while (here.session.countOf(runId) < count) {
+        if (here.time.monotonic() - from > 600_000) throw new Error('They do not come.');
+        await here.time.advance(250);
+      }
+      return here.time.monotonic() - from;
+    },
+  };
+}
+
+describe('a subscription', () => {
+  it('that ends is renewed at once, and nothing said meanwhile is missed', async () => {
+    const here = mortal();
+    await here.begin('run');
+    void here.session.watch();
+    await here.time.advance(1_000);
+    expect([here.subscribed(), here.open()]).toEqual([1, 1]);
+    here.end();
+    await here.say('run', 0);
+    await here.time.advance(0);
+    expect([here.subscribed(), here.open(), here.session.countOf('run')]).toEqual([2, 1, 1]);
+    here.session.close();
+  });
+
+  it('that ends while nobody expects anything is renewed at once, too', async () => {
+    const here = mortal();
+    await here.session.ready;
+    here.end();
+    await here.time.advance(0);
+    expect([here.subscribed(), here.open()]).toEqual([2, 1]);
+    here.session.close();
+  });
+
+  it('that ends again and again costs at most one attempt in 3 s', async () => {
+    const here = mortal();
+    await here.session.ready;
+    for (let seconds = 0; seconds < 60; seconds++) {
+      here.end();
+      await here.time.advance(1_000);
+    }
+    expect(here.subscribed()).toBeLessThanOrEqual(25);
+    await here.time.advance(5_000);
+    expect(here.open()).toBe(1);
+    here.session.close();
+  });
+
+  it('that falls silent while a run is active is renewed within 10 s of the first news it misses', async () => {
+    for (const quietMs of [0, 5_000, 60_000, 180_000]) {
+      const here = mortal();
+      await here.begin('run');
+      void here.session.watch();
+      await here.time.advance(1_000);
+      const beat = async (ms: number) => {
+        for (let left = ms; left > 0; left -= 5_000) {
+          await here.channel.heartbeat('s', 'run', 15_000);
+          await here.time.advance(Math.min(left, 5_000));
+        }
+      };
+      await beat(quietMs);
+      here.silence();
+      const before = here.subscribed()!;
+      await here.say('run', 0);
+      expect(await here.untilHas('run', 1)).toBeLessThanOrEqual(10_000);
+      await here.time.advance(0);
+      expect(here.subscribed()).toBe(before + 1);
+      // What is said now is heard.
+      await here.say('run', 1);
+      await here.time.advance(0);
+      expect(here.session.countOf('run')).toBe(2);
+      here.session.close();
+    }
+  });
+
+  it('that falls silent while nothing is expected is renewed within 4 minutes', async () => {
+    const here = mortal();
+    await here.session.watch();
+    here.silence();
+    await here.time.advance(240_000);
+    expect(here.subscribed()).toBe(2);
+    here.session.close();
+  });
+
+  it('is not taken for dead because its hints come late', async () => {
+    const here = followSession((channel) => ({
+      ...channel,
+      subscribe: (sessionId, onWake) =>
+        channel.subscribe(sessionId, (wake) => void here.time.schedule(() => onWake(wake), 400)),
+    }));
+    await here.begin('run');
+    void here.session.watch();
+    for (let index = 0; index < 100; index++) {
+      await here.channel.write('s', 'run', index, [{ type: 'text-delta', id: 't', delta: 'x' }]);
+      await here.channel.heartbeat('s', 'run', 15_000);
+      await here.time.advance(300);
+    }
+    expect(here.asked['subscribe']).toBe(1);
+    here.session.close();
+  });
+
+  it('that the store refuses is asked for again, and the session is read meanwhile', async () => {
+    const here = mortal();
+    here.refuse(true);
+    await here.begin('run');
+    void here.session.watch();
+    await here.time.advance(2_000);
+    expect(here.session.state.active.map(({ runId }) => runId)).toEqual(['run']);
+    await here.say('run', 0);
+    expect(await here.untilHas('run', 1)).toBeLessThanOrEqual(3_500);
+    here.refuse(false);
+    await here.time.advance(3_500);
+    expect(here.open()).toBe(1);
+    here.session.close();
+  });
+
+  it('an idle viewer costs at most 204 commands an hour', async () => {
+    const here = mortal();
+    void here.session.watch();
+    await here.time.advance(60_000);
+    const before = { ...here.asked };
+    await here.time.advance(3_600_000);
+    const commands = Object.entries(here.asked).map(([name, count]) => count - (before[name] ?? 0));
+    expect(commands.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(204);
+    here.session.close();
+  });
+});
