@@ -7,6 +7,7 @@ if (!existsSync(resolve(import.meta.dirname, '../../dist/index.js'))) {
   process.exit(1);
 }
 
+const { benchBytes } = await import('./bytes.mjs');
 const { benchSize } = await import('./size.mjs');
 const { benchBeforeHandler, benchFirstChunk, benchLatency } = await import('./first-chunk.mjs');
 const { benchCommands } = await import('./commands.mjs');
@@ -16,6 +17,7 @@ const rows = [];
 // One after the other, so that none is measured in another's shadow.
 for (const bench of [
   benchSize,
+  benchBytes,
   benchFirstChunk,
   benchLatency,
   benchBeforeHandler,

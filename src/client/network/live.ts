@@ -8,7 +8,7 @@ import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
 import { askedNow, pageLine } from './page-line.ts';
 import { watchPage } from './page.ts';
 import type { Requests } from './requests.ts';
-import { unlimited } from './slots.ts';
+import { holdStream, unlimited } from './slots.ts';
 import { Subscription } from './subscription.ts';
 import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
@@ -30,6 +30,14 @@ export interface LiveOptions {
   readonly onConnection: (connection: Connection, error: DurableChatError | undefined) => void;
 }
 
+/** The connection of a POST whose answer is read to its end. */
+export interface HeldPost {
+  /** Names this client's subscription, for the POST's `x-durable-subscription`; undefined where others need the chunks, too. */
+  readonly subscriptionId: string | undefined;
+  /** To be called once. `isWhole`: all chunks of the run have come; if not, they come on the subscription from the first on. */
+  readonly end: (isWhole: boolean) => void;
+}
+
 export interface Live {
   /** Connects, and follows what the page does. */
   open(): void;
@@ -41,12 +49,10 @@ export interface Live {
   /** Something is missing: begin again with a snapshot. */
   renew(): void;
   /**
-   * Names the subscription for a POST that will be read: its run's chunks do not come on the subscription as well. Undefined where
-   * others need them, or nothing is connected.
+   * To be called before a POST whose answer could be read to its end. Undefined while the browser is short of connections, or the
+   * page reads another one: then the answer is left once its run is known, and read from the subscription.
    */
-  subscriptionId(): string | undefined;
-  /** Such a POST broke off, or is not read any more: the chunks of its run come on the subscription from its beginning. */
-  resubscribe(): void;
+  holdPost(): Promise<HeldPost | undefined>;
 }
 
 export function createLive(options: LiveOptions): Live {
@@ -85,8 +91,16 @@ export function createLive(options: LiveOptions): Live {
     wake: () => subscription.start(),
     hurry: () => subscription.wake(),
     renew: () => subscription.renew(),
-    subscriptionId: () => line?.sharedGet?.nameForPost(sessionId()),
-    resubscribe: () => line?.sharedGet?.rename(),
+    async holdPost() {
+      const release = await holdStream(requests.api());
+      const get = line?.sharedGet;
+      const subscriptionId = release && get?.nameForPost(sessionId());
+      const end = (isWhole: boolean) => {
+        release?.();
+        if (!isWhole && subscriptionId !== undefined) get?.rename(subscriptionId);
+      };
+      return release && { subscriptionId, end };
+    },
   };
 }
 

@@ -112,16 +112,14 @@ export class SharedGet {
     return this.#subscriptionId;
   }
 
-  /** What POSTs have named this GET for is to come on it after all. */
-  rename(): void {
-    this.#subscriptionId = undefined;
-    if (this.#isNamed) this.#reopen();
-    this.#isNamed = false;
+  /** What a POST has named this GET for is to come on it after all. */
+  rename(name: string): void {
+    if (name === this.#subscriptionId) this.#dropName();
   }
 
   /** To be called when the number of those who follow has changed. */
   checkShared(): void {
-    if (!this.#options.isUnshared()) this.rename();
+    if (!this.#options.isUnshared()) this.#dropName();
   }
 
   /** Keeps a GET open; resolves or rejects as `subscribe` does when it ends by itself. */
@@ -183,6 +181,12 @@ export class SharedGet {
     } finally {
       cancelTurn();
     }
+  }
+
+  #dropName(): void {
+    this.#subscriptionId = undefined;
+    if (this.#isNamed) this.#reopen();
+    this.#isNamed = false;
   }
 
   #take(event: SseEvent | undefined, sessionId: string | undefined): void {
