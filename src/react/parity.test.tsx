@@ -264,7 +264,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
       id: 's',
       fetch,
       onError,
-      // The older SDK looks them up by the whole name.
+      // The older SDK finds them by the whole name.
       dataPartSchemas: { weather, 'data-weather': weather } as NonNullable<Options['dataPartSchemas']>,
       messageMetadataSchema: z.object({ mood: z.string() }),
     });

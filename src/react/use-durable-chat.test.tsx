@@ -19,7 +19,7 @@ describe('useDurableChat', () => {
   let world: World;
   let client: Client;
   let root: Root;
-  /** Of the latest render. */
+  /** The helpers of the latest render. */
   let helpers: UseDurableChatHelpers<UIMessage>;
   let renders = 0;
   let container: HTMLElement;
@@ -49,7 +49,7 @@ describe('useDurableChat', () => {
     container = document.createElement('div');
     root = createRoot(container);
     renders = 0;
-    // A chat of an earlier test must not be taken for this one's.
+    // The chat of an earlier test must not be taken for this one.
     helpers = undefined as unknown as UseDurableChatHelpers<UIMessage>;
   });
   afterEach(async () => {

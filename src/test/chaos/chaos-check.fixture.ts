@@ -1,4 +1,4 @@
-// What has to hold of a session once everything that befell it is over, whatever it was.
+// What must hold for a session after all failures of a schedule.
 
 import type { UIMessageChunk } from 'ai';
 import { isFailedStart, messagesOf } from '../../protocol/session-state.ts';
@@ -9,14 +9,14 @@ import type { Cluster } from './chaos-cluster.fixture.ts';
 
 export interface Checked {
   readonly runs: number;
-  /** How many runs ended for which reason. */
+  /** How many runs ended with which reason. */
   readonly ends: Readonly<Record<string, number>>;
   readonly violations: readonly string[];
 }
 
 /**
- * Reads the session's log as it is in the store. `accepted` are the messages that were answered with a run, each with
- * the runs that answers named.
+ * Reads the session's log from the store. `accepted` are the messages that were answered with a run, each with
+ * the runs of these answers.
  */
 export async function checkSession(
   { channel, said, vanished }: Pick<Cluster, 'channel' | 'said' | 'vanished'>,
@@ -29,12 +29,12 @@ export async function checkSession(
   const started: string[] = [];
   const ended = new Map<string, string>();
   const writers = new Map<string, string>();
-  /** How each message came to be gone, once it is. */
+  /** How each removed message was removed. */
   const gone = new Map<string, string>();
 
   for (const entry of await retry(() => channel.readLog(sessionId, ''))) {
     const before = log.state;
-    // Of an entry that came too late nothing counts.
+    // An entry that came too late has no effect.
     const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
     for (const id of before.order) {
       if (!log.state.order.includes(id)) gone.set(id, entry.frames.map(({ type }) => type).join());
@@ -44,7 +44,7 @@ export async function checkSession(
       if (frame.type !== 'run-start') continue;
       started.push(frame.runId);
       writers.set(frame.messageId, frame.runId);
-      // Nobody answers a tool call here.
+      // No schedule answers a tool call.
       demand(!before.byId.has(frame.messageId), `run ${frame.runId} continues message ${frame.messageId}`);
     }
     for (const frame of entry.frames) {
@@ -52,8 +52,8 @@ export async function checkSession(
       const { runId, reason, chunks } = frame;
       const first = ended.get(runId);
       const how = `${reason} after ${chunks} chunks`;
-      // Whoever notices may say so; all have to say the same.
-      // A closing that has vanished decides nothing: the log's first end counts.
+      // Every process that notices may write the end. All must write the same.
+      // A closing entry that has vanished decides nothing: the log's first end counts.
       demand(
         first === undefined || first === how || vanished.has(runId),
         `run ${runId} ended twice: ${first}, and ${how}`,
@@ -108,9 +108,9 @@ export async function checkSession(
     const how = gone.get(id) ?? 'never there';
     demand(
       places === 1 || (places === 0 && /truncate|run-withdraw/.test(how)),
-      `accepted message ${id} is there ${places} times (${how})`,
+      `accepted message ${id} is in the list ${places} times (${how})`,
     );
-    // One send, one run; what came to nothing or was taken back may be sent again.
+    // One send, one run. A send whose run failed at its start or was withdrawn may be sent again.
     const lasting = [...runs].filter((runId) => {
       const end = state.ended.get(runId);
       return end && !end.withdrawn && !isFailedStart(end.reason, end.chunks);

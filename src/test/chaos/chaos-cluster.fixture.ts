@@ -1,5 +1,5 @@
-// Server instances on one store, and clients whose every request lands on any of them, as behind a load balancer
-// that knows no sessions. An instance can die, and freeze.
+// Server instances on one store, and clients whose requests each go to any of them, as through a load balancer
+// without sticky sessions. An instance can die, and freeze.
 
 import {
   convertToModelMessages,
@@ -25,29 +25,29 @@ import { createClient, createWorld, type Client, type World } from '../fixtures/
 interface Instance {
   readonly world: World;
   readonly chaos: Chaos;
-  /** All its connections. */
+  /** All connections of the instance. */
   readonly uplink: Client;
 }
 
 export interface Cluster {
-  /** A store's client of its own, without any fault but the store's. */
+  /** Another client of the store, with no faults except the store's. */
   readonly channel: Channel;
-  /** What the model has said in each run. */
+  /** The chunks of the model in each run. */
   readonly said: ReadonlyMap<string, string[]>;
-  /** Runs whose chunks have vanished from the store. */
+  /** Runs whose chunks were removed from the store. */
   readonly vanished: ReadonlySet<string>;
   client(): Client;
-  /** The process is gone, and another one takes its place after a while. */
+  /** The process ends, and another one replaces it after a while. */
   kill(instance: number, againAfterMs: number): void;
-  /** Some of what it asks of the store for a while fails, and is applied `ms` later. */
+  /** For a while, some of its store requests fail, and are applied `ms` later. */
   hold(instance: number, forMs: number, ms: number): void;
-  /** Thaws by itself. */
+  /** The instance thaws by itself. */
   freeze(instance: number, forMs: number): void;
-  /** Some wake-ups come late, and out of order, for a while. */
+  /** For a while, some wake-ups come late and out of order. */
   lateWakes(forMs: number): void;
-  /** A run's chunks are gone from the store, of one in these sessions that has any. */
+  /** Removes the chunks of one run of these sessions from the store. */
   vanish(sessions: readonly string[]): Promise<void>;
-  /** Every instance is there, and none of them is frozen, any more. */
+  /** Ends all failures: every instance runs, and none is frozen. */
   heal(): Promise<void>;
   session(id: string): SessionHandle;
 }
@@ -142,12 +142,12 @@ export function createCluster(server: UpstashServer, count: number, random: Rand
   };
 }
 
-/** More than may wait for a store that fails, in chunks that no message keeps. */
+/** More chunks than may wait for a failing store. No message keeps them. */
 const burst = Array.from({ length: 4 }, (): UIMessageChunk => {
   return { type: 'data-burst', data: 'x'.repeat(2_400_000), transient: true };
 });
 
-/** Answers with the scripted model, and keeps what it says. */
+/** Answers with the scripted model, and records its chunks. */
 function answering(said: Map<string, string[]>): Handler {
   const weather = tool({
     inputSchema: z.object({ city: z.string() }),

@@ -1,4 +1,4 @@
-// One session of a schedule: those who watch it, what they do, and what the server has accepted of them.
+// One session of a schedule: its viewers, their actions, and the sends that the server has accepted.
 
 import type { UIMessage } from 'ai';
 import { isDeepStrictEqual } from 'node:util';
@@ -10,7 +10,7 @@ import type { Random } from '../fixtures/random.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { sendBody, type Client } from '../fixtures/world.fixture.ts';
 
-/** A body as the AI SDK posts it; an answer to a tool call has no messages. */
+/** A body of the AI SDK. A tool answer has no messages. */
 interface Posted {
   readonly trigger: string;
   readonly messageId?: string;
@@ -33,9 +33,9 @@ export class Conversation {
   readonly #viewers: Viewer[] = [];
   readonly #cluster: Cluster;
   readonly #random: Random;
-  /** What its viewers have sent, by text, and from where. */
+  /** The sends of its viewers by text, with the viewer. */
   readonly #sent = new Map<string, Tab>();
-  /** Texts that were posted, and those that were accepted. */
+  /** The texts that were posted, and those that were accepted. */
   readonly #posted = new Set<string>();
   readonly #taken = new Set<string>();
 
@@ -45,7 +45,7 @@ export class Conversation {
     this.#random = random;
   }
 
-  /** Connections that were opened after a viewer's first. */
+  /** The number of connections after each viewer's first one. */
   get reconnects(): number {
     const subscriptions = this.#asked.flatMap(({ requests }) =>
       requests.filter(({ method }) => method === 'GET'),
@@ -103,7 +103,7 @@ export class Conversation {
       }
       case 'stop':
         if (!viewer) break;
-        // What still waits for the network is given up with it.
+        // Its sends that still wait for the network are given up.
         for (const [text, tab] of this.#sent) if (tab === viewer.tab) this.#posted.add(text);
         this.#expectTyped('stop', viewer.tab.stop());
         break;
@@ -118,18 +118,18 @@ export class Conversation {
     }
   }
 
-  /** No connection breaks any more. */
+  /** From now on no connection breaks. */
   heal(): void {
     for (const { client } of this.#viewers) client.limit = () => undefined;
     if (this.#viewers.length === 0) this.#join();
   }
 
-  /** Every run ends, and all viewers come to show what the log holds. */
+  /** Waits until every run has ended and all viewers show the log. */
   async agree(withinMs: number): Promise<void> {
     const session = this.#cluster.session(this.id);
     let log: Awaited<ReturnType<typeof session.read>> | undefined;
     const resting = (viewer: Viewer) => equal(this.#shownBy(viewer), log?.messages) && !isBusy(viewer.tab);
-    // Read anew each time: a request that was under way may still be accepted.
+    // Read again each time, because an open request can still be accepted.
     const agreed = await within(withinMs, async () => {
       log = await session.read().catch(() => undefined);
       return log?.runs.length === 0 && this.#viewers.every(resting);
@@ -144,7 +144,7 @@ export class Conversation {
     }
   }
 
-  /** G11: after all that, a new turn gets its answer. */
+  /** G11: after all failures, a new turn is answered. */
   async nextTurn(withinMs: number): Promise<void> {
     if (this.violations.length > 0) return;
     const viewer = this.#viewers[0]!;
@@ -163,7 +163,7 @@ export class Conversation {
     await this.agree(withinMs);
   }
 
-  /** What was sent from a tab that is still there has reached the network, whatever became of it there. */
+  /** Waits until every send of an open tab has been posted. */
   checkPosts(): void {
     const open = new Set(this.#viewers.map(({ tab }) => tab));
     for (const [text, tab] of this.#sent) {
@@ -220,7 +220,7 @@ export class Conversation {
     await Promise.all([first, send()]);
   }
 
-  /** Makes a request, and keeps what was accepted by its answer. */
+  /** Makes a request, and records the send if it was accepted. */
   async #fetch(client: Client, input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const posted = typeof init?.body === 'string' ? (JSON.parse(init.body) as Posted) : undefined;
     const last = posted?.messages?.at(-1);
@@ -230,14 +230,14 @@ export class Conversation {
     if (runId === null || !posted) return response;
     if (last) this.#taken.add(textOf(last));
     const { trigger, messageId } = posted;
-    // An edit is a message of the same id that becomes a run of its own.
+    // An edit is a message with the same id and its own run.
     if (trigger === 'submit-message' && messageId === undefined && last?.role === 'user') {
       this.accepted.set(last.id, (this.accepted.get(last.id) ?? new Set()).add(runId));
     }
     return response;
   }
 
-  /** What a viewer shows, without what it could not send. */
+  /** The messages that a viewer shows, without those that it could not send. */
   #shownBy({ tab }: Viewer): UIMessage[] {
     const known = new Set(tab.session.getSnapshot().state?.order ?? []);
     const isUnsent = (message: UIMessage) =>
@@ -245,7 +245,7 @@ export class Conversation {
     return tab.chat.messages.filter((message) => !isUnsent(message));
   }
 
-  /** What fails does so with an error of ours. */
+  /** Every failure is a DurableChatError. */
   #expectTyped(what: string, promise: Promise<unknown>): void {
     promise.catch((error: unknown) => {
       if (!(error instanceof DurableChatError))
@@ -254,20 +254,20 @@ export class Conversation {
   }
 }
 
-/** With several sends on their way, the chat's status speaks of the newest one alone. */
+/** With several open sends, the chat's status is the newest one's. */
 function isBusy({ chat, session }: Tab): boolean {
   const isReading = chat.status === 'streaming' || chat.status === 'submitted';
   return isReading || session.sending || session.outbox?.isEmpty === false;
 }
 
-/** Equal as JSON, which is how the log holds them. */
+/** Equal as JSON, like the messages in the log. */
 function equal(shown: unknown, logged: unknown): boolean {
   return isDeepStrictEqual(shown === undefined ? shown : JSON.parse(JSON.stringify(shown)), logged);
 }
 
 async function within(ms: number, condition: () => Promise<boolean>): Promise<boolean> {
   const until = performance.now() + ms;
-  // What hangs does not hold.
+  // A check that hangs fails.
   while (!(await Promise.race([condition(), sleep(until - performance.now()).then(() => false)]))) {
     if (performance.now() > until) return false;
     await sleep(100);
@@ -275,7 +275,7 @@ async function within(ms: number, condition: () => Promise<boolean>): Promise<bo
   return true;
 }
 
-/** Where two lists part, in a line. */
+/** The first difference of two lists, in one line. */
 function difference(shown: readonly UIMessage[], logged: readonly UIMessage[]): string {
   const index = logged.findIndex((message, at) => !equal(shown[at], message));
   if (index === -1 && shown.length === logged.length) return 'shows what the log holds, and is busy';

@@ -1,5 +1,5 @@
-// One schedule of the chaos suite: many sessions on one store, everything that befalls them, and what has to be
-// true of them once that is over.
+// One schedule of the chaos suite: many sessions on one store, their failures, and the checks after
+// the last failure.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkSession } from './chaos-check.fixture.ts';
@@ -17,12 +17,12 @@ export interface Outcome {
   readonly ends: Record<string, number>;
   readonly faults: number;
   readonly reconnects: number;
-  /** From the end of the last fault until all viewers and the log agreed. */
+  /** The time from the end of the last fault until all viewers were equal to the log. */
   readonly healedMs: number;
   readonly violations: string[];
 }
 
-/** The longest that anything here may take: a silent subscription is missed after 20 s, a hung request given up. */
+/** The longest time that a check may take: a silent subscription is detected after 20 s, and a hanging request given up. */
 const healWithinMs = 90_000;
 
 export async function runSchedule(server: UpstashServer, schedule: Schedule): Promise<Outcome> {
@@ -39,7 +39,7 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
     const begin = performance.now();
     for (const { atMs, what } of events) {
       const wait = begin + atMs - performance.now();
-      // A chat prepares a message for a moment before it sends it: a stop then is a stop of the sending.
+      // A chat needs a moment before it sends a message. A stop in that moment stops the send.
       await sleep(Math.max(1, wait));
       if (what.type === 'action') conversations[what.session]!.perform(what.action);
       else {

@@ -1,9 +1,9 @@
-// What happens in one schedule of the chaos suite, and when: all of it follows from the seed.
+// The events of one schedule of the chaos suite and their times, all from the seed.
 
 import { createRandom, type Random } from '../fixtures/random.fixture.ts';
 import type { Fault, SubscriptionDrop } from '../../testing/upstash-faults.ts';
 
-/** What somebody does in one session. Viewers are counted from 0; a number beyond them means one of them. */
+/** An action of a viewer. Viewers are counted from 0, modulo their number. */
 export type Action =
   | { readonly type: 'join' }
   | {
@@ -16,18 +16,18 @@ export type Action =
       readonly text: string;
       readonly whenBusy?: 'interrupt' | 'parallel';
     }
-  /** The same send twice, as a client that has heard no answer makes it. */
+  /** The same send twice, like a client that got no response. */
   | { readonly type: 'send-twice'; readonly text: string; readonly pauseMs: number }
-  /** Connections break after so many bytes, for a while. */
+  /** For a while, connections break after this number of bytes. */
   | { readonly type: 'drop-at'; readonly viewer: number; readonly bytes: number; readonly times: number };
 
-/** What happens to everybody on the store. */
+/** A failure that affects all sessions of the store. */
 export type Trouble =
   | { readonly type: 'store'; readonly fault: Fault; readonly probability: number; readonly forMs: number }
   | { readonly type: 'subscriptions'; readonly how: SubscriptionDrop }
   | { readonly type: 'late-wakes'; readonly forMs: number }
   | { readonly type: 'hold'; readonly instance: number; readonly forMs: number; readonly ms: number }
-  /** A run's stored chunks are gone, and nothing else. */
+  /** The stored chunks of one run are removed. */
   | { readonly type: 'vanish' }
   | { readonly type: 'kill'; readonly instance: number; readonly againAfterMs: number }
   | { readonly type: 'freeze'; readonly instance: number; readonly forMs: number };
@@ -41,7 +41,7 @@ export interface Schedule {
   readonly seed: number;
   readonly instances: number;
   readonly sessions: number;
-  /** In the order in which it happens. */
+  /** The events in order. */
   readonly events: readonly Event[];
 }
 
@@ -66,7 +66,7 @@ export function planSchedule(seed: number): Schedule {
   for (let index = random.int(3, 9); index > 0; index--) {
     events.push({ atMs: at(), what: anyTrouble(random, instances) });
   }
-  // From a seed of its own: what was found by others is still found by them.
+  // A separate random sequence, so that old seeds give the same schedule.
   const more = createRandom(seed ^ 0x5eed);
   for (let index = more.int(0, 4); index > 0; index--) {
     events.push({ atMs: more.int(0, lastsMs), what: rarerTrouble(more, instances) });
@@ -79,7 +79,7 @@ export function planSchedule(seed: number): Schedule {
   return { seed, instances, sessions, events: events.sort((a, b) => a.atMs - b.atMs) };
 }
 
-/** Every text is another one, so that a message that is there twice shows. */
+/** Every text is unique, so that a doubled message is visible. */
 function question(random: Random, name: string): string {
   if (random.chance(0.1)) return `(${name}) weather in Lisbon`;
   return `(${name}) count to ${random.int(1, 60)} at ${random.pick([20, 60, 200, 1000])}/s`;

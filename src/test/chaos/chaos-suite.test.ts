@@ -1,15 +1,15 @@
-// The chaos suite: G1 to G6, G8 and G11 under everything at once, for as long as it is given. What it prints of a
-// schedule that fails runs it again: SEED=… npx vitest run -c .config/vitest.config.ts src/test/chaos/chaos-suite.test.ts
+// The chaos suite: G1 to G6, G8 and G11 under all failures at once, for a given time. For a failed schedule it prints a
+// seed, which runs the schedule again: SEED=… npx vitest run -c .config/vitest.config.ts src/test/chaos/chaos-suite.test.ts
 
 import { expect, it } from 'vitest';
 import { runSchedule, type Outcome } from './chaos-run.fixture.ts';
 import { planSchedule } from './chaos-schedule.fixture.ts';
 import { startUpstashServer } from '../../testing/upstash-server.ts';
 
-/** Seeds that found something once; they come first. */
+/** Seeds that have found a bug. They run first. */
 const regressions: readonly number[] = [4, 53, 65, 1493272021, 1519079030, 1953557219];
 
-/** So many schedules run side by side, each on a store of its own: most of their time is waiting. */
+/** How many schedules run at the same time, each on its own store. They mostly wait. */
 const lanes = 4;
 
 const minutes = Number(process.env['CHAOS_MINUTES'] ?? 1);
@@ -64,13 +64,13 @@ function report(outcomes: readonly Outcome[]): string {
 }
 
 it(
-  'whatever befalls them, viewers and log end equal, nothing is lost, and every run ends once',
+  'after all failures viewers and log are equal, nothing is lost, and every run ends once',
   async () => {
     const outcomes = await runAll();
     console.log(report(outcomes));
     const found = outcomes.flatMap(({ seed, violations }) => violations.map((one) => `SEED=${seed} ${one}`));
     expect(found).toEqual([]);
   },
-  // What it has begun, it finishes.
+  // A schedule that has begun is finished.
   (minutes + 8) * 60_000,
 );

@@ -1,4 +1,4 @@
-// What becomes of a send while another answer is being written.
+// What happens to a send while another answer is being written.
 
 import type { UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
   let world: World;
   let model: ScriptedModel;
   let id: string;
-  /** Lets an answer that holds go on to its end. */
+  /** Releases a held answer, which then continues to its end. */
   let go: () => void;
   const tab = () => {
     const opened = openTab(world.client(), id);
@@ -35,7 +35,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     model = scriptedModel({ hold: () => gate });
     world = createWorld(channel, wrap(modelHandler(model)), options);
   }
-  /** Opens a tab and lets it send something whose answer holds. */
+  /** Opens a tab, and sends a message whose answer is held. */
   async function busy(text: string): Promise<Tab> {
     const first = tab();
     void first.chat.sendMessage({ text });
@@ -57,7 +57,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     for (const one of tabs.splice(0)) one.close();
   });
 
-  it('queue: every tab sees the message wait, in its place, until its turn', async () => {
+  it('queue: every tab shows the waiting message in its place, until its turn', async () => {
     setUp();
     const first = await busy('count to 60 at 500/s, hold at 5');
     const second = tab();
@@ -113,12 +113,12 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     const messages = await agreed();
     expect(messages.map(textOf)).toEqual(['count to 80 at 500/s, hold at 5', numbers(80)]);
     expect(model.calls.length).toBe(1);
-    // Sent anew, it is a new send.
+    // Sent again, it is a new send.
     await reloaded.chat.sendMessage({ text: 'count to 2' });
     expect((await agreed()).map(textOf).slice(2)).toEqual(['count to 2', '1 2']);
   });
 
-  it('queue: what runs or is over cannot be withdrawn', async () => {
+  it('queue: a run that has started or ended cannot be withdrawn', async () => {
     setUp();
     const first = await busy('count to 30 at 500/s, hold at 5');
     await expect.poll(() => first.session.getSnapshot().runs.length).toBe(1);
@@ -130,7 +130,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect((await agreed()).map(textOf)).toEqual(['count to 30 at 500/s, hold at 5', numbers(30)]);
   });
 
-  it('queue: a tab that joins late never shows the running answer behind the message that waits', async () => {
+  it('queue: a tab that joins late never shows the running answer below the waiting message', async () => {
     setUp();
     const first = await busy('count to 60 at 500/s, hold at 5');
     void first.chat.sendMessage({ text: 'count to 3' });
@@ -144,7 +144,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect([...shown].filter((roles) => roles.startsWith('user user assistant'))).toEqual([]);
   });
 
-  it('interrupt: the answer stops, its beginning is kept, and the new send is answered', async () => {
+  it('interrupt: the answer stops, its part so far is kept, and the new send is answered', async () => {
     setUp({ whenBusy: 'interrupt' });
     const first = await busy('count to 1000 at 500/s, hold at 5');
     const second = tab();
@@ -159,7 +159,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect(ended).toMatchObject({ reason: 'stop', interruptedBy: messages[2]!.id });
   });
 
-  it('reject: a typed error, and nothing is changed', async () => {
+  it('reject: a typed error, and nothing changes', async () => {
     setUp({ whenBusy: 'reject' });
     const first = await busy('count to 40 at 500/s, hold at 5');
     const second = tab();
@@ -172,7 +172,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     const { messages } = await world.chat.session(id).read();
     expect(messages.map(textOf)).toEqual(['count to 40 at 500/s, hold at 5', numbers(40)]);
     await expect.poll(() => first.chat.messages).toEqual(messages);
-    // When it is free again, the same message goes through.
+    // After the end of the answer, the same message is accepted.
     await second.chat.regenerate();
     expect((await agreed()).map(textOf).slice(2)).toEqual(['count to 3', '1 2 3']);
   });
@@ -191,7 +191,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect(model.calls.length).toBe(1);
   });
 
-  it('two tabs that edit one message at once: one edit stands, the other is told, both tabs agree', async () => {
+  it('two tabs that edit one message at once: one edit counts, the other one gets an error, both tabs agree', async () => {
     const channel = open()();
     let bothRead: () => void = () => {};
     const both = new Promise<void>((resolve) => (bothRead = resolve));
@@ -202,14 +202,14 @@ describe.each(stores)('a busy session on %s', (name, open) => {
       ...channel,
       async reserve(...reservation) {
         const claimed = await channel.reserve(...reservation);
-        // At once: neither edit is in the log that the other one reads.
+        // At once: neither edit reads the other one in the log.
         if (++reads === 2) bothRead();
         if (reads > 0) await both;
         return claimed;
       },
     };
     setUp(undefined, reading, (handler) => async (request, context) => {
-      // Neither answer is over before the other edit is there.
+      // Neither answer ends before the other edit is accepted.
       const stopped = new Promise((resolve) => request.signal.addEventListener('abort', resolve));
       if (reads > 0) await Promise.race([released, stopped]);
       return handler(request, context);
@@ -242,7 +242,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     expect(told).toEqual([winner === '50' ? second : first]);
   });
 
-  it('parallel: both are written at once, and every tab sees both grow', async () => {
+  it('parallel: both answers are written at once, and every tab shows both live', async () => {
     setUp({ whenBusy: 'parallel' });
     await busy('count to 100 at 500/s, hold at 10');
     const second = tab();
@@ -267,7 +267,7 @@ describe.each(stores)('a busy session on %s', (name, open) => {
     ]);
   });
 
-  it('a send may ask for another policy only where the server allows it', async () => {
+  it('a send may ask for another whenBusy only if the server allows it', async () => {
     setUp({ allowWhenBusy: ['reject'] });
     const first = await busy('count to 40 at 500/s, hold at 5');
     const errors: Error[] = [];

@@ -1,4 +1,4 @@
-// A client tool runs once in its own tab, however often the chat that shows it disconnects and connects.
+// A client tool runs once in its own tab, also if the chat disconnects and connects again.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished } from 'vitest';
@@ -6,7 +6,7 @@ import { memoryChannel } from '../../channel/memory.ts';
 import { openTab, type Tab } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
 
-/** A run that calls `pay`, which the client executes, and then waits; each run names its call alike. */
+/** A run that calls `pay`, which the client executes, and then waits. Each run uses the same call id. */
 function paying(mayCall: Promise<void> = Promise.resolve()): { world: World; finish: () => void } {
   let finish = () => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
@@ -62,7 +62,7 @@ it('G9: a call that its tab has executed is not executed again on a replay', asy
   expect(paidIn(tab)).toEqual(['output-available']);
   expect(paid).toEqual(['c1']);
 
-  // A call of the same name in another message is another call.
+  // A call with the same id in another message is another call.
   await tab.chat.regenerate();
   await world.settled();
   expect(paid).toEqual(['c1', 'c1']);

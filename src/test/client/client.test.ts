@@ -24,7 +24,7 @@ describe('client on memory', () => {
     await world.settled();
   });
 
-  it('answers, and a second tab sees it live and ends equal (G4)', async () => {
+  it('answers, and a second tab shows the answer live and ends equal (G4)', async () => {
     const a = tab('s');
     const b = tab('s');
     await expect.poll(() => b.session.getSnapshot().state).toBeDefined();
@@ -41,7 +41,7 @@ describe('client on memory', () => {
     expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   });
 
-  it('G1: goes on when the POST and the subscription break', async () => {
+  it('G1: continues when the POST and the subscription break', async () => {
     const a = tab('s');
     const sent = a.chat.sendMessage({ text: 'count to 100 at 200/s' });
     await expect.poll(() => textOf(a.chat.messages.at(-1))).toContain('10');
@@ -65,7 +65,7 @@ describe('client on memory', () => {
     expect(textOf(a.chat.messages.at(-1))).toMatch(/^1 2 3 4 5/);
   });
 
-  it('G2: a tab that closes and comes back finds the run going on', async () => {
+  it('G2: a tab that closes and opens again finds the run still active', async () => {
     const a = tab('s');
     void a.chat.sendMessage({ text: 'count to 60 at 100/s' });
     await expect.poll(() => textOf(a.chat.messages.at(-1))).toContain('5');
@@ -78,7 +78,7 @@ describe('client on memory', () => {
     expect(model.calls[0]!.aborted).toBe(false);
   });
 
-  it('two tabs that send at once take turns, and both show both', async () => {
+  it('two tabs that send at once get answers one after the other, and both show both', async () => {
     const a = tab('s');
     const b = tab('s');
     await Promise.all([

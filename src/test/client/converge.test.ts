@@ -1,4 +1,4 @@
-// G4 as a property: whatever tabs do and lose, they end with what the log holds.
+// G4 as a property: with any actions and any lost connections, all tabs end equal to the log.
 
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -57,12 +57,12 @@ function describeConvergence(
               const text = `count to ${act.to} (${step})`;
               sent.push(text);
               pending.push(chosen.chat.sendMessage({ text }));
-              // The chat prepares a message for a few microtasks before it sends it.
+              // The chat needs a few microtasks before it sends a message.
               await new Promise((resolve) => setImmediate(resolve));
               break;
             }
             case 'cut':
-              // Between the send and its answer a cut is the client's to report: not what is tested here.
+              // A connection that breaks between a send and its response is not tested here.
               if (!chosen.session.sending) chosen.client.cut();
               break;
             case 'stop':
@@ -71,7 +71,7 @@ function describeConvergence(
               );
               break;
             case 'reload':
-              // A send that has no answer yet would be lost with its tab: that is the outbox's business.
+              // A send without a response would be lost with its tab. The outbox has its own tests.
               if (chosen.session.sending) break;
               chosen.close();
               tabs[act.tab] = openTab(world.client(), id);
@@ -89,7 +89,7 @@ function describeConvergence(
         expect(runs).toEqual([]);
         for (const one of tabs) {
           await expect.poll(() => one.chat.messages, { timeout: 5_000 }).toEqual(messages);
-          // A regeneration by another tab took the place of its send, or removed what it was about.
+          // A regeneration by another tab replaced its send, or removed its message.
           const { error } = one.chat;
           const isConflict = error instanceof DurableChatError && error.code === 'conflict';
           if (regenerated && (isConflict || error?.message.includes('That edit counts'))) continue;
@@ -97,7 +97,7 @@ function describeConvergence(
         }
         const users = messages.filter(({ role }) => role === 'user').map(textOf);
         expect(new Set(users).size).toBe(users.length);
-        // A regeneration may have taken later messages away; otherwise every accepted message is there.
+        // A regeneration may have removed later messages. Otherwise every accepted message is there.
         if (!regenerated) expect(users.sort()).toEqual(sent.sort());
         for (const one of tabs) one.close();
       }),
@@ -106,7 +106,7 @@ function describeConvergence(
   }, 120_000);
 }
 
-it('G4: a message that was gone before its tab heard of it does not stay', async () => {
+it('G4: a message that was removed before its tab received it does not stay', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const other = openTab(world.client(), 'gone');
   await other.chat.sendMessage({ text: 'count to 1' });
@@ -150,7 +150,7 @@ describe('convergence', () => {
   describeConvergence('upstash', () => upstashChannel({ url: server.url, token: server.token }), 20);
 });
 
-it('G4: a message that somebody removed goes, even from a tab that asks again for its answer', async () => {
+it('G4: a removed message disappears, also from a tab that regenerates its answer', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const other = openTab(world.client(), 'asked again');
   await other.chat.sendMessage({ text: 'count to 1' });
@@ -160,7 +160,7 @@ it('G4: a message that somebody removed goes, even from a tab that asks again fo
   await expect.poll(() => tab.chat.messages.length).toBe(2);
   await tab.chat.sendMessage({ text: 'count to 2' });
   await expect.poll(() => other.chat.messages.length).toBe(4);
-  // Asked from a list that the session has left behind.
+  // The tab posts an older list.
   const asked = tab.chat.messages.slice(0, 3);
   await other.chat.sendMessage({ text: 'count to 3', messageId: asked[0]!.id });
   await expect.poll(() => tab.chat.messages.length).toBe(2);

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// The SDK's own transport where nearly every example has it: written into the call of the hook.
+// The SDK's transport, created in the call of the hook, as in most examples.
 
 import { DefaultChatTransport } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ import type { UseDurableChatHelpers } from '../../react.ts';
 describe('useDurableChat with a new DefaultChatTransport in each render', () => {
   const asDurable = (chat: Helpers) => chat as Partial<UseDurableChatHelpers<Message>>;
 
-  it('is durable, and asks as the latest render says', async () => {
+  it('is durable, and uses the options of the latest render', async () => {
     const model = scriptedModel();
     const { fetch, posts } = durable(modelHandler(model));
     const transport = (tenant: string): Options => ({

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// The same handler, once on a plain route under useChat and once wrapped under useDurableChat.
+// The same handler on a plain route with useChat, and on a durable route with useDurableChat.
 
 import { describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -41,7 +41,7 @@ async function onDurableRoute(scenario: Played): Promise<Trace> {
 
 const list = createList(durableList);
 
-describe('on a durable route an app notices what is listed, and nothing else', () => {
+describe('on a durable route an app sees the listed differences, and no others', () => {
   it.each(onDurable)('%s', async (name, scenario) => {
     const plain = await onPlainRoute(hooks.useChat, scenario);
     expect(list.check(name, differences(plain, await onDurableRoute(scenario)))).toEqual({
@@ -50,7 +50,7 @@ describe('on a durable route an app notices what is listed, and nothing else', (
     });
   });
 
-  it('each that is listed for any scenario was in one', () => {
+  it('each difference that is listed for any scenario occurred in one', () => {
     expect(list.unseen()).toEqual([]);
   });
 });

@@ -13,7 +13,7 @@ import { createWorld, modelHandler, type Client, type World } from '../fixtures/
 
 type Prepare = NonNullable<UseDurableChatOptions<UIMessage>['prepareSendMessagesRequest']>;
 
-/** What the examples of the SDK post, and what apps make of that. */
+/** The bodies that the SDK's examples and apps post. */
 const prepares: Record<string, Prepare | undefined> = {
   "the SDK's own body": undefined,
   '{ id, message }': ({ id, messages }) => ({ body: { id, message: messages.at(-1) } }),
@@ -51,7 +51,7 @@ describe('a send before the session has connected', () => {
     errors = [];
     posted = [];
     held = undefined;
-    // A chat of an earlier test must not be taken for this one's.
+    // The chat of an earlier test must not be taken for this one.
     chat = undefined as unknown as typeof chat;
     letGo = () => {};
   });
@@ -95,7 +95,7 @@ describe('a send before the session has connected', () => {
   }
   const texts = () => chat?.messages.map(textOf) ?? [];
 
-  /** The chat is idle and equal to the log (G4), and nothing went wrong. */
+  /** The chat is ready and equal to the log (G4), without an error. */
   async function agreed() {
     await expect.poll(() => chat.status).toBe('ready');
     await world.settled();
@@ -121,7 +121,7 @@ describe('a send before the session has connected', () => {
       expect(model.calls).toHaveLength(1);
     });
 
-    it('while the first GET is held, and two of them', async () => {
+    it('while the first GET is held, also two sends', async () => {
       hold();
       root.render(<View prepare={prepare} />);
       await expect.poll(() => chat).toBeDefined();
@@ -138,7 +138,7 @@ describe('a send before the session has connected', () => {
     it.each([
       ['in the moment of mounting', false],
       ['behind a first GET that is held', true],
-    ])('a regeneration and an edit %s are what they are', async (_when, isHeld) => {
+    ])('a regeneration and an edit %s work', async (_when, isHeld) => {
       root.render(<View />);
       await expect.poll(() => chat?.connection).toBe('connected');
       await chat.sendMessage({ text: 'count to 3' });
@@ -169,7 +169,7 @@ describe('a send before the session has connected', () => {
     });
   });
 
-  it('once it has connected, it says what the app left out, and posts no message twice', async () => {
+  it('once connected, it adds what the app omitted, and posts no message twice', async () => {
     const bodyOf = async (prepare: Prepare | undefined) => {
       chat = undefined as unknown as typeof chat;
       root.render(<View prepare={prepare} />);
@@ -186,7 +186,7 @@ describe('a send before the session has connected', () => {
   it.each([
     ['once', false],
     ['in StrictMode', true],
-  ])('what the route refuses is an error that stays in sight, mounted %s', async (_, strict) => {
+  ])('a refusal of the route is an error that stays visible, mounted %s', async (_, strict) => {
     hold();
     refusal = () => new Response('No credit.', { status: 402 });
     const prepare = prepares['{ id, message }'];

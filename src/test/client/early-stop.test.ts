@@ -1,4 +1,4 @@
-// A stop that is pressed before anybody knows whether the route has sessions.
+// A stop before the client knows whether the route has sessions.
 
 import { describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -6,8 +6,8 @@ import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
 
-describe('a stop before the route has said whether it has sessions', () => {
-  /** A route whose first answer to GET waits; what it is asked, and a tab on it. */
+describe('a stop before the first answer of the route', () => {
+  /** A route whose first answer to GET waits, the requests that it gets, and a tab on it. */
   function slow() {
     const model = scriptedModel();
     const world = createWorld(memoryChannel(), modelHandler(model));
@@ -24,7 +24,7 @@ describe('a stop before the route has said whether it has sessions', () => {
     return { world, model, client: { ...client, fetch: late }, open: () => open(), methods };
   }
 
-  it('G3: waits for it, and stops a run that was there before', async () => {
+  it('G3: waits for the answer, and stops a run from before', async () => {
     const { world, model, client, open, methods } = slow();
     const earlier = openTab(world.client(), 'early stop');
     const sent = earlier.chat.sendMessage({ text: 'count to 100000 at 100/s' });
@@ -54,7 +54,7 @@ describe('a stop before the route has said whether it has sessions', () => {
     await world.settled();
   });
 
-  it('fails as a network error where the route cannot be reached', async () => {
+  it('rejects with `network` if the route cannot be reached', async () => {
     const client = createWorld(memoryChannel(), modelHandler(scriptedModel())).client();
     client.refuse = true;
     const tab = openTab(client, 'unreachable');

@@ -1,4 +1,4 @@
-// bindChat with the Chats of other frameworks: their states are reactive proxies, not plain objects.
+// bindChat with the Chats of other frameworks, whose states are reactive proxies and not plain objects.
 
 import { Chat as VueChat } from '@ai-sdk/vue';
 import * as ai from 'ai';
@@ -19,9 +19,9 @@ const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(in
 
 interface Framework {
   createChat(init: ChatInit<UIMessage>): AbstractChat<UIMessage>;
-  /** Calls `show` with what `read` returns, now and whenever the framework says that it has changed. */
+  /** Calls `show` with the result of `read`, now and after each change that the framework reports. */
   observe<T>(read: () => T, show: (value: T) => void): () => void;
-  /** Runs an effect, again whenever something that it has read changes. */
+  /** Runs an effect, and runs it again after each change of a value that it has read. */
   effect(run: () => () => void): () => void;
 }
 
@@ -37,7 +37,7 @@ async function vue(): Promise<Framework> {
   };
 }
 
-/** Svelte's Chat is published with runes: it is compiled here as an app's bundler would. */
+/** Svelte's Chat is published with runes, which this test compiles like an app's bundler. */
 async function svelte(): Promise<Framework> {
   const packages = createRequire(import.meta.url);
   async function load(filename: string, source: string): Promise<object> {
@@ -60,7 +60,7 @@ async function svelte(): Promise<Framework> {
   return { createChat: (init) => new Chat(init), ...effects };
 }
 
-// Not on the oldest SDK, which the tests of this folder also run on.
+// These tests also run on the oldest SDK, which has no such package.
 describe.skipIf(!('toUIMessageStream' in ai)).each([
   ['Vue', vue],
   ['Svelte', svelte],
@@ -87,7 +87,7 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
       { id: name, fetch: client.fetch, retryDelay: () => 5 },
       framework.createChat,
     );
-    /** What a component has rendered, newest last. */
+    /** The renders of a component, newest last. */
     const shown: { texts: string[]; status: string }[] = [];
     close.push(
       framework.observe(
@@ -98,7 +98,7 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     if (connected) close.push(connect());
     return { chat, connect, shown, client };
   }
-  /** Every chat is idle and equal to the log (G4), and so is what its component shows. */
+  /** Every chat is ready and equal to the log (G4), and its component shows that. */
   async function agreed(...tabs: { chat: AbstractChat<UIMessage>; shown?: { texts: string[] }[] }[]) {
     await world.settled();
     const { messages, runs } = await world.chat.session(name).read();
@@ -128,7 +128,7 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
   });
 
-  it('G4: sends, and is seen', async () => {
+  it('G4: sends, and another tab shows the message', async () => {
     const sender = open();
     const viewer = openTab(world.client(), name);
     close.push(viewer.close);
@@ -144,13 +144,13 @@ describe.skipIf(!('toUIMessageStream' in ai)).each([
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([false, false, false]);
   });
 
-  // The first sync is a part of the effect, which then depends on the messages that it writes.
-  it('may be called in an effect, the second time too: what it reads is not tracked', async () => {
+  // If the first sync were part of the effect, the effect would depend on the messages that it writes.
+  it('connect may be called in an effect, also twice: its reads are not tracked', async () => {
     const sender = openTab(world.client(), name);
     close.push(sender.close);
     const viewer = open({ connected: false });
     let runs = 0;
-    // An effect that runs again would go on for ever: after its two turns it does nothing.
+    // An effect that runs again would never stop. It does nothing after its two turns.
     const mount = () => framework.effect(() => (++runs > 2 ? () => {} : viewer.connect()));
     const unmount = mount();
     void sender.chat.sendMessage({ text: 'count to 80 at 100/s' });

@@ -1,4 +1,4 @@
-// A send that has no answer yet, and what others do meanwhile.
+// A send that has no response yet, and the changes of other tabs meanwhile.
 
 import { expect, it, onTestFinished } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -6,7 +6,7 @@ import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
 
-it('G4: a tab whose own send waits for its handler shows what others do', async () => {
+it('G4: a tab whose own send waits for its handler shows the changes of other tabs', async () => {
   let letGo = () => {};
   const released = new Promise<void>((resolve) => (letGo = resolve));
   const answer = modelHandler(scriptedModel());

@@ -1,5 +1,5 @@
-// A subscription that is late, down or refused while this tab changes something: what the tab shows is kept until the
-// session says otherwise.
+// A subscription that is late, down or refused while this tab changes something: the tab keeps what it shows until the
+// session reports another state.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished } from 'vitest';
@@ -10,7 +10,7 @@ import { chunkHandler, createWorld, modelHandler, type World } from '../fixtures
 
 type Options = Parameters<typeof createWorld>[2];
 
-/** Answers `answer 1`, `answer 2`, …; the first run of `withCall` ends with a call instead. */
+/** Answers `answer 1`, `answer 2`, …. With `withCall`, the first run ends with a tool call instead. */
 function createAnswers(options: Options = {}, withCall = false): World {
   let runs = 0;
   return createWorld(
@@ -39,7 +39,7 @@ async function open(world: World, init: Parameters<typeof openTab>[2] = {}): Pro
   return tab;
 }
 
-/** One question and its answer, which the session shows. */
+/** One question and its answer, both in the session. */
 async function ask(tab: Tab, world: World): Promise<void> {
   await tab.chat.sendMessage({ text: 'q' });
   await world.settled();
@@ -47,7 +47,7 @@ async function ask(tab: Tab, world: World): Promise<void> {
   await expect.poll(() => tab.session.getSnapshot().runs).toEqual([]);
 }
 
-/** From now on no GET comes through, until the result is called. */
+/** From now on no GET reaches the server, until the result is called. */
 async function takeDown(tab: Tab): Promise<() => void> {
   const { fetch } = tab.client;
   let isDown = true;
@@ -61,7 +61,7 @@ async function takeDown(tab: Tab): Promise<() => void> {
   return () => void (isDown = false);
 }
 
-/** Longer than a tab may ever have waited for its session. */
+/** Longer than any wait of a tab for its session. */
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, 2_500));
 const texts = ({ chat }: Tab) => chat.messages.map(textOf);
 const stateOfCall = ({ chat }: Tab) =>
@@ -136,7 +136,7 @@ it('G4, G9: the answer to a tool call stays while the subscription is down', asy
   await expect.poll(() => tab.chat.messages).toEqual((await world.chat.session('s').read()).messages);
 });
 
-it('G12: a run that the session never showed, because it was deleted meanwhile, ends', async () => {
+it('G12: a run that the session never reported, because the session was deleted meanwhile, ends', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const tab = await open(world);
   const comeBack = await takeDown(tab);

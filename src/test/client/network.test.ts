@@ -1,4 +1,4 @@
-// G1 over networks that fail in the ways networks do: real routes, the real client, and bytes that stop, lag or lump.
+// G1 over bad networks: real routes and the real client, with bytes that stop, come late, or come in lumps.
 
 import type { UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ describe('a connection that breaks', () => {
       { flushIntervalMs: 1 },
     );
 
-    /** A tab that watches an answer from its start, over connections of which the first carries so many bytes. */
+    /** A tab that watches an answer from its start. Its first connection breaks after the given number of bytes. */
     async function watch(bytes: number): Promise<{ length: number; reconnects: number }> {
       const id = `cut at ${bytes}`;
       const client = world.client();
@@ -70,7 +70,7 @@ describe('a connection that breaks', () => {
 
     const whole = await watch(Infinity);
     expect(whole.reconnects).toBe(0);
-    // Some more, since how the frames are batched is never quite the same.
+    // Some more bytes, because the batches of frames differ in each run.
     const offsets = Array.from({ length: whole.length + 50 }, (_, bytes) => bytes);
     let reconnects = 0;
     while (offsets.length > 0) {
@@ -88,7 +88,7 @@ describe('a connection that breaks', () => {
     const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) / 2 ** 31;
     const tabs = Array.from({ length: 6 }, () => {
       const client = world.client();
-      // Longer each time: what has to be caught up with comes as one frame, which has to get through some day.
+      // Each connection is longer, because the missed part comes as one frame, which must arrive some time.
       client.limit = () => Math.floor(random() * 2_000 * client.requests.length);
       const tab = openTab(client, 'long');
       ends.push(tab.close);
@@ -108,7 +108,7 @@ describe('a connection that breaks', () => {
 });
 
 it.each(['while its send has no answer yet', 'with two answers on their way'])(
-  'G2: a chat that is left %s keeps no connection open, and stops nothing',
+  'G2: a chat that is disconnected %s keeps no connection open, and stops nothing',
   async (when) => {
     const model = scriptedModel();
     const world = createWorld(memoryChannel(), modelHandler(model), { whenBusy: 'parallel' });
@@ -147,16 +147,16 @@ it.each(['while its send has no answer yet', 'with two answers on their way'])(
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect({ open: client.open, gets: gets() }).toEqual({ open: 0, gets: before });
     expect(model.calls.some(({ aborted }) => aborted)).toBe(false);
-    // What waits for the answers does not wait for ever.
+    // The promises of the sends settle.
     await Promise.all(sends);
     await world.chat.session('left').stop();
     await world.settled();
   },
 );
 
-it('G1: behind a proxy that buffers, the answer comes in lumps, late and whole', async () => {
+it('G1: through a proxy that buffers, the answer comes late, in lumps, and complete', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
-  /** Lets go of what it has every so many milliseconds. */
+  /** Passes its buffered bytes on at this interval, in milliseconds. */
   function lumps(ms: number): TransformStream<Uint8Array, Uint8Array> {
     let timer: ReturnType<typeof setInterval>;
     let kept: Uint8Array[] = [];
@@ -203,10 +203,10 @@ it('G1: behind a proxy that buffers, the answer comes in lumps, late and whole',
   }
 });
 
-it('G1: a server that ends its streams in time is come back to at once, with the cursor and out of sight', async () => {
+it('G1: when a server ends its streams before its deadline, the client reconnects at once, with its cursor and its status', async () => {
   const channel = memoryChannel();
   const handler = modelHandler(scriptedModel());
-  // Where the answer is written there is time enough.
+  // The process of the answer has no deadline.
   const other = createWorld(channel, handler).client();
   const client = createWorld(channel, handler, { maxDurationMs: 700 }).client();
   const tab = openTab(client, 'rotated');
@@ -223,7 +223,7 @@ it('G1: a server that ends its streams in time is come back to at once, with the
   expect(urls.slice(1).filter((url) => !url.includes('&after='))).toEqual([]);
 });
 
-it('200 viewers that are cut at once are back within ten seconds, with a bounded burst', async () => {
+it('200 viewers that lose their connections at once are back within ten seconds, with a bounded burst', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const client = world.client();
   const sessions = Array.from(
@@ -234,7 +234,7 @@ it('200 viewers that are cut at once are back within ten seconds, with a bounded
   const connected = () => sessions.filter((one) => one.getSnapshot().connection === 'connected').length;
   await expect.poll(connected, { timeout: 20_000 }).toBe(200);
   expect(client.requests.length).toBe(200);
-  // The server is away for a moment, as when it starts anew.
+  // The server is away for a moment, as during a restart.
   client.refuse = true;
   client.cut();
   const cutAt = Date.now();
@@ -245,7 +245,7 @@ it('200 viewers that are cut at once are back within ten seconds, with a bounded
   await expect.poll(connected, { timeout: 20_000 }).toBe(200);
   const tookMs = Date.now() - cutAt;
   console.log(`200 viewers: ${burst} requests in the first second, all back after ${tookMs} ms`);
-  // The first attempt within 0.5 s, the second within another one: about two each.
+  // The first attempt is within 0.5 s, and the second within one more: about two each.
   expect(burst).toBeLessThan(200 * 4);
   expect(tookMs).toBeLessThan(10_000);
 }, 60_000);

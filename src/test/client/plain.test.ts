@@ -1,4 +1,4 @@
-// A drop-in, both ways: the SDK's own client on a durable route, and the durable client on a plain route.
+// A drop-in in both directions: the SDK's client on a durable route, and the durable client on a plain route.
 
 import { DefaultChatTransport } from 'ai';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -13,14 +13,14 @@ import { DurableChatTransport } from '../../client/chat/transport.ts';
 const model = scriptedModel();
 const answer = modelHandler(model);
 
-describe("the SDK's own chat on a durable route", () => {
+describe("the SDK's chat on a durable route", () => {
   const world = createWorld(memoryChannel(), answer);
   const client = world.client();
   const open = (id: string) =>
     new PlainChat({ id, transport: new DefaultChatTransport({ api: '/api/chat', fetch: client.fetch }) });
   afterEach(() => world.settled());
 
-  it('sends, regenerates, and is seen by a durable tab', async () => {
+  it('sends and regenerates, and a durable tab shows it', async () => {
     const chat = open('plain');
     const tab = openTab(world.client(), 'plain');
     await chat.sendMessage({ text: 'count to 5' });
@@ -34,7 +34,7 @@ describe("the SDK's own chat on a durable route", () => {
     tab.close();
   });
 
-  it('G2: its stop is a closed connection, and stops nothing', async () => {
+  it('G2: its stop closes the connection, and stops no run', async () => {
     const chat = open('gone');
     const sent = chat.sendMessage({ text: 'count to 30 at 200/s' });
     await expect.poll(() => textOf(chat.messages[1])).toContain('3');
@@ -45,7 +45,7 @@ describe("the SDK's own chat on a durable route", () => {
     expect(textOf(messages[1])).toBe(Array.from({ length: 30 }, (_, index) => index + 1).join(' '));
   });
 
-  it("resumes by the SDK's own GET {api}/{id}/stream, and is told when there is nothing to resume", async () => {
+  it("resumes with the SDK's GET {api}/{id}/stream, which is a 204 when there is nothing to resume", async () => {
     const id = 'resumed / once?';
     const chat = open(id);
     const sent = chat.sendMessage({ text: 'count to 40 at 200/s' });
@@ -69,7 +69,7 @@ describe("the SDK's own chat on a durable route", () => {
     expect((await client.fetch('/api/chat/%zz/stream')).status).toBe(400);
   });
 
-  it("takes the docs' body of the last message alone, in which nothing else is said", async () => {
+  it("may post only the last message, as in the SDK's documentation", async () => {
     const chat = new PlainChat({
       id: 'last alone',
       transport: new DefaultChatTransport({
@@ -86,7 +86,7 @@ describe("the SDK's own chat on a durable route", () => {
     expect((await world.chat.session('last alone').read()).messages).toEqual(chat.messages);
   });
 
-  it('shows an error of the route as its own', async () => {
+  it('shows an error of the route as its error', async () => {
     const chat = new PlainChat({
       id: 'x'.repeat(300),
       transport: new DefaultChatTransport({ api: '/api/chat', fetch: client.fetch }),
@@ -102,7 +102,7 @@ async function plainAnswer(request: Request): Promise<Response> {
   return (await answer(request, {} as never)) as Response; // it needs no context
 }
 
-/** A route without sessions that knows no GET, and fails at one. */
+/** A route without sessions whose GET fails. */
 function failingAtGet() {
   const requests: string[] = [];
   const aborted: string[] = [];
@@ -137,7 +137,7 @@ describe('the durable client on a route that fails at GET', () => {
     return tab;
   }
 
-  it('soon asks less often, and stops and resumes as useChat does', async () => {
+  it('soon asks less often, and stops and resumes like useChat', async () => {
     const route = failingAtGet();
     const tab = open(route);
     await expect.poll(() => tab.isPlain()).toBe(true);
@@ -155,7 +155,7 @@ describe('the durable client on a route that fails at GET', () => {
     expect(errors).toEqual([]);
   });
 
-  it('is known to be plain by its first answer to a send', async () => {
+  it('its first answer to a send shows that it is plain', async () => {
     const route = failingAtGet();
     const session = new DurableSession({ id: 'plain', fetch: route.fetch, retryDelay: () => 100 });
     const chat = new PlainChat({ id: 'plain', transport: new DurableChatTransport({ session }) });
@@ -168,7 +168,7 @@ describe('the durable client on a route that fails at GET', () => {
     expect(route.gets()).toBeLessThan(3);
   });
 
-  it('is durable as soon as it answers so', async () => {
+  it('is durable as soon as an answer shows it', async () => {
     const world = createWorld(memoryChannel(), answer);
     const client = world.client();
     let isBroken = true;
@@ -199,7 +199,7 @@ describe('the durable client on a route that is not durable', () => {
       : Promise.resolve(new Response(null, { status: 405 }));
   };
 
-  it('answers as useChat does, and does not ask for a session again and again', async () => {
+  it('answers like useChat, and does not ask for a session again and again', async () => {
     const session = new DurableSession({ id: 'plain', fetch: plainFetch, retryDelay: () => 1 });
     const chat = new PlainChat({ id: 'plain', transport: new DurableChatTransport({ session }) });
     const close = session.open();

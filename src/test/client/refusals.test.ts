@@ -1,4 +1,4 @@
-// A server that says no for a while, or nothing at all: what was refused, and everything after it.
+// A server that refuses requests for a while, or does not answer: the refused sends, and everything after them.
 
 import type { UIMessage } from 'ai';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(async () => {
   allow = () => true;
   for (const tab of tabs) tab.close();
-  // Some tests never get as far as a session.
+  // Some tests never have a session.
   await world.chat
     .session('s')
     .stop()
@@ -45,7 +45,7 @@ const connectionOf = ({ session }: Tab) => session.getSnapshot().connection;
 const logged = async () => (await world.chat.session('s').read()).messages;
 const slowDown = (action: string) => action !== 'send' || new Response('Slow down.', { status: 429 });
 
-it('G4: a message that was refused stands until a later one is accepted', async () => {
+it('G4: a refused message stays until a later one is accepted', async () => {
   const tab = await open();
   await tab.chat.sendMessage({ text: 'count to 2' });
   allow = slowDown;
@@ -65,7 +65,7 @@ it('G4: a message that was refused stands until a later one is accepted', async 
 it.each([
   ['that has no outbox', { outbox: false }, false],
   ['that has not connected yet', {}, true],
-] as const)('G4: so does one of a chat %s', async (_, init, isEarly) => {
+] as const)('G4: a refused message stays too in a chat %s', async (_, init, isEarly) => {
   const client = world.client();
   let connect = () => {};
   const connected = new Promise<void>((resolve) => (connect = resolve));
@@ -97,7 +97,7 @@ it.each([
   await expect.poll(() => tab.chat.messages).toEqual(await logged());
 });
 
-it('a message that was refused can be sent again', async () => {
+it('a refused message can be sent again', async () => {
   const tab = await open();
   await tab.chat.sendMessage({ text: 'count to 2' });
   allow = slowDown;
@@ -111,7 +111,7 @@ it('a message that was refused can be sent again', async () => {
 it.each([
   ['{ id, message }', (id: string, last: UIMessage) => ({ id, message: last })],
   ['{ id, messages: [message] }', (id: string, last: UIMessage) => ({ id, messages: [last] })],
-])('a message that was refused can be sent again with a body of the app: %s', async (_, bodyOf) => {
+])('a refused message can be sent again with a body of the app: %s', async (_, bodyOf) => {
   const tab = await open({
     prepareSendMessagesRequest: ({ id, messages }) => ({ body: bodyOf(id, messages.at(-1)!) }),
   });
@@ -135,7 +135,7 @@ it('G3: Stop reaches the server from a tab whose subscription was refused', asyn
   expect((await tab.stop()).stopped.length).toBe(1);
 });
 
-it('whoever may read again is connected again by the next send', async () => {
+it('after a refused subscription, the next accepted send connects again', async () => {
   const tab = await open();
   allow = () => false;
   tab.client.cut();
@@ -149,7 +149,7 @@ it('whoever may read again is connected again by the next send', async () => {
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual((await logged()).map(textOf));
 });
 
-it('a page in place of the stream, once, does not end the subscription', async () => {
+it('one HTML page instead of the stream does not end the subscription', async () => {
   const tab = await open();
   const { client } = tab;
   const { fetch } = client;
@@ -166,7 +166,7 @@ it('a page in place of the stream, once, does not end the subscription', async (
   await expect.poll(() => connectionOf(tab)).toBe('connected');
 });
 
-it('a Stop that nobody awaits and nobody hears is an error of the chat, and no unhandled rejection', async () => {
+it('a failed Stop that is not awaited is an error of the chat, and no unhandled rejection', async () => {
   const errors: string[] = [];
   const tab = await open({ onError: ({ message }) => void errors.push(message) });
   tab.client.refuse = true;
@@ -178,7 +178,7 @@ it('a Stop that nobody awaits and nobody hears is an error of the chat, and no u
   tab.client.refuse = false;
 });
 
-it('Stop does not wait for ever for a send that hangs', async () => {
+it('Stop does not wait forever for a send that hangs', async () => {
   const tab = await open();
   const { client } = tab;
   const { fetch } = client;

@@ -1,4 +1,4 @@
-// A handler may emit a chunk that the SDK's reader refuses. A tab reads such a run once or twice, and never in a loop.
+// A handler can emit a chunk that the SDK's reader refuses. A tab reads such a run once or twice, and never in a loop.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -18,7 +18,7 @@ const cases = Object.entries(refused).flatMap(([what, chunk]) => [
 ]);
 
 it.each(cases)(
-  'G12: $what ends the reading of the $who, who shows the log when the run has ended',
+  'G12: $what ends the reading of the $who, which shows the log when the run has ended',
   async ({ who, chunk }) => {
     let emitMore = () => {};
     const mayEmit = new Promise<void>((resolve) => (emitMore = resolve));
@@ -37,7 +37,7 @@ it.each(cases)(
     );
     const stream = RunLog.prototype.stream;
     let readings = 0;
-    // Bounded, so that a loop of microtasks fails this test instead of hanging it.
+    // The number is limited, so that a loop of microtasks fails this test and does not hang it.
     const spy = vi.spyOn(RunLog.prototype, 'stream').mockImplementation(function (this: RunLog, onClose) {
       return ++readings > 500 ? new ReadableStream() : stream.call(this, onClose);
     });

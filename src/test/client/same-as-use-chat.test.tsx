@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// On a route that is not durable, and with a transport of the app's own, useDurableChat is useChat: an app notices no
+// On a route that is not durable, and with the app's own transport, useDurableChat is useChat: an app sees no
 // difference in any of these scenarios.
 
 import { DefaultChatTransport } from 'ai';
@@ -19,7 +19,7 @@ function same(scenario: string, plain: Trace, durable: Trace): void {
   expect(list.check(scenario, differences(plain, durable))).toEqual({ unlisted: [], gone: [] });
 }
 
-/** Not the SDK's own class: nothing is known of it. */
+/** Not a class of the SDK. */
 class OwnTransport extends DefaultChatTransport<Message> {}
 
 describe('the same renders, callbacks, requests and identities as useChat', () => {
@@ -31,9 +31,9 @@ describe('the same renders, callbacks, requests and identities as useChat', () =
     );
   });
 
-  it.each(scenarios)("with a transport of the app's own: %s", async (name, scenario) => {
+  it.each(scenarios)("with the app's own transport: %s", async (name, scenario) => {
     const options = (fetch: Options['fetch']): Options => {
-      // The hook's own request options say nothing to a transport that the app has made.
+      // The hook's request options have no effect on the app's own transport.
       const { api, headers, body, credentials, ...prepare } = scenario.options?.({} as never) ?? {};
       const request = { api, headers, body, credentials, fetch, ...prepare };
       return { transport: new OwnTransport(request as object) };
@@ -45,9 +45,9 @@ describe('the same renders, callbacks, requests and identities as useChat', () =
     );
   });
 
-  // A resume waits for that answer, and so does a stop with nothing to stop here.
+  // A resume waits for that answer, and so does a stop that has nothing to stop here.
   it.each(scenarios.filter(([name]) => !/resum|nothing to stop/.test(name)))(
-    'on a plain route that is slow to say that it is plain: %s',
+    'on a plain route whose first answer is slow: %s',
     async (name, scenario) => {
       const late = gate();
       const asked = () => late.opened.then(() => new Response(null, { status: 405 }));
@@ -60,7 +60,7 @@ describe('the same renders, callbacks, requests and identities as useChat', () =
   );
 });
 
-describe('it asks once whether there is a session, and gives up', () => {
+describe('it asks once whether the route has sessions', () => {
   it.each<[string, () => Response]>([
     ['404', () => new Response('Not found', { status: 404 })],
     ['405', () => new Response(null, { status: 405 })],

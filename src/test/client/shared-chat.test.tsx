@@ -20,7 +20,7 @@ describe("the SDK's shared Chat, bound to a session", () => {
   let client: Client;
   let root: Root;
   let errors: Error[];
-  /** What each component shows, and can do, by its name. */
+  /** The helpers of each component, by its name. */
   const views = new Map<string, ReturnType<typeof useChat>>();
 
   const ChatContext = createContext<Chat<UIMessage> | undefined>(undefined);
@@ -90,7 +90,7 @@ describe("the SDK's shared Chat, bound to a session", () => {
     expect(errors).toEqual([]);
   });
 
-  it('G2: another id and an unmount stop nothing, and the chat that comes back goes on', async () => {
+  it('G2: another id and an unmount stop nothing, and the chat that is shown again continues', async () => {
     await counting('one', 80);
     root.render(
       <ChatProvider id="two">
@@ -111,7 +111,7 @@ describe("the SDK's shared Chat, bound to a session", () => {
     expect(deletes()).toBe(0);
   });
 
-  it('a stop that the server refuses goes to onError, and rejects nobody', async () => {
+  it('a stop that the server refuses goes to onError, and chat.stop() does not reject', async () => {
     await counting('s', 60);
     client.refuse = true;
     await shown('composer').stop();

@@ -1,4 +1,4 @@
-// Steering: a message from any tab and any server instance reaches the loop that is running, or its own turn.
+// Steering: a message from any tab, through any server instance, reaches the running loop, or has its own turn.
 
 import * as ai from 'ai';
 import { convertToModelMessages, stepCountIs, streamText, tool, type UIMessage } from 'ai';
@@ -92,7 +92,7 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
   }
 
   it.skipIf(!('experimental_createSteering' in ai))(
-    'run.steering: the message is delivered at the next step, and every tab sees where',
+    'run.steering: the message is delivered at the next step, and every tab shows it there',
     async () => {
       const { messages, model, ended } = await steered(asSteering);
       expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
@@ -108,7 +108,7 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
     },
   );
 
-  it('run.takeMessages: the message reaches the next step, and stands in the conversation', async () => {
+  it('run.takeMessages: the message reaches the next step, and stays in the conversation', async () => {
     const { messages, model, ended } = await steered(inPrepareStep);
     expect(messages.map(textOf)).toEqual([
       'Find a hotel',
@@ -120,7 +120,7 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
   });
 
   it.skipIf(!('experimental_createSteering' in ai))(
-    'run.steering: a message that was not delivered has its turn, and every tab sees why',
+    'run.steering: a message that was not delivered has its turn, and every tab gets the reason',
     async () => {
       const once: Use = (context) => ({ ...asSteering(context), stopWhen: stepCountIs(1) });
       const { messages, ended } = await steered(once);
@@ -129,7 +129,7 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
     },
   );
 
-  it('a message that no handler takes becomes the next turn', async () => {
+  it('a message that the handler does not take becomes the next turn', async () => {
     const { messages, model, ended } = await steered(notAtAll);
     expect(ended).toMatchObject([{ reason: 'finish' }, { reason: 'finish', missed: 'not-taken' }]);
     expect(messages.map(textOf)).toEqual([

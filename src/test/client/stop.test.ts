@@ -1,4 +1,4 @@
-// G3: a stop reaches the model wherever it runs, and everybody agrees on what was kept.
+// G3: a stop reaches the model in any process, and all tabs and the log keep the same part.
 
 import type { UIMessage } from 'ai';
 import { setFlagsFromString } from 'node:v8';
@@ -75,7 +75,7 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
   });
 
   it.each([0, 1])(
-    'isAbort is true in the tab that stopped (%s); every tab knows how it ended',
+    'isAbort is true in the tab that stopped (%s); every tab gets how the run ended',
     async (by) => {
       const { id, producer, other } = setUp();
       const aborts: [tab: number, isAbort: boolean][] = [];
@@ -115,7 +115,7 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
   it('G3: before the first token', async () => {
     const { id, producer, other } = setUp();
     const silent = scriptedModel({
-      // oxlint-disable-next-line require-yield -- a model that never says a word
+      // oxlint-disable-next-line require-yield -- a model that never emits a part
       async *script({ signal }) {
         await new Promise((_, reject) =>
           signal?.addEventListener('abort', () => reject(signal.reason as Error)),
@@ -164,7 +164,7 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     await agree([producer, other], id, [origin, second]);
   });
 
-  it('the next turn works on what was kept (G11)', async () => {
+  it('the next turn reads the kept part (G11)', async () => {
     const { id, model, producer, other } = setUp();
     const origin = on(producer, id);
     const second = on(other, id);
@@ -180,7 +180,7 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
   });
 });
 
-it('G3: a stop whose word of it is lost is found on the lease', async () => {
+it('G3: a stop whose wake-up is lost is found on the lease', async () => {
   const model = scriptedModel();
   const id = 'lost word';
   const channel = () => upstashChannel({ url: server().url, token: server().token });
@@ -242,7 +242,7 @@ it('G3: a stop that the producer has not confirmed within 5 s is pending, and sh
   for (const one of [tab, other]) one.close();
 });
 
-it('G3: a handler that does not heed its signal is not waited for', async () => {
+it('G3: a stop does not wait for a handler that ignores its signal', async () => {
   const world = createWorld(
     memoryChannel(),
     () =>
@@ -264,7 +264,7 @@ it('G3: a handler that does not heed its signal is not waited for', async () => 
   tab.close();
 });
 
-it('a stop whose answer breaks off fails as one that got none', async () => {
+it('a stop whose response breaks rejects with `network`', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const client = world.client();
   const tab = openTab(client, 'broken');

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// A component that shows one chat after the other: the chat that was left keeps its own options.
+// A component that shows one chat after the other: the previous chat keeps its options.
 
 import { expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -10,7 +10,7 @@ import { textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler } from '../fixtures/world.fixture.ts';
 import { useDurableChat } from '../../react/use-durable-chat.ts';
 
-it('G5: what a chat was given without a network is delivered with the options of that chat', async () => {
+it('G5: a message sent without a network is delivered with the options of its chat', async () => {
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   cleanUp.push(() => world.settled());
   const client = world.client();

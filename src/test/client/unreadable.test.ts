@@ -1,5 +1,5 @@
-// A tab whose first subscription is refused: what it knows of its own runs can be stopped all the same, and what it
-// cannot know is not taken for a route without sessions.
+// A tab whose first subscription is refused: it can stop its own runs, and it does not take the route for one without
+// sessions.
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -32,7 +32,7 @@ interface Route {
   readonly client: Client;
 }
 
-/** What is posted stays on its way until `deliver` is called, and arrives even where its sender has left. */
+/** A POST is held until `deliver` is called, and arrives even if its sender has left. */
 function delaying(client: Client) {
   const { fetch } = client;
   let deliver: () => void = () => {};
@@ -50,7 +50,7 @@ function delaying(client: Client) {
   return { client: { ...client, fetch: late }, deliver: () => deliver(), posts: () => posts };
 }
 
-/** A durable route on which `GET` is refused: by its own `authorize`, or by something before it. */
+/** A durable route whose GET is refused, by its `authorize` or by a server in front of it. */
 function refusing(read: () => boolean | null | Response, by: 'authorize' | 'a proxy' = 'authorize'): Route {
   const model = scriptedModel();
   const world = createWorld(memoryChannel(), modelHandler(model), {
@@ -81,7 +81,7 @@ const refusals = [
 describe.each(refusals)('a tab that may send and stop but not read (%s)', (_, route) => {
   const refused = (tab: Tab) => expect.poll(() => tab.session.getSnapshot().connection).toBe('closed');
 
-  it('G3: stops the run that it has started, and has its receipt', async () => {
+  it('G3: stops its own run, and gets the receipt', async () => {
     const { model, client } = route();
     const tab = open(client);
     await refused(tab);
@@ -118,7 +118,7 @@ describe.each(refusals)('a tab that may send and stop but not read (%s)', (_, ro
   });
 });
 
-it('a tab that may stop but not read stops what others have started', async () => {
+it('a tab that may stop but not read stops the runs of other tabs', async () => {
   const { model, world, client } = refusing(() => false);
   void world.client().fetch('/api/chat', {
     method: 'POST',
@@ -133,15 +133,15 @@ it('a tab that may stop but not read stops what others have started', async () =
   expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
 });
 
-it('a tab that was refused by something else cannot know what there is to be stopped, and says so', async () => {
+it('a stop rejects if a server in front of the route refused the subscription', async () => {
   const { client } = refusing(answering(403), 'a proxy');
   const tab = open(client);
   await expect(tab.stop()).rejects.toMatchObject({ code: 'forbidden', status: 403 });
-  // The route may have no sessions: what it does with a DELETE is its own.
+  // The route may have no sessions, and its DELETE may have another meaning.
   expect(client.requests.map(({ method }) => method)).not.toContain('DELETE');
 });
 
-it('G3: a send that is on its way while the subscription fails again and again is stopped once it is a run', async () => {
+it('G3: a send without a response is stopped once it is a run, while the subscription fails again and again', async () => {
   const { model, client } = refusing(answering(503), 'a proxy');
   const tab = open(client);
   await expect.poll(() => tab.session.getSnapshot().connection).toBe('reconnecting');
@@ -152,7 +152,7 @@ it('G3: a send that is on its way while the subscription fails again and again i
   expect(model.calls.every(({ finished }) => !finished)).toBe(true);
 });
 
-it('G3: a send that is on its way when reading is no longer allowed is stopped once it is a run', async () => {
+it('G3: a send without a response is stopped once it is a run, after reading is no longer allowed', async () => {
   let isAllowed = true;
   const { model, client } = refusing(() => isAllowed || new Response(null, { status: 403 }));
   const late = delaying(client);
@@ -175,10 +175,10 @@ describe.each([
   ['may read', () => refusing(() => true)],
   ['may not read', () => refusing(() => false)],
   ['a proxy refuses to subscribe', () => refusing(answering(403), 'a proxy')],
-])('a stop of a send that is on its way for more than 10 s, in a tab that %s', (_, route) => {
+])('a stop of a send without a response for more than 10 s, in a tab that %s', (_, route) => {
   afterEach(() => vi.useRealTimers());
 
-  it('G3: says so, and stops the send as soon as it is a run', async () => {
+  it('G3: rejects, and stops the send as soon as it is a run', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
     const { world, client } = route();
     const late = delaying(client);
@@ -201,7 +201,7 @@ describe.each([
 });
 
 describe('a route without sessions', () => {
-  /** It answers POST when `answer` is called, and hears of an abort. */
+  /** It answers POST when `answer` is called, and records an abort. */
   function plain(get: () => Response) {
     const requests: { method: string; url: string }[] = [];
     let aborted = false;
@@ -228,19 +228,22 @@ describe('a route without sessions', () => {
     [422, () => Response.json({ detail: [] }, { status: 422 })],
     [204, () => new Response(null, { status: 204 })],
     ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
-  ])('that answers GET with %s is asked for no stop, and its answer is left at once', async (_, get) => {
-    const { client, requests, isAborted } = plain(get);
-    const tab = open(client);
-    await expect.poll(() => tab.isPlain()).toBe(true);
-    expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
-    const sent = tab.chat.sendMessage({ text: 'hello' });
-    await expect.poll(() => requests.map(({ method }) => method)).toContain('POST');
-    expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
-    await sent;
-    expect(isAborted()).toBe(true);
-    expect(tab.chat.status).toBe('ready');
-    await tab.chat.resumeStream();
-    expect(requests.at(-1)?.url).toMatch(/\/s\/stream$/);
-    expect(requests.map(({ method }) => method)).not.toContain('DELETE');
-  });
+  ])(
+    'that answers GET with %s gets no DELETE, and the client leaves its response at once',
+    async (_, get) => {
+      const { client, requests, isAborted } = plain(get);
+      const tab = open(client);
+      await expect.poll(() => tab.isPlain()).toBe(true);
+      expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
+      const sent = tab.chat.sendMessage({ text: 'hello' });
+      await expect.poll(() => requests.map(({ method }) => method)).toContain('POST');
+      expect(await tab.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
+      await sent;
+      expect(isAborted()).toBe(true);
+      expect(tab.chat.status).toBe('ready');
+      await tab.chat.resumeStream();
+      expect(requests.at(-1)?.url).toMatch(/\/s\/stream$/);
+      expect(requests.map(({ method }) => method)).not.toContain('DELETE');
+    },
+  );
 });

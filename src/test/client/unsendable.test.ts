@@ -1,4 +1,4 @@
-// What cannot be sent at all is an error at once: it is not retried, and later sends do not wait behind it.
+// A body that cannot be sent is an error at once: it is not retried, and later sends do not wait for it.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished } from 'vitest';
@@ -6,7 +6,7 @@ import { memoryChannel } from '../../channel/memory.ts';
 import { openTab, type Tab } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
 
-/** A chat whose one call waits for an answer; each later run emits a text. */
+/** A chat with one open call. Each later run emits a text. */
 async function waitingCall(): Promise<{ tab: Tab; world: World; errors: Error[] }> {
   const errors: Error[] = [];
   let runs = 0;
@@ -38,7 +38,7 @@ async function waitingCall(): Promise<{ tab: Tab; world: World; errors: Error[] 
   return { tab, world, errors };
 }
 
-/** An object whose JSON error reads like a failure of the network. */
+/** An object whose JSON error looks like a network error. */
 function circular(): object {
   class Network {
     fetch: unknown;
@@ -56,7 +56,7 @@ it.each([
   ['a bigint', { wei: 10n }],
   ['a circle', circular()],
 ])(
-  'G12: a tool output that is no JSON (%s) is an error at once, and the next send is answered',
+  'G12: a tool output that is not JSON (%s) is an error at once, and the next send is answered',
   async (_, output) => {
     const { tab, world, errors } = await waitingCall();
     const answered = answer(tab, output);
@@ -69,7 +69,7 @@ it.each([
   },
 );
 
-it('G12: an error of the app in its own fetch is thrown as it is, and is not retried', async () => {
+it('G12: an error of the app’s own fetch is thrown unchanged, and is not retried', async () => {
   const { tab, world, errors } = await waitingCall();
   const { fetch } = tab.client;
   let broken = true;

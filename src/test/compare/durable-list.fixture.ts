@@ -1,4 +1,4 @@
-// What an app notices when its route becomes durable and its hook useDurableChat: every difference, with its reason.
+// Every difference that an app sees when its route becomes durable and its hook useDurableChat, with the reason.
 
 import type { Meant } from './meant.fixture.ts';
 import { unmounting } from './plain-list.fixture.ts';
@@ -8,7 +8,7 @@ const edits = [
   'an edit of the last message',
   'a regeneration',
   'a regeneration of an earlier answer',
-  'a regeneration in the middle of an answer',
+  'a regeneration during an answer',
   'a refusal, then a retry',
   'an error chunk, then a retry',
   'headers, body and credentials',
@@ -21,7 +21,7 @@ const clientTools = [
   'an approval that is denied',
 ];
 
-/** Of requests and callbacks. */
+/** Differences of requests and callbacks. */
 const traffic: readonly Meant[] = [
   {
     why: 'A session is subscribed to from the mount to the unmount.',
@@ -40,7 +40,7 @@ const traffic: readonly Meant[] = [
       'a stop after the start',
       'a stop before the server answers',
       'a stop with nothing to stop',
-      'a regeneration in the middle of an answer',
+      'a regeneration during an answer',
       'a resume, a stop, and another send',
     ],
     lines: ['+ requests DELETE /api/chat?id=s&durable=stop {} '],
@@ -76,7 +76,7 @@ const traffic: readonly Meant[] = [
   },
 ];
 
-/** Of what the log says. */
+/** Differences that come from the log. */
 const log: readonly Meant[] = [
   {
     why: 'The server names the messages that it makes: all viewers have the same ids.',
@@ -124,13 +124,13 @@ const log: readonly Meant[] = [
   },
   {
     why: 'The same, when a stop is followed by a regeneration.',
-    in: ['a regeneration in the middle of an answer'],
+    in: ['a regeneration during an answer'],
     lines: ['+ renders s | ready | * “first” done'],
   },
   {
     why: 'A stop is shown before the server has confirmed it.',
     sometimes: true,
-    in: ['a regeneration in the middle of an answer', 'a queued message that is sent now'],
+    in: ['a regeneration during an answer', 'a queued message that is sent now'],
     lines: ['+ renders s | ready | * “first” streaming*'],
   },
   {
@@ -181,7 +181,7 @@ const log: readonly Meant[] = [
   },
 ];
 
-/** Of answers that are wrong. */
+/** Differences of malformed answers. */
 const wrong: readonly Meant[] = [
   {
     why: 'The connection that broke is between the server and the app: the client had no disconnect, and is shown no detail.',
@@ -240,7 +240,7 @@ const wrong: readonly Meant[] = [
   },
 ];
 
-/** Of what a resumed answer looks like. */
+/** Differences of a resumed answer. */
 const resumed: readonly Meant[] = [
   {
     why: 'A message is shown from its first part.',
@@ -262,7 +262,7 @@ const resumed: readonly Meant[] = [
   },
 ];
 
-/** Of the older SDK only. */
+/** Differences of the older SDK only. */
 const older: readonly Meant[] = [
   {
     why: 'React renders twice in one turn there: an answer is shown with its name, and at once with its first part.',

@@ -1,4 +1,4 @@
-// Refusals, errors, answers that are wrong, and stops.
+// Refusals, errors, malformed answers, and stops.
 
 import { isAi7 } from '../fixtures/hooks.fixture.tsx';
 import { heldText, numbered, send, sendHeld, text, type Played } from './played.fixture.ts';

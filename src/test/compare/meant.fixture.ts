@@ -1,27 +1,27 @@
-// Differences that are meant, each with its reason. One that is not listed is found, and so is one that has gone.
+// The intended differences, each with its reason. A difference that is not listed fails, and so does one that no longer occurs.
 
 import { isAi7 } from '../fixtures/hooks.fixture.tsx';
 import type { Trace } from './record.fixture.tsx';
 
 export interface Meant {
   readonly why: string;
-  /** The scenarios that have it. By default it may be in any, and is in one at least. */
+  /** The scenarios with the difference. By default it may occur in any, and must occur in one. */
   readonly in?: readonly string[];
   /** Only on this version of the AI SDK. */
   readonly on?: 6 | 7;
-  /** It depends on which of two things comes first. */
+  /** It depends on the order of two events. */
   readonly sometimes?: true;
-  /** `+ renders …` for what is more, `- calls …` for what is missing; `*` stands for anything. */
+  /** `+ renders …` for an additional line, `- calls …` for a missing one. `*` matches any text. */
   readonly lines: readonly string[];
 }
 
 type Differences = Partial<Record<keyof Trace, string[]>>;
 
-/** A list to be compared with what is found, scenario by scenario. */
+/** A list that is compared with the found differences, scenario by scenario. */
 export interface List {
-  /** What differs and is not listed, and what is listed for this scenario and does not differ: both are empty. */
+  /** The differences that are not listed, and the listed ones that did not occur. Both must be empty. */
   check(scenario: string, found: Differences): { readonly unlisted: string[]; readonly gone: string[] };
-  /** The reasons of what was listed for no scenario by name, and was in none. */
+  /** The reasons of the differences that are listed for any scenario, and occurred in none. */
   unseen(): string[];
 }
 
@@ -53,7 +53,7 @@ function matcher(pattern: string): (line: string) => boolean {
   return (line) => expression.test(line);
 }
 
-/** `- …` for what only the first has, `+ …` for what only the second has, in the order of the two. */
+/** `- …` for a line of the first only, `+ …` for a line of the second only, in their order. */
 export function differences(one: Trace, other: Trace): Differences {
   const all = {
     renders: difference(one.renders, other.renders),
@@ -64,7 +64,7 @@ export function differences(one: Trace, other: Trace): Differences {
   return Object.fromEntries(Object.entries(all).filter(([, lines]) => lines.length > 0));
 }
 
-/** By the longest common subsequence. */
+/** Uses the longest common subsequence. */
 function difference(a: readonly string[], b: readonly string[]): string[] {
   const longest = Array.from({ length: a.length + 1 }, () => Array<number>(b.length + 1).fill(0));
   for (let i = a.length - 1; i >= 0; i--) {

@@ -1,4 +1,4 @@
-// Contents of answers, resumes, options, and the life of the component.
+// Contents of answers, resumes, options, and the lifecycle of the component.
 
 import { expect } from 'vitest';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ export const contents: Record<string, Played> = {
   'data that does not fit its schema': {
     options: () => {
       const weather = z.object({ degrees: z.number() });
-      // The older SDK looks them up by the whole name.
+      // The older SDK finds them by the whole name.
       return {
         dataPartSchemas: { weather, 'data-weather': weather } as NonNullable<Options['dataPartSchemas']>,
       };
@@ -39,7 +39,7 @@ export const contents: Record<string, Played> = {
   },
 };
 
-/** What is stored is shown a moment later. */
+/** Stored messages are shown a moment later. */
 const isResumed = (actor: Actor) =>
   expect.poll(() => JSON.stringify(actor.chat.messages)).toContain('resumed');
 const byItself = 'A durable session brings the answer by itself, and makes no request to resume it.';
@@ -92,7 +92,7 @@ export const resumes: Record<string, Played> = {
       await actor.chat.resumeStream();
     },
   },
-  'a call of resumeStream in the middle of one': {
+  'a call of resumeStream during one': {
     plainOnly: byItself,
     stream: (script) => script.reply(heldText('resumed')),
     async play(actor) {
@@ -164,7 +164,7 @@ export const requestOptions: Record<string, Played> = {
     },
   },
   'a throttle': {
-    // So long that it shows the beginning and the end, however fast the machine is.
+    // Long enough that it shows the beginning and the end on any machine.
     options: () => ({ throttle: 60_000, experimental_throttle: 60_000 }),
     play: send('hello'),
   },

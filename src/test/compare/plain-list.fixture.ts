@@ -1,4 +1,4 @@
-// What differs from useChat where the route is not durable: nothing, but for defects of the older SDK.
+// The differences from useChat on a route that is not durable: none, except for bugs of the older SDK.
 
 import type { Meant } from './meant.fixture.ts';
 
@@ -26,7 +26,7 @@ export const plainList: readonly Meant[] = [
       'a resume, a stop, and another send',
       'a resume of a prepared request',
       'a call of resumeStream',
-      'a call of resumeStream in the middle of one',
+      'a call of resumeStream during one',
     ],
     lines: ['+ renders s | submitted | *<assistant *>:'],
   },

@@ -5,7 +5,7 @@ import { record, type Trace } from './record.fixture.tsx';
 import { text, type Played } from './played.fixture.ts';
 import { createScript, turns, type Script } from './script.fixture.ts';
 
-/** A plain route; `asked` answers the one request that asks whether there is a session. */
+/** A plain route. `asked` answers the request that asks whether the route has sessions. */
 export async function onPlainRoute(
   hook: Hook,
   scenario: Played,
@@ -36,7 +36,7 @@ function isQuestion({ method, url }: { readonly method: string; readonly url: st
   return method === 'GET' && new URL(url, 'http://plain.test').searchParams.has('id');
 }
 
-/** The scenario's answers, one for each call; none is there at once. */
+/** The scenario's answers, one per call, each after a moment. */
 export function answers(scenario: Played, script: Script): () => Promise<Response> {
   let nth = 0;
   return async () => {

@@ -1,4 +1,4 @@
-// What scenarios are made of.
+// The parts of scenarios.
 
 import type { UIMessageChunk } from 'ai';
 import type { Message } from '../fixtures/hooks.fixture.tsx';
@@ -6,17 +6,17 @@ import type { Actor, Scenario } from './record.fixture.tsx';
 import type { Script, Step } from './script.fixture.ts';
 
 export interface Played extends Scenario {
-  /** Answers the nth POST, or on a durable route the nth run. */
+  /** Answers the nth POST; on a durable route, the nth run. */
   readonly post?: (script: Script, nth: number) => Response | Promise<Response>;
-  /** What a durable session has when the hook mounts: the messages of a send, which `stream` is answering. */
+  /** The messages of a durable session when the hook mounts: a send that `stream` answers. */
   readonly before?: readonly Message[];
-  /** Why it says nothing of a durable route. */
+  /** Why the scenario does not apply to a durable route. */
   readonly plainOnly?: string;
-  /** Answers the SDK's own request to resume. */
+  /** Answers the SDK's request to resume. */
   readonly stream?: (script: Script) => Response;
 }
 
-/** An answer in one text. */
+/** An answer with one text. */
 export function text(words: string, messageId?: string): UIMessageChunk[] {
   return [
     { type: 'start', ...(messageId !== undefined && { messageId }) },
@@ -30,7 +30,7 @@ export function text(words: string, messageId?: string): UIMessageChunk[] {
   ];
 }
 
-/** The same, held in the middle. */
+/** The same, held halfway. */
 export function heldText(words: string): Step[] {
   const chunks = text(words);
   return [...chunks.slice(0, 4), 'hold', ...chunks.slice(4)];
@@ -43,12 +43,12 @@ export const send =
     await actor.quiet();
   };
 
-/** Sends, and comes back while the answer is held. */
+/** Sends, unmounts, and mounts again while the answer is held. */
 export async function sendHeld(actor: Actor, words: string): Promise<{ readonly done: Promise<void> }> {
   const done = actor.chat.sendMessage({ text: words });
   await actor.quiet();
   return { done };
 }
 
-/** The usual answer to the nth send. */
+/** The default answer to the nth send. */
 export const numbered = (script: Script, nth: number): Response => script.reply(text(`answer ${nth + 1}`));

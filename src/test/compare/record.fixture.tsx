@@ -1,5 +1,5 @@
-// One scenario, played through one hook on one route, and everything that an app could notice of it: what each render
-// showed, what was called back, what was requested.
+// One scenario with one hook on one route, and everything that an app can see: each
+// render, each callback, each request.
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -13,18 +13,18 @@ import {
   type Options,
 } from '../fixtures/hooks.fixture.tsx';
 
-/** What a scenario does. */
+/** The actions of a scenario. */
 export interface Actor {
-  /** Of the latest render. */
+  /** The helpers of the latest render. */
   readonly chat: Helpers;
-  /** Adds a line to what was called back. */
+  /** Adds a line to the callbacks. */
   note(line: string): void;
-  /** Renders with other options. */
+  /** Renders again with other options. */
   render(change: Partial<Options>): Promise<void>;
   unmount(): void;
-  /** Waits until nothing happens any more; an answer that waits for `go` counts as nothing. */
+  /** Waits until nothing more happens. An answer that waits for `go` does not count. */
   quiet(): Promise<void>;
-  /** Lets the answers go on that wait for it. */
+  /** Releases the answers that wait for it. */
   go(): Promise<void>;
 }
 
@@ -35,24 +35,24 @@ export interface Scenario {
 }
 
 export interface Trace {
-  /** What was rendered: status, messages, queued messages, error. A render that shows what the one before did is left out. */
+  /** The renders: status, messages, queued messages, error. A render that equals the previous one is omitted. */
   readonly renders: readonly string[];
   readonly calls: readonly string[];
   readonly requests: readonly string[];
-  /** What changed its identity and nothing else: returned functions, and messages. */
+  /** The functions and messages that changed only their identity. */
   readonly identities: readonly string[];
 }
 
 export interface Stage {
   readonly hook: Hook;
   readonly network: Network;
-  /** Long enough for whatever goes on to show itself. */
+  /** Long enough for all effects to be visible. */
   turn(): Promise<void>;
-  /** Lets answers that wait go on. */
+  /** Releases waiting answers. */
   go(): void;
-  /** The requests to write down. */
+  /** The requests to record. */
   readonly counts: (request: { readonly method: string; readonly url: string }) => boolean;
-  /** Options that hold for all scenarios. */
+  /** Options for all scenarios. */
   readonly options?: Options;
 }
 
@@ -64,7 +64,7 @@ export async function record(scenario: Scenario, stage: Stage): Promise<Trace> {
   const { network, hook } = stage;
   let latest: Helpers | undefined;
   let rendered: Options | undefined;
-  /** Counts all that happens. */
+  /** Counts all events. */
   let moves = 0;
   let ids = 0;
   let before: { helpers: Helpers; shown: Map<string, { message: Message; json: string }> } | undefined;
@@ -100,7 +100,7 @@ export async function record(scenario: Scenario, stage: Stage): Promise<Trace> {
           identities.add(`${String(alias(id))} is another object`);
       }
     }
-    // The SDK changes the last message in place: what it showed is kept as text.
+    // The SDK changes the last message in place, so that its text is copied.
     before = { helpers, shown };
   }
 
@@ -111,7 +111,7 @@ export async function record(scenario: Scenario, stage: Stage): Promise<Trace> {
     moves++;
     const text = line(helpers);
     if (renders.at(-1) !== text) renders.push(text);
-    // A getter in some versions: read while it is this render's.
+    // A getter in some versions, which must be read during this render.
     compare({ ...helpers });
     return null;
   }
@@ -193,7 +193,7 @@ export async function record(scenario: Scenario, stage: Stage): Promise<Trace> {
   };
 }
 
-/** A message in one line: its id, its role unless the alias says it, its parts, its metadata. */
+/** A message in one line: its id, its role unless the alias names it, its parts, its metadata. */
 function brief({
   id,
   role: _role,
@@ -209,20 +209,20 @@ function brief({
   return [`${id}:`, ...said, ...(metadata === undefined ? [] : [JSON.stringify(metadata)])].join(' ');
 }
 
-/** Names that a client makes for itself and its requests. */
+/** Ids that a client makes for itself and its requests. */
 function withoutNames(json: string | undefined): string | undefined {
   return json?.replace(/"(idempotency-key|answer|holder)":"[^"]*"/g, '"$1":"<made>"');
 }
 
-// Names in place of ids that are made each time, so that two traces can be compared.
+// Replaces generated ids by names, so that two traces can be compared.
 interface Aliases {
-  /** A copy as JSON has it, with names for ids and its keys in order. */
+  /** A copy through JSON, with names for ids and sorted keys. */
   alias(value: unknown): unknown;
-  /** Names the messages that have none yet, in the order in which they were seen. */
+  /** Names the messages that have no name yet, in the order in which they appeared. */
   aliasMessages(messages: readonly Pick<Message, 'id' | 'role'>[]): void;
 }
 
-/** Ids that a test has given are names already. */
+/** Ids that a test has set are names already. */
 const isGenerated = (id: string) => /^(generated-\d+|[A-Za-z0-9]{16}|msg-.+|[\w-]{16,})$/.test(id);
 
 function createAliases(): Aliases {

@@ -1,4 +1,4 @@
-// What a chat goes through: played with useChat and with useDurableChat, on a plain route and on a durable one.
+// The scenarios, which run with useChat and with useDurableChat, on a plain route and on a durable one.
 
 import { failures, stops } from './failures.fixture.ts';
 import { contents, life, requestOptions, resumes } from './others.fixture.ts';

@@ -1,17 +1,17 @@
-// Answers of a scripted server: one chunk at a time, so that each has its render, and held where a scenario says so.
+// Answers of a scripted server: one chunk at a time, so that each one is rendered, with holds where a scenario needs them.
 
 import type { UIMessageChunk } from 'ai';
 import { cleanUp, sse } from '../fixtures/hooks.fixture.tsx';
 
-/** A chunk; `hold` until the scenario says go; `break` as a connection does. */
+/** A chunk, a `hold` until the scenario releases it, or a `break` of the connection. */
 export type Step = UIMessageChunk | 'hold' | 'break';
 
 export interface Script {
-  /** An answer of these steps. */
+  /** An answer with these steps. */
   reply(steps: readonly Step[]): Response;
-  /** Resolves when the scenario says go. */
+  /** Resolves when the scenario releases it. */
   hold(): Promise<void>;
-  /** Lets go on what waits. */
+  /** Releases what waits. */
   go(): void;
 }
 
@@ -39,7 +39,7 @@ export function createScript(): Script {
   };
 }
 
-/** Turns of the event loop, in which whatever hangs on a chunk is done: they are no time. */
+/** Waits for turns of the event loop in which all effects of a chunk are done. */
 export async function turns(count = 12): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -85,7 +85,7 @@ export const sends: Record<string, Played> = {
       await actor.chat.regenerate({ messageId: actor.chat.messages[1]!.id });
     },
   },
-  'a regeneration in the middle of an answer': {
+  'a regeneration during an answer': {
     post: (script, nth) => (nth === 0 ? script.reply(heldText('first')) : numbered(script, nth)),
     async play(actor) {
       const { done } = await sendHeld(actor, 'one');

@@ -1,4 +1,4 @@
-// Tools of the server and of the client, and approvals.
+// Server tools, client tools, and approvals.
 
 import {
   lastAssistantMessageIsCompleteWithApprovalResponses,
@@ -17,7 +17,7 @@ const call = (toolCallId: string): Step[] => [
   { type: 'tool-input-available', toolCallId, toolName: 'where', input: { of: 'me' } },
 ];
 const finish: Step[] = [{ type: 'finish-step' }, { type: 'finish', finishReason: 'tool-calls' }];
-/** A run that continues a message does not start one. */
+/** A run that continues a message emits no `start`. */
 const goOn: Step[] = text('done');
 const withCalls = lastAssistantMessageIsCompleteWithToolCalls as NonNullable<
   Options['sendAutomaticallyWhen']

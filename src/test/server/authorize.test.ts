@@ -12,12 +12,12 @@ import { setUp, type Environment } from '../../server/setup.ts';
 const url = 'http://durable.test/api/chat';
 const said: UIMessageChunk[] = [{ type: 'start' }, { type: 'text-start', id: '0' }, { type: 'finish' }];
 
-/** A store that nobody may touch. */
+/** A store that fails the test when it is used. */
 function forbiddenStore(): { channel: Channel; touched: string[] } {
   const touched: string[] = [];
   const channel = new Proxy({} as Channel, {
     get(_, name) {
-      // The store itself is looked at by promises that resolve to it.
+      // A promise that resolves to the store reads its `then`.
       if (name === 'then') return undefined;
       return () => {
         touched.push(String(name));
@@ -72,7 +72,7 @@ describe('G10: authorize', () => {
       expect(touched).toEqual([]);
     });
 
-    it('a throw is a refusal too, and says nothing of itself', async () => {
+    it('a throw is a refusal too, and its text is not shown', async () => {
       const secret = 'a-very-private-sentence';
       const { response, touched } = await ask(() => Promise.reject(new Error(secret)), action);
       expect(response.status).toBe(500);
@@ -82,7 +82,7 @@ describe('G10: authorize', () => {
       expect(touched).toEqual([]);
     });
 
-    it('is asked once, with the request, the session and the action', async () => {
+    it('is called once, with the request, the session and the action', async () => {
       const asked: AuthorizeInput[] = [];
       await ask((input) => {
         asked.push(input);
@@ -93,24 +93,24 @@ describe('G10: authorize', () => {
       expect(asked[0]!.request.url).toContain('/api/chat');
     });
 
-    it('yes lets through to the store', async () => {
+    it('an authorized request reaches the store', async () => {
       for (const answer of [true, { userId: 'ann' }]) {
         expect((await ask(() => answer, action)).touched).not.toEqual([]);
       }
     });
 
-    // Whatever is not false, null or a Response is read as { userId }, also what JavaScript callers return.
+    // JavaScript callers can return other values than the type allows.
     it.each([
       ['an empty string', ''],
       ['zero', 0],
       ['NaN', Number.NaN],
-    ])('closed by default: %s, as in `userId && …`, is no yes', async (_, answer) => {
+    ])('closed by default: %s, as in `userId && …`, is a refusal', async (_, answer) => {
       const { touched } = await ask((() => answer) as unknown as Authorize, action);
       expect(touched).toEqual([]);
     });
 
-    // The same: any object passes.
-    it('closed by default: an object without a userId is no yes', async () => {
+    // An object of another kind.
+    it('closed by default: an object without a userId is a refusal', async () => {
       const { touched } = await ask((() => ({ user: null })) as unknown as Authorize, action);
       expect(touched).toEqual([]);
     });
@@ -158,7 +158,7 @@ describe('G10: authorize', () => {
     for (const frame of frames) expect(frame).not.toHaveProperty('by');
   });
 
-  it('is asked again on each reconnect, and a no closes the session of whoever had a yes', async () => {
+  it('is called again on each reconnect, and a refusal closes the session', async () => {
     const asked: AuthorizeInput[] = [];
     const world = createWorld(
       memoryChannel(),
@@ -179,7 +179,7 @@ describe('G10: authorize', () => {
     close();
   });
 
-  it('what a client says of itself is not believed', async () => {
+  it('a client cannot set its own `by`', async () => {
     const channel = memoryChannel();
     const world = createWorld(
       channel,
@@ -226,7 +226,7 @@ describe('setUp', () => {
     throw new Error('It was accepted.');
   }
 
-  it('G10: production without authorize is an error at once, which says what to do', () => {
+  it('G10: production without authorize is an error at once, with what to do', () => {
     for (const env of [production, building, { ...production, ...upstash }]) {
       for (const options of [{}, { channel: own }]) {
         const error = refusal(() => setUp(options, env, stores()));
@@ -237,7 +237,7 @@ describe('setUp', () => {
     }
   });
 
-  it('production without a store is an error at once, which names the variables and no value', () => {
+  it('production without a store is an error at once, with the names of the variables and no value', () => {
     const envs: Environment[] = [
       production,
       { ...production, UPSTASH_REDIS_REST_URL: upstash.UPSTASH_REDIS_REST_URL },
@@ -253,7 +253,7 @@ describe('setUp', () => {
     }
   });
 
-  it('while Next builds, the store is asked for on first use', async () => {
+  it('while Next builds, the store is chosen on first use', async () => {
     const open = setUp({ authorize }, building, stores());
     await expect((async () => open())()).rejects.toMatchObject({ code: 'config' });
     expect(await setUp({ authorize }, { ...building, ...kv }, stores())()).toBe(opened.upstash);
@@ -284,12 +284,12 @@ describe('setUp', () => {
     expect(() => setUp({ authorize }, {}, stores())).toThrow(/UPSTASH_REDIS_REST_URL/);
   });
 
-  it('a channel of one’s own goes before all variables', async () => {
+  it('the option `channel` overrides all variables', async () => {
     expect(await setUp({ authorize, channel: own }, { ...production, ...upstash }, stores())()).toBe(own);
     expect(await setUp({ channel: own, authorize }, {}, stores())()).toBe(own);
   });
 
-  it('opens nothing before the first use, and then one', async () => {
+  it('opens no channel before the first use, and then one', async () => {
     const all = stores();
     const open = setUp({ authorize }, { ...production, ...upstash }, all);
     expect(all.upstash).not.toHaveBeenCalled();
@@ -297,13 +297,13 @@ describe('setUp', () => {
     expect(all.upstash).toHaveBeenCalledTimes(1);
   });
 
-  // `??` lets an empty variable, which dashboards and .env files make, hide the pair that is set.
+  // Dashboards and .env files can set empty variables.
   it('an empty Upstash variable does not hide the KV pair', async () => {
     const env = { ...kv, UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '' };
     expect(await setUp({ authorize }, env, stores())()).toBe(opened.upstash);
   });
 
-  // Url and token are looked up apart from each other, here and in upstashChannel.
+  // setUp and upstashChannel both look for a complete pair.
   it('half of one pair is not completed by half of the other', () => {
     const env = {
       ...production,

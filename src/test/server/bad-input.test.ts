@@ -141,10 +141,7 @@ describe('a request that is malformed', () => {
     ['a `message` that is null', body({ messages: undefined, message: null })],
     ['a `message` that is a list', body({ messages: undefined, message: [] })],
     ['a `message` without parts', body({ messages: undefined, message: { id: 'm', role: 'user' } })],
-    [
-      'empty messages beside a `message`',
-      body({ messages: [], message: JSON.parse(message({})) as unknown }),
-    ],
+    ['empty messages and a `message`', body({ messages: [], message: JSON.parse(message({})) as unknown })],
     ['a message id that is a number', message({ id: 1 })],
     ['a message id over 256 characters', message({ id: 'x'.repeat(257) })],
     ['an unknown role', message({ role: secret })],
@@ -159,7 +156,7 @@ describe('a request that is malformed', () => {
     ['a message without a part', message({ parts: [] })],
     ['an unknown trigger', body({ trigger: secret })],
     ['a messageId that is a number', body({ messageId: 7 })],
-  ])('POST with %s is a 400, and touches nothing', async (_, sent) => {
+  ])('POST with %s is a 400, and changes nothing', async (_, sent) => {
     await expectError(await post(world.routes, sent), 400, 'bad_request');
     expect(stores).not.toHaveBeenCalled();
     expect(called).toBe(0);
@@ -176,12 +173,12 @@ describe('a request that is malformed', () => {
       await expectError(await post(world.routes, sent), 400, 'bad_request');
       expect((await world.chat.session('s').read()).messages).toEqual([]);
       await expectUsable(world, 's');
-      // Of a session that is known, nothing of it is taken, nor looked at.
+      // A known session does not read it.
       expect((await post(world.routes, sent)).status).toBe(200);
     },
   );
 
-  it('POST takes an id of 256 characters, and what is strange but printable', async () => {
+  it('POST accepts an id of 256 characters, and unusual printable characters', async () => {
     for (const id of ['x'.repeat(256), '../💾 }{%2F?#', '__proto__', 'constructor'])
       await expectUsable(world, id);
   });
@@ -232,7 +229,7 @@ describe('a request that is malformed', () => {
     expect(stores).not.toHaveBeenCalled();
   });
 
-  it("a DELETE without a durable=… is the app's own: a 404 that says so, and touches nothing", async () => {
+  it('a DELETE without durable=… belongs to the app: a 404 that says so, and changes nothing', async () => {
     const own = new Request(`${url}?id=s`, { method: 'DELETE' });
     const said = await expectError(await world.routes.DELETE(own), 404, 'not_found');
     expect(said).toContain('isDurableRequest');
@@ -242,7 +239,7 @@ describe('a request that is malformed', () => {
     expect(isDurableRequest(new Request(`${url}?id=s`))).toBe(true);
   });
 
-  it('DELETE of a session or a run that never was is a 404', async () => {
+  it('DELETE of a session or a run that does not exist is a 404', async () => {
     await expectError(await remove(world.routes, `id=${secret}`), 404, 'not_found');
     await expectUsable(world, 's');
     await expectError(await remove(world.routes, 'id=s&runId=never'), 404, 'not_found');
@@ -268,7 +265,7 @@ describe('a request that is malformed', () => {
     await expectError(await get(world.routes, 'id=s', { 'last-event-id': cursor }), 400, 'invalid_cursor');
   });
 
-  it('POST to continue a message that is not there is a 404, and of one that has been passed a 409', async () => {
+  it('POST to continue an unknown message is a 404, and a message that others follow is a 409', async () => {
     await expectUsable(world, 's');
     const first = (await world.chat.session('s').read()).messages.at(-1)!;
     await expectUsable(world, 's');
@@ -316,7 +313,7 @@ describe('a body over the limit', () => {
     );
     expect(message).toContain('limits.bodyBytes');
     await expectError(await post(world.routes, chunked(large).stream), 413, 'too_large');
-    // A length that lies does not help.
+    // A wrong content-length does not help.
     await expectError(
       await post(world.routes, chunked(large).stream, { 'content-length': '10' }),
       413,
@@ -327,7 +324,7 @@ describe('a body over the limit', () => {
     await expectUsable(world, 's');
   });
 
-  it('is not read to its end', async () => {
+  it('is not read to the end', async () => {
     const world = createWorld(memoryChannel(), () => streamOf(said), { limits: { bodyBytes: 1_000 } });
     const endless = chunked('x'.repeat(2_000_000));
     await expectError(await post(world.routes, endless.stream), 413, 'too_large');
@@ -399,14 +396,14 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     ['returns a 200 JSON Response', 'handler_result', () => Response.json({ text: secret })],
     ['returns text', 'handler_result', () => new Response(secret)],
   ];
-  it.each(before)('that %s: a typed 500, the run ends as error', async (_, code, handler) => {
+  it.each(before)('that %s: a typed 500, and the run ends as error', async (_, code, handler) => {
     next = handler;
     await expectError(await post(world.routes, sendBody(sessionId, secret)), 500, code);
     const { end, kept } = await endOf();
     expect(end).toMatchObject({ reason: 'error', chunks: 0 });
     expect(end.message).toBeUndefined();
     expect(kept).toEqual([]);
-    // The one place that may hold what the app's own error says.
+    // Only onError gets the app's own error.
     expect(told.length).toBe(1);
     await expectUsable(world, sessionId);
   });
@@ -459,15 +456,15 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     },
   );
 
-  // run.ts swallows it: "what the error says is the app's business", but onError is the app.
-  it('whose stream breaks: onError is told', async () => {
+  // Viewers get no text of the error, but onError gets the error.
+  it('whose stream breaks: onError is called', async () => {
     next = () => streamOf(half, new Error('broken'));
     await (await post(world.routes, sendBody(sessionId, secret))).text();
     await world.settled();
     expect(told).toMatchObject([{ message: 'broken' }]);
   });
 
-  it('that returns its own 429: it passes through, the run ends as error', async () => {
+  it('that returns its own 429: the sender gets it, and the run ends as error', async () => {
     next = () => Response.json({ limit: 'reached' }, { status: 429, headers: { 'retry-after': '7' } });
     const response = await post(world.routes, sendBody(sessionId, secret));
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7']);
@@ -477,7 +474,7 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
     await expectUsable(world, sessionId);
   });
 
-  // The claim and the log know the message's send as done, so the retry is given an empty stream with status 200.
+  // The reservation and the log must not treat the send as done.
   it.each([
     ['refused', () => new Response('wait', { status: 429 })],
     ['failed before it produced anything', () => Promise.reject(new Error('no'))],
@@ -494,7 +491,7 @@ describe.each(['memory', 'upstash'])('a handler that fails, on %s', (store) => {
 });
 
 describe('what is written to the console by default', () => {
-  it('is the kind of the error, and nothing else of it', async () => {
+  it('is the name of the error, and nothing else', async () => {
     const routes = createDurableChat({ channel: memoryChannel() }).route(() => {
       throw new RangeError(secret);
     });

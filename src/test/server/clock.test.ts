@@ -1,4 +1,4 @@
-// A machine's clock that is set while the server runs: no duration follows it.
+// The system clock changes while the server runs: no duration may change with it.
 
 import type { UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -22,8 +22,8 @@ const steps = [
   ['forward', 3_600_000],
 ] as const;
 
-describe.each(stores)('a clock that is set, on %s', (name, openStore) => {
-  it.each(steps)('G6: %s, does not end a run that lives', async (how, byMs) => {
+describe.each(stores)('a change of the system clock, on %s', (name, openStore) => {
+  it.each(steps)('G6: %s, does not end a live run', async (how, byMs) => {
     const sessionId = `clock ${name} ${how}`;
     const open = openStore();
     let goOn: () => void = () => {};
@@ -40,7 +40,7 @@ describe.each(stores)('a clock that is set, on %s', (name, openStore) => {
     const request = new Request('http://durable.test/api/chat', { method: 'POST', body });
     const response = await here.routes.POST(request);
     setClock(byMs);
-    // Each reading ends runs whose producers do not renew their leases.
+    // Each read ends runs whose producers do not renew their leases.
     const setAt = performance.now();
     while (performance.now() - setAt < 3 * leaseMs) {
       expect((await there.chat.session(sessionId).read()).runs.length).toBe(1);
@@ -54,8 +54,8 @@ describe.each(stores)('a clock that is set, on %s', (name, openStore) => {
   });
 });
 
-describe('trying again', () => {
-  it.each(steps)('goes on for as long as it is to, whether the clock is set %s', async (_, byMs) => {
+describe('retrying', () => {
+  it.each(steps)('takes its full time when the clock is set %s', async (_, byMs) => {
     let attempts = 0;
     const startedAt = performance.now();
     const failing = retry(

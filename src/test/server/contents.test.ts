@@ -1,4 +1,4 @@
-// G1 by kind: everything an answer can hold is the same, byte for byte, after the trip through Redis.
+// G1 by kind of content: every kind of part is unchanged after it was stored in Redis.
 
 import type { UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -108,7 +108,7 @@ describe('contents', () => {
     ['a start and a finish', [{ type: 'start' }, { type: 'finish' }]],
     ['a step', [{ type: 'start' }, { type: 'start-step' }, { type: 'finish-step' }, { type: 'finish' }]],
   ] as [string, UIMessageChunk[]][])(
-    'G4: an empty answer (%s) leaves the question, in every tab',
+    'G4: after an empty answer (%s) every tab shows the question',
     async (name, chunks) => {
       const world = createWorld(
         channel(),
@@ -126,7 +126,7 @@ describe('contents', () => {
     },
   );
 
-  it('G1: an object that a handler goes on changing counts as it was when it was emitted', async () => {
+  it('G1: a chunk that a handler changes later keeps the content it was emitted with', async () => {
     let next: () => void = () => {};
     const world = createWorld(
       channel(),
@@ -206,7 +206,7 @@ describe('contents', () => {
     },
   );
 
-  it('transient data is delivered live and not kept', async () => {
+  it('transient data is delivered live, and not kept', async () => {
     const transient = { type: 'data-notice', data: 'now', transient: true } as const;
     let release: () => void = () => {};
     const released = new Promise<void>((resolve) => (release = resolve));

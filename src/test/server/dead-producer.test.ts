@@ -1,4 +1,4 @@
-// G6 with real processes: killed at every point of a run, and frozen until their lease is over.
+// G6 with real processes that are killed at every point of a run, or frozen until their lease has ended.
 
 import { convertToModelMessages, type UIMessage } from 'ai';
 import { describe, expect, it, vi, type TestContext } from 'vitest';
@@ -10,9 +10,9 @@ import { useProducers, type ProducerProcess } from '../fixtures/producer-process
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 
 const leaseMs = 3_000;
-/** The lease and some seconds, on a machine that may be slow. */
+/** The lease and some seconds for a slow machine. */
 const noticed = { timeout: leaseMs + 20_000, interval: 100 };
-/** As `expect.poll`, which does not know its test where tests are concurrent. */
+/** Like `expect.poll`, which does not work in concurrent tests. */
 const until = (assertion: () => unknown): Promise<unknown> => vi.waitFor(assertion, noticed);
 
 const producers = useProducers({ leaseMs });
@@ -46,13 +46,13 @@ async function setUp(test: TestContext, count: number): Promise<Setting> {
 
 const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
-/** An answer of which some has come, and more is to come for a long time. */
+/** An answer that is half written, and continues for a long time. */
 async function begin(tab: Tab, watching: Tab = tab): Promise<void> {
   void tab.chat.sendMessage({ text: 'count to 5000' });
   await until(() => expect(textOf(watching.chat.messages.at(-1))).toContain('12 13'));
 }
 
-/** The tabs come to rest with what the log holds; resolves with that. */
+/** Waits until the tabs are ready with the log's messages, and resolves with these. */
 async function agree({ session }: Setting, tabs: readonly Tab[]): Promise<UIMessage[]> {
   await until(async () => expect((await session.read()).runs).toEqual([]));
   const { messages } = await session.read();
@@ -64,7 +64,7 @@ async function agree({ session }: Setting, tabs: readonly Tab[]): Promise<UIMess
   return messages;
 }
 
-/** G11: a new turn gets its answer, after `before`. */
+/** G11: a new turn is answered, after `before`. */
 async function expectNextTurn(setting: Setting, before: readonly UIMessage[], tabs: Tab[]): Promise<void> {
   const [tab] = tabs;
   await tab!.chat.sendMessage({ text: 'count to 3' });
@@ -80,11 +80,11 @@ async function framesOf({ channel, id }: Setting, type: LogFrame['type']): Promi
     .flatMap(({ frames }) => frames.filter((frame) => frame.type === type));
 }
 
-/** The first answer is the beginning of a count, kept as interrupted, and its run ended once. */
+/** The first answer is the beginning of a count, its run ended as interrupted, and it ended once. */
 async function expectCutShort(setting: Setting, [asked, answer]: readonly UIMessage[]): Promise<void> {
   expect(textOf(asked)).toBe('count to 5000');
   const counted = textOf(answer).split(' ').length;
-  // Its own tab may have been a flush ahead of the log.
+  // Its own tab can be one write ahead of the log.
   expect(counted).toBeGreaterThan(0);
   expect(textOf(answer)).toBe(numbers(counted));
   expect(answer?.parts.at(-1)).toMatchObject({ type: 'text', state: 'done' });
@@ -94,7 +94,7 @@ async function expectCutShort(setting: Setting, [asked, answer]: readonly UIMess
 }
 
 describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
-  it('G6: in the middle of an answer, noticed by a viewer elsewhere', async (test) => {
+  it('G6: during an answer, noticed by a viewer of another process', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
     const viewer = setting.tab(other);
@@ -106,7 +106,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await expectNextTurn(setting, messages, [viewer]);
   });
 
-  it('G6: in the middle of an answer, noticed by its own tab once the server is back', async (test) => {
+  it('G6: during an answer, noticed by its own tab once the server is back', async (test) => {
     const setting = await setUp(test, 1);
     const [one] = setting.processes as [ProducerProcess];
     const origin = setting.tab(one);
@@ -123,7 +123,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await expectNextTurn(setting, await agree(setting, [origin]), [origin]);
   });
 
-  it('G6: in the middle of an answer, noticed by a new send', async (test) => {
+  it('G6: during an answer, noticed by a new send', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
     await begin(setting.tab(one));
@@ -138,7 +138,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     ]);
   });
 
-  it('G6: in the middle of an answer, noticed by session.read()', async (test) => {
+  it('G6: during an answer, noticed by session.read()', async (test) => {
     const setting = await setUp(test, 1);
     const [one] = setting.processes as [ProducerProcess];
     await begin(setting.tab(one));
@@ -161,7 +161,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await expectNextTurn(setting, messages, [viewer]);
   });
 
-  it('G6: between the close of its run and the word of it', async (test) => {
+  it('G6: between the close of its run and the entry of its end', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
     const viewer = setting.tab(other);
@@ -183,13 +183,13 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     clear();
     await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
     const messages = await agree(setting, [viewer]);
-    // All of it was there, and the first closer has said how it ended.
+    // The whole answer was stored, and the first closure decides how it ended.
     expect(messages.map(textOf)).toEqual(['count to 30', numbers(30)]);
     expect(await framesOf(setting, 'run-end')).toMatchObject([{ reason: 'finish' }]);
     await expectNextTurn(setting, messages, [viewer]);
   });
 
-  it('G6: while sends wait, of which those that it took itself go with it, and others go on', async (test) => {
+  it('G6: while sends wait: those that it had accepted end too, and others are answered', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
     const [origin, viewer] = [setting.tab(one), setting.tab(other)];
@@ -201,7 +201,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await one.kill();
     await waiting;
     const messages = await agree(setting, [viewer]);
-    // Every message is kept, answered or not.
+    // Every message is kept, with or without an answer.
     expect(messages.filter(({ role }) => role === 'user').map(textOf)).toEqual([
       'count to 5000',
       'count to 4',
@@ -216,7 +216,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await expectNextTurn(setting, messages, [viewer]);
   });
 
-  it('G6, G11: in the middle of a tool call', async (test) => {
+  it('G6, G11: during a tool call', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
     const viewer = setting.tab(other);
@@ -230,14 +230,14 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await expectNextTurn(setting, messages, [viewer]);
   });
 
-  it('G6: however many notice at once, its run ends once', async (test) => {
+  it('G6: when several processes notice at once, its run ends once', async (test) => {
     const setting = await setUp(test, 4);
     const [one, ...others] = setting.processes;
     const viewers = Array.from({ length: 5 }, (_, index) => setting.tab(others[index % others.length]!));
     const ends: LogFrame[][] = viewers.map(() => []);
     const leaving = new AbortController();
     test.onTestFinished(() => leaving.abort());
-    // What each process tells its viewers, frame by frame.
+    // The frames that each process sends to its viewers.
     for (const seen of ends) {
       void (async () => {
         for await (const { frame } of setting.session.follow({ signal: leaving.signal }))
@@ -256,37 +256,41 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
   });
 });
 
-describe.concurrent('a producer that is frozen past its lease and wakes', { timeout: 120_000 }, () => {
-  it.for([
-    ['while it was writing', 'count to 5000'],
-    ['while it waited for its model', 'say nothing'],
-    ['while it waited for a tool', 'weather in Lisbon'],
-  ] as const)('G6: %s writes nothing more, and aborts that', async ([, text], test) => {
-    const setting = await setUp(test, 2);
-    const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
-    const [origin, viewer] = [setting.tab(one), setting.tab(other)];
-    void origin.chat.sendMessage({ text });
-    if (text === 'count to 5000')
-      await until(() => expect(textOf(viewer.chat.messages.at(-1))).toContain('12 13'));
-    else await until(async () => expect(await one.calls()).toHaveLength(text === 'say nothing' ? 1 : 2));
-    await until(() => expect(viewer.session.getSnapshot().runs).toHaveLength(1));
-    one.freeze();
-    await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
-    const messages = await agree(setting, [viewer]);
-    const stored = await dump(setting);
-    one.thaw();
-    await until(async () =>
-      expect((await one.calls()).at(-1)).toMatchObject({ aborted: true, finished: false }),
-    );
-    // Long enough for its heartbeat, which is what is left of it.
-    await new Promise((resolve) => setTimeout(resolve, leaseMs));
-    expect(await dump(setting)).toEqual(stored);
-    expect(await agree(setting, [viewer, origin])).toEqual(messages);
-    await expectNextTurn(setting, messages, [origin, viewer]);
-  });
-});
+describe.concurrent(
+  'a producer that is frozen until its lease has ended, and wakes',
+  { timeout: 120_000 },
+  () => {
+    it.for([
+      ['while it was writing', 'count to 5000'],
+      ['while it waited for its model', 'say nothing'],
+      ['while it waited for a tool', 'weather in Lisbon'],
+    ] as const)('G6: %s writes nothing more, and aborts its model', async ([, text], test) => {
+      const setting = await setUp(test, 2);
+      const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
+      const [origin, viewer] = [setting.tab(one), setting.tab(other)];
+      void origin.chat.sendMessage({ text });
+      if (text === 'count to 5000')
+        await until(() => expect(textOf(viewer.chat.messages.at(-1))).toContain('12 13'));
+      else await until(async () => expect(await one.calls()).toHaveLength(text === 'say nothing' ? 1 : 2));
+      await until(() => expect(viewer.session.getSnapshot().runs).toHaveLength(1));
+      one.freeze();
+      await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
+      const messages = await agree(setting, [viewer]);
+      const stored = await dump(setting);
+      one.thaw();
+      await until(async () =>
+        expect((await one.calls()).at(-1)).toMatchObject({ aborted: true, finished: false }),
+      );
+      // Long enough for its heartbeat.
+      await new Promise((resolve) => setTimeout(resolve, leaseMs));
+      expect(await dump(setting)).toEqual(stored);
+      expect(await agree(setting, [viewer, origin])).toEqual(messages);
+      await expectNextTurn(setting, messages, [origin, viewer]);
+    });
+  },
+);
 
-/** All that the store keeps of the session; a lease goes by itself. */
+/** All keys of the session in the store, without leases, which expire. */
 async function dump({ id }: Setting): Promise<unknown> {
   const store = producers.store();
   const keys = ((await store.command('KEYS', '*')) as string[]).filter((key) =>

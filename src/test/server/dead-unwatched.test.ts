@@ -1,4 +1,4 @@
-// G6 while nobody watches: runs whose producers are dead keep nobody out, and are not waited for in vain.
+// G6 without a viewer: runs whose producers are dead block no send, and no request waits for them.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
 const leaseMs = 400;
 
-/** A store that answers nothing any more once the process is dead, and one that counts what it is asked. */
+/** A store that no longer answers once the process is dead, and one that counts its calls. */
 function mortal(store: Channel) {
   let dead = false;
   const asked: string[] = [];
@@ -61,7 +61,7 @@ describe.each(stores)('on %s', (_, openStore) => {
       other,
       session: other.chat.session(id),
       post: (body: string) => post(other, body),
-      /** Sends to the process that will die; resolves with the run. */
+      /** Sends to the process that will die. Resolves with the run. */
       async begin(text: string, body = sendBody(id, text)) {
         const response = await post(one, body);
         expect(response.status).toBe(200);
@@ -83,7 +83,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     };
   }
 
-  it("a send with whenBusy: 'reject' is taken", async () => {
+  it("a send with whenBusy: 'reject' is accepted", async () => {
     const here = setUp({ whenBusy: 'reject' });
     const runId = await here.begin('one');
     await here.die();
@@ -95,7 +95,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(messages.map(textOf)).toEqual(['one', 'part', 'two', 'part']);
   });
 
-  it('dead runs do not fill a session: `activeRunsPerSession` counts the living', async () => {
+  it('dead runs do not count for `activeRunsPerSession`', async () => {
     const here = setUp({ limits: { activeRunsPerSession: 3 } });
     for (const text of ['one', 'two', 'three']) await here.begin(text);
     const full = await here.post(sendBody(here.id, 'four'));
@@ -108,19 +108,19 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(await here.ends()).toHaveLength(4);
   });
 
-  it('a send that waits has its turn although several before it are dead', async () => {
+  it('a waiting send has its turn although several runs before it are dead', async () => {
     const here = setUp();
     for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) await here.begin(text);
     await here.die();
     here.second.asked.length = 0;
     await (await here.post(sendBody(here.id, 'last'))).text();
     await here.other.settled();
-    // All of them at once.
+    // All runs at once.
     expect(here.second.asked.filter((name) => name === 'leases').length).toBe(1);
     expect(await here.ends()).toHaveLength(7);
   });
 
-  it('a stop is confirmed: the run had ended', async () => {
+  it('a stop is confirmed: the run has ended', async () => {
     const here = setUp();
     const runId = await here.begin('one');
     await here.die();
@@ -138,7 +138,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(await here.ends()).toEqual([[runId, 'interrupted']]);
   });
 
-  it('a message whose writer is dead is continued', async () => {
+  it('a message whose producer is dead is continued', async () => {
     const here = setUp();
     const call = (toolCallId: string): UIMessageChunk => ({
       type: 'tool-input-available',
@@ -146,7 +146,7 @@ describe.each(stores)('on %s', (_, openStore) => {
       toolName: 'ask',
       input: {},
     });
-    // The process that lives asks, the other one dies over the continuation.
+    // One process accepts the question. The other one dies during the continuation.
     const asks = createWorld(
       here.second.channel,
       chunkHandler(() => [{ type: 'start' }, call('a'), call('b'), { type: 'finish' }]),
@@ -177,7 +177,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     ]);
   });
 
-  it('leases are asked for only where a send would be refused, once for all runs', async () => {
+  it('leases are read only when a send would be refused, once for all runs', async () => {
     const here = setUp({ whenBusy: 'reject', allowWhenBusy: ['parallel'] });
     const parallel = (text: string) =>
       JSON.stringify({ ...(JSON.parse(sendBody(here.id, text)) as object), whenBusy: 'parallel' });

@@ -1,4 +1,4 @@
-// G12: what is nested too deeply for the functions that read it blocks nothing. They are recursive, and overflow the stack.
+// G12: deeply nested values block no session. The functions that read them are recursive, and would overflow the stack.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ const output = (levels: number): UIMessageChunk => ({
   output: JSON.parse(nested(levels)) as unknown,
 });
 
-/** A session whose first answer is these chunks, and every later one the word `later`. */
+/** A session whose first answer is these chunks, and every later one is `later`. */
 function open(channel: Channel, first: readonly UIMessageChunk[]) {
   let calls = 0;
   const errors: unknown[] = [];
@@ -55,7 +55,7 @@ const outcome = (id: string, messageId: string, levels: number) =>
 
 describe.each(stores)('on %s', (_, openStore) => {
   it.each([600, 2_300, 3_500, 100_000])(
-    'what a client posts is refused with 400 when it has %i levels, and changes nothing',
+    'a body with %i levels is refused with 400, and changes nothing',
     async (levels) => {
       const { world, sessionId } = open(openStore()(), [start, call]);
       const part = `{"type":"data-x","data":${nested(levels)}}`;
@@ -74,7 +74,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     },
   );
 
-  it('the deepest output that is taken can be posted with the message that has it', async () => {
+  it('the deepest output that is accepted can be posted again with its message', async () => {
     const { world, sessionId } = open(openStore()(), [start, call]);
     await ask(world, sessionId, 'one');
     const { id } = (await messagesOf(world, sessionId))[1]!;
@@ -93,7 +93,7 @@ describe.each(stores)('on %s', (_, openStore) => {
   });
 
   it.each([600, 2_500, 3_000, 3_500, 4_000, 100_000])(
-    'an answer ends with an error where a chunk has %i levels; what came before it is kept, and the next turn comes',
+    'a chunk with %i levels ends the answer with an error; the chunks before it are kept, and the next turn works',
     async (levels) => {
       const { world, errors, sessionId } = open(openStore()(), [
         start,
@@ -113,7 +113,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     },
   );
 
-  it('an input that streams in more levels than can be read leaves its call out of nothing else', async () => {
+  it('a streamed tool input with too many levels removes only its call from the message', async () => {
     const { world, sessionId } = open(openStore()(), [
       start,
       { type: 'tool-input-start', toolCallId: 'c', toolName: 'ask' },
@@ -128,7 +128,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(await ask(world, sessionId, 'two')).toContain('later');
   });
 
-  it('a message that got too many levels from the app is continued without the part that has them', async () => {
+  it('a message with a part that the app nested too deeply is continued without that part', async () => {
     const channel = openStore()();
     const { world, sessionId } = open(channel, [start, ...say('before'), call]);
     await ask(world, sessionId, 'one');

@@ -1,4 +1,4 @@
-// A session that a message has made unusable, or that somebody wants empty: messages can be deleted (G12).
+// G12: messages can be deleted, one by one or all, also a message that made a session unusable.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [
 const url = 'http://durable.test/api/chat';
 let count = 0;
 
-/** Ends of a run that say nothing of its message, by the text that brings them about. */
+/** Ends of a run that have nothing to do with its message, by the text that causes them. */
 const others: Readonly<Record<string, () => unknown>> = {
   refused: () => new Response('later', { status: 429 }),
   'no stream': () => 42,
@@ -26,7 +26,7 @@ const others: Readonly<Record<string, () => unknown>> = {
 describe.each(stores)('messages are deleted on %s', (name, open) => {
   const tabs: Tab[] = [];
 
-  /** Answers at once; waits where the question says so, until it is released; fails on poison, wherever it stands. */
+  /** Answers at once. Waits if the question asks for it, until it is released. Fails if any message contains poison. */
   function setUp(options: Omit<DurableChatOptions, 'channel'> = {}) {
     const id = `delete ${name} ${++count}`;
     const ends: RunEnd[] = [];
@@ -105,7 +105,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
   });
 
   it.each(['poison', 'late poison'])(
-    'G12: a message on which every turn fails is named, and deleted',
+    'G12: a message that makes every turn fail is named in failedOn, and can be deleted',
     async (text) => {
       const here = setUp();
       await here.say(user('fine'));
@@ -134,7 +134,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
   );
 
   it.each(Object.keys(others))(
-    'a message that did not make the handler fail is not named: %s',
+    'a message that did not make the handler fail is not named in failedOn: %s',
     async (text) => {
       const here = setUp();
       await here.say(user('one', text));
@@ -148,7 +148,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     },
   );
 
-  it('G12: clearing frees a session too, and nothing of what was there is read or comes back', async () => {
+  it('G12: clear makes a session usable too, and nothing from before is read or comes back', async () => {
     const here = setUp({ seed: 'all' });
     await here.say(user('secret'));
     await here.say(user('bad', 'poison'));
@@ -163,7 +163,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     expect(await here.texts()).toEqual(['next', 're: next']);
   });
 
-  it('deleting a question stops the answer that is being written, which is kept as far as it is', async () => {
+  it('deleting a question stops its running answer, and the part so far is kept', async () => {
     const here = setUp();
     const sent = await here.post(user('slow'));
     const tab = here.tab();
@@ -178,7 +178,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     await expect.poll(() => tab.chat.status).toBe('ready');
   });
 
-  it('deleting an answer that is being written stops it, and nothing of it is kept', async () => {
+  it('deleting a running answer stops it, and keeps nothing', async () => {
     const here = setUp();
     const sent = await here.post(user('slow'));
     const tab = here.tab();
@@ -191,7 +191,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     expect(await here.texts()).toEqual(['slow']);
   });
 
-  it('deleting the message of a send that waits takes it out of the queue; what stands behind it is answered', async () => {
+  it('deleting the message of a waiting send removes it from the queue; later sends are answered', async () => {
     const here = setUp();
     const sent = [
       await here.post(user('slow')),
@@ -211,7 +211,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(await here.texts());
   });
 
-  it('clearing stops what is written and what waits; what is sent afterwards is answered, from nothing', async () => {
+  it('clear stops running and waiting runs; later sends are answered with an empty history', async () => {
     const here = setUp();
     const sent = [await here.post(user('slow')), await here.post(user('two'))];
     const tab = here.tab();
@@ -231,7 +231,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     expect(await here.texts()).toEqual(['new', 're: new']);
   });
 
-  it('what the app has kept is deleted from the session as well, and does not come back', async () => {
+  it('messages of loadMessages can be deleted from the session too, and do not come back', async () => {
     const kept = [user('k1'), user('k2')];
     const here = setUp({ loadMessages: () => kept });
     await here.session().deleteMessage('k1');
@@ -248,14 +248,14 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     ['loadMessages', { loadMessages: () => [user('secret'), user('kept')] }],
     ['loadMessages of nothing', { loadMessages: () => [] }],
   ] as const)(
-    'clearing a session that the store does not know makes it known and empty: nothing fills it again, with %s',
+    'clear makes an unknown session known and empty, and nothing fills it again, with %s',
     async (_, options) => {
       const here = setUp(options);
       const tab = here.tab([user('secret')]);
       await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
       await tab.session.clear();
       await expect.poll(() => tab.chat.messages).toEqual([]);
-      // A page that was loaded with the messages shows none either, and brings none along.
+      // A page that was loaded with the messages shows none either, and does not post them.
       const reloaded = here.tab([user('secret')]);
       await expect.poll(() => reloaded.chat.messages).toEqual([]);
       const body = JSON.stringify({ id: here.id, messages: [user('secret'), user('next')] });
@@ -270,7 +270,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     },
   );
 
-  it('deleting a message of a session that the store does not know is a 404; of one that it knows, it is fine', async () => {
+  it('deleting an unknown message is a 404 in an unknown session, and succeeds in a known one', async () => {
     for (const here of [setUp(), setUp({ loadMessages: () => [] })]) {
       await expect(here.session().deleteMessage('nobody')).rejects.toMatchObject({ code: 'not_found' });
       expect((await here.remove('durable=delete-message&messageId=nobody')).status).toBe(404);
@@ -282,7 +282,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     }
   });
 
-  it('on the wire each is asked for by name, and authorize is asked for `delete`', async () => {
+  it('on the wire each deletion names what it deletes, and authorize gets the action `delete`', async () => {
     const asked: string[] = [];
     const here = setUp({
       authorize: ({ action }) => {
@@ -309,7 +309,7 @@ describe.each(stores)('messages are deleted on %s', (name, open) => {
     }
   });
 
-  it('G10: who may not delete, does not', async () => {
+  it('G10: a refused deletion deletes nothing', async () => {
     const here = setUp({ authorize: ({ action }) => action !== 'delete' });
     await here.say(user('one'));
     for (const query of ['durable=delete-message&messageId=one', 'durable=clear']) {

@@ -1,4 +1,4 @@
-// A user message that was edited while an answer is written: whoever edited it, and in what way, the run that was sent
+// A user message that was edited during an answer: however it was edited, it belongs to the run that was sent
 // with it last has it.
 
 import type { ModelMessage, UIMessage, UIMessageChunk } from 'ai';
@@ -13,7 +13,7 @@ const ways = [
   ['a regeneration that edits', { trigger: 'regenerate-message' }],
 ] as const;
 
-/** A session whose first answer is held, with a second message behind it that `way` has edited. */
+/** A session whose first answer is held, with a second message that `way` has edited. */
 async function edited(way: object, options: Omit<DurableChatOptions, 'channel'> = {}) {
   const held: { finish?: () => void } = {};
   const mayFinish = new Promise<void>((resolve) => (held.finish = resolve));

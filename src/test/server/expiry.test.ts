@@ -14,7 +14,7 @@ const url = 'http://durable.test/api/chat';
 const { stores, server } = useStores();
 let sessions = 0;
 
-/** Answers "fine"; what asks to wait is answered when it is stopped. */
+/** Answers "fine". A message that asks to wait is answered when it is stopped. */
 function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}): World {
   return createWorld(
     channel,
@@ -73,7 +73,7 @@ async function textsOf({ chat }: World, sessionId: string): Promise<string[]> {
 const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
 
 describe.each(stores)('a session that has expired, on %s', (store, openStore) => {
-  it('is renewed by each send, is empty when it is over, and its viewers learn of it', async () => {
+  it('each send renews it; after its end it is empty, and its viewers see that', async () => {
     const sessionId = `expiry ${++sessions}`;
     const shared = openStore({ ttl: 3 });
     const [here, there] = [open(shared()), open(shared())];
@@ -86,10 +86,10 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
     await send(here, sessionId, 'two');
     await new Promise((resolve) => setTimeout(resolve, 1_700));
     const texts = await textsOf(here, sessionId);
-    // A machine that stood still for a moment has let it expire.
+    // On a slow machine the session may have expired already.
     if (Date.now() - started < 4_500) expect(texts).toEqual(['one', 'fine', 'two', 'fine']);
     await eventually(() => textsOf(here, sessionId)).toEqual([]);
-    // The other process holds the old log in memory until it looks, which a viewer that joins makes it do.
+    // The other process has the old log in memory until it reads again, which a joining viewer causes.
     const joining = watch(there, sessionId);
     for (const { snapshots } of [viewer, joining]) await eventually(() => snapshots().at(-1)).toEqual([]);
     await joining.close();
@@ -103,7 +103,7 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
     await late.close();
   });
 
-  it('begins anew with the next send, which a process that holds the old log notices', async () => {
+  it('begins again with the next send, also in a process that has the old log in memory', async () => {
     const sessionId = `expiry ${++sessions}`;
     const shared = openStore({ ttl: 3 });
     const [here, there] = [open(shared()), open(shared())];
@@ -114,7 +114,7 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
       await eventually(() => tab.chat.messages.map(textOf)).toEqual(['one', 'fine']);
     }
     await eventually(far.types).toEqual(['snapshot']);
-    // Nobody in these processes looks.
+    // No viewer makes these processes read.
     const probe = shared();
     await eventually(() => probe.readLog(sessionId, '')).toEqual([]);
     await send(here, sessionId, 'two');
@@ -131,7 +131,7 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
     await far.close();
   });
 
-  it('leaves no key behind that does not expire', async () => {
+  it('leaves no key without an expiry', async () => {
     if (store !== 'upstash') return;
     const sessionId = `expiry${++sessions}`;
     const world = open(openStore({ ttl: 1 })());
@@ -147,7 +147,7 @@ describe.each(stores)('a session that has expired, on %s', (store, openStore) =>
 });
 
 describe.each(stores)('a session that is deleted, on %s', (store, openStore) => {
-  it('ends what runs and what waits, is gone everywhere at once, and begins anew', async () => {
+  it('ends running and waiting runs, is gone in every process at once, and begins again', async () => {
     const sessionId = `deleted${++sessions}`;
     const shared = openStore();
     const [here, there] = [open(shared()), open(shared())];
@@ -183,12 +183,12 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
       const redis = new Redis({ url: server().url, token: server().token });
       const left = await redis.keys(`*${sessionId}*`);
       expect(left).toEqual([expect.stringMatching(/:log$/)]);
-      // Nothing but that it was deleted; and that is forgotten in time.
+      // Only the mark of the deletion stays, and it expires.
       expect(await there.chat.session(sessionId).read()).toEqual({ messages: [], runs: [] });
       expect(await redis.ttl(left[0]!)).toBeGreaterThan(0);
     }
 
-    // The same message, by its id: it is not taken for the one that was.
+    // A message with the same id is a new one.
     await send(here, sessionId, 'one');
     await eventually(shown).toEqual(['one', 'fine']);
     await eventually(() => far.frames().filter((frame) => frame.type === 'run-end').length).toBe(3);
@@ -197,7 +197,7 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
     await far.close();
   });
 
-  it('G6: a producer that does not answer is refused by the store from then on', async () => {
+  it('G6: the store refuses a producer that did not react to the deletion', async () => {
     const sessionId = `deleted ${++sessions}`;
     const channel = openStore()();
     const lease = { type: 'take', runId: 'frozen', ms: 60_000 } as const;
@@ -214,12 +214,12 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
     expect(await channel.readLog(sessionId, '')).toMatchObject([deletedEntry]);
   });
 
-  it('of which there is nothing is fine', async () => {
+  it('may be unknown', async () => {
     const world = open(openStore()());
     await world.chat.session(`deleted ${++sessions}`).delete();
   });
 
-  it('under a send: the run that is being accepted ends, and leaves nothing that does not expire', async () => {
+  it('during a send: the run that is being accepted ends, and leaves no key without an expiry', async () => {
     const sessionId = `deleted${++sessions}`;
     const channel = openStore()();
     const world = open(channel);
@@ -227,7 +227,7 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
       new Request(url, { method: 'POST', body: sendBody(sessionId, 'wait') }),
     );
     await eventually(async () => (await textsOf(world, sessionId)).length).toBe(1);
-    // Deleted in the store alone: nobody has told the producer.
+    // Deleted only in the store: the producer gets no wake-up.
     await channel.delete(sessionId);
     expect(await response.text()).toContain('[DONE]');
     await world.settled();
@@ -238,7 +238,7 @@ describe.each(stores)('a session that is deleted, on %s', (store, openStore) => 
   });
 });
 
-it('a session’s id is checked where the app gives it too', async () => {
+it('the id of a session is checked for session(id) too', async () => {
   const { chat } = open(stores[0]![1]()());
   for (const id of ['', 'a\nb', 'x'.repeat(257), '\ud83d']) {
     expect(() => chat.session(id)).toThrow(expect.objectContaining({ code: 'bad_request' }));

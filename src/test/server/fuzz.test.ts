@@ -1,4 +1,4 @@
-// The routes, asked at random: whatever comes in, the answer is typed, comes soon, and leaves nothing behind.
+// Random requests: each gets a typed answer soon, and leaves nothing in memory.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -91,7 +91,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: fc.constant(`{"id":"s","pad":"${'x'.repeat(70_000)}"}`) },
   { weight: 1, arbitrary: fc.constant(undefined) },
 );
-/** A function makes the cursor of the session that is asked for. */
+/** A function makes a cursor of the requested session. */
 const cursor = fc.oneof(
   {
     weight: 4,
@@ -149,7 +149,7 @@ type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never;
 const present = (record: Record<string, string | undefined>) =>
   Object.entries(record).filter((entry): entry is [string, string] => entry[1] !== undefined);
 
-/** Undefined for what no client can put into a request. */
+/** Undefined for a value that no client can put into a request. */
 function toRequest(spec: Asked): Request | undefined {
   const { route, method = route, path = '', query, headers = {}, body, breaks } = spec;
   try {
@@ -172,7 +172,7 @@ function toRequest(spec: Asked): Request | undefined {
   }
 }
 
-/** Answers, and fails in as many ways as there are. */
+/** A handler that answers, or fails in every possible way. */
 async function handler(request: Request): Promise<unknown> {
   const { messages } = (await request.json()) as { messages: UIMessage[] };
   const text = JSON.stringify(messages.at(-1));
@@ -248,7 +248,7 @@ it(`G10: ${total} random requests get typed answers and leave no memory behind (
       expect(new DurableChatError(error!.code, '').status, what()).toBe(response.status);
       return;
     }
-    // A subscription has no end of its own.
+    // A subscription does not end by itself.
     const endless = spec.route === 'GET' && isOurs !== true;
     await within(read(response, endless ? Math.min(spec.reads, 2) : spec.reads), what);
   }
@@ -256,7 +256,7 @@ it(`G10: ${total} random requests get typed answers and leave no memory behind (
   async function heap(): Promise<number> {
     await settled();
     await Promise.all(ids.map((sessionId) => chat.session(sessionId).delete()));
-    // By then all sessions have expired, and whoever has shown them has let go of them.
+    // By then all sessions have expired, and this process has released them.
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     gc();
     return process.memoryUsage().heapUsed;

@@ -1,4 +1,4 @@
-// G1 as a property: any stream, any batches, any drops, any moment of joining.
+// G1 as a property: any stream, any batches, any drops of connections, any moment of joining.
 
 import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
 import fc from 'fast-check';
@@ -36,7 +36,7 @@ async function view(client: Client, id: string, drops: readonly number[]): Promi
     const abort = new AbortController();
     const response = await client.fetch(`/api/chat?id=${id}${after}`, { signal: abort.signal });
     let ended = false;
-    /** Frames before an id belong to it: what has no id yet is seen again after a drop. */
+    /** Frames without an id belong to the next id: after a drop they come again. */
     let group: Frame[] = [];
     const decoder = new TextDecoder();
     const feed = createSseParser((event) => {
@@ -58,7 +58,7 @@ async function view(client: Client, id: string, drops: readonly number[]): Promi
         if (ended) break;
       }
     } catch {
-      // The drop that was asked for.
+      // The intended drop.
     }
     abort.abort();
     if (ended) return frames;
@@ -80,7 +80,7 @@ function chunksOf(frames: readonly Frame[]): UIMessageChunk[] {
   });
 }
 
-/** A source that a test lets go on chunk by chunk. */
+/** A source that a test releases chunk by chunk. */
 function gatedSource(chunks: readonly UIMessageChunk[]) {
   let allowed = 0;
   let wake: () => void = () => {};
@@ -100,7 +100,7 @@ function gatedSource(chunks: readonly UIMessageChunk[]) {
 
 const plans = fc.record({
   chunks: chunkStreams(),
-  /** Where the model pauses, as parts of the whole. */
+  /** Where the model pauses, as fractions of the stream. */
   pauses: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
   viewers: fc.array(
     fc.record({
@@ -162,12 +162,12 @@ function describeDelivery(name: string, open: () => Channel, runs: number): void
         for (const frames of await Promise.all(views)) {
           const first = frames[0];
           if (first?.type === 'snapshot' && first.messages.length > 0 && first.runs.length === 0) {
-            // It came after the end.
+            // It joined after the end.
             expect(first.messages).toEqual((await world.chat.session(id).read()).messages);
             continue;
           }
           const got = chunksOf(frames);
-          // Who was there from the beginning has each chunk as it was; who joined has what builds the same.
+          // A viewer from the beginning has each chunk unchanged. A viewer that joined has chunks that build the same message.
           if (first?.type === 'snapshot' && first.runs.length === 0) expect(got).toEqual(expected);
           expect(await fold(got)).toEqual(whole);
         }

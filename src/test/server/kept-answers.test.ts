@@ -1,4 +1,4 @@
-// What people have answered to tool calls is kept, however the run ends that meets it.
+// Answers to tool calls are kept, however the run ends during which they came.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ const readOf = (world: World, sessionId: string) => world.chat.session(sessionId
 const partOf = (message: UIMessage | undefined, id: string) =>
   message?.parts.find((part) => 'toolCallId' in part && part.toolCallId === id);
 
-/** Once it has heard of the stop, or is let go on, `end` says what comes after the calls. */
+/** After a stop or a release, `end` decides what follows the calls. */
 function working(end: () => AsyncIterable<UIMessageChunk> | Iterable<UIMessageChunk>) {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -87,13 +87,13 @@ describe.each(stores)('an output that was accepted while its message was written
       input: {},
       output: 'sent',
     });
-    // Nobody answered this one.
+    // This call has no answer.
     expect(partOf(message, 'other')).toMatchObject({ state: 'output-error' });
     await (await post(world, sendBody(sessionId, 'two'))).text();
     expect(partOf(histories[1]?.[1], 'c')).toMatchObject({ output: 'sent' });
   });
 
-  it("gives way to the tool's own outcome", async () => {
+  it("is replaced by the tool's own outcome", async () => {
     const sessionId = `kept ${++sessions}`;
     const { handler, release } = working(function* () {
       yield { type: 'tool-output-error', toolCallId: 'c', errorText: 'no such address' };
@@ -112,7 +112,7 @@ describe.each(stores)('an output that was accepted while its message was written
   });
 });
 
-describe.each(stores)('a continuation that comes to nothing, on %s', (_, openStore) => {
+describe.each(stores)('a continuation that fails before it has a part, on %s', (_, openStore) => {
   const said = (errorText: string) => chunkHandler(() => [start, { type: 'error', errorText }]);
   const failures: Record<string, Handler> = {
     'the handler refuses': () => new Response('slow down', { status: 429 }),
@@ -122,7 +122,7 @@ describe.each(stores)('a continuation that comes to nothing, on %s', (_, openSto
     'its stream fails before it says anything': said('the provider is down'),
   };
 
-  it.each(Object.keys(failures))('changes nothing where %s, and can be sent again', async (how) => {
+  it.each(Object.keys(failures))('changes nothing when %s, and can be sent again', async (how) => {
     const sessionId = `nothing ${++sessions}`;
     let calls = 0;
     const histories: UIMessage[][] = [];

@@ -1,4 +1,4 @@
-// What the app keeps of a session may be more than one request to the store takes.
+// The messages of loadMessages can be larger than one request to the store.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -72,7 +72,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     for (const { messages } of all) expect(ids(messages)).toEqual(keptIds);
   });
 
-  it('nothing is shown of a beginning whose writer fails in the middle, and the next one begins the session', async () => {
+  it('a beginning whose writer fails in between is not shown, and the next one begins the session', async () => {
     const id = crypto.randomUUID();
     const open = openStore();
     const options = { loadMessages: () => kept };
@@ -84,7 +84,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(ids((await worldOf(open(), options).read()).messages)).toEqual(keptIds);
   });
 
-  it('of a single message that no request has room for, what fits is taken', async () => {
+  it('a single message that is too large for a request is stored without its largest parts', async () => {
     const id = crypto.randomUUID();
     const [first] = kept;
     const large = { ...first!, parts: Array.from({ length: 5 }, () => first!.parts[0]!) };

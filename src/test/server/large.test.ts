@@ -1,4 +1,4 @@
-// G12: what is larger than a request to the store may be blocks nothing, and is said to be missing.
+// G12: values that are too large for the store block no session, and the log says what is missing.
 
 import { convertToModelMessages, type UIMessage, type UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ const quotes = (length: number) => '"'.repeat(length);
 const several = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 
-/** A session whose first answer is these chunks, and every later one a few words. */
+/** A session whose first answer is these chunks, and every later one is a short text. */
 function open(channel: Channel, first: readonly UIMessageChunk[]) {
   let calls = 0;
   const events: DurableChatEvent[] = [];
@@ -74,7 +74,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     ['images', say(...several(6, () => image(2_000_000))), 'file'],
     ['euros', say(...several(4, (index) => call(index, '€'.repeat(900_000))).flat()), 'tool-search'],
   ])(
-    'an answer with %s that do not fit ends, lists what is left out, and the next turn comes',
+    'an answer with %s that do not fit ends, lists what is left out, and the next turn works',
     async (_, first, type) => {
       const { world, sessionId } = open(openStore()(), first);
       expect(await answer(world, sessionId, 'one')).toHaveLength(first.length);
@@ -97,7 +97,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     ['an output of 8 MB', call(0, 'a'.repeat(8_300_000))],
     ['an output of 2.5 MB that is escaped to 10', call(0, quotes(2_500_000))],
   ])(
-    'of an answer with %s in one chunk the log has what came before, and says why; its client has all',
+    'of an answer with %s in one chunk the log keeps the chunks before it and the cause; its client gets all',
     async (_, calls) => {
       const { world, sessionId, events } = open(openStore()(), say(...calls));
       const seen: Frame[] = [];
@@ -133,7 +133,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(message!.parts.filter(({ type }) => type === 'file')).toHaveLength(3);
   });
 
-  it('a chunk of 6 MB and what comes with it are stored as they came', async () => {
+  it('a chunk of 6 MB and the chunks around it are stored unchanged', async () => {
     const all = say(image(6_000_000), ...several(3, () => image(400_000)));
     const { world, sessionId } = open(openStore()(), all);
     await answer(world, sessionId, 'one');
@@ -142,7 +142,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect(message!.parts.filter(({ type }) => type === 'file')).toHaveLength(4);
   });
 
-  it('a message that becomes too large as it is stored is refused with 413, and another one is taken', async () => {
+  it('a message that is too large to be stored is refused with 413, and another one is accepted', async () => {
     const { world, sessionId } = open(openStore()(), say());
     const parts = [
       { type: 'text', text: 'hi' },
@@ -158,7 +158,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     expect((await messagesOf(world, sessionId)).map(({ role }) => role)).toEqual(['user', 'assistant']);
   });
 
-  it('a session with a run whose end nobody can store can be deleted', async () => {
+  it('a session with a run whose end cannot be stored can be deleted', async () => {
     const store = openStore()();
     const channel: Channel = {
       ...store,

@@ -1,4 +1,4 @@
-// G12: a request that the network holds, and applies after its sender has given up, blocks nothing.
+// G12: a request that the network holds and applies after its sender has given up blocks no session.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -54,51 +54,48 @@ it.each([
   ['a new session’s first send', [], sendBody('first', 'late')],
   ['a send', ['one'], sendBody('second', 'late')],
   ['an edit', ['one', 'two'], edit('third')],
-])(
-  'the start of %s that is held for longer than its sender waits is void as a whole',
-  async (_, said, body) => {
-    const { channel, world } = open();
-    const { id: sessionId } = JSON.parse(body) as { id: string };
-    for (const text of said) await (await post(world, sendBody(sessionId, text))).text();
-    await world.settled();
-    const before = await textsOf(world, sessionId);
+])('the start of %s that is applied after its sender gave up is void as a whole', async (_, said, body) => {
+  const { channel, world } = open();
+  const { id: sessionId } = JSON.parse(body) as { id: string };
+  for (const text of said) await (await post(world, sendBody(sessionId, text))).text();
+  await world.settled();
+  const before = await textsOf(world, sessionId);
 
-    const release = server.faults.inject({ kind: 'hold' }, { match: isStart });
-    expect((await post(world, body)).status).toBe(503);
-    // It says of the run that it is over.
-    await world.settled();
-    const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
-    const given = await keysOf();
-    expect(given.at(-1)).toMatch(/ end$/);
-    release();
-    await expect.poll(keysOf).toContain(given.at(-1)!.replace('end', 'start'));
+  const release = server.faults.inject({ kind: 'hold' }, { match: isStart });
+  expect((await post(world, body)).status).toBe(503);
+  // The answer reports that the run has ended.
+  await world.settled();
+  const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
+  const given = await keysOf();
+  expect(given.at(-1)).toMatch(/ end$/);
+  release();
+  await expect.poll(keysOf).toContain(given.at(-1)!.replace('end', 'start'));
 
-    // Whoever looks, wherever, finds nothing to do.
-    const elsewhere = open().world;
-    const came = (await keysOf()).length;
-    for (const _ of [1, 2]) {
-      expect(await textsOf(elsewhere, sessionId)).toEqual(before);
-      expect((await elsewhere.chat.session(sessionId).read()).runs).toEqual([]);
-    }
-    expect((await keysOf()).length).toBe(came);
-    expect(
-      await elsewhere.chat
-        .session(sessionId)
-        .stop()
-        .catch(({ code }: { code: string }) => code),
-    ).toEqual(said.length === 0 ? 'not_found' : { stopped: [], alreadyEnded: [], pending: [] });
-    // The send can be made again as it was, and is answered.
-    await (await post(elsewhere, body)).text();
-    await elsewhere.settled();
-    expect((await textsOf(elsewhere, sessionId)).slice(-2)).toEqual([
-      body.includes('changed') ? 'changed' : 'late',
-      'answered',
-    ]);
-  },
-);
+  // Every process shows no active run.
+  const elsewhere = open().world;
+  const came = (await keysOf()).length;
+  for (const _ of [1, 2]) {
+    expect(await textsOf(elsewhere, sessionId)).toEqual(before);
+    expect((await elsewhere.chat.session(sessionId).read()).runs).toEqual([]);
+  }
+  expect((await keysOf()).length).toBe(came);
+  expect(
+    await elsewhere.chat
+      .session(sessionId)
+      .stop()
+      .catch(({ code }: { code: string }) => code),
+  ).toEqual(said.length === 0 ? 'not_found' : { stopped: [], alreadyEnded: [], pending: [] });
+  // The same send can be posted again, and is answered.
+  await (await post(elsewhere, body)).text();
+  await elsewhere.settled();
+  expect((await textsOf(elsewhere, sessionId)).slice(-2)).toEqual([
+    body.includes('changed') ? 'changed' : 'late',
+    'answered',
+  ]);
+});
 
 it.each(['clear', 'delete-message&messageId=user-one'])(
-  'a deletion (%s) that is held for longer than its sender waits removes nothing that came later',
+  'a deletion (%s) that is applied after its sender gave up removes nothing that came later',
   async (what) => {
     const { channel, world } = open();
     const sessionId = `late ${what}`;
@@ -118,7 +115,7 @@ it.each(['clear', 'delete-message&messageId=user-one'])(
     const keysOf = async () => (await channel.readLog(sessionId, '')).map(({ key }) => key);
     await expect.poll(async () => (await keysOf()).at(-1)).toMatch(/ delete$/);
     expect(await textsOf(open().world, sessionId)).toEqual(['changed', 'answered']);
-    // Asked for again, it counts.
+    // A second request deletes.
     await world.chat.session(sessionId).clear();
     expect(await textsOf(open().world, sessionId)).toEqual([]);
   },
@@ -128,7 +125,7 @@ it.each([
   ['mark', 'XADD', '"deleted"'],
   ['removal', 'XTRIM', ':log'],
 ])(
-  'a deletion of the session whose %s is held for longer than its sender waits removes nothing that came later',
+  'a deletion of the session whose %s is applied after its sender gave up removes nothing that came later',
   async (_, command, part) => {
     const { channel, world } = open();
     const sessionId = `deleted late ${command}`;
@@ -156,7 +153,7 @@ it.each([
   },
 );
 
-it('a clear that meets a send at the same moment clears the sent message too', async () => {
+it('a clear at the same moment as a send clears the sent message too', async () => {
   const { channel } = open();
   const sessionId = 'meets';
   const elsewhere = open().world;
@@ -180,7 +177,7 @@ it('a clear that meets a send at the same moment clears the sent message too', a
   expect(await textsOf(elsewhere, sessionId)).toEqual([]);
 });
 
-it('what was on its way when a session was deleted does not bring it back: its beginning, and a send', async () => {
+it('late entries do not bring a deleted session back: its beginning, and a send', async () => {
   const sessionId = 'deleted';
   const kept = [{ id: 'secret', role: 'user' as const, parts: [{ type: 'text' as const, text: 'secret' }] }];
   const { channel, world } = open({ loadMessages: () => kept });
@@ -205,14 +202,14 @@ it('what was on its way when a session was deleted does not bring it back: its b
     expect([messages, runs]).toEqual([[], []]);
   }
 
-  // It is as any deleted one: it begins with what the app keeps, and is answered.
+  // Like any deleted session, it begins with the messages of loadMessages, and is answered.
   expect(await textsOf(world, sessionId)).toEqual(['secret']);
   await (await post(world, sendBody(sessionId, 'two'))).text();
   await world.settled();
   expect(await textsOf(elsewhere, sessionId)).toEqual(['secret', 'two', 'answered']);
 });
 
-it('a send whose session is deleted at the same moment is a 409, and can be made again', async () => {
+it('a send whose session is deleted at the same moment is a 409, and can be posted again', async () => {
   const { channel, world } = open();
   const sessionId = 'deleted meanwhile';
   await (await post(world, sendBody(sessionId, 'one'))).text();
@@ -231,7 +228,7 @@ it('a send whose session is deleted at the same moment is a 409, and can be made
   expect(await textsOf(world, sessionId)).toEqual(['two', 'answered']);
 });
 
-it('what the app has kept is loaded again where its session is deleted while it is loaded', async () => {
+it('loadMessages is called again when the session is deleted while it loads', async () => {
   const sessionId = 'deleted while loading';
   const { channel } = open();
   let text = 'before';
@@ -246,7 +243,7 @@ it('what the app has kept is loaded again where its session is deleted while it 
   expect(await textsOf(world, sessionId)).toEqual(['after']);
 });
 
-it('an answer to a tool call counts where its session is deleted meanwhile, and begins again with the call', async () => {
+it('an answer to a tool call counts although its session is deleted meanwhile, and loadMessages has the call', async () => {
   const { channel } = open();
   const sessionId = 'answered';
   const call = { type: 'tool-ask', toolCallId: 'c', state: 'input-available', input: {} };

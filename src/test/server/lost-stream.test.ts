@@ -1,4 +1,4 @@
-// A run's stream that vanishes alone, evicted or expired, while its session is still there.
+// The stream of a run is evicted or expires while its session still exists.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -71,7 +71,7 @@ function wordOf(chunk: UIMessageChunk): string {
   return chunk.type === 'text-delta' ? chunk.delta : '';
 }
 
-it('G1: the run goes on, whole for those who watched and for those who come later, and its stream expires', async () => {
+it('G1: the run continues, viewers and later viewers get all of it, and its stream expires', async () => {
   const id = 'vanished';
   const open = openStore({ ttl: 600 });
   const source = pushed();
@@ -97,7 +97,7 @@ it('G1: the run goes on, whole for those who watched and for those who come late
   }
   await eventually(early.text).toBe('one two ');
   for (const [index, word] of ['three ', 'four ', 'five '].entries()) {
-    // While the run is silent, so that the next batch is the first to find it gone.
+    // While the run is silent, so that the next batch is the first that finds the stream gone.
     await server().command('DEL', stream);
     source.push(delta(word));
     await eventually(() => server().command('EXISTS', stream)).toBe(1);
@@ -130,7 +130,7 @@ it('G1: the run goes on, whole for those who watched and for those who come late
   }
 });
 
-it('a run that outlives `ttl` is written on while its session is there, and leaves no key without an expiry', async () => {
+it('a run that is longer than `ttl` is written while its session exists, and leaves no key without an expiry', async () => {
   const id = 'outlives';
   const source = pushed();
   const handler = chunkHandler(() => source.chunks);

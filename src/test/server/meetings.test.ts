@@ -1,4 +1,4 @@
-// Sends that were planned on what was read before, and meet another one in the log: its order decides which count.
+// Sends that meet another entry in the log, which they had not read: the log's order decides which count.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -23,7 +23,7 @@ const call = (toolCallId: string): UIMessageChunk => ({
 const approval: UIMessageChunk = { type: 'tool-approval-request', approvalId: 'p', toolCallId: 'c1' };
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
 
-/** A session whose handler answers with these, and a store on which something can happen right before a run's start. */
+/** A session whose handler gives these answers, and a store on which something can happen right before a run starts. */
 function open(answers: UIMessageChunk[][], options: Omit<DurableChatOptions, 'channel'> = {}) {
   const store = memoryChannel();
   let between: (() => Promise<unknown>) | undefined;
@@ -65,7 +65,7 @@ function open(answers: UIMessageChunk[][], options: Omit<DurableChatOptions, 'ch
     histories,
     post,
     race: (next: () => Promise<unknown>) => void (between = next),
-    /** The status of a send, once all that it started has ended. */
+    /** The status of a send, once its run has ended. */
     async done(sending: Promise<Response>) {
       const response = await sending;
       await response.text();
@@ -76,7 +76,7 @@ function open(answers: UIMessageChunk[][], options: Omit<DurableChatOptions, 'ch
   };
 }
 
-/** A message as a client has it that changed these calls. */
+/** The message of a client that has answered these calls. */
 function changed(message: UIMessage, change: object, ...ids: string[]): UIMessage {
   const copy = structuredClone(message);
   for (const part of copy.parts) {
@@ -89,7 +89,7 @@ const approved = { state: 'approval-responded', approval: { id: 'p', approved: t
 const outcomes = (message: UIMessage | undefined) =>
   message?.parts.flatMap((part) => ('toolCallId' in part ? [[part.toolCallId, part.state]] : []));
 
-it('an approval that a continuation brings is a 409 behind a message that came just before, and nothing executes', async () => {
+it('a continuation with an approval is a 409 after a new message, and the tool is not executed', async () => {
   const { session, histories, post, race, done, messages } = open([
     [{ type: 'start' }, call('c1'), approval, call('c2'), { type: 'finish' }],
   ]);
@@ -109,7 +109,7 @@ it('an approval that a continuation brings is a 409 behind a message that came j
   expect((await session.read()).runs).toEqual([]);
 });
 
-it('of two continuations of one message at the same moment one is a run; what the other brings is kept', async () => {
+it('of two continuations of one message at the same moment one becomes a run; the outputs of the other are kept', async () => {
   const { histories, post, race, done, messages } = open([
     [{ type: 'start' }, call('c1'), call('c2'), { type: 'finish' }],
     say('continued'),
@@ -129,7 +129,7 @@ it('of two continuations of one message at the same moment one is a run; what th
   ]);
 });
 
-it('of two messages with one id and two names at the same moment one is taken', async () => {
+it('of two messages with one id and two keys at the same moment one is accepted', async () => {
   const { histories, post, race, done, messages } = open([say('one')]);
   const name = (key: string) => ({ 'idempotency-key': key });
   race(() => done(post({ messages: [user('m', 'to Ann')] }, name('a'))));
@@ -138,7 +138,7 @@ it('of two messages with one id and two names at the same moment one is taken', 
   expect((await messages())[0]).toEqual(user('m', 'to Ann'));
 });
 
-it('of two regenerations of one answer at the same moment one is a run', async () => {
+it('of two regenerations of one answer at the same moment one becomes a run', async () => {
   for (const named of [true, false]) {
     const { post, race, done, messages } = open([say('one'), say('two'), say('three')]);
     await done(post({ messages: [user('u1')] }));
@@ -167,7 +167,7 @@ it('an edit or a regeneration does not bring back a message that is deleted at t
   }
 });
 
-it('sends that meet fill a session up to its limits, and no further', async () => {
+it('sends at the same moment fill a session up to its limit of messages, and not further', async () => {
   const limits = { messagesPerSession: 4, activeRunsPerSession: 3 };
   const { post, done, messages } = open([], { limits });
   const sends = Array.from({ length: 12 }, (_, index) => done(post({ messages: [user(`u${index}`)] })));
@@ -177,7 +177,7 @@ it('sends that meet fill a session up to its limits, and no further', async () =
   expect((await messages()).length).toBe(4);
 });
 
-it('of sends that meet no more become runs than may be active', async () => {
+it('of sends at the same moment no more become runs than activeRunsPerSession allows', async () => {
   const { session, post } = open([], { limits: { activeRunsPerSession: 3 } });
   const statuses = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => (await post({ messages: [user(`u${index}`)] })).status),

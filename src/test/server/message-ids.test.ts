@@ -1,4 +1,4 @@
-// Ids of the messages that the server makes: the app's own, everywhere, and what the SDK's callbacks see of them.
+// generateId: the ids of the messages that the server makes, everywhere and in the SDK's callbacks.
 
 import * as ai7 from 'ai';
 import type { UIMessage, UIMessageChunk } from 'ai';
@@ -28,7 +28,7 @@ const chunks: UIMessageChunk[] = [
 ];
 
 describe.each(stores)('generateId, on %s', (_, openStore) => {
-  it("names the server's messages everywhere, and neither runs nor messages that are there", async () => {
+  it("gives ids to the server's messages everywhere, and not to runs or existing messages", async () => {
     const sessionId = newSession();
     const runs: HandlerRun[] = [];
     const produce = chunkHandler(() => chunks);
@@ -45,7 +45,7 @@ describe.each(stores)('generateId, on %s', (_, openStore) => {
     await tab.chat.sendMessage({ text: 'one' });
     await tab.chat.sendMessage({ text: 'two' });
     const last = tab.chat.messages.at(-1)!;
-    // Goes on with the message that is there.
+    // Continues the existing message.
     await tab.chat.addToolOutput({ tool: 'ask', toolCallId: 'c', output: 1 });
     await tab.chat.sendMessage();
     await world.settled();
@@ -84,7 +84,7 @@ async function isRefused(response: Response): Promise<void> {
 }
 
 describe('generateId', () => {
-  it('what can be no id refuses the send, and leaves nothing behind', async () => {
+  it('an invalid id refuses the send, and leaves nothing', async () => {
     const strings = fc.oneof(
       fc.constantFrom('', 'x'.repeat(257), 'line\nbreak', '\ud83d', 'nul\u0000'),
       fc.anything().filter((value) => typeof value !== 'string'),
@@ -124,7 +124,7 @@ describe('generateId', () => {
     }
   });
 
-  it('names an answer that goes past a store that is down, too', async () => {
+  it('gives an id to an answer that passes through while the store is down', async () => {
     const chaos = createChaos(memoryChannel());
     chaos.storeFaults({ kind: 'refuse' });
     const { post } = open({ generateId: () => 'mine', onStoreDown: 'passthrough' }, chaos.channel);
@@ -132,12 +132,12 @@ describe('generateId', () => {
   });
 });
 
-/** What both versions have, under the types of one. */
+/** The API that both versions have, with the types of one. */
 type Sdk = Pick<typeof ai7, 'convertToModelMessages' | 'streamText'>;
 type Result = ReturnType<typeof ai7.streamText>;
 type Ids = Pick<ai7.UIMessageStreamOptions<UIMessage>, 'generateMessageId' | 'originalMessages'>;
 
-/** How an app makes its stream; `onEnd` is given the id that the SDK's callback sees. */
+/** How an app makes its stream. `onEnd` gets the id that the SDK's callback gets. */
 const ways: [
   name: string,
   sdk: Sdk,
@@ -157,8 +157,8 @@ const ways: [
   ],
 ];
 
-describe.each(ways)("what the SDK's own callbacks see, on %s", (_, sdk, streamOf) => {
-  /** One turn: a new answer, or the rest of the message `there`, whose tool call has its output now. */
+describe.each(ways)("the ids in the SDK's callbacks, on %s", (_, sdk, streamOf) => {
+  /** One turn: a new answer, or the rest of the message `there`, whose tool call has an output now. */
   async function turn(continued: boolean, idsFor: (run: HandlerRun, messages: UIMessage[]) => Ids) {
     const sessionId = newSession();
     const seen: { runId?: string; stream?: string; text?: unknown } = {};
@@ -196,24 +196,24 @@ describe.each(ways)("what the SDK's own callbacks see, on %s", (_, sdk, streamOf
     const id = continued ? 'there' : 'made by the server';
     expect(kept.map((one) => one.id)).toEqual(['user-one', id]);
     expect(seen.runId).toBe(id);
-    // The text's own callback knows model messages, which have no id.
+    // The callback of streamText gets model messages, which have no id.
     expect(seen.text).toEqual([['role', 'content']]);
     return seen.stream;
   }
 
-  it('no id at all, unless the app passes one on', async () => {
+  it('no id, unless the app passes one', async () => {
     expect(await turn(false, () => ({}))).toBe('');
     expect(await turn(true, () => ({}))).toBe('');
     expect(await turn(false, (_run, originalMessages) => ({ originalMessages }))).toBe('');
   });
 
-  it('with generateMessageId: () => run.messageId, the id that everybody has', async () => {
+  it('with generateMessageId: () => run.messageId, the id that all viewers have', async () => {
     const generate = (run: HandlerRun) => ({ generateMessageId: () => run.messageId });
     expect(await turn(false, generate)).toBe('made by the server');
     expect(await turn(true, generate)).toBe('there');
   });
 
-  it('the same with originalMessages, which a continuation needs to be given whole', async () => {
+  it('the same with originalMessages, which makes a continued message complete', async () => {
     const generate = (run: HandlerRun, originalMessages: UIMessage[]) => ({
       originalMessages,
       generateMessageId: () => run.messageId,

@@ -1,4 +1,4 @@
-// What an outage means for everybody: the app, the viewers, those who take silence for death, and the origin.
+// An outage of the store, for the app, the viewers, other processes and the origin.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -38,7 +38,7 @@ function breakable(channel: Channel): { channel: Channel; down: boolean; calls: 
   return store;
 }
 
-/** A handler that says what the test tells it to. */
+/** A handler that emits what the test passes. */
 function speaker(): {
   handler: Handler;
   signals: AbortSignal[];
@@ -97,7 +97,7 @@ async function deltasOf(response: Response): Promise<string> {
   return text;
 }
 
-/** A viewer from `after` on, of which the frames and the last cursor are known. */
+/** A viewer from `after` on, with its frames and its last cursor. */
 async function watch(world: World, sessionId: string, after?: string) {
   const seen = { frames: [] as Frame[], cursor: after, close: () => abort.abort() };
   const abort = new AbortController();
@@ -118,7 +118,7 @@ const durabilities = (frames: readonly Frame[]) =>
   frames.flatMap((frame) => (frame.type === 'durability' ? frame.durability : []));
 
 describe.each(stores)('an outage on %s', (_, openStore) => {
-  it('G8: is told to the app and to the viewers of the process, and so is its end', async () => {
+  it('G8: its beginning and its end are reported to the app and to the viewers of the process', async () => {
     const channels = openStore();
     const store = breakable(channels());
     const here = open(store.channel);
@@ -135,7 +135,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     await expect.poll(() => here.types()).toEqual(['run-start', 'degraded']);
     await expect.poll(() => durabilities(viewer.frames)).toEqual(['degraded']);
     await expect.poll(() => tab.session.getSnapshot().runs[0]?.durability).toBe('degraded');
-    // Who comes now is told at once; who goes on elsewhere, where nothing is known of it, is told that too.
+    // A new viewer is informed at once. A viewer that reconnects to another process is informed that the run is durable there.
     const late = await watch(here.world, here.sessionId);
     expect(late.frames).toMatchObject([{ type: 'snapshot', runs: [{ durability: 'degraded' }] }]);
     const moved = await watch(there.world, here.sessionId, late.cursor);
@@ -155,7 +155,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     for (const one of [tab, viewer, late, moved]) one.close();
   });
 
-  it('G8: a run is not taken for dead because nobody could renew its lease', async () => {
+  it('G8: a run is not taken for dead while the store prevented the renewal of its lease', async () => {
     const channels = openStore();
     const stores = [breakable(channels()), breakable(channels())];
     const here = open(stores[0]!.channel, { leaseMs: 500 });
@@ -166,10 +166,10 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     for (const { frames } of viewers) await expect.poll(() => frames.at(-1)?.type).toBe('chunks');
     for (const store of stores) store.down = true;
     here.model.say(delta('during '));
-    // Long past the lease, and past the silence in which both processes have looked for it.
+    // Long after the lease and after the silence that makes both processes check the lease.
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     for (const store of stores) store.down = false;
-    // The first to look is one who could end it.
+    // The first read is by a process that could end the run.
     await there.world.chat.session(here.sessionId).read();
     await expect.poll(() => here.types(), { timeout: 10_000 }).toEqual(['run-start', 'degraded', 'durable']);
     here.model.say(delta('after'));
@@ -184,7 +184,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     expect(textOf((await here.stored())[1])).toBe('before during after');
   });
 
-  it('G8: beyond maxUnwrittenBytes the origin gets it all, the log what fitted, and it says so', async () => {
+  it('G8: beyond maxUnwrittenBytes the origin gets all, the log keeps what fitted, and reports it', async () => {
     const store = breakable(openStore()());
     const here = open(store.channel, { maxUnwrittenBytes: 1_000 });
     const response = await here.post();
@@ -203,7 +203,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     const kept = textOf(message);
     expect(kept).not.toBe('');
     expect(words.join('').startsWith(kept)).toBe(true);
-    // It stayed degraded: a part of it is nowhere.
+    // It stayed degraded, because a part of it is not stored.
     expect(here.types()).toEqual(['run-start', 'degraded', 'overflow', 'run-end']);
     expect(here.events.at(-1)).toMatchObject({ reason: 'interrupted', cause: 'store', logged: true });
     expect(here.errors).toMatchObject([{ code: 'store_failed' }]);
@@ -215,7 +215,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
   });
 });
 
-it('G8: a store that is down refuses a send with 503, or lets it through', async () => {
+it('G8: while the store is down a send is refused with 503, or passes through', async () => {
   const store = breakable(memoryChannel());
   store.down = true;
   const strict = open(store.channel);
@@ -250,7 +250,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
   here.model.say(...opening, delta('plain'));
   here.model.end();
   expect(await deltasOf(response)).toBe('plain');
-  // Nobody else can have it: its reader's leaving ends it.
+  // No other client can read it, so that it ends when its reader leaves.
   const left = await post();
   await left.body!.cancel();
   await expect.poll(() => here.model.signals.map(({ aborted }) => aborted)).toEqual([false, true]);
@@ -267,7 +267,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
       method: 'POST',
       body: JSON.stringify({ id: here.sessionId, trigger: 'submit-message', messages: list }),
     });
-  // Nobody can say now whether anybody was asked.
+  // The server cannot check whether an approval was requested.
   expect((await sent([...messages, forged])).status).toBe(503);
   void (await sent([messages[0]!, forged, messages[2]!])).body!.cancel();
   expect(seen.at(-1)).toEqual([messages[0], messages[2]]);
@@ -276,7 +276,7 @@ it('G8: a store that is down refuses a send with 503, or lets it through', async
   expect(await here.stored()).toEqual([]);
 });
 
-it('G8: a tab shows an answer that went through while the store was down, and goes on showing it', async () => {
+it('G8: a tab shows an answer that passed through while the store was down, and keeps showing it', async () => {
   const store = breakable(memoryChannel());
   const here = open(store.channel, { onStoreDown: 'passthrough' });
   const tab = openTab(here.world.client(), here.sessionId);
@@ -296,7 +296,7 @@ it('G8: a tab shows an answer that went through while the store was down, and go
   expect(tab.chat.messages.map(textOf)).toEqual(shown);
   store.down = false;
   const { getSnapshot, subscribe } = tab.session;
-  // It may be back within a moment.
+  // The store can be back at any moment.
   const seen: string[] = [];
   const off = subscribe(() => void seen.push(getSnapshot().connection));
   tab.client.cut();
@@ -308,7 +308,7 @@ it('G8: a tab shows an answer that went through while the store was down, and go
   tab.close();
 });
 
-it('G8: a store that is gone for good ends everything within minutes', async () => {
+it('G8: if the store never comes back, everything ends within minutes', async () => {
   vi.useFakeTimers();
   try {
     const store = breakable(memoryChannel());
@@ -336,9 +336,9 @@ it('G8: a store that is gone for good ends everything within minutes', async () 
     ]);
     expect(here.errors.length).toBeGreaterThan(0);
     for (const error of here.errors) expect(error).toMatchObject({ code: 'store_failed' });
-    // The one that waited is told, too.
+    // The waiting send gets the error too.
     expect(await waiting.text()).toMatch(/"type":"error".*\[DONE\]/s);
-    // And nothing goes on in the background.
+    // Nothing continues in the background.
     await vi.advanceTimersByTimeAsync(60_000);
     const { calls } = store;
     await vi.advanceTimersByTimeAsync(60 * 60_000);
@@ -349,7 +349,7 @@ it('G8: a store that is gone for good ends everything within minutes', async () 
   }
 });
 
-it('an observer that throws harms nothing', async () => {
+it('onEvent and onError may throw', async () => {
   const fail = () => {
     throw new Error('mine');
   };
@@ -364,7 +364,7 @@ it('an observer that throws harms nothing', async () => {
   }
 });
 
-it('G8: a store that hangs refuses a send within its time', async () => {
+it('G8: while the store hangs, a send is refused in time', async () => {
   const channel = upstashChannel({ url: server().url, token: server().token, timeoutMs: 300 });
   const here = open(channel);
   server().faults.inject({ kind: 'hang' });

@@ -1,4 +1,4 @@
-// G11: the next turn works, whatever tool call the conversation has gone past; and what becomes of its late result.
+// G11: the next turn works after an open tool call, and late answers to that call are handled.
 
 import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const question = (id: string, text: string): UIMessage => ({
 
 let count = 0;
 
-describe.each(stores)('a call that the conversation has gone past, on %s', (name, open) => {
+describe.each(stores)('an open call that later messages follow, on %s', (name, open) => {
   let id: string;
   let world: World;
   let model: ScriptedModel;
@@ -38,7 +38,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
   const tabs: Tab[] = [];
   const errors: unknown[] = [];
 
-  /** Calls the tools that the question names, once it is released; says what it was told of the calls before. */
+  /** Calls the tools that the question names, once it is released, and repeats the outputs of earlier calls. */
   function setUp(options: Parameters<typeof createWorld>[2] = {}): void {
     id = `passed ${name} ${++count}`;
     errors.length = booked.length = 0;
@@ -107,7 +107,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     for (const one of tabs.splice(0)) one.close();
   });
 
-  it('G11: a send that was queued behind it is answered, and so is every later one', async () => {
+  it('G11: a send that was queued after it is answered, and so is every later one', async () => {
     setUp();
     const first = await post([question('u1', 'slowly location')]);
     const second = await post([question('u2', 'and now?')]);
@@ -124,7 +124,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     expect(errors).toEqual([]);
   });
 
-  it('G11: a late result is taken, shown, and read by the next turns; its tab is not disturbed', async () => {
+  it('G11: a late output is accepted, shown, and read by the next turns; its tab gets no error', async () => {
     setUp();
     const one = tab();
     await expect.poll(() => one.session.getSnapshot().state).toBeDefined();
@@ -146,7 +146,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     expect(errors).toEqual([]);
   });
 
-  it('a late result that comes with a continuation is kept, though there is nothing to continue', async () => {
+  it('a late output in a continuation is kept, although the continuation is refused', async () => {
     setUp();
     await say([question('u1', 'location')]);
     const asked = (await read())[1]!;
@@ -170,7 +170,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     expect(textOf(messages.at(-1))).toBe('heard ["Lisbon"]');
   });
 
-  it('a late approval is refused, and never executes anything; nobody is asked for it any more', async () => {
+  it('a late approval is refused, executes nothing, and is no longer requested', async () => {
     setUp();
     const first = await post([question('u1', 'slowly book')]);
     const second = await post([question('u2', 'and now?')]);
@@ -198,7 +198,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     expect(booked).toEqual([]);
   });
 
-  it('an approval that is asked for when the conversation has gone on already is refused', async () => {
+  it('an approval that is requested after the next message is refused', async () => {
     setUp({ whenBusy: 'parallel' });
     const first = await post([question('u1', 'slowly book')]);
     await say([question('u2', 'and now?')]);
@@ -214,7 +214,7 @@ describe.each(stores)('a call that the conversation has gone past, on %s', (name
     expect(booked).toEqual([]);
   });
 
-  it("G11: a call that an app's own history holds is closed as well", async () => {
+  it('G11: an open call in the messages of loadMessages is closed too', async () => {
     setUp({
       loadMessages: () => [
         question('u1', 'location'),

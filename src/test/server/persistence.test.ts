@@ -1,4 +1,4 @@
-// The SDK's own persistence guide (docs: chatbot message persistence) on a durable route, adopted as the README says.
+// The SDK's persistence guide (docs: chatbot message persistence) on a durable route, as the README describes it.
 
 import { convertToModelMessages, DefaultChatTransport, streamText, type UIMessage } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, PlainChat, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld } from '../fixtures/world.fixture.ts';
 
-/** A conversation that the app has kept from before it was durable. */
+/** A conversation in the app's database from before it used durable-chat. */
 const kept: UIMessage[] = [
   { id: 'k1', role: 'user', parts: [{ type: 'text', text: 'My name is Ada.' }], metadata: { at: 1 } },
   {

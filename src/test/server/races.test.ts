@@ -1,4 +1,4 @@
-// What two requests, two instances, or a request and a store that fails can do to each other in between.
+// Races between two requests, two instances, or a request and a failing store.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ const ask = (...ids: string[]): UIMessageChunk[] => [
 ];
 const output = (value: unknown) => ({ state: 'output-available', output: value }) as const;
 
-/** Handlers that answer with these, one after the other. */
+/** Handlers that give these answers, one after the other. */
 const answers = (...all: UIMessageChunk[][]) => {
   let calls = 0;
   return Object.assign(
@@ -54,7 +54,7 @@ async function settle(world: World, response: Response): Promise<UIMessage[]> {
   return (await world.chat.session('s').read()).messages;
 }
 
-/** The conversation as a client posts it that has answered a call of the last message. */
+/** The body of a client that has answered a call of the last message. */
 function answered(messages: readonly UIMessage[], toolCallId: string): string {
   const copy = structuredClone(messages) as UIMessage[];
   const call = copy.at(-1)!.parts.find((part) => 'toolCallId' in part && part.toolCallId === toolCallId);
@@ -62,7 +62,7 @@ function answered(messages: readonly UIMessage[], toolCallId: string): string {
   return JSON.stringify({ id: 's', trigger: 'submit-message', messages: copy });
 }
 
-/** A store on which `race` happens right before a run takes its place, or before an entry of that key. */
+/** A store on which `race` happens right before the entry of a run, or before the entry with that key. */
 function racing(store: Channel): {
   channel: Channel;
   race: (between: () => Promise<unknown>, key?: string) => void;
@@ -90,7 +90,7 @@ function racing(store: Channel): {
   };
 }
 
-it('G10: a body of very many messages is refused before it is worked on', async () => {
+it('G10: a body with very many messages is refused before it is processed', async () => {
   const world = createWorld(memoryChannel(), answers());
   const messages = Array.from({ length: 40_000 }, (_, index) => ({
     id: `m${index}`,
@@ -101,12 +101,12 @@ it('G10: a body of very many messages is refused before it is worked on', async 
   expect(status).toBe(413);
 });
 
-it('G10: a viewer that left before it was answered is no viewer', async () => {
+it('G10: a viewer that left before its response does not count', async () => {
   const world = createWorld(memoryChannel(), answers(), { limits: { viewersPerSession: 1 } });
   const leaving = new AbortController();
   const left = subscribe(world, leaving.signal);
   leaving.abort();
-  // A server does not even read what nobody is there for.
+  // A server does not read a response that no client waits for.
   await left;
   const status = async () => {
     const response = await subscribe(world);
@@ -144,7 +144,7 @@ it('G8: a send that was refused, and whose run was stored all the same, can be s
   const world = createWorld(channel, answers());
   expect((await post(world, sendBody('s', 'hi'))).status).toBe(503);
   down = false;
-  // At once it may still meet what the first one left, and is told so.
+  // A retry at once can meet the rest of the first attempt, and gets a 409.
   const again = await post(world, sendBody('s', 'hi'));
   expect(await again.text()).toMatch(/"type":"(error|finish)"/);
   await world.settled();
@@ -152,7 +152,7 @@ it('G8: a send that was refused, and whose run was stored all the same, can be s
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
 });
 
-it('G5: a continuation that is posted again under its name, after its run has ended, is the same run', async () => {
+it('G5: a continuation that is posted again with its key, after its run has ended, is the same run', async () => {
   const handler = answers(ask('c1'), say());
   const world = createWorld(memoryChannel(), handler);
   const messages = await settle(world, await post(world, sendBody('s', 'hi')));
@@ -161,7 +161,7 @@ it('G5: a continuation that is posted again under its name, after its run has en
   expect(handler.calls()).toBe(2);
 });
 
-it('an answer that meets a deletion does not begin the session anew', async () => {
+it('a tool answer at the same moment as a deletion does not begin the session again', async () => {
   const store = memoryChannel();
   const channel: Channel = {
     ...store,
@@ -178,7 +178,7 @@ it('an answer that meets a deletion does not begin the session anew', async () =
   await expect(world.chat.session('s').stop()).rejects.toMatchObject({ code: 'not_found' });
 });
 
-it('a send that meets a deletion is a 409, and made again it reads nothing of what was deleted', async () => {
+it('a send at the same moment as a deletion is a 409, and when posted again it reads no deleted message', async () => {
   const store = memoryChannel();
   let deletes = false;
   const channel: Channel = {
@@ -203,7 +203,7 @@ it('a send that meets a deletion is a 409, and made again it reads nothing of wh
 });
 
 it.each(['a continuation', 'the next message'])(
-  'an answer that is accepted while %s is being accepted stays',
+  'a tool answer that is accepted while %s is being accepted stays',
   async (what) => {
     const store = memoryChannel();
     const { channel, race } = racing(store);
@@ -223,7 +223,7 @@ it.each(['a continuation', 'the next message'])(
   },
 );
 
-it('what a client says of the past does not count in a session that another send has begun meanwhile', async () => {
+it('earlier messages of a client do not count in a session that another send has begun meanwhile', async () => {
   const store = memoryChannel();
   const { channel, race } = racing(store);
   const world = createWorld(channel, answers());
@@ -240,7 +240,7 @@ it('what a client says of the past does not count in a session that another send
   expect(all.flatMap(({ id, role }) => (role === 'user' ? id : []))).toEqual(['user-theirs', 'ours']);
 });
 
-it('G5: of two sends that refuse to wait, at the same moment, one is answered and nothing of the other is kept', async () => {
+it('G5: of two sends with `reject` at the same moment one is answered, and nothing of the other is kept', async () => {
   const store = memoryChannel();
   const { channel, race } = racing(store);
   const world = createWorld(channel, answers(), { whenBusy: 'reject' });
@@ -273,7 +273,7 @@ it('G5: of two sends that refuse to wait, at the same moment, one is answered an
   expect(all.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
 });
 
-it('a subscription that is slow to stand is not opened twice', async () => {
+it('a slow subscription is not opened twice', async () => {
   const store = memoryChannel();
   const open = new Set<object>();
   let subscribed = 0;
@@ -334,7 +334,7 @@ it('G6: one process ends a dead run once at a time', async () => {
   expect(most).toBe(1);
 });
 
-it('G6: an answer larger than the store takes in one request ends all the same, and the next turn comes', async () => {
+it('G6: an answer that is larger than one request to the store ends, and the next turn works', async () => {
   const image = (index: number): UIMessageChunk => ({
     type: 'file',
     mediaType: 'image/png',
@@ -358,7 +358,7 @@ it('G6: an answer larger than the store takes in one request ends all the same, 
   expect(messages[1]?.parts.filter(({ type }) => type === 'file').length).toBeLessThan(6);
 });
 
-it('G11: a queued run whose question was removed never calls the handler, though its stop is late', async () => {
+it('G11: a queued run whose question was removed never calls the handler, even if its stop is late', async () => {
   let letFirstEnd = () => {};
   let letStop = () => {};
   const firstMayEnd = new Promise<void>((resolve) => (letFirstEnd = resolve));

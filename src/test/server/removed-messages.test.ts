@@ -1,4 +1,4 @@
-// What was removed from a session stays removed: an edit or a regeneration made on an older list does not bring it back.
+// Removed messages stay removed: an edit or a regeneration from an older list does not bring them back.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -44,7 +44,7 @@ async function open(keeps = false) {
   return { session, histories, post, messages, left: async () => (await session.read()).messages };
 }
 
-it('after a clear neither an edit nor a regeneration brings back what was there', async () => {
+it('after a clear neither an edit nor a regeneration brings a message back', async () => {
   const { session, histories, post, messages, left } = await open();
   const [u1, a1, u2, a2] = messages;
   await session.clear();
@@ -58,7 +58,7 @@ it('after a clear neither an edit nor a regeneration brings back what was there'
   }
   expect(await left()).toEqual([]);
   expect(histories.length).toBe(2);
-  // What never was in it can only be on its way into it.
+  // A message that the session never had can only be a new one.
   expect(await post({ trigger: regenerate, messages: [{ ...u1, id: 'u3' }] })).toBe(200);
 });
 
@@ -77,7 +77,7 @@ it('after its deletion neither an edit nor a regeneration brings a message back'
   expect(histories.length).toBe(2);
 });
 
-it('an answer that nothing stands before is not written again', async () => {
+it('an answer without a message before it cannot be regenerated', async () => {
   const { histories, post, messages, left } = await open(true);
   const [a0] = messages;
   expect(a0?.id).toBe('a0');
@@ -91,7 +91,7 @@ it('an answer that nothing stands before is not written again', async () => {
   expect(histories.length).toBe(2);
 });
 
-it('a regeneration that waits, and whose question is deleted, never calls the handler with nothing', async () => {
+it('a waiting regeneration whose question is deleted never calls the handler', async () => {
   let finish = () => {};
   const mayFinish = new Promise<void>((resolve) => (finish = resolve));
   const histories: string[][] = [];

@@ -1,4 +1,4 @@
-// The events of an answer that its ids count are the run's chunks, all of them in order; the others are not of the run.
+// The ids of an answer count exactly the chunks of its run, in order. Other events do not belong to the run.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -69,7 +69,7 @@ async function expectIds(channel: Channel, response: Response, others: readonly 
   expect(events.filter(({ count }) => count === undefined).map(({ type }) => type)).toEqual(others);
 }
 
-it('an edit that loses to another one at the same moment is told so', async () => {
+it('an edit that loses to another one at the same moment gets an error', async () => {
   const store = memoryChannel();
   let claims = 0;
   const both = newGate();
@@ -97,7 +97,7 @@ it('an edit that loses to another one at the same moment is told so', async () =
   await world.settled();
 });
 
-it('a send that was posted twice, and failed before it had an answer', async () => {
+it('a send that was posted twice, and failed before its first chunk', async () => {
   const channel = memoryChannel();
   const { gate, open } = newGate();
   let isCalled = false;

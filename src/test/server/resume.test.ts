@@ -1,4 +1,4 @@
-// A cursor says where a viewer was. What was deleted since is not shown again, whoever made the cursor.
+// A viewer resumes at its cursor. Messages that were deleted since are not shown again, with a cursor of any process.
 
 import type { UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -72,7 +72,7 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
     frames.filter(({ type }) => type === 'run-end').length === ends || isSnapshot(frames);
 
   it.each(['a message is deleted', 'all messages are cleared'])(
-    'a cursor from before %s shows nothing of them: it is reset, and a snapshot follows',
+    'a cursor from before %s shows no deleted message: a reset and a snapshot follow',
     async (how) => {
       const here = setUp();
       const empty = encodeCursor(here.id, { log: '', runs: {} });
@@ -92,7 +92,7 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
         expect(shows(frames, 'public')).toBe(true);
       }
       expect(messages.map(textOf)).toContain('secret');
-      // From there on it is as any other cursor.
+      // From then on it is a normal cursor.
       const { cursor } = await here.watch(undefined, isSnapshot);
       await here.send('later');
       const { frames } = await here.watch(cursor, hasEnds(1));
@@ -100,7 +100,7 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
     },
   );
 
-  it('the cursor of a viewer that began with an empty session goes on with what is new', async () => {
+  it('the cursor of a viewer that began with an empty session continues with new frames', async () => {
     const here = setUp();
     const { cursor } = await here.watch(undefined, isSnapshot);
     await here.send('one');
@@ -108,7 +108,7 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
     expect(types(frames)).toEqual(['message', 'run-start', 'chunks', 'run-end']);
   });
 
-  it('G9: what has happened since a cursor is replayed as long as that costs few reads, and else a snapshot', async () => {
+  it('G9: frames since a cursor are replayed if that needs few reads, and replaced by a snapshot otherwise', async () => {
     const here = setUp();
     const { cursor: empty } = await here.watch(undefined, isSnapshot);
     await here.send('first');

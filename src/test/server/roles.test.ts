@@ -1,4 +1,4 @@
-// What a client posts never takes the place of a message of another role, and never reaches a handler as one.
+// A posted message never replaces a message of another role, and never reaches a handler as one.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -70,7 +70,7 @@ it.each(['submit-message', 'regenerate-message'])(
   },
 );
 
-it('the handler reads as `message` the log’s last one, or what can be no message', async () => {
+it('the handler reads the log’s last message as `message`', async () => {
   const read: unknown[] = [];
   const world = createWorld(memoryChannel(), async (request) => {
     read.push(((await request.json()) as { message?: unknown }).message);

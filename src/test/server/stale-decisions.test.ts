@@ -1,4 +1,4 @@
-// What is decided is decided on the newest entry, though the replica that an instance reads from does not have it.
+// Every decision uses the newest entry, also if the instance reads from a stale replica.
 
 import type { UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -22,8 +22,8 @@ const behind = (store: Channel, known: ReadonlySet<string>): Channel => ({
 
 const call: UIMessageChunk = { type: 'tool-input-available', toolCallId: 'c', toolName: 'ask', input: {} };
 
-describe.each(stores)('on %s, with a replica that is behind', (_, openStore) => {
-  /** One answer that is over, and one that goes on until it is stopped. The other instance reads from a replica. */
+describe.each(stores)('on %s, with a stale replica', (_, openStore) => {
+  /** One finished answer, and one that continues until it is stopped. The other instance reads from a replica. */
   async function setUp(second: readonly UIMessageChunk[] = [], ends = false) {
     const id = crypto.randomUUID();
     const open = openStore();
@@ -98,7 +98,7 @@ describe.each(stores)('on %s, with a replica that is behind', (_, openStore) => 
     expect(message?.parts).toMatchObject([{ state: 'output-available' }]);
   });
 
-  it('an approval is refused once the conversation has just gone past its call', async () => {
+  it('an approval is refused right after the next message was sent', async () => {
     const asked: UIMessageChunk = { type: 'tool-approval-request', approvalId: 'a', toolCallId: 'c' };
     const { session, read, post } = await setUp([call, asked, { type: 'finish' }], true);
     const messageId = (await read()).messages.at(-1)!.id;

@@ -1,4 +1,4 @@
-// G1 on a store whose replicas are behind: what a plain read does not show yet is neither taken for the whole nor for
+// G1 on a store with stale replicas: what a plain read does not show yet is neither taken for complete nor for
 // gone.
 
 import type { UIMessageChunk } from 'ai';
@@ -25,7 +25,7 @@ const rest: UIMessageChunk[] = [
   { type: 'finish' },
 ];
 
-/** Emits the beginning, and the rest when it is let go. */
+/** Emits the beginning, and the rest when it is released. */
 function setUp(id: string) {
   const open = openStore();
   let goOn: () => void = () => {};
@@ -83,7 +83,7 @@ async function seenInPart(id: string) {
   return { ...here, cursor };
 }
 
-it('G1: a viewer that resumes after the end is given the rest of a run, whose reads are stale', async () => {
+it('G1: a viewer that resumes after the end gets the rest of a run although reads are stale', async () => {
   const { createServer, cursor } = await seenInPart('stale-resumed');
   const catchUp = behind('stale-resumed}:run');
   const viewer = watch(createServer(), 'stale-resumed', cursor);
@@ -94,7 +94,7 @@ it('G1: a viewer that resumes after the end is given the rest of a run, whose re
   catchUp();
 });
 
-it('G1: viewers that watch are given all of a run whose wake-ups are lost and whose reads are stale', async () => {
+it('G1: viewers get all of a run although wake-ups are lost and reads are stale', async () => {
   const id = 'stale-watched';
   const here = setUp(id);
   const there = here.createServer();
@@ -123,7 +123,7 @@ it('G1: viewers that watch are given all of a run whose wake-ups are lost and wh
   await viewer.close();
 });
 
-it('a viewer that has missed chunks which are gone for good is reset, and its snapshot holds the message', async () => {
+it('a viewer that missed chunks which are gone gets a reset, and its snapshot has the message', async () => {
   const id = 'stale-gone';
   const { world, createServer, cursor } = await seenInPart(id);
   const keys = (await server().command('KEYS', `dc:{${id}}:run:*`)) as string[];
@@ -136,7 +136,7 @@ it('a viewer that has missed chunks which are gone for good is reset, and its sn
   await viewer.close();
 });
 
-it('G1: the same send, posted again, is answered with all of its run, whose reads are stale', async () => {
+it('G1: a send that is posted again is answered with all of its run although reads are stale', async () => {
   const { createServer, post } = await seenInPart('stale-again');
   const catchUp = behind('stale-again}:run');
   const again = await (await post(createServer())).text();
@@ -145,7 +145,7 @@ it('G1: the same send, posted again, is answered with all of its run, whose read
   catchUp();
 });
 
-it('a cursor, and a session, that the store knows are found although reads are stale', async () => {
+it('a known cursor and a known session are found although reads are stale', async () => {
   const id = 'stale-log';
   const { createServer, cursor } = await seenInPart(id);
   const catchUp = behind(`${id}}:log`);
@@ -156,7 +156,7 @@ it('a cursor, and a session, that the store knows are found although reads are s
   const joined = watch(createServer(), id);
   await eventually(() => joined.frames().length).toBe(1);
   expect(joined.frames()).toMatchObject([{ type: 'snapshot', messages: [{}, {}] }]);
-  // News that a wake-up tells of is not put off until the replica has it.
+  // An entry that a wake-up announces is read at once, and not when the replica has it.
   await createServer().chat.session(id).delete();
   await eventually(() => joined.frames().at(-1)).toMatchObject({ type: 'snapshot', messages: [] });
   await joined.close();

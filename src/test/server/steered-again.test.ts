@@ -1,4 +1,4 @@
-// G5: a send that went into a running answer is one send, however often it is posted.
+// G5: a message that steered a running answer is one send, however often it is posted.
 
 import type { UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
@@ -64,7 +64,7 @@ it.each(stores.flatMap(([name, open]) => [['k'], [undefined]].map(([key]) => [na
     await world.settled();
     expect((await world.chat.session(sessionId).read()).messages).toEqual(messages);
     expect(calls).toBe(3);
-    // The answer has it: taking it back is refused.
+    // The answer contains the message, so that a withdrawal is refused.
     const runId = steered.headers.get('x-durable-run')!;
     const withdrawal = new Request(`${url}?id=${sessionId}&durable=withdraw&runId=${runId}`, {
       method: 'DELETE',

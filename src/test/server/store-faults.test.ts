@@ -1,4 +1,4 @@
-// G8 as a matrix: every way a store fails, at every phase of a run, for a while and for longer than the answer.
+// G8 as a matrix: every failure of the store, at every phase of a run, for a while and until after the answer.
 
 import { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** Gives up soon, so that a hanging store is one that fails often. */
+/** A short timeout, so that a hanging store fails often. */
 function open(): Channel {
   const redis = new Redis({ url: server.url, token: server.token, retry: false, enableTelemetry: false });
   return upstashChannel({ redis, timeoutMs: 600 });
@@ -90,7 +90,7 @@ interface View {
   readonly frames: Promise<readonly Frame[]>;
 }
 
-/** Sees a session until a run has ended, whatever happens to the connections. */
+/** Follows a session until a run has ended, over any number of connections. */
 function view(client: Client, id: string): View {
   const frames: Frame[] = [];
   let join: () => void;
@@ -123,7 +123,7 @@ function view(client: Client, id: string): View {
   return { joined, frames: read() };
 }
 
-/** A viewer is told of a run without a gap or a double, and of its end once; of both at once when it came late. */
+/** A viewer gets the chunks of a run without a gap and without a repetition, and its end once. */
 async function expectExact(frames: readonly Frame[], sent: readonly UIMessageChunk[]): Promise<void> {
   const [first] = frames;
   if (first?.type !== 'snapshot') throw new Error('It did not begin with a snapshot.');
@@ -186,7 +186,7 @@ function setUp(sessionId = `faults-${++sessions}-`) {
 }
 type SetUp = ReturnType<typeof setUp>;
 
-/** What has to be so once the store is well again, however long it was not. */
+/** What must hold once the store works again. */
 async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promise<void> {
   const { sessionId, channel, world, events } = here;
   await world.settled();
@@ -194,12 +194,12 @@ async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promis
   const { messages, runs } = await retry(() => world.chat.session(sessionId).read());
   expect(runs).toEqual([]);
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
-  // A start that got through after its sender had given up does not count.
+  // A start that was applied after its sender gave up does not count.
   const log = new Log();
   for (const entry of await retry(() => channel.readLog(sessionId, ''))) log.add(entry);
   const frames = log.entries.flatMap((entry) => entry.frames);
   const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.runId : [])));
-  // A run that was given up before its start got through has an end alone.
+  // A run that was given up before its start was applied has only an end.
   const ends = new Map(
     frames.flatMap((frame) =>
       frame.type === 'run-end' && starts.has(frame.runId) ? [[frame.runId, frame]] : [],
@@ -211,7 +211,7 @@ async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promis
   expect((await retry(() => channel.readRun(sessionId, end!.runId, 0))).chunks).toEqual(sent);
   for (const { frames } of here.viewers) await expectExact(await frames, sent);
   const told = events.map((event) => ('durability' in event ? event.durability : event.type));
-  // Each trouble is told once, and its end.
+  // Each outage is reported once, and so is its end.
   expect(told.join()).toMatch(/^run-start(,degraded,durable)*,run-end$/);
   expect(events.at(-1)).toMatchObject({ reason: 'finish', chunks: sent.length, logged: true });
 }
@@ -227,7 +227,7 @@ describe.concurrent.each(Object.entries(faults))('G8: %s', (_, fault) => {
   it.each(Object.keys(phases) as Phase[])('for a while, from %s on', async (phase) => {
     const here = setUp();
     for (const { joined } of here.viewers) await joined;
-    // As many as fit into a send's patience, each of them `timeoutMs` long.
+    // As many failures as fit into the time of a send, each of them `timeoutMs` long.
     const clear = here.inject(fault, phases[phase], 3);
     const sent = await chunksOf(await here.send());
     expectAnswer(sent);
@@ -247,7 +247,7 @@ describe.concurrent.each(Object.entries(faults))('G8: %s', (_, fault) => {
       expect(await response.json()).toMatchObject({ error: { code: 'store_failed' } });
       expect(here.events).toEqual([]);
       clear();
-      // A run whose start was stored all the same has nobody who works on it.
+      // A run whose start was stored although the send failed has no producer.
       if (fault.kind === 'lose-reply' && phase === 'run-start') return;
 
       const sent = await chunksOf(await here.send());

@@ -1,5 +1,5 @@
-// G6: a producer that was taken for dead writes nothing when it wakes, and gives up; a deadline that comes near
-// ends a run while there is time.
+// G6: a producer that was taken for dead writes nothing when it wakes, and gives up. A run ends before its deadline,
+// while there is time to store its part so far.
 
 import type { UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import type { DurableChatEvent } from '../../server/lib/events.ts';
 
 const { stores } = useStores();
 
-/** A store as a process sees it that is frozen now and then: what it asks is asked when it wakes. */
+/** The store of a process that is frozen now and then: its requests are made when it wakes. */
 function freezable(channel: Channel): { channel: Channel; freeze(): void; thaw(): void } {
   let awake = Promise.resolve();
   let thaw = () => {};
@@ -43,7 +43,7 @@ async function* fallSilent({ signal }: ScriptInput): AsyncIterable<string> {
 let sessions = 0;
 
 describe.each(stores)('a producer on %s', (_, open) => {
-  /** A run that is frozen after its first words until others have ended it. */
+  /** A run that is frozen after its first chunks until other processes have ended it. */
   async function frozen(script: Script) {
     const channels = open();
     const process = freezable(channels());
@@ -85,7 +85,7 @@ describe.each(stores)('a producer on %s', (_, open) => {
         .toEqual([true]);
       await here.world.settled();
       expect(await store.readRun(sessionId, runId, 0)).toEqual(before);
-      // Its own word on the end has the key of the one that is there, and counts for nothing.
+      // Its own end has the key of the existing one, and does not count.
       const added = (await store.readLog(sessionId, '')).slice(log.length);
       expect(added.map(({ key }) => key)).toEqual(added.map(() => `${runId} end`));
       expect((await here.read())[1]).toEqual(here.ended);
@@ -95,7 +95,7 @@ describe.each(stores)('a producer on %s', (_, open) => {
     },
   );
 
-  it('a run that comes near its deadline ends itself in time, and keeps what there is of it', async () => {
+  it('a run that comes near its deadline ends itself in time, and keeps its part so far', async () => {
     const store = open()();
     const model = scriptedModel();
     const events: DurableChatEvent[] = [];
@@ -121,7 +121,7 @@ describe.each(stores)('a producer on %s', (_, open) => {
     tab.close();
   });
 
-  it('a send that still waits at its deadline ends as interrupted, and its message stays', async () => {
+  it('a send that still waits at its deadline ends as interrupted, and its message stays ', async () => {
     const channels = open();
     const model = scriptedModel();
     const long = createWorld(channels(), modelHandler(model));
