@@ -68,7 +68,7 @@ export function createLive(options: LiveOptions): Live {
       signal.throwIfAborted();
       // Without a page nothing is scarce: a server renders for many at once.
       line = asked ? pageLine(asked, runtime) : new Line({ runtime, takeSlot: async () => unlimited });
-      return line.join({ sessionId: sessionId(), subscribe, snapshot, isBusy }, after, signal, onEvent);
+      return line.join({ sessionId: sessionId(), subscribe, snapshot }, after, signal, onEvent);
     },
     ask: (after, signal) => ask(subscribe, sessionId(), after, signal),
     retryDelay: (attempt) =>

@@ -123,9 +123,8 @@ export class Follower implements Role {
   }
 
   #look(): void {
-    const { members, bus, onLost } = this.#options;
-    const isBusy = [...members].some((member) => member.isBusy());
-    switch (lookAtLeader(this.#watch, this.#options.runtime.monotonic(), isBusy)) {
+    const { runtime, bus, onLost } = this.#options;
+    switch (lookAtLeader(this.#watch, runtime.monotonic())) {
       case 'ask':
         this.#expect();
         return bus.say({ type: 'ask', keys: this.#keys() });

@@ -1,5 +1,5 @@
-// Whether the tab that leads still lives, as far as this one can know: a pure function of what was heard and when. A tab that is
-// frozen, or stands in a debugger, keeps its lock and says nothing.
+// Whether the page that leads still lives, as far as another can know: a pure function of what was heard and when. A page that is
+// frozen, or stopped in a debugger, keeps its lock and says nothing.
 
 export interface LeaderWatch {
   /** When something was last heard of the leader. */
@@ -8,20 +8,15 @@ export interface LeaderWatch {
   readonly askedAt?: number;
 }
 
-/** How long a leader may be silent before it is asked, while somebody waits for an answer and while nobody does. */
-const busySilenceMs = 3_000;
-const idleSilenceMs = 15_000;
-/** A message handler is not throttled in the background, as timers are. */
+/** How long a leader may be silent before it is asked, in milliseconds. */
+const silenceMs = 4_000;
+/** How long it has to answer. The browser throttles timers of hidden pages, but not their message handlers. */
 const answerWithinMs = 1_500;
 
-/** How often to look, in milliseconds: what is frozen is missed within 6 s while somebody waits. */
+/** How often to look, in milliseconds: one that falls silent is missed within 6.5 s. */
 export const lookEachMs = 500;
 
-export function lookAtLeader(
-  { heardAt, askedAt }: LeaderWatch,
-  now: number,
-  isBusy: boolean,
-): 'wait' | 'ask' | 'lost' {
+export function lookAtLeader({ heardAt, askedAt }: LeaderWatch, now: number): 'wait' | 'ask' | 'lost' {
   if (askedAt !== undefined) return now - askedAt >= answerWithinMs ? 'lost' : 'wait';
-  return now - heardAt >= (isBusy ? busySilenceMs : idleSilenceMs) ? 'ask' : 'wait';
+  return now - heardAt >= silenceMs ? 'ask' : 'wait';
 }

@@ -11,8 +11,6 @@ export interface LineSession {
   readonly subscribe: Subscribe;
   /** All that is known of the session, as a server's snapshot would say it; for those who follow it through this page. */
   readonly snapshot: () => SnapshotFrame | undefined;
-  /** Whether somebody waits for what comes. */
-  readonly isBusy: () => boolean;
 }
 
 export interface Member extends LineSession {
