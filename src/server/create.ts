@@ -60,7 +60,8 @@ export function createCore<M extends UIMessage, A extends Authorization>(
       waitUntil: (promise: Promise<unknown>) => void,
     ) => {
       const handler = typed as unknown as Handler<Params, R>; // as above
-      return createRoutes({ handler, open, settings, authorize: options.authorize, toRequest, waitUntil });
+      const { authorize } = options;
+      return createRoutes({ handler, open, settings, runtime, authorize, toRequest, waitUntil });
     },
     route: (handler) => core.routes(handler, (request) => request, options.waitUntil ?? (() => {})),
     session: (id) => createSessionHandle<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),

@@ -138,7 +138,10 @@ export interface DurableChatOptions<
    * Where sessions live. Default: Upstash if its variables are set; else memory if NODE_ENV is `development` or `test`.
    */
   readonly channel?: Channel;
-  /** Called for each request, before the store is touched. Required unless NODE_ENV is `development` or `test`. */
+  /**
+   * Called for each request, before the store is touched, and with `read` for each session of a GET. Called again while a
+   * viewer is connected: see `reauthorizeMs`. Required unless NODE_ENV is `development` or `test`.
+   */
   readonly authorize?: Authorize<A>;
   /** What becomes of a send while another answer is being written. Default `queue`. */
   readonly whenBusy?: WhenBusy;
@@ -195,6 +198,14 @@ export interface DurableChatOptions<
    * `interrupted`, while there is time to store its part so far. Default: what Vercel says; elsewhere, no limit.
    */
   readonly maxDurationMs?: number;
+  /**
+   * How often `authorize` is called again for a session that is being watched, in milliseconds: on average, so that not all
+   * viewers are asked for at once. `Infinity`: never. It gets the request with which the viewer connected, in the same
+   * `AsyncLocalStorage` context; use the URL and the headers of that request, nothing else. A refusal ends the session for
+   * this viewer. An error that is thrown, an answer with a status of 500 or more, and a promise that never settles end
+   * nothing; the first two go to `onError`. Default 60,000.
+   */
+  readonly reauthorizeMs?: number;
   /** What becomes of a send while the store is down. Default `reject`. */
   readonly onStoreDown?: OnStoreDown;
   /**

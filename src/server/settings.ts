@@ -1,5 +1,6 @@
 // What the server works with: the app's options, with a value for each that was left out.
 
+import { DurableChatError } from '../protocol/errors.ts';
 import { checkOrigins } from './http/cross-origin.ts';
 import { newId } from './lib/id.ts';
 import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, Seed, WhenBusy } from './options.ts';
@@ -18,6 +19,8 @@ export interface Settings {
   readonly leaseMs: number;
   readonly stopGraceMs: number;
   readonly maxDurationMs: number | undefined;
+  /** Infinity where there is no `authorize`. */
+  readonly reauthorizeMs: number;
   readonly onStoreDown: OnStoreDown;
   readonly maxUnwrittenBytes: number;
   readonly onError: NonNullable<DurableChatOptions['onError']>;
@@ -34,8 +37,14 @@ const defaultLimits: Limits = {
 
 /** Throws `config` for settings that cannot be meant. */
 export function settingsOf(options: DurableChatOptions): Settings {
-  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd } = options;
+  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd, reauthorizeMs = 60_000 } = options;
   checkOrigins(allowedOrigins);
+  if (!(reauthorizeMs > 0)) {
+    throw new DurableChatError(
+      'config',
+      '`reauthorizeMs` must be over 0. With Infinity, nothing is asked again.',
+    );
+  }
   return {
     whenBusy: options.whenBusy ?? 'queue',
     allowWhenBusy: options.allowWhenBusy ?? [],
@@ -50,6 +59,7 @@ export function settingsOf(options: DurableChatOptions): Settings {
     leaseMs: options.leaseMs ?? 15_000,
     stopGraceMs: options.stopGraceMs ?? 2_000,
     maxDurationMs: options.maxDurationMs,
+    reauthorizeMs: options.authorize ? reauthorizeMs : Infinity,
     onStoreDown: options.onStoreDown ?? 'reject',
     maxUnwrittenBytes: options.maxUnwrittenBytes ?? 8 * 1024 * 1024,
     onError: harmless(options.onError ?? logName),

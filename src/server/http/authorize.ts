@@ -1,6 +1,7 @@
 // Whom a request comes from, and whether it may.
 
 import { DurableChatError } from '../../protocol/errors.ts';
+import { isFrameworkAnswer } from './respond.ts';
 import type { Authorization, Authorize, AuthorizeInput } from '../options.ts';
 
 /** A user as `authorize` named it, with whatever else the app said there. */
@@ -21,4 +22,11 @@ export async function authorized(
   // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
   if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') return answer;
   throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
+}
+
+/** Whether `authorize` has said no, and did not merely fail. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof Response) return error.status < 500;
+  if (error instanceof DurableChatError) return error.status >= 400 && error.status < 500;
+  return isFrameworkAnswer(error);
 }

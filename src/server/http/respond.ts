@@ -9,11 +9,30 @@ export function json(body: unknown, status = 200): Response {
 
 /** The answer for anything thrown. What is not ours says nothing about itself. */
 export function errorResponse(error: unknown): Response {
-  const known =
-    error instanceof DurableChatError
-      ? error
-      : new DurableChatError('handler_failed', 'The server failed. Try again.');
+  const known = error instanceof DurableChatError ? error : unknownError();
   return json(known, known.status);
+}
+
+/** The same as a frame says it. Calls back with what says nothing about itself. */
+export async function errorOf(
+  thrown: unknown,
+  onUnknown: (error: unknown) => void,
+): Promise<DurableChatError> {
+  if (thrown instanceof DurableChatError) return thrown;
+  if (thrown instanceof Response)
+    return DurableChatError.fromBody(thrown.status, await thrown.text().catch(() => ''));
+  if (isFrameworkAnswer(thrown)) return new DurableChatError('forbidden', 'The app refused the request.');
+  onUnknown(thrown);
+  return unknownError();
+}
+
+/** A framework's own way of answering, such as Next's redirect(). */
+export function isFrameworkAnswer(error: unknown): boolean {
+  return error instanceof Error && 'digest' in error;
+}
+
+function unknownError(): DurableChatError {
+  return new DurableChatError('handler_failed', 'The server failed. Try again.');
 }
 
 /** The answer as it leaves, whoever made it: kept by no cache, marked as ours, and with these headers. */

@@ -1,13 +1,14 @@
 // The route's four methods, Request to Response. GET, POST and DELETE call `authorize` before they touch the store (G10).
 
 import type { UIMessage } from 'ai';
+import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isDurableRequest } from '../../protocol/requests.ts';
 import { resume } from '../send/attach.ts';
 import { corsHeaders, preflight } from './cross-origin.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 import { deadlineOf } from '../lib/deadline.ts';
-import { errorResponse, json, sealed } from './respond.ts';
+import { errorResponse, isFrameworkAnswer, json, sealed } from './respond.ts';
 import type { Opened } from '../keep/app-history.ts';
 import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
@@ -16,7 +17,8 @@ import { authorized } from './authorize.ts';
 import { checkLast } from '../send/check-message.ts';
 import { send } from '../send/send.ts';
 import { createSessionHandle } from '../handle/session-handle.ts';
-import { subscribe } from './subscribe.ts';
+import { parseGet } from './parse-get.ts';
+import { anyOf, subscribe } from './subscribe.ts';
 import type { SendBody } from '../send/send-body.ts';
 import { parsePost, parseRemoval, parseSessionId, type RemovalQuery } from './parse-request.ts';
 
@@ -51,6 +53,7 @@ export interface RouteOptions<Params, R extends Request> {
   readonly handler: Handler<Params, R>;
   readonly open: () => Promise<Opened>;
   readonly settings: Settings;
+  readonly runtime: Runtime;
   readonly authorize: Authorize | undefined;
   readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Makes the framework's own kind of request. */
@@ -58,26 +61,27 @@ export interface RouteOptions<Params, R extends Request> {
 }
 
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
-  const { open, settings, authorize, waitUntil } = options;
+  const { open, settings, runtime, authorize, waitUntil } = options;
   const sessionOf = (id: string) => createSessionHandle(id, open, waitUntil);
 
   return {
     GET: (request) =>
       answering(settings, request, async () => {
         const deadline = deadlineOf(settings);
-        const { searchParams: query, pathname } = new URL(request.url);
-        // The SDK's own way to resume: GET {api}/{id}/stream.
-        const [, resumed] = /\/([^/]+)\/stream\/?$/.exec(pathname) ?? [];
-        const sessionId = parseSessionId(query.get('id') ?? (resumed === undefined ? null : decode(resumed)));
-        await authorized(authorize, { request, sessionId, action: 'read' });
+        const asked = parseGet(request);
+        const ask = (sessionId: string) => authorized(authorize, { request, sessionId, action: 'read' });
         // Nobody reads or leaves the stream of such an answer.
-        if (request.method === 'HEAD') return new Response(null, { headers: eventStreamHeaders });
-        const opened = await open();
-        if (query.get('id') === null) return resume(opened.sessions, sessionId, waitUntil);
-        const after = request.headers.get('last-event-id') ?? query.get('after') ?? undefined;
-        const response = await subscribe(opened, sessionId, after, deadline, request.signal);
-        void opened.keeper.tell(sessionId, waitUntil);
-        return response;
+        if (request.method === 'HEAD') {
+          await anyOf(asked.sessions.map(({ sessionId }) => ask(sessionId)));
+          return new Response(null, { headers: eventStreamHeaders });
+        }
+        if (asked.type === 'subscribe') {
+          const { signal: gone } = request;
+          return subscribe({ ...asked, runtime, settings, ask, open, waitUntil, deadline, gone });
+        }
+        const [{ sessionId }] = asked.sessions;
+        await ask(sessionId);
+        return resume((await open()).sessions, sessionId, waitUntil);
       }),
 
     POST: (request: Request, context?: RouteContext<Params>) =>
@@ -161,17 +165,6 @@ function actionOf({ type }: RemovalQuery): Action {
   return type === 'delete-message' || type === 'clear' ? 'delete' : 'stop';
 }
 
-function decode(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw new DurableChatError(
-      'bad_request',
-      'The session id in the path is not URL-encoded. Use encodeURIComponent.',
-    );
-  }
-}
-
 /** Every way of failing ends in a typed answer. A page of another site gets nothing else, whatever it asks. */
 async function answering(
   { allowedOrigins, onError }: Settings,
@@ -184,8 +177,7 @@ async function answering(
     return sealed(await respond(cors), cors);
   } catch (error) {
     if (error instanceof Response) return sealed(error, cors);
-    // A framework's own way of answering, such as Next's redirect().
-    if (error instanceof Error && 'digest' in error) throw error;
+    if (isFrameworkAnswer(error)) throw error;
     if (!(error instanceof DurableChatError)) onError(error, {});
     return sealed(errorResponse(error), cors);
   }

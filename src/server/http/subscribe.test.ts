@@ -61,6 +61,23 @@ describe('a subscription on the wire', () => {
     expect(endings.size).toBeGreaterThan(1);
   });
 
+  it('says nothing to a reader that does not read, however long', async () => {
+    const { routes } = createWorld(
+      memoryChannel(),
+      chunkHandler(() => []),
+    );
+    const response = await routes.GET(new Request('http://durable.test/api/chat?id=s&id=t'));
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    const reader = response.body!.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let read = 0; read < 3; read++) text += decoder.decode((await reader.read()).value);
+    // What is said at once, and the two snapshots.
+    expect(text.split(keepAlive)).toHaveLength(2);
+    expect(text.match(/"snapshot"/g)).toHaveLength(2);
+    await reader.cancel();
+  });
+
   it('lasts where there is no limit', async () => {
     const wire = await subscription({});
     await vi.advanceTimersByTimeAsync(24 * 3_600_000);

@@ -1,100 +1,112 @@
-// A session as server-sent events: the answer to GET.
+// A GET: sessions as server-sent events, several of them on one connection.
 
-import { keepAliveMs } from '../../protocol/requests.ts';
-import { comeBack, encodeEvent, keepAlive } from '../../protocol/sse.ts';
-import { monotonicMs } from '../lib/clock.ts';
-import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
-import { eventStreamHeaders } from '../lib/stream-headers.ts';
+import type { Runtime } from '../../lib/runtime.ts';
+import { encodeEvent } from '../../protocol/sse.ts';
 import type { Opened } from '../keep/app-history.ts';
-import { openViewer, type Viewer } from '../follow/viewer.ts';
+import { openViewer } from '../follow/viewer.ts';
+import { marginBefore } from '../lib/deadline.ts';
+import { merge } from '../lib/merge.ts';
+import { eventStreamHeaders } from '../lib/stream-headers.ts';
+import type { Settings } from '../settings.ts';
+import { isRefusal } from './authorize.ts';
+import { eventStream } from './event-stream.ts';
+import { reauthorize } from './reauthorize.ts';
+import { errorOf } from './respond.ts';
+import type { AskedSession, SubscribeQuery } from './parse-get.ts';
+import { watchSession, type WatchedSession } from './watch-session.ts';
+
+export interface SubscribeOptions extends SubscribeQuery {
+  readonly runtime: Runtime;
+  readonly settings: Pick<Settings, 'reauthorizeMs' | 'onError'>;
+  /** Asks whether the viewer may read a session; rejects if not. */
+  readonly ask: (sessionId: string) => Promise<unknown>;
+  readonly open: () => Promise<Opened>;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  /** When the process will be ended, on the monotonic clock. */
+  readonly deadline: number | undefined;
+  /** Aborts when the viewer has left. */
+  readonly gone: AbortSignal;
+}
 
 /**
- * Rejects as `openViewer` does, and with `too_many` when there are too many viewers; once it has resolved,
- * failures only end the stream. It ends itself before `deadline`, and asks its viewer to come back.
+ * Rejects if no session can be had, as the first of them does: as `ask` and `openViewer` do, or with `too_many`. Once it
+ * has resolved, and for a session among others, a `refused` frame says so. The answer ends itself before `deadline`, and
+ * asks its viewer to come back.
  */
-export async function subscribe(
-  { sessions, keeper }: Opened,
-  sessionId: string,
-  after: string | undefined,
-  deadline: number | undefined,
-  leaving: AbortSignal,
-): Promise<Response> {
-  const lease = sessions.view(sessionId);
-  try {
-    const viewer = await openViewer(lease.session, { after, prepare: keeper.seedSession });
-    return new Response(toEventStream(viewer, lease.release, rotationMs(deadline), leaving), {
-      headers: eventStreamHeaders,
-    });
-  } catch (error) {
-    lease.release();
-    throw error;
-  }
+export async function subscribe(options: SubscribeOptions): Promise<Response> {
+  const { sessions, runtime, deadline = Infinity, gone } = options;
+  const left = new AbortController();
+  const watched = sessions.map((asked) => watch(options, asked, left.signal));
+  await anyOf(watched.map(({ opened }) => opened));
+  const frames = watched.map((session) => session.frames());
+  const read = merge(frames);
+  return new Response(
+    eventStream({
+      runtime,
+      async next() {
+        for (;;) {
+          const next = await read();
+          if (!next) return undefined;
+          if (next.isCurrent()) return encodeEvent(JSON.stringify(next.frame), next.cursor);
+        }
+      },
+      endsAfterMs: rotationMs(runtime, deadline),
+      gone,
+      onEnd() {
+        left.abort();
+        for (const source of frames) void source.return();
+      },
+    }),
+    { headers: eventStreamHeaders },
+  );
+}
+
+function watch(
+  { sessions, subscriptionId, runtime, settings, open, waitUntil, ...options }: SubscribeOptions,
+  { sessionId, after }: AskedSession,
+  left: AbortSignal,
+): WatchedSession {
+  const isAlone = sessions.length === 1;
+  const ask = () => options.ask(sessionId);
+  const onError = (error: unknown) => settings.onError(error, { sessionId });
+  return watchSession({
+    ask,
+    keepAsking: (onRefused, signal) =>
+      reauthorize({ runtime, ask, isRefusal, everyMs: settings.reauthorizeMs, onRefused, onError, signal }),
+    async open(signal) {
+      const opened = await open();
+      signal.throwIfAborted();
+      const { session, release } = opened.sessions.view(sessionId);
+      signal.addEventListener('abort', release);
+      const viewer = await openViewer(session, {
+        after,
+        subscriptionId,
+        prepare: opened.keeper.seedSession,
+      });
+      void opened.keeper.tell(sessionId, waitUntil);
+      return viewer;
+    },
+    async explain(error, isRefused) {
+      // A viewer of one session comes back with its cursor, and gets the status.
+      if (isAlone && !isRefused) return undefined;
+      return errorOf(error, onError);
+    },
+    label: isAlone ? {} : { sessionId },
+    left,
+  });
 }
 
 /** With time to spare, and not at the same moment for all viewers. */
-function rotationMs(deadline = Infinity): number {
-  const left = deadline - monotonicMs();
-  return Math.max(0, left - marginBefore(left)) * (1 - Math.random() / 10);
+function rotationMs(runtime: Runtime, deadline: number): number {
+  const left = deadline - runtime.monotonic();
+  return Math.max(0, left - marginBefore(left)) * (1 - runtime.random() / 10);
 }
 
-function toEventStream(
-  viewer: Viewer,
-  onEnd: () => void,
-  endsAfterMs: number,
-  gone: AbortSignal,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  const leaving = new AbortController();
-  const frames = viewer.frames(leaving.signal);
-  let timer: ReturnType<typeof setInterval>;
-  let rotation: ReturnType<typeof setTimeout> | undefined;
-  let leave = () => {};
-
-  function end(): void {
-    leaving.abort();
-    clearInterval(timer);
-    clearTimeout(rotation);
-    gone.removeEventListener('abort', leave);
-    void frames.return();
-    onEnd();
+/** Resolves as soon as one of them does; rejects as the first of them does once all have rejected. */
+export async function anyOf(promises: readonly Promise<unknown>[]): Promise<void> {
+  try {
+    await Promise.any(promises);
+  } catch (error) {
+    throw (error as AggregateError).errors[0]; // nothing else is thrown by `any`
   }
-
-  return new ReadableStream({
-    start(controller) {
-      // A viewer that has everything gets bytes too: proxies and clients wait for the first ones.
-      const beat = () => controller.enqueue(encoder.encode(keepAlive));
-      timer = setInterval(beat, keepAliveMs);
-      beat();
-      // Who left before the answer was there neither reads it nor cancels it.
-      leave = () => {
-        end();
-        controller.close();
-      };
-      gone.addEventListener('abort', leave);
-      if (gone.aborted) return leave();
-      // What is longer is for ever.
-      if (endsAfterMs > longestTimeoutMs) return;
-      rotation = setTimeout(() => {
-        controller.enqueue(encoder.encode(comeBack));
-        end();
-        controller.close();
-      }, endsAfterMs);
-    },
-    async pull(controller) {
-      try {
-        const { done, value } = await frames.next();
-        if (leaving.signal.aborted) return;
-        if (value) controller.enqueue(encoder.encode(encodeEvent(JSON.stringify(value.frame), value.cursor)));
-        if (!done) return;
-        end();
-        controller.close();
-      } catch {
-        // The viewer reconnects with its cursor, and hears of a store that is down by the status.
-        if (leaving.signal.aborted) return;
-        end();
-        controller.close();
-      }
-    },
-    cancel: end,
-  });
 }

@@ -2,15 +2,31 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { mostSessions } from '../../protocol/requests.ts';
-import { parseSubscribe } from './subscribe-query.ts';
+import { parseGet } from './parse-get.ts';
 
-const parse = (query: string, lastEventId: string | null = null) =>
-  parseSubscribe(new URLSearchParams(query), lastEventId);
+const api = 'http://durable.test/api/chat';
+const parse = (query: string, lastEventId?: string) =>
+  parseGet({
+    url: `${api}?${query}`,
+    headers: new Headers(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+  });
 const many = (count: number) => Array.from({ length: count }, (_, index) => `id=s${index}`).join('&');
 
-describe('the query of a subscription', () => {
+describe('a GET', () => {
+  it('without an `id` resumes the session in its path, if its path has one', () => {
+    const resume = (path: string) => parseGet({ url: `${api}${path}`, headers: new Headers() });
+    const asked = (sessionId: string) => [{ sessionId, after: undefined }];
+    expect(resume('/a%2Fb/stream')).toEqual({ type: 'resume', sessions: asked('a/b') });
+    expect(resume('/a/stream/?x=1')).toEqual({ type: 'resume', sessions: asked('a') });
+    expect(resume('/a/stream?id=b')).toMatchObject({ type: 'subscribe', sessions: asked('b') });
+    for (const path of ['/%/stream', '/%00/stream', '/a/streams']) {
+      expect(() => resume(path), path).toThrow(expect.objectContaining({ code: 'bad_request' }));
+    }
+  });
+
   it('names one session, with a cursor or without', () => {
     expect(parse('id=a')).toEqual({
+      type: 'subscribe',
       sessions: [{ sessionId: 'a', after: undefined }],
       subscriptionId: undefined,
     });
@@ -30,7 +46,7 @@ describe('the query of a subscription', () => {
   });
 
   it('names the subscription', () => {
-    expect(parse('id=a&subscription=A_z-9').subscriptionId).toBe('A_z-9');
+    expect(parse('id=a&subscription=A_z-9')).toMatchObject({ subscriptionId: 'A_z-9' });
   });
 
   it.each([

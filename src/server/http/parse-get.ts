@@ -1,7 +1,7 @@
-// Which sessions a GET subscribes to, and from where on.
+// What a GET asks for: sessions, each from a place on, or the AI SDK's own resume of one.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { mostSessions } from '../../protocol/requests.ts';
+import { mostSessions, type Query } from '../../protocol/requests.ts';
 import { parseSessionId } from './parse-request.ts';
 
 export interface AskedSession {
@@ -17,8 +17,22 @@ export interface SubscribeQuery {
   readonly subscriptionId: string | undefined;
 }
 
-/** Throws `bad_request`. `lastEventId` is a cursor that a browser's own EventSource brings. */
-export function parseSubscribe(query: URLSearchParams, lastEventId: string | null): SubscribeQuery {
+/** A validated GET. */
+export type GetQuery =
+  | ({ readonly type: 'subscribe' } & SubscribeQuery)
+  | { readonly type: 'resume'; readonly sessions: readonly [AskedSession] };
+
+/** Throws `bad_request`. */
+export function parseGet({ url, headers }: Pick<Request, 'url' | 'headers'>): GetQuery {
+  const { searchParams, pathname } = new URL(url);
+  const query: Query = searchParams;
+  // The SDK's own way to resume: GET {api}/{id}/stream.
+  const [, resumed] = (!query.has('id') && /\/([^/]+)\/stream\/?$/.exec(pathname)) || [];
+  if (resumed === undefined) return { type: 'subscribe', ...parseSubscribe(query, headers) };
+  return { type: 'resume', sessions: [{ sessionId: parseSessionId(decode(resumed)), after: undefined }] };
+}
+
+function parseSubscribe(query: Query, headers: Headers): SubscribeQuery {
   const ids = query.getAll('id');
   if (ids.length > mostSessions) throw refused(`One GET subscribes to at most ${mostSessions} sessions`);
   if (new Set(ids).size < ids.length) throw refused('One GET names each session once');
@@ -27,12 +41,12 @@ export function parseSubscribe(query: URLSearchParams, lastEventId: string | nul
     throw refused('A GET has one `after` for each `id`, in the same order, or none');
   }
   const sessionIds = ids.length === 0 ? [parseSessionId(null)] : ids.map(parseSessionId);
-  // An event id says nothing of the session whose cursor it is.
-  const own = ids.length === 1 ? lastEventId : null;
+  // A browser's own EventSource brings the last cursor, and does not say of which session it is.
+  const last = ids.length === 1 ? headers.get('last-event-id') : null;
   return {
     sessions: sessionIds.map((sessionId, index) => ({
       sessionId,
-      after: own ?? (after[index] || undefined),
+      after: last ?? (after[index] || undefined),
     })),
     subscriptionId: parseSubscriptionId(query.get('subscription')),
   };
@@ -42,6 +56,14 @@ function parseSubscriptionId(value: string | null): string | undefined {
   if (value === null) return undefined;
   if (!/^[\w-]{1,128}$/.test(value)) throw refused('The subscription has to match [A-Za-z0-9_-]{1,128}');
   return value;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw refused('The session id in the path is not URL-encoded. Use encodeURIComponent');
+  }
 }
 
 function refused(why: string): DurableChatError {

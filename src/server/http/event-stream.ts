@@ -1,0 +1,65 @@
+// Events as the body of an answer: at the reader's own speed, with comments while there is nothing to say, and with an
+// end before the deadline.
+
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import { every } from '../../lib/time.ts';
+import { keepAliveMs } from '../../protocol/requests.ts';
+import { comeBack, keepAlive } from '../../protocol/sse.ts';
+
+export interface EventStreamOptions {
+  readonly runtime: Runtime;
+  /** Reads the next event, encoded; undefined after the last one. Called when the reader wants more. Does not reject. */
+  readonly next: () => Promise<string | undefined>;
+  /** When the stream ends itself and asks its reader to come back, in milliseconds; Infinity: never. */
+  readonly endsAfterMs: number;
+  /** Aborts when the reader has left: one that left before the answer was there neither reads it nor cancels it. */
+  readonly gone: AbortSignal;
+  /** Called once, however the stream ends. */
+  readonly onEnd: () => void;
+}
+
+export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
+  const { runtime, next, endsAfterMs, gone, onEnd } = options;
+  const encoder = new TextEncoder();
+  const timers: Cancel[] = [];
+  let isOver = false;
+  let close = () => {};
+
+  function end(): void {
+    if (isOver) return;
+    isOver = true;
+    for (const cancel of timers) cancel();
+    gone.removeEventListener('abort', close);
+    onEnd();
+  }
+
+  return new ReadableStream({
+    start(controller) {
+      const say = (text: string) => controller.enqueue(encoder.encode(text));
+      close = () => {
+        end();
+        controller.close();
+      };
+      // A viewer that has everything gets bytes too: proxies and clients wait for the first ones.
+      say(keepAlive);
+      if (gone.aborted) return close();
+      gone.addEventListener('abort', close);
+      const beat = () => {
+        // What a slow reader has not taken yet keeps the connection alive when it does.
+        if ((controller.desiredSize ?? 0) > 0) say(keepAlive);
+      };
+      const rotate = () => {
+        say(comeBack);
+        close();
+      };
+      timers.push(every(runtime, keepAliveMs, beat), runtime.schedule(rotate, endsAfterMs));
+    },
+    async pull(controller) {
+      const event = await next();
+      if (isOver) return;
+      if (event === undefined) close();
+      else controller.enqueue(encoder.encode(event));
+    },
+    cancel: end,
+  });
+}
