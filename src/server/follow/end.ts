@@ -4,10 +4,11 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
 import { entries } from '../../protocol/entries.ts';
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { keptMessage } from '../history/kept-message.ts';
 import type { SessionStore } from './session-store.ts';
-import { patiently, retry, type RetryOptions } from '../lib/retry.ts';
+import { patienceMs, retry } from '../lib/retry.ts';
 
 export interface EndOptions {
   readonly store: Pick<SessionStore, 'close' | 'readRun' | 'append'>;
@@ -24,15 +25,17 @@ export interface EndOptions {
   readonly reservation?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
   readonly early?: true;
-  /** How long to try. Default: some minutes. */
-  readonly patience?: RetryOptions;
+  readonly runtime?: Runtime;
+  /** How long to try, in milliseconds. Default: 5 minutes. */
+  readonly forMs?: number;
   /** Called once nobody can take the run for one that goes on. */
   readonly onClosed?: () => void;
 }
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
-  const { store, runId, base, patience = patiently } = options;
+  const { store, runId, base, runtime = systemRuntime, forMs = patienceMs } = options;
+  const patience = { runtime, forMs };
   const written = (options.chunks?.length ?? 0) > 0;
   const closure = await retry(() => store.close(runId, options.closure, { written }), patience);
   options.onClosed?.();

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { sleep } from '../../lib/time.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
 import { followSession, leaseMs } from '../../test/fixtures/session.fixture.ts';
 
 const ended = (here: ReturnType<typeof followSession>) => [...here.session.state.ended.keys()];
@@ -53,6 +55,35 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     const took = await here.untilEnded('renewed');
     expect(took).toBeGreaterThanOrEqual(leaseMs);
     expect(took).toBeLessThanOrEqual(leaseMs + 2_000);
+    here.session.close();
+  });
+
+  it('one whose end the store does not take is tried by one attempt at a time', async () => {
+    let ending = 0;
+    let most = 0;
+    const here = followSession((channel) => ({
+      ...channel,
+      close(...args) {
+        most = Math.max(most, ++ending);
+        return channel.close(...args);
+      },
+      async append(sessionId, entry, options) {
+        if (options.lease?.type !== 'release' || here.time.monotonic() > 60_000) {
+          return channel.append(sessionId, entry, options);
+        }
+        await sleep(here.time, 3_500);
+        ending--;
+        throw new DurableChatError('store_failed', 'The store is away.');
+      },
+    }));
+    await here.begin('dies');
+    void here.session.watch();
+    for (let ms = 0; ms < 60_000; ms += 500) {
+      void here.session.reap(['dies']);
+      await here.time.advance(500);
+    }
+    expect([most, ended(here)]).toEqual([1, []]);
+    expect(await here.untilEnded('dies')).toBeLessThanOrEqual(30_000);
     here.session.close();
   });
 

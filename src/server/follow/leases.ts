@@ -96,16 +96,17 @@ export class Leases {
 
   /** Once at a time, however many notice. */
   #end(runId: string): Promise<unknown> {
-    const { store, state } = this.#options;
+    const { runtime, store, state } = this.#options;
     if (!isActive(state(), runId)) return Promise.resolve();
     const ended =
       this.#ending.get(runId) ??
       endRun({
+        runtime,
         store,
         runId,
         base: baseOf(state(), runId),
         closure: { reason: 'interrupted' },
-        patience: { forMs: 5_000 },
+        forMs: 5_000,
       }).finally(() => this.#ending.delete(runId));
     this.#ending.set(runId, ended);
     return ended;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
+import { sleep } from '../../lib/time.ts';
 import { followSession } from '../../test/fixtures/session.fixture.ts';
 
 /** A store whose subscriptions can end, or fall silent without a sign. */
@@ -134,6 +135,49 @@ describe('a subscription', () => {
     }
     expect(here.asked['subscribe']).toBe(1);
     here.session.close();
+  });
+
+  it('that is slow to stand is not opened twice, and the session is read meanwhile', async () => {
+    let open = 0;
+    const here = followSession((channel) => ({
+      ...channel,
+      async subscribe(...args) {
+        await sleep(here.time, 9_000);
+        const subscription = await channel.subscribe(...args);
+        open++;
+        return {
+          close() {
+            open--;
+            subscription.close();
+          },
+        };
+      },
+    }));
+    let isReady = false;
+    void here.session.ready.then(() => (isReady = true));
+    await here.time.advance(1_500);
+    expect([isReady, open]).toEqual([true, 0]);
+    await here.time.advance(10_000);
+    expect([open, here.asked['subscribe']]).toEqual([1, 1]);
+    here.session.close();
+    expect(open).toBe(0);
+  });
+
+  it('that stands after its session was closed is closed', async () => {
+    let open = 0;
+    const here = followSession((channel) => ({
+      ...channel,
+      async subscribe() {
+        await sleep(here.time, 5_000);
+        open++;
+        return { close: () => void open-- };
+      },
+    }));
+    void here.session.ready;
+    await here.time.advance(2_000);
+    here.session.close();
+    await here.time.advance(10_000);
+    expect([open, here.asked['subscribe']]).toEqual([0, 1]);
   });
 
   it('that the store refuses is asked for again, and the session is read meanwhile', async () => {

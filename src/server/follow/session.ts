@@ -11,7 +11,7 @@ import type { Durability } from '../../protocol/frames.ts';
 import { entries, type LogEntry, type NewEntry, type StopCause } from '../../protocol/entries.ts';
 import { confirmWithinMs } from '../../protocol/requests.ts';
 import { isActive, isOver, type SessionState } from '../../protocol/session-state.ts';
-import { retry, type RetryOptions } from '../lib/retry.ts';
+import { retry } from '../lib/retry.ts';
 import { until, type Patience } from '../lib/until.ts';
 import { Copy } from './copy.ts';
 import { Leases } from './leases.ts';
@@ -45,8 +45,8 @@ export interface AppendOptions {
   readonly lease?: LeaseChange;
   /** The entry belongs to what is there: see `Channel.append`. */
   readonly existing?: boolean;
-  /** How long to try. */
-  readonly patience?: RetryOptions;
+  /** How long to try, in milliseconds. Default 3,000. */
+  readonly forMs?: number | undefined;
 }
 
 export class Session {
@@ -125,7 +125,7 @@ export class Session {
 
   /** Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. */
   until<T>(condition: () => T | undefined, patience?: Patience): Promise<T | undefined> {
-    return until((listener) => this.onChange(listener), condition, patience);
+    return until(this.runtime, (listener) => this.onChange(listener), condition, patience);
   }
 
   /**
@@ -169,9 +169,14 @@ export class Session {
     return this.#watching;
   }
 
+  /** The first result of `attempt`, which is tried again while the store fails, for `forMs`. */
+  retry<T>(attempt: () => Promise<T>, forMs?: number): Promise<T> {
+    return retry(attempt, { runtime: this.runtime, ...(forMs !== undefined && { forMs }) });
+  }
+
   /** Appends an entry to the log, and tries again while the store fails. Resolves and rejects as `Channel.append`. */
-  append(entry: NewEntry, { patience, ...options }: AppendOptions = {}): Promise<LogEntry[]> {
-    return retry(() => this.store.append(entry, options), patience);
+  append(entry: NewEntry, { forMs, ...options }: AppendOptions = {}): Promise<LogEntry[]> {
+    return this.retry(() => this.store.append(entry, options), forMs);
   }
 
   /** The same behind what `log` holds; what the store has since is added to it. */
@@ -241,9 +246,9 @@ export class Session {
     });
     // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for.
     await within(runtime, subscribeWithinMs, this.#listening.begun);
-    if (copy.readAt === readAt) await retry(() => this.refresh(), { forMs: 1_000 });
+    if (copy.readAt === readAt) await this.retry(() => this.refresh(), 1_000);
     // Nothing yet, or a replica that is behind.
-    if (this.log.lastId === '') await retry(() => this.refresh({ fresh: true }), { forMs: 1_000 });
+    if (this.log.lastId === '') await this.retry(() => this.refresh({ fresh: true }), 1_000);
   }
 
   #changed(): void {

@@ -9,7 +9,7 @@ import { kindOf, toolPartsOf, waitsFor, withOutcome } from '../../protocol/tool-
 import { holds } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
-import { newId } from '../lib/id.ts';
+import { newId } from '../../lib/id.ts';
 
 export interface ToolAnswer {
   readonly messageId: string;
@@ -30,7 +30,7 @@ const answerWithinMs = 10_000;
 /** See `SessionHandle.answer`. */
 export async function answerTool(
   session: Session,
-  { messageId, toolCallId, outcome, answerId = newId(), holder, by }: ToolAnswer,
+  { messageId, toolCallId, outcome, answerId = newId(session.runtime), holder, by }: ToolAnswer,
 ): Promise<UIMessage | undefined> {
   await session.refresh({ fresh: true });
   const kind = kindOf(outcome);

@@ -6,7 +6,7 @@ import type { Deletion } from '../../protocol/frames.ts';
 import { isConcerned } from '../../protocol/fold.ts';
 import type { Keeper } from '../keep/app-history.ts';
 import type { Session } from '../follow/session.ts';
-import { newId } from '../lib/id.ts';
+import { newId } from '../../lib/id.ts';
 
 /** How often a deletion is tried that meets other entries at the same moment. */
 const mostTries = 10;
@@ -39,7 +39,7 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: Deletio
  */
 async function append(session: Session, what: Deletion): Promise<boolean> {
   const log = session.log.copy();
-  const entry = entries.delete(newId(), what, log.lastId);
+  const entry = entries.delete(newId(session.runtime), what, log.lastId);
   await session.appendTo(log, entry, { existing: !('all' in what) });
   return log.entries.some(({ key, frames }) => key === entry.key && frames.length > 0);
 }

@@ -17,7 +17,6 @@ import { deleteFrom } from './delete-messages.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../keep/app-history.ts';
-import { retry } from '../lib/retry.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
 /** `M` is the app's own message type. */
@@ -125,7 +124,7 @@ export function createSessionHandle<M extends UIMessage>(
         return {
           stopped: targets
             .filter((target) => reasonOf(target) === 'stop')
-            .map((target) => ({ runId: target, at: Date.now() })),
+            .map((target) => ({ runId: target, at: session.runtime.now() })),
           alreadyEnded: [
             ...(runId !== undefined && targets.length === 0 ? [runId] : []),
             ...targets.filter((target) => reasonOf(target) !== undefined && reasonOf(target) !== 'stop'),
@@ -179,8 +178,8 @@ export function createSessionHandle<M extends UIMessage>(
         await endAll().catch(() => {});
         // Whoever still works on one is refused by the store from now on.
         const closed = runs.filter((runId) => !isOver(runId));
-        for (const runId of closed) await retry(() => session.store.close(runId, { reason: 'stop' }));
-        await retry(() => session.store.delete(closed));
+        for (const runId of closed) await session.retry(() => session.store.close(runId, { reason: 'stop' }));
+        await session.retry(() => session.store.delete(closed));
         await session.refresh({ fresh: true });
       }),
   };

@@ -3,7 +3,7 @@
 
 import type { LogFrame } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
-import { newId } from '../lib/id.ts';
+import { newId } from '../../lib/id.ts';
 import { withinLimit } from '../history/left-out.ts';
 import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
@@ -38,7 +38,7 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
  */
 export async function seedLog(session: Session, log: Log, frames: readonly LogFrame[]): Promise<void> {
   const { epoch } = log;
-  for (const entry of entries.seed(frames, epoch, newId())) {
+  for (const entry of entries.seed(frames, epoch, newId(session.runtime))) {
     await session.appendTo(log, entry);
     // Somebody else was faster, or has deleted the session.
     if (log.hasBegun || log.epoch !== epoch) return;

@@ -1,13 +1,11 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { simulatedTime } from '../../test/fixtures/simulated-time.fixture.ts';
 import { deadlineOf, marginBefore } from './deadline.ts';
 
 const context = Symbol.for('@vercel/request-context');
 const shared = globalThis as Record<symbol, unknown>;
 
-afterEach(() => {
-  delete shared[context];
-  vi.useRealTimers();
-});
+afterEach(() => void delete shared[context]);
 
 describe('deadline', () => {
   it('is nobody’s business where nobody says', () => {
@@ -19,16 +17,15 @@ describe('deadline', () => {
   });
 
   it('is what Vercel says, in any form that a Date is made of, or sooner', () => {
-    vi.useFakeTimers({ now: 1_000_000 });
-    const atMs = (wall: number) => Math.floor(performance.now()) + wall - 1_000_000;
-    for (const deadline of [1_300_000, new Date(1_300_000), new Date(1_300_000).toISOString()]) {
+    const time = simulatedTime();
+    const at = time.now() + 300_000;
+    const told = (maxDurationMs?: number) => deadlineOf({ maxDurationMs }, time);
+    for (const deadline of [at, new Date(at), new Date(at).toISOString()]) {
       shared[context] = { get: () => ({ deadline }) };
-      expect(deadlineOf({ maxDurationMs: undefined })).toBe(atMs(1_300_000));
-      expect(deadlineOf({ maxDurationMs: 60_000 })).toBe(atMs(1_060_000));
-      expect(deadlineOf({ maxDurationMs: 800_000 })).toBe(atMs(1_300_000));
+      expect([told(), told(60_000), told(800_000)]).toEqual([300_000, 60_000, 300_000]);
     }
     delete shared[context];
-    expect(deadlineOf({ maxDurationMs: 60_000 })).toBe(atMs(1_060_000));
+    expect(told(60_000)).toBe(60_000);
   });
 
   it('leaves 5 s, or a fifth of a short time', () => {

@@ -1,6 +1,6 @@
 // When the function that serves a request will be ended from outside.
 
-import { monotonicMs } from './clock.ts';
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 
 /** What Vercel's runtime tells of the request it is serving; `getDeadline` of `@vercel/functions` reads the same. */
 const vercelContext = Symbol.for('@vercel/request-context');
@@ -13,15 +13,14 @@ type VercelGlobal = typeof globalThis & {
  * On the monotonic clock; undefined where nobody says. To be called while the request is being answered,
  * and at its beginning: `maxDurationMs` counts from now.
  */
-export function deadlineOf({
-  maxDurationMs = Infinity,
-}: {
-  readonly maxDurationMs: number | undefined;
-}): number | undefined {
+export function deadlineOf(
+  { maxDurationMs = Infinity }: { readonly maxDurationMs: number | undefined },
+  runtime: Runtime = systemRuntime,
+): number | undefined {
   const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
   const at = told === undefined ? NaN : new Date(told).getTime();
-  const left = Math.min(Number.isNaN(at) ? Infinity : at - Date.now(), maxDurationMs);
-  return left === Infinity ? undefined : monotonicMs() + left;
+  const left = Math.min(Number.isNaN(at) ? Infinity : at - runtime.now(), maxDurationMs);
+  return left === Infinity ? undefined : runtime.monotonic() + left;
 }
 
 /** A longer timeout goes off at once. */

@@ -1,5 +1,7 @@
 // Waiting for something to hold.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+
 export interface Patience {
   readonly signal?: AbortSignal | undefined;
   readonly ms?: number;
@@ -10,6 +12,7 @@ export interface Patience {
  * back after everything that may make it hold, until its result is called.
  */
 export function until<T>(
+  runtime: Runtime,
   onChange: (listener: () => void) => () => void,
   condition: () => T | undefined,
   { signal, ms }: Patience = {},
@@ -17,7 +20,7 @@ export function until<T>(
   return new Promise((resolve) => {
     const settle = (value: T | undefined) => {
       off();
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener('abort', giveUp);
       resolve(value);
     };
@@ -26,7 +29,7 @@ export function until<T>(
       const value = condition();
       if (value !== undefined) settle(value);
     };
-    const timer = ms === undefined ? undefined : setTimeout(giveUp, ms);
+    const cancel: Cancel = ms === undefined ? () => {} : runtime.schedule(giveUp, ms);
     const off = onChange(check);
     signal?.addEventListener('abort', giveUp);
     if (signal?.aborted) giveUp();

@@ -9,8 +9,6 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
-import { systemRuntime } from '../../lib/runtime.ts';
-import { Session } from '../../server/follow/session.ts';
 
 let server: UpstashServer;
 beforeAll(async () => {
@@ -271,67 +269,6 @@ it('G5: of two sends with `reject` at the same moment one is answered, and nothi
   const later = createWorld(store, answers(), { whenBusy: 'reject' });
   const all = await settle(later, await post(later, sendBody('s', 'second')));
   expect(all.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
-});
-
-it('a slow subscription is not opened twice', async () => {
-  const store = memoryChannel();
-  const open = new Set<object>();
-  let subscribed = 0;
-  const channel: Channel = {
-    ...store,
-    async subscribe(sessionId, onWake) {
-      subscribed++;
-      await new Promise((resolve) => setTimeout(resolve, 4_000));
-      const subscription = await store.subscribe(sessionId, onWake);
-      open.add(subscription);
-      return {
-        ...subscription,
-        close() {
-          open.delete(subscription);
-          subscription.close();
-        },
-      };
-    },
-  };
-  const session = new Session({
-    sessionId: 's',
-    channel,
-    runtime: systemRuntime,
-    leaseMs: 1_000,
-    onReaped: () => {},
-    onUnreadable: () => {},
-  });
-  await session.ready;
-  await expect.poll(() => open.size).toBe(1);
-  session.close();
-  expect([subscribed, open.size]).toEqual([1, 0]);
-});
-
-it('G6: one process ends a dead run once at a time', async () => {
-  const store = memoryChannel();
-  const start = { type: 'run-start', runId: 'r', messageId: 'a', trigger: 'submit-message', at: 0 } as const;
-  const lease = { type: 'take', runId: 'r', ms: 1 } as const;
-  await store.append('s', { key: 'r start', frames: [start] }, { lease });
-  let ending = 0;
-  let most = 0;
-  const channel: Channel = {
-    ...store,
-    async close(...args) {
-      most = Math.max(most, ++ending);
-      return store.close(...args);
-    },
-    async append(sessionId, entry, options) {
-      if (entry.key !== 'r end' || ending > 3) return store.append(sessionId, entry, options);
-      await new Promise((resolve) => setTimeout(resolve, 3_500));
-      ending--;
-      throw new DurableChatError('store_failed', 'The store is away.');
-    },
-  };
-  const world = createWorld(channel, answers());
-  const viewing = new AbortController();
-  setTimeout(() => viewing.abort(), 12_000);
-  for await (const _ of world.chat.session('s').follow({ signal: viewing.signal })) void _;
-  expect(most).toBe(1);
 });
 
 it('G6: an answer that is larger than one request to the store ends, and the next turn works', async () => {
