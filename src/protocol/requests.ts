@@ -1,6 +1,7 @@
 // What server and client have to agree on besides frames: names, bodies and intervals.
 
-import type { ToolOutcome } from './frames.ts';
+import type { UIMessage } from 'ai';
+import type { ToolOutcome, Trigger } from './frames.ts';
 
 /** On every response of a durable route, refusals included. */
 export const durableHeader = 'x-durable-chat';
@@ -32,6 +33,18 @@ export const removals = ['stop', 'withdraw', 'delete-message', 'clear'] as const
 
 /** The operation of a DELETE. */
 export type Removal = (typeof removals)[number];
+
+/**
+ * @param send - The body of a send.
+ * @param last - The last of its messages.
+ * @returns Whether the send continues that message: the assistant's, unless another answer is asked for.
+ */
+export function continues(
+  { trigger }: { readonly trigger: Trigger },
+  { role }: Pick<UIMessage, 'role'>,
+): boolean {
+  return role === 'assistant' && trigger === 'submit-message';
+}
 
 /** Answers a tool call. */
 export interface ToolOutcomeBody {

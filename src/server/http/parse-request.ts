@@ -50,17 +50,21 @@ export type Posted =
 export async function parsePost(request: Request, maxBytes: number): Promise<Posted> {
   const json = await readJson(request, maxBytes);
   const type = typeof json === 'object' && json !== null && 'trigger' in json ? json.trigger : undefined;
-  if (type === 'tool-claim') {
-    const { id: sessionId, trigger: _, ...claim } = parsed(claimBody, json);
-    return { type, sessionId, claim };
+  switch (type) {
+    case 'tool-claim': {
+      const { id: sessionId, trigger: _, ...claim } = parsed(claimBody, json);
+      return { type, sessionId, claim };
+    }
+    case 'tool-outcome': {
+      checkLevels(json, maxLevels);
+      const { id: sessionId, trigger: _, ...answer } = parsed(answerBody, json);
+      return { type, sessionId, answer: answer as ToolAnswer }; // an output may be anything that JSON can be
+    }
+    default: {
+      const send = await parseSend(json, request.headers);
+      return { type: 'send', sessionId: send.body.id, send };
+    }
   }
-  if (type === 'tool-outcome') {
-    checkLevels(json, maxLevels);
-    const { id: sessionId, trigger: _, ...answer } = parsed(answerBody, json);
-    return { type, sessionId, answer: answer as ToolAnswer }; // an output may be anything that JSON can be
-  }
-  const send = parseSend(json, request.headers);
-  return { type: 'send', sessionId: send.body.id, send };
 }
 
 /** The request's JSON, read up to `limit` bytes. */

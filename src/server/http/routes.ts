@@ -1,6 +1,5 @@
 // The route's four methods, Request to Response. GET, POST and DELETE call `authorize` before they touch the store (G10).
 
-import type { UIMessage } from 'ai';
 import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isDurableRequest } from '../../protocol/requests.ts';
@@ -14,12 +13,11 @@ import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { authorized } from './authorize.ts';
-import { checkLast } from '../send/check-message.ts';
+import { handlerCall } from './handler-call.ts';
 import { send } from '../send/send.ts';
 import { createSessionHandle } from '../handle/session-handle.ts';
 import { parseGet } from './parse-get.ts';
 import { anyOf, subscribe } from './subscribe.ts';
-import type { SendBody } from '../send/send-body.ts';
 import { parsePost, parseRemoval, parseSessionId, type RemovalQuery } from './parse-request.ts';
 
 /** What a framework hands to a route besides the request. In Next, `params` is a promise. */
@@ -61,8 +59,7 @@ export interface RouteOptions<Params, R extends Request> {
 }
 
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
-  const { open, settings, runtime, authorize, waitUntil } = options;
-  const sessionOf = (id: string) => createSessionHandle(id, open, waitUntil);
+  const { open, settings, runtime, authorize, waitUntil, handler, toRequest } = options;
 
   return {
     GET: (request) =>
@@ -92,31 +89,33 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const by = auth && { by: auth.userId };
         switch (posted.type) {
           case 'tool-claim':
-            return json({ claimed: await sessionOf(sessionId).claim(posted.claim) });
-          case 'tool-outcome':
-            return json({ message: await sessionOf(sessionId).answer({ ...posted.answer, ...by }) });
-          case 'send': {
-            const { body, named, subscriptionId } = posted.send;
-            await checkLast(body.messages);
-            return send({
-              ...(await open()),
-              settings,
-              body,
-              named,
-              by: auth?.userId,
-              subscriptionId,
-              waitUntil,
-              call: async (run, history, signal) =>
-                options.handler(
-                  withSignal(options.toRequest(handlerRequest(request, body, history)), signal),
-                  {
-                    session: sessionOf(sessionId),
-                    run,
-                    params: context?.params as Params, // undefined is what there is outside of a framework
-                    auth,
-                  },
-                ),
+            return json({
+              claimed: await createSessionHandle(sessionId, open, waitUntil).claim(posted.claim),
             });
+          case 'tool-outcome':
+            return json({
+              message: await createSessionHandle(sessionId, open, waitUntil).answer({
+                ...posted.answer,
+                ...by,
+              }),
+            });
+          case 'send': {
+            const { body } = posted.send;
+            const call = handlerCall(
+              {
+                handler,
+                toRequest,
+                session: createSessionHandle(sessionId, open, waitUntil),
+                params: context?.params as Params, // undefined is what there is outside of a framework
+                auth,
+              },
+              request,
+              body,
+            );
+            return send(
+              { ...(await open()), settings, waitUntil },
+              { request: posted.send, by: auth?.userId, call },
+            );
           }
           default:
             return posted satisfies never;
@@ -137,7 +136,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const asked = parseRemoval(query);
         const user = await authorized(authorize, { request, sessionId, action: actionOf(asked) });
         const by = user && { by: user.userId };
-        const session = sessionOf(sessionId);
+        const session = createSessionHandle(sessionId, open, waitUntil);
         switch (asked.type) {
           case 'stop':
             return json(
@@ -181,33 +180,4 @@ async function answering(
     if (!(error instanceof DurableChatError)) onError(error, {});
     return sealed(errorResponse(error), cors);
   }
-}
-
-/** The request as the app's handler knows it, with the log's messages. */
-function handlerRequest(request: Request, body: SendBody, messages: readonly UIMessage[]): Request {
-  const headers = new Headers(request.headers);
-  for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
-  return new Request(request.url, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ ...body, messages, message: messageFor(body, messages) }),
-  });
-}
-
-/**
- * What the handler reads as `message`. Where that is the last message, the log's; another one, which nobody has checked,
- * is not handed on.
- */
-function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]): unknown {
-  if (typeof message !== 'object' || message === null) return message;
-  return 'id' in message && message.id === messages.at(-1)?.id ? log.at(-1) : undefined;
-}
-
-/**
- * Gives the request the stop signal itself. A signal that is passed to a Request is followed by another one,
- * and in Node that one falls silent as soon as the Request is garbage-collected, which handlers that only
- * keep `request.signal` let happen.
- */
-function withSignal<R extends Request>(request: R, signal: AbortSignal): R {
-  return Object.defineProperty(request, 'signal', { value: signal });
 }

@@ -16,8 +16,8 @@ export interface Keeper {
   seed(session: Session, log: Log): Promise<void>;
   /** The same for a session that is followed. */
   seedSession(session: Session): Promise<void>;
-  /** Reports a user message that was stored just now. Never rejects. */
-  readonly tellMessage: Reports['tellMessage'];
+  /** Reports user messages that a send stored just now. Never rejects. */
+  readonly tellMessages: Reports['tellMessages'];
   /** Reports all that has not been reported to the app, which `waitUntil` is given to wait for. */
   tell(sessionId: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
 }
@@ -76,7 +76,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       seeded.catch(() => seeding.delete(log));
       await seeded;
     },
-    tellMessage: reports.tellMessage,
+    tellMessages: reports.tellMessages,
     async tell(sessionId, waitUntil) {
       if (!onMessage && !onRunEnd) return;
       const told = reports.tellAll(sessionId);

@@ -12,8 +12,12 @@ import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 
 export interface Reports {
-  /** Reports a message that was stored just now. Never rejects. */
-  tellMessage(session: Session, stored: StoredMessage): Promise<void>;
+  /** Reports messages that a send stored just now. Never rejects. */
+  tellMessages(
+    session: Session,
+    run: Pick<StoredMessage, 'runId' | 'by'>,
+    messages: readonly UIMessage[],
+  ): Promise<void>;
   /** Reports all that has not been reported. Never rejects. */
   tellAll(sessionId: string): Promise<void>;
 }
@@ -28,16 +32,16 @@ export function reportsFor(
   frames: readonly LogFrame[],
 ): { readonly reports?: readonly Report[] } {
   const reports: Report[] = [];
-  if (onMessage && messageIn(frames)) reports.push('message');
+  if (onMessage && messagesIn(frames).length > 0) reports.push('message');
   if (onRunEnd) reports.push('end');
   return reports.length > 0 ? { reports } : {};
 }
 
-/** The user message among the frames that a send writes. */
-export function messageIn(frames: readonly LogFrame[]): UIMessage | undefined {
-  const isUsers = (frame: LogFrame) => frame.type === 'message' && frame.message.role === 'user';
-  const found = frames.find(isUsers);
-  return found?.type === 'message' ? found.message : undefined;
+/** The user messages among the frames that a send writes: its own, and those that the app edited. */
+export function messagesIn(frames: readonly LogFrame[]): UIMessage[] {
+  return frames.flatMap((frame) =>
+    frame.type === 'message' && frame.message.role === 'user' ? [frame.message] : [],
+  );
 }
 
 export function createReports(options: ReportsOptions): Reports {
@@ -56,10 +60,16 @@ export function createReports(options: ReportsOptions): Reports {
     return told;
   }
 
-  function tellMessage(session: Session, stored: StoredMessage): Promise<void> {
-    const { sessionId, runId } = stored;
+  function tellMessages(
+    session: Session,
+    { runId, by }: Pick<StoredMessage, 'runId' | 'by'>,
+    messages: readonly UIMessage[],
+  ): Promise<void> {
+    const { sessionId } = session;
     return once(`message ${runId} ${sessionId}`, runId, sessionId, async () => {
-      await onMessage?.(stored);
+      for (const message of messages) {
+        await onMessage?.({ sessionId, runId, message, ...(by !== undefined && { by }) });
+      }
       // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
       await session.append(entries.messageSaved(runId), { existing: true });
     });
@@ -86,22 +96,11 @@ export function createReports(options: ReportsOptions): Reports {
     });
   }
 
-  /** Until the run has ended its own server reports the message; one that is gone by then is not reported. */
-  async function makeUpFor(
-    session: Session,
-    { frames }: LogEntry,
-    { runId, by }: RunStartFrame,
-  ): Promise<void> {
-    const message = messageIn(frames);
-    const isKept = message !== undefined && session.state.byId.get(message.id) === message;
-    if (!isKept || !session.state.ended.has(runId) || session.log.hasKey(entries.messageSaved(runId).key))
-      return;
-    await tellMessage(session, {
-      sessionId: session.sessionId,
-      runId,
-      message,
-      ...(by !== undefined && { by }),
-    });
+  /** Until the run has ended its own server reports its messages; one that is gone by then is not reported. */
+  async function makeUpFor(session: Session, { frames }: LogEntry, start: RunStartFrame): Promise<void> {
+    const kept = messagesIn(frames).filter((message) => session.state.byId.get(message.id) === message);
+    if (kept.length === 0 || !session.state.ended.has(start.runId)) return;
+    if (!session.log.hasKey(entries.messageSaved(start.runId).key)) await tellMessages(session, start, kept);
   }
 
   async function tell(session: Session): Promise<void> {
@@ -121,7 +120,7 @@ export function createReports(options: ReportsOptions): Reports {
   }
 
   return {
-    tellMessage,
+    tellMessages,
     async tellAll(sessionId) {
       const told = sessions.use(sessionId, async (session) => {
         await session.refresh();

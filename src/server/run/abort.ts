@@ -1,31 +1,23 @@
-// What ends a run from outside: a stop (G3), its function's deadline, or somebody else who took its producer for
-// dead (G6). It renews the lease, which is how the last of them is kept from happening.
+// What ends a run from outside: a stop (G3), its function's deadline, or another process that took its producer for
+// dead (G6). It renews the lease, which keeps the last of them from happening.
 
 import type { Closure } from '../../channel/channel.ts';
+import { every } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { monotonicMs } from '../lib/clock.ts';
-import { longestTimeoutMs, marginBefore } from '../lib/deadline.ts';
 import type { Session } from '../follow/session.ts';
-
-export interface ControlOptions {
-  readonly session: Session;
-  readonly runId: string;
-  readonly leaseMs: number;
-  readonly stopGraceMs: number;
-  /** When the process will be ended, on the monotonic clock. */
-  readonly deadline: number | undefined;
-}
+import { marginBefore } from '../lib/deadline.ts';
+import type { Settings } from '../settings.ts';
 
 export interface Control {
   /** Aborts the model. */
   readonly signal: AbortSignal;
-  /** How the run is to end; undefined as long as nobody has said. */
-  ending(): Closure | undefined;
+  /** How the run is to end; undefined until something ends it. */
+  readonly ending: Closure | undefined;
   /** Whether the session was deleted. */
-  isGone(): boolean;
-  /** Rejects some time after an abort, when what should have heeded the signal is not waited for any more. */
-  graceOver(): Promise<never>;
-  /** Aborts the model without a word on the end: the run is not ours any more. */
+  readonly isGone: boolean;
+  /** Rejects some time after an abort: a handler or a stream that ignores the signal is not waited for any more. */
+  readonly graceOver: Promise<never>;
+  /** Aborts the model without an ending: the run is not ours any more. */
   abort(): void;
   close(): void;
 }
@@ -35,8 +27,14 @@ const heartbeatPart = 0.4;
 /** A renewal that has failed is tried again this soon: others wait no longer once the store is back. */
 const againMs = 1_000;
 
-export function createControl(options: ControlOptions): Control {
-  const { session, runId, leaseMs, stopGraceMs, deadline } = options;
+/** `deadline` says when the process will be ended, on the monotonic clock. */
+export function createControl(
+  session: Session,
+  runId: string,
+  { leaseMs, stopGraceMs }: Pick<Settings, 'leaseMs' | 'stopGraceMs'>,
+  deadline: number | undefined,
+): Control {
+  const { runtime } = session;
   const controller = new AbortController();
   let closure: Closure | undefined;
   let seen = false;
@@ -61,14 +59,14 @@ export function createControl(options: ControlOptions): Control {
   async function renew(): Promise<void> {
     const lease = await session.store.heartbeat(runId, leaseMs);
     if (lease === 'running') return;
-    // Who asked for the stop is in the log; and so is whether somebody has ended the run meanwhile.
+    // The log says who asked for the stop, and whether another process has ended the run meanwhile.
     await session.refresh({ fresh: true }).catch(() => {});
     check();
     if (lease === 'stop') end({ reason: 'stop' });
   }
 
-  let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const grace = new Promise<never>((_, reject) => {
+  let cancelGrace = () => {};
+  const graceOver = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => {
       const over = () =>
         reject(
@@ -77,40 +75,41 @@ export function createControl(options: ControlOptions): Control {
             'The handler did not return within stopGraceMs after its signal aborted. Pass request.signal to the model.',
           ),
         );
-      graceTimer = setTimeout(over, stopGraceMs);
+      cancelGrace = runtime.schedule(over, stopGraceMs);
     });
   });
-  grace.catch(() => {});
+  graceOver.catch(() => {});
   const off = session.onChange(check);
   check();
 
-  const every = leaseMs * heartbeatPart;
-  let due = monotonicMs() + every;
-  const heartbeat = setInterval(
-    () => {
-      if (monotonicMs() < due) return;
-      due = monotonicMs() + every;
-      renew().catch(() => (due = 0));
-    },
-    Math.min(againMs, every),
-  );
-  let last: ReturnType<typeof setTimeout> | undefined;
+  const period = leaseMs * heartbeatPart;
+  let due = runtime.monotonic() + period;
+  const cancelHeartbeat = every(runtime, Math.min(againMs, period), () => {
+    if (runtime.monotonic() < due) return;
+    due = runtime.monotonic() + period;
+    renew().catch(() => (due = 0));
+  });
+  let cancelLast = () => {};
   if (deadline !== undefined) {
-    const left = deadline - monotonicMs();
-    const inTime = Math.min(left - marginBefore(left), longestTimeoutMs);
-    last = setTimeout(() => end({ reason: 'interrupted', cause: 'deadline' }), inTime);
+    const left = deadline - runtime.monotonic();
+    const onDeadline = () => end({ reason: 'interrupted', cause: 'deadline' });
+    cancelLast = runtime.schedule(onDeadline, left - marginBefore(left));
   }
 
   return {
     signal: controller.signal,
-    ending: () => closure,
-    isGone: () => gone,
-    graceOver: () => grace,
+    get ending() {
+      return closure;
+    },
+    get isGone() {
+      return gone;
+    },
+    graceOver,
     abort: () => controller.abort(),
     close() {
-      clearTimeout(graceTimer);
-      clearTimeout(last);
-      clearInterval(heartbeat);
+      cancelGrace();
+      cancelLast();
+      cancelHeartbeat();
       off();
     },
   };

@@ -9,12 +9,16 @@ import { eventStreamHeaders } from '../lib/stream-headers.ts';
 /** The SDK's own marker of a UI message stream. */
 const uiMessageStreamHeader = 'x-vercel-ai-ui-message-stream';
 
-export interface ReplyStream {
-  response(headers?: Headers): Response;
+/** The reader of a run. */
+export interface Reply {
   /** Sends one chunk at once; `count` is how many chunks the run has with it, absent for what is no chunk of the run. */
   push(chunk: UIMessageChunk, count?: number): void;
   /** Ends the stream as the SDK does. */
   done(): void;
+}
+
+export interface ReplyStream extends Reply {
+  response(headers?: Headers): Response;
   /** Breaks the stream off: its reader goes on from the session. */
   fail(): void;
   /** Aborts when the reader has left. */

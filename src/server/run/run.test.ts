@@ -1,9 +1,15 @@
-import type { UIMessageChunk } from 'ai';
+import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import type { RunEnd } from '../../index.ts';
+import { systemRuntime } from '../../lib/runtime.ts';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
+import { createSessions } from '../follow/sessions.ts';
+import { settingsOf } from '../settings.ts';
+import { startRun } from './run.ts';
+import { turnOf } from './turn.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -48,4 +54,45 @@ it('a run that failed before its turn came names no message: nothing was tried o
   await expect.poll(() => ends.find((end) => end.runId === runId)).toMatchObject({ reason: 'error' });
   expect(ends.find((end) => end.runId === runId)).not.toHaveProperty('failedOn');
   expect(called).not.toContain(runId);
+});
+
+it('a run needs no request and no reader: the log says what it is to do', async () => {
+  const sessions = createSessions({
+    channel: memoryChannel(),
+    runtime: systemRuntime,
+    leaseMs: 15_000,
+    onReaped: () => {},
+    viewersPerSession: 1,
+  });
+  const read: unknown[] = [];
+  await sessions.use('s', async (session) => {
+    const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
+    const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
+    const frames = [{ type: 'message', message } as const];
+    await session.append(entries.start(run, { frames, when: [], epoch: '' }));
+    await session.refresh();
+    const turn = turnOf(session.state, 'r1');
+    expect(turn).toMatchObject({ messageId: 'a1', question: 'u1', queued: false });
+    const { started, ended } = startRun(session, turn, {
+      call: async (handlerRun, history) => {
+        read.push([handlerRun.id, handlerRun.messageId, history]);
+        const text: UIMessageChunk = { type: 'text-delta', id: '0', delta: 'Hello' };
+        return new ReadableStream<UIMessageChunk>({
+          start(controller) {
+            for (const chunk of [{ type: 'text-start', id: '0' } as const, text]) controller.enqueue(chunk);
+            controller.close();
+          },
+        });
+      },
+      settings: settingsOf({}),
+      deadline: undefined,
+    });
+    expect(await started).toEqual({ type: 'streaming' });
+    expect(await ended).toEqual({ reason: 'finish' });
+    await session.refresh();
+    expect(read).toEqual([['r1', 'a1', [message]]]);
+    expect(session.state.byId.get('a1')?.parts).toMatchObject([{ type: 'text', text: 'Hello' }]);
+    expect(session.state.active).toEqual([]);
+    expect(() => turnOf(session.state, 'r1')).toThrow(expect.objectContaining({ code: 'conflict' }));
+  });
 });

@@ -32,16 +32,6 @@ export interface HandlerRun extends Steered {
   readonly messageId: string;
 }
 
-export interface SteeringOptions {
-  readonly session: Pick<Session, 'state' | 'onChange' | 'append'>;
-  readonly runId: string;
-}
-
-/** Reading `steering` makes it, so it must not be read here. */
-export function withSteering(id: string, messageId: string, steered: Steered): HandlerRun {
-  return Object.defineProperties({ id, messageId }, Object.getOwnPropertyDescriptors(steered)) as HandlerRun;
-}
-
 type Outcome = { readonly step?: number; readonly inside: boolean } | { readonly missed: string };
 
 /** The SDK's own, as far as it is used here. */
@@ -52,14 +42,16 @@ interface SdkSteering {
   ): Promise<{ readonly type: string; readonly stepNumber?: number; readonly reason?: string }>;
 }
 
-/** How long the end of a run waits for the word on messages that it was offered. */
-const settleWithinMs = 1_000;
-
-export function createSteering({ session, runId }: SteeringOptions): {
-  readonly steered: Steered;
-  /** Resolves once the log knows what became of every message that was offered. */
+export interface RunSteering {
+  readonly run: HandlerRun;
+  /** Resolves once the log has what became of every message that was offered. Never rejects. */
   settle(): Promise<void>;
-} {
+}
+
+export function createSteering(
+  session: Pick<Session, 'state' | 'onChange' | 'append'>,
+  { runId, messageId }: Pick<HandlerRun, 'messageId'> & { readonly runId: string },
+): RunSteering {
   const offered = new Set<string>();
   const words = new Set<Promise<void>>();
   let steering: SdkSteering | undefined;
@@ -97,7 +89,9 @@ export function createSteering({ session, runId }: SteeringOptions): {
   }
 
   return {
-    steered: {
+    run: {
+      id: runId,
+      messageId,
       get steering() {
         if (!steering) {
           const { experimental_createSteering: create } = ai as {
@@ -124,10 +118,7 @@ export function createSteering({ session, runId }: SteeringOptions): {
     async settle() {
       off();
       for (const { of } of waiting()) words.add(record(of, { missed: 'not-taken' }).catch(() => {}));
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise((resolve) => (timer = setTimeout(resolve, settleWithinMs)));
-      await Promise.race([Promise.all(words), late]);
-      clearTimeout(timer);
+      await Promise.all(words);
     },
   };
 }

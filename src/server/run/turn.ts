@@ -1,29 +1,51 @@
-// A run's turn: when it may call the handler, and whether it has something to answer, and a place for that.
+// A run's turn: what a run needs of the log, and when it may call the handler.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isItsTurn, type SessionState } from '../../protocol/session-state.ts';
+import type { RunStartFrame } from '../../protocol/frames.ts';
+import { historyOf, isItsTurn, type SessionState } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
-import { monotonicMs } from '../lib/clock.ts';
-import { patienceMs } from '../lib/retry.ts';
 import { readableHistory } from '../history/readable-history.ts';
+import { patienceMs } from '../lib/retry.ts';
 
+/** A run as the log has it. */
 export interface Turn {
-  readonly session: Session;
   readonly runId: string;
+  /** The message that it writes. */
   readonly messageId: string;
+  /** The id of the user message that it is to answer. */
+  readonly question: string | undefined;
+  /** The send that became this run. */
+  readonly send: RunStartFrame['send'];
   /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
-  /** The session with the run in its place, when nothing has to be waited for. */
+  /** The session with the run in its place. */
   readonly state: SessionState;
-  readonly leaseMs: number;
+}
+
+/** The turn of an active run. Throws `conflict` for a run that is not active any more. */
+export function turnOf(state: SessionState, runId: string): Turn {
+  const run = state.active.find((active) => active.runId === runId);
+  if (!run)
+    throw new DurableChatError(
+      'conflict',
+      'The run was ended before it could begin. Send the message again.',
+    );
+  const { messageId, send } = run;
+  const question = historyOf(state, messageId).findLast(({ role }) => role === 'user')?.id;
+  return { runId, messageId, question, send, queued: !isItsTurn(state, runId), state };
 }
 
 /** The stop of a run that lost its place follows within this time. It says who took the place. */
 const stopFollowsWithinMs = 5_000;
 
 /** The session when the run's turn has come. Undefined when the run has nothing to answer any more. */
-export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<SessionState | undefined> {
-  const state = turn.queued ? await waitForTurn(turn, signal) : turn.state;
+export async function takeTurn(
+  session: Session,
+  turn: Turn,
+  leaseMs: number,
+  signal: AbortSignal,
+): Promise<SessionState | undefined> {
+  const state = turn.queued ? await waitForTurn(session, turn.runId, leaseMs, signal) : turn.state;
   if (!state || signal.aborted) return state;
   if (state.order.includes(turn.messageId)) {
     // Its question was deleted: the handler is not called with nothing to read.
@@ -31,22 +53,26 @@ export async function takeTurn(turn: Turn, signal: AbortSignal): Promise<Session
   }
   // An edit or a regeneration took the place of the answer. Its writer stops this run next.
   const stopped = () => signal.aborted || undefined;
-  await turn.session.until(stopped, { signal, ms: stopFollowsWithinMs });
+  await session.until(stopped, { signal, ms: stopFollowsWithinMs });
   return undefined;
 }
 
 /** Waits until every run before this one has ended. Ends runs whose producers died. Undefined for a withdrawn run. */
 async function waitForTurn(
-  { session, runId, leaseMs }: Turn,
+  session: Session,
+  runId: string,
+  leaseMs: number,
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
-  let reached = monotonicMs();
+  const { runtime } = session;
+  let reached = runtime.monotonic();
   async function refresh(): Promise<void> {
+    const begun = runtime.monotonic();
     try {
       await session.refresh();
-      reached = monotonicMs();
+      reached = begun;
     } catch (error) {
-      if (monotonicMs() - reached > patienceMs) throw error;
+      if (runtime.monotonic() - reached > patienceMs) throw error;
     }
   }
   await refresh();

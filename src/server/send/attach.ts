@@ -20,6 +20,23 @@ export async function appears(session: Session, runId: string, ms: number): Prom
   return (await session.until(known, { ms })) ?? false;
 }
 
+/** The answer to a send that is a run already. Each of them follows the session as a viewer does. */
+export function attach(
+  sessions: Sessions,
+  sessionId: string,
+  runId: string,
+  waitUntil: (promise: Promise<unknown>) => void,
+): Response {
+  const { session, release } = sessions.view(sessionId);
+  const reply = createReplyStream(runId);
+  waitUntil(
+    relayRun(session, runId, reply)
+      .catch(() => reply.fail())
+      .finally(release),
+  );
+  return reply.response();
+}
+
 /** The answer to the SDK's own resume: the run that is being written, from its start; 204 when there is none. */
 export async function resume(
   sessions: Sessions,

@@ -10,29 +10,30 @@ import { seedLog, type Keeper } from '../keep/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { withoutOpenCalls } from '../history/seeded.ts';
-import { checkMessage } from './check-message.ts';
+import { checkMessage, checkSize } from './check-message.ts';
 import type { SendBody } from './send-body.ts';
-import { newId } from '../lib/id.ts';
 import type { Settings } from '../settings.ts';
-import { checkRoom } from './limits.ts';
-import { planTurn } from './plan.ts';
+import type { LogView } from './plan.ts';
 import { fullError } from './refusals.ts';
 
-export interface BeginOptions {
-  readonly session: Session;
-  readonly keeper: Keeper;
-  readonly settings: Settings;
-  readonly body: SendBody;
-}
-
-/** Fills `log` where it has not begun. Throws what a send is refused with before any of it is stored. */
+/**
+ * Fills `log` where it has not begun.
+ *
+ * @param plan - Plans the send behind a beginning. What it throws the send is refused with, before any of it is stored.
+ */
 export async function beginSession(
-  { session, keeper, settings, body }: BeginOptions,
+  session: Session,
   log: Log,
+  { messages }: SendBody,
+  {
+    keeper,
+    settings,
+  }: { readonly keeper: Keeper; readonly settings: Pick<Settings, 'loadMessages' | 'limits' | 'seed'> },
+  plan: (log: LogView) => unknown,
 ): Promise<void> {
   await keeper.seed(session, log);
   if (log.hasBegun) return;
-  if (body.messages.at(-1)?.role === 'assistant') {
+  if (messages.at(-1)?.role === 'assistant') {
     throw new DurableChatError(
       'not_found',
       'The message to continue is not in the session. Send a user message instead.',
@@ -40,15 +41,16 @@ export async function beginSession(
   }
   // The app knows the past, or it was deleted: then it is not for a client to say.
   if (settings.loadMessages || log.epoch !== firstEpoch) return;
-  const frames = pastOf(settings.seed, body.messages);
+  const frames = pastOf(settings.seed, messages);
   // Counted before it is folded: that takes a while.
   if (frames.length > settings.limits.messagesPerSession) throw fullError(settings.limits);
   for (const { message, seeded } of frames) {
+    if (message.role === 'user') checkSize(message, settings.limits);
     // Of what is seeded a handler reads what it can; a user's message can be sent again as it is.
     if (message.role === 'user' || !seeded) await checkMessage(message);
   }
-  const plan = planTurn(frames.reduce(applyFrame, log.state), body, newId());
-  checkRoom(settings.limits, log.state, { ...plan, frames: [...frames, ...plan.frames] });
+  const { epoch, lastId } = log;
+  plan({ state: frames.reduce(applyFrame, log.state), entries: [], epoch, lastId, hasHad: () => false });
   await seedLog(session, log, frames);
 }
 

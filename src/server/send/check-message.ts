@@ -3,11 +3,16 @@
 import { safeValidateUIMessages, type UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { namesFile } from '../lib/file-part.ts';
+import type { Limits } from '../options.ts';
 
-/** Checks the last message of a send, if it is the user's; nothing else of a known session is taken. */
-export async function checkLast(messages: readonly UIMessage[]): Promise<void> {
+/** Checks the messages of a send that a known session takes: the last one, if it is the user's, and edited ones. */
+export async function checkPosted(
+  messages: readonly UIMessage[],
+  edited: readonly UIMessage[] = [],
+): Promise<void> {
   const last = messages.at(-1);
   if (last?.role === 'user') await checkMessage(last);
+  for (const message of edited) await checkMessage(message);
 }
 
 /**
@@ -48,4 +53,17 @@ function placeOf(
   return field === 'parts' && typeof index === 'number'
     ? { place: `Part ${index} of a message`, part: parts[index] }
     : { place: 'A message' };
+}
+
+/** Throws `too_large` for a message over the limit. */
+export function checkSize(message: UIMessage, { messageBytes }: Pick<Limits, 'messageBytes'>): void {
+  if (messageBytes === Infinity || bytesOf(message) <= messageBytes) return;
+  throw new DurableChatError(
+    'too_large',
+    `The message is over the limit of ${messageBytes} bytes (limits.messageBytes). Send a smaller one.`,
+  );
+}
+
+function bytesOf(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).byteLength;
 }

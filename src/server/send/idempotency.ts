@@ -1,16 +1,48 @@
 // One send is one run, however often it is posted (G5): the request that reserves it first makes it into one, and
 // the others wait for that; a request that fails gives its reservation back.
 
+import type { UIMessage } from 'ai';
+import { digest } from '../../protocol/cursor.ts';
+import { sendKeys } from '../../protocol/entries.ts';
+import { continues } from '../../protocol/requests.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { RunStartFrame, EndedRun } from '../../protocol/frames.ts';
 import { isFailedStart } from '../../protocol/session-state.ts';
 import { appears } from './attach.ts';
+import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { monotonicMs } from '../lib/clock.ts';
 import { retry } from '../lib/retry.ts';
-import type { SendKey } from './plan.ts';
+import { contentOf } from './plan.ts';
+import type { SendBody } from './send-body.ts';
 import { takenError } from './refusals.ts';
+
+/** What makes two sends the same. */
+export type SendKey = NonNullable<RunStartFrame['send']>;
+
+/**
+ * The name under which a send is claimed (G5). A continuation is named by what it continues. Anything else a
+ * client can name; where it does not, a new message names itself, and asking again for an answer is named by its
+ * content, as long as its run.
+ */
+export function sendOf(body: SendBody, named: string | null): SendKey {
+  const last = body.messages.at(-1)!; // validated as not empty
+  if (continues(body, last)) {
+    // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
+    const key = sendKeys.continuation(last.id, statesOf(last));
+    return { key, once: false, ...(named !== null && { named }) };
+  }
+  if (named !== null) return { key: sendKeys.named(named), once: true };
+  if (body.trigger === 'submit-message' && body.messageId === undefined) {
+    return { key: sendKeys.message(last.id), once: true, content: digest(contentOf(last)) };
+  }
+  return { key: sendKeys.change(body.trigger, body.messageId, last), once: false };
+}
+
+function statesOf(message: UIMessage): unknown {
+  return toolPartsOf(message).map(({ toolCallId, state }) => [toolCallId, state]);
+}
 
 export interface Reservation {
   readonly session: Session;

@@ -11,41 +11,43 @@ import type { Settings } from '../settings.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
 import { readableHistory } from '../history/readable-history.ts';
-import { createSteering, withSteering, type HandlerRun } from '../run/steering.ts';
-
-export interface PassThroughOptions {
-  readonly settings: Settings;
-  readonly body: { readonly id: string; readonly messages: readonly UIMessage[] };
-  readonly call: (run: HandlerRun, history: readonly UIMessage[], signal: AbortSignal) => Promise<unknown>;
-}
+import type { CallHandler } from '../run/call.ts';
+import { createSteering } from '../run/steering.ts';
+import type { SendBody } from './send-body.ts';
 
 /** What the handler would read of a session that the store does not know. */
 async function historyOf(
-  { loadMessages, seed }: Settings,
-  { id, messages }: PassThroughOptions['body'],
+  { loadMessages, seed }: Pick<Settings, 'loadMessages' | 'seed'>,
+  { id, messages, changes }: SendBody,
   messageId: string,
 ): Promise<UIMessage[]> {
   const kept = await loadMessages?.({ sessionId: id });
   const past: MessageFrame[] = loadMessages
     ? (kept ?? []).map((message) => ({ type: 'message', message }))
     : pastOf(seed, messages);
+  const removed = new Set(changes?.removed);
+  const left = past.filter(({ message }) => !removed.has(message.id));
   const last = messages.slice(-1).map((message): MessageFrame => ({ type: 'message', message }));
   const start: LogFrame = { type: 'run-start', runId: '', messageId, trigger: 'submit-message', at: 0 };
-  return readableHistory([...past, ...last, start].reduce(applyFrame, emptySession), messageId);
+  return readableHistory([...left, ...last, start].reduce(applyFrame, emptySession), messageId);
 }
 
 /** Rejects as the handler does, and with `handler_result`. */
-export async function passThrough({ settings, body, call }: PassThroughOptions): Promise<Response> {
+export async function passThrough(
+  settings: Pick<Settings, 'loadMessages' | 'seed' | 'generateId' | 'onEvent'>,
+  body: SendBody,
+  call: CallHandler,
+): Promise<Response> {
   const runId = newId();
   settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
   const messageId = newMessageId(settings, ids);
   const session = { state: emptySession, onChange: () => () => {}, append: async () => [] };
-  const { steered } = createSteering({ session, runId });
+  const { run } = createSteering(session, { runId, messageId });
   // Nobody but its reader can end it, by leaving.
   const leaving = new AbortController();
   const history = await historyOf(settings, body, messageId);
-  const source = sourceOf(await call(withSteering(runId, messageId, steered), history, leaving.signal));
+  const source = sourceOf(await call(run, history, leaving.signal));
   if (source.type === 'refusal') return source.response;
 
   const stamp = withMessageId(messageId);

@@ -5,7 +5,8 @@ import { DurableChatError, type DurableChatErrorCode } from '../../protocol/erro
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
-import { planTurn, sendOf, type Plan } from './plan.ts';
+import { sendOf } from './idempotency.ts';
+import { planTurn, type Plan } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
@@ -303,58 +304,5 @@ describe('planTurn', () => {
         expect(after(known, plan).slice(0, kept)).toEqual(messagesOf(known).slice(0, kept));
       }),
     );
-  });
-});
-
-describe('G5: sendOf', () => {
-  it('a new message names its send; the rest of what is posted does not matter', () => {
-    const a = sendOf(body([user('u1'), user('u2')]), null);
-    expect(a).toEqual(sendOf(body([user('u2')]), null));
-    expect(a.once).toBe(true);
-    expect(a.key).not.toBe(sendOf(body([user('u3')]), null).key);
-  });
-
-  it('what a message says is part of its send, however it is spelled, and its metadata is not', () => {
-    const file = { type: 'file', mediaType: 'text/plain', url: 'data:,x' } as const;
-    const of = (message: UIMessage) => sendOf(body([message]), null);
-    const sent = of({ id: 'u', role: 'user', parts: [{ type: 'text', text: 'a' }, file] });
-    const { url, mediaType, type } = file;
-    const again = of({
-      id: 'u',
-      role: 'user',
-      metadata: { at: 1 },
-      parts: [
-        { text: 'a', type: 'text' },
-        { url, mediaType, type },
-      ],
-    });
-    expect(again).toEqual(sent);
-    for (const parts of [
-      [{ type: 'text' as const, text: 'a' }],
-      [file, { type: 'text' as const, text: 'a' }],
-    ]) {
-      const other = of({ id: 'u', role: 'user', parts });
-      expect(other).toEqual({ ...sent, content: other.content });
-      expect(other.content).not.toBe(sent.content);
-    }
-  });
-
-  it('a name that the client chose goes first, and is no message’s', () => {
-    const named = sendOf(body([user('u1')]), 'u1');
-    expect(named).toEqual(sendOf(body([user('u2')]), 'u1'));
-    expect(named.key).not.toBe(sendOf(body([user('u1')]), null).key);
-  });
-
-  it('a regeneration and an edit count only as long as their run', () => {
-    const regenerate = sendOf(body([user('u1')], { trigger: 'regenerate-message' }), null);
-    const edit = sendOf(body([user('u1')], { messageId: 'u1' }), null);
-    expect([regenerate.once, edit.once]).toEqual([false, false]);
-    expect(new Set([regenerate.key, edit.key, sendOf(body([user('u1')]), null).key]).size).toBe(3);
-  });
-
-  // The key holds ids only, so a second edit attaches to the run of the first and its text is lost.
-  it('two edits of one message with different texts are two sends', () => {
-    const edit = (text: string) => sendOf(body([user('u1', text)], { messageId: 'u1' }), null).key;
-    expect(edit('one')).not.toBe(edit('another'));
   });
 });

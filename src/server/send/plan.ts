@@ -1,16 +1,118 @@
-// What a send means for the log: a pure plan. The log is the authority; of what a client posts, only its own
-// new message and the outcomes that a waiting tool call asked it for are taken.
+// What a send means for the log: a pure plan. The log is the authority; of what a client posts, only its own new
+// message, the outcomes that a waiting tool call asked it for, and changes that the log's rules allow are taken.
 
 import type { UIMessage } from 'ai';
+import {
+  entries,
+  whyVoid,
+  type EntryCondition,
+  type LogEntry,
+  type NewEntry,
+} from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { digest } from '../../protocol/cursor.ts';
-import { sendKeys, type EntryCondition } from '../../protocol/entries.ts';
-import type { LogFrame, ToolOutcomeFrame } from '../../protocol/frames.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import type { LogFrame, RunStartFrame } from '../../protocol/frames.ts';
+import { continues } from '../../protocol/requests.ts';
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
-import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-calls.ts';
-import type { SendBody } from './send-body.ts';
-import { goneError, passedError, roleError, suppliedError, takenError, unaskedError } from './refusals.ts';
+import { reportsFor } from '../keep/reports.ts';
+import type { WhenBusy } from '../options.ts';
+import type { Settings } from '../settings.ts';
+import { changeFrames } from './changes.ts';
+import { checkSize } from './check-message.ts';
+import { outcomeFrames } from './outcomes.ts';
+import {
+  goneError,
+  passedError,
+  refusal,
+  roleError,
+  suppliedError,
+  takenError,
+  unaskedError,
+} from './refusals.ts';
+import type { SendBody, SendRequest } from './send-body.ts';
 
+/** What a plan is made of, besides the log. */
+export interface Wish {
+  readonly request: SendRequest;
+  /** What makes it the same send when it is made again. */
+  readonly key: NonNullable<RunStartFrame['send']>;
+  readonly whenBusy: WhenBusy;
+  readonly by: string | undefined;
+  readonly runId: string;
+  /** The id of the message that the run writes, unless it continues one. */
+  readonly messageId: string;
+}
+
+/** The log, as far as a plan reads it. */
+export interface LogView {
+  readonly state: SessionState;
+  readonly entries: readonly LogEntry[];
+  readonly epoch: string;
+  readonly lastId: string;
+  hasHad(messageId: string): boolean;
+}
+
+export interface SendPlan {
+  readonly entry: NewEntry;
+  /** What the entry changes, without its run. */
+  readonly frames: readonly LogFrame[];
+  /** The user message that the run comes with. */
+  readonly userMessageId: string | undefined;
+  /** Active runs whose place the entry takes away, or whose message it removes; they are stopped. */
+  readonly displaced: readonly string[];
+}
+
+/** Throws what the send is refused with in this log. */
+export function planSend(
+  log: LogView,
+  { request: { body, subscriptionId }, key, whenBusy, by, runId, messageId }: Wish,
+  settings: Pick<Settings, 'limits' | 'onMessage' | 'onRunEnd'>,
+): SendPlan {
+  const last = body.messages.at(-1)!; // validated as not empty
+  const changes = body.changes ? changeFrames(log, body.changes, last.id, by) : [];
+  const state = changes.reduce(applyFrame, log.state);
+  const plan = planTurn(state, body, messageId, (id) => log.hasHad(id));
+  const frames = [...changes, ...plan.frames];
+  for (const frame of frames) {
+    if (frame.type === 'message') checkSize(frame.message, settings.limits);
+  }
+  const run = {
+    runId,
+    messageId: plan.messageId,
+    trigger: body.trigger,
+    at: Date.now(),
+    send: key,
+    ...(plan.userMessageId !== undefined && { userMessageId: plan.userMessageId }),
+    ...(whenBusy === 'parallel' && ({ parallel: true } as const)),
+    ...(whenBusy === 'steer' && ({ steer: true } as const)),
+    ...(by !== undefined && { by }),
+    ...(subscriptionId !== null && { subscriptionId }),
+    ...reportsFor(settings, frames),
+  };
+  const { messagesPerSession, activeRunsPerSession } = settings.limits;
+  const when: EntryCondition[] = [
+    // Directly behind what was read, there is nothing else to hold.
+    ...(changes.length > 0 ? [] : plan.when),
+    ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
+    { type: 'messages', max: messagesPerSession },
+    { type: 'runs', max: activeRunsPerSession },
+  ];
+  const entry: NewEntry = {
+    ...entries.start(run, { frames, when, epoch: log.epoch }),
+    ...(changes.length > 0 && { behind: log.lastId }),
+  };
+  const why = whyVoid(log.state, log.epoch, entry);
+  if (why) throw refusal(why, settings);
+  const stopped = state.active.filter(({ stop }, index) => stop && !log.state.active[index]?.stop);
+  return {
+    entry,
+    frames,
+    userMessageId: plan.userMessageId,
+    displaced: [...stopped.map((run) => run.runId), ...plan.displaced],
+  };
+}
+
+/** What a send changes, without its run. */
 export interface Plan {
   /** To be appended before `run-start`. */
   readonly frames: readonly LogFrame[];
@@ -81,11 +183,6 @@ function checkRole(state: SessionState, last: UIMessage): void {
   }
 }
 
-/** An assistant's message at the end is continued, unless another answer is asked for. */
-export function continues({ trigger }: SendBody, last: UIMessage): boolean {
-  return last.role === 'assistant' && trigger === 'submit-message';
-}
-
 /**
  * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
  * that never got through: one that the log never had, and that follows what it ends with.
@@ -132,17 +229,6 @@ function nothingBehind({ order }: SessionState, messageId: string): EntryConditi
   return order.includes(messageId) ? [{ type: 'last', messageId }] : [];
 }
 
-/**
- * The outputs that a continuation brings which is refused, because the conversation has gone past its message or
- * another run goes on with it: they are kept. An approval is not: nothing would come of it.
- */
-export function lateResults(state: SessionState, body: SendBody, answerId: string): ToolOutcomeFrame[] {
-  const last = body.messages.at(-1)!; // validated as not empty
-  const known = continues(body, last) ? state.byId.get(last.id) : undefined;
-  if (!known || !(isWriting(state, last.id) || isPassed(state, last.id))) return [];
-  return outcomeFrames(known, last, answerId).filter(({ outcome }) => outcome.state !== 'approval-responded');
-}
-
 /** The first message that a regeneration removes, if there is one. */
 function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
   const { messageId } = body;
@@ -162,7 +248,7 @@ function isEdited(state: SessionState, posted: UIMessage): boolean {
 }
 
 /** What a message says, in one spelling: JSON from a database has its fields in another order. */
-function contentOf({ parts }: UIMessage): string {
+export function contentOf({ parts }: UIMessage): string {
   return JSON.stringify(parts, (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -178,59 +264,4 @@ function displacedBy(state: SessionState, target: string | undefined): string[] 
   if (target === undefined) return [];
   const gone = new Set(state.order.slice(state.order.indexOf(target)));
   return state.active.filter(({ messageId }) => gone.has(messageId)).map(({ runId }) => runId);
-}
-
-/** Each one is work for whoever reads the log. */
-const maxOutcomes = 1_000;
-
-/**
- * Those of `posted`'s tool outcomes that one of `known`'s calls is waiting for. As changes, not as a message: what
- * somebody else answers in the meantime stays.
- */
-function outcomeFrames(known: UIMessage, posted: UIMessage, answerId: string): ToolOutcomeFrame[] {
-  const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));
-  const first = new Map(outcomesOf(posted).toReversed());
-  const frames = [...first].flatMap(([toolCallId, outcome]): ToolOutcomeFrame[] => {
-    const call = calls.get(toolCallId);
-    if (!call || !waitsFor(call, outcome)) return [];
-    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answerId }];
-  });
-  if (frames.length <= maxOutcomes) return frames;
-  throw new DurableChatError(
-    'too_large',
-    `The message answers more than ${maxOutcomes} tool calls. Answer them one by one.`,
-  );
-}
-
-/** What makes two sends the same; `once` when it lasts longer than the run. */
-export interface SendKey {
-  readonly key: string;
-  readonly once: boolean;
-  /** What its client calls it, where that is not its key: made again under this name it is the same send. */
-  readonly named?: string;
-  /** A digest of what its message says, where the message names it: with other content it is no send at all. */
-  readonly content?: string;
-}
-
-/**
- * The name under which a send is claimed (G5). A continuation is named by what it continues. Anything else a
- * client can name; where it does not, a new message names itself, and asking again for an answer is named by its
- * content, as long as its run.
- */
-export function sendOf(body: SendBody, named: string | null): SendKey {
-  const last = body.messages.at(-1)!; // validated as not empty
-  if (continues(body, last)) {
-    // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
-    const key = sendKeys.continuation(last.id, statesOf(last));
-    return { key, once: false, ...(named !== null && { named }) };
-  }
-  if (named !== null) return { key: sendKeys.named(named), once: true };
-  if (body.trigger === 'submit-message' && body.messageId === undefined) {
-    return { key: sendKeys.message(last.id), once: true, content: digest(contentOf(last)) };
-  }
-  return { key: sendKeys.change(body.trigger, body.messageId, last), once: false };
-}
-
-function statesOf(message: UIMessage): unknown {
-  return toolPartsOf(message).map(({ toolCallId, state }) => [toolCallId, state]);
 }

@@ -3,10 +3,9 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { VoidReason } from '../../protocol/entries.ts';
 import type { Limits } from '../options.ts';
-import type { Settings } from '../settings.ts';
 
 /** For the sender of an entry that does not count. */
-export function refusal(why: VoidReason, { limits }: Settings): DurableChatError {
+export function refusal(why: VoidReason, { limits }: { readonly limits: Limits }): DurableChatError {
   switch (why) {
     case 'epoch':
     case 'first':

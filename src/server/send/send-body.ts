@@ -10,6 +10,7 @@ import { maxLevels } from '../../protocol/size.ts';
 import { checkLevels, id, invalid } from '../lib/validation.ts';
 import type { WhenBusy } from '../options.ts';
 import type { Changes } from './changes.ts';
+import { checkPosted } from './check-message.ts';
 
 /** A validated body of a send: the AI SDK's own, with whatever else the app added to it. */
 export interface SendBody {
@@ -56,9 +57,11 @@ const sendBody = z.looseObject({
 });
 
 /** Throws `bad_request` that names the field and the rule, and never the value; and `invalid_cursor`. */
-export function parseSend(json: unknown, headers: Headers): SendRequest {
+export async function parseSend(json: unknown, headers: Headers): Promise<SendRequest> {
+  const body = parseBody(json);
+  await checkPosted(body.messages, body.changes?.edited);
   return {
-    body: parseBody(json),
+    body,
     named: nameIn(headers, idempotencyHeader),
     subscriptionId: nameIn(headers, subscriptionHeader),
   };

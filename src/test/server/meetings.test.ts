@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import type { DurableChatOptions } from '../../index.ts';
+import { entries } from '../../protocol/entries.ts';
 import { createWorld } from '../fixtures/world.fixture.ts';
 
 const say = (text: string): UIMessageChunk[] => [
@@ -65,6 +66,16 @@ function open(answers: UIMessageChunk[][], options: Omit<DurableChatOptions, 'ch
     histories,
     post,
     race: (next: () => Promise<unknown>) => void (between = next),
+    /** A run takes its place, and has no producer. */
+    append: (runId: string) =>
+      store.append(
+        's',
+        entries.start(
+          { runId, messageId: `answer of ${runId}`, trigger: 'submit-message', at: 0 },
+          { frames: [], when: [], epoch: '' },
+        ),
+        {},
+      ),
     /** The status of a send, once its run has ended. */
     async done(sending: Promise<Response>) {
       const response = await sending;
@@ -188,4 +199,19 @@ it('of sends at the same moment no more become runs than activeRunsPerSession al
   await expect.poll(async () => (await session.read()).runs).toEqual([]);
   const { messages } = await session.read();
   expect(messages.length).toBe(2 * statuses.filter((status) => status === 200).length);
+});
+
+it('a run whose producer died between the plan and the log is no reason to refuse a send', async () => {
+  for (const options of [{ whenBusy: 'reject' }, { limits: { activeRunsPerSession: 1 } }] as const) {
+    const { post, race, done, messages, session, append } = open([], options);
+    await done(post({ messages: [user('u1')] }));
+    // A run that nobody holds a lease of: its process is gone.
+    race(() => append('dead'));
+    expect(await done(post({ messages: [user('u2')] }))).toBe(200);
+    expect((await messages()).filter(({ role }) => role === 'user').map(({ id }) => id)).toEqual([
+      'u1',
+      'u2',
+    ]);
+    expect((await session.read()).runs).toEqual([]);
+  }
 });

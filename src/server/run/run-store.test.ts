@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { createChaos } from '../../testing/chaos.ts';
 import { retry } from '../lib/retry.ts';
-import { restoring } from './restore.ts';
+import { restoring } from './run-store.ts';
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** Some are so large that they are written again in several batches. */

@@ -1,0 +1,55 @@
+// The call of the app's handler for a POST: its own request, with the log's messages and a signal that aborts on Stop.
+
+import type { UIMessage } from 'ai';
+import type { Handler, HandlerContext } from '../handler.ts';
+import type { Send } from '../send/send.ts';
+import type { SendBody } from '../send/send-body.ts';
+
+/** Whom a handler answers, and how its framework calls it. */
+export interface HandlerCall<Params, R extends Request> extends Omit<HandlerContext<Params>, 'run'> {
+  readonly handler: Handler<Params, R>;
+  /** Makes the framework's own kind of request. */
+  readonly toRequest: (request: Request) => R;
+}
+
+export function handlerCall<Params, R extends Request>(
+  { handler, toRequest, ...context }: HandlerCall<Params, R>,
+  request: Request,
+  body: SendBody,
+): Send['call'] {
+  return async (run, history, signal) =>
+    handler(withSignal(toRequest(handlerRequest(request, body, history)), signal), { ...context, run });
+}
+
+/** The request as the app's handler knows it, with the log's messages. */
+function handlerRequest(
+  request: Request,
+  { changes: _changes, ...body }: SendBody,
+  messages: readonly UIMessage[],
+): Request {
+  const headers = new Headers(request.headers);
+  for (const name of ['content-length', 'content-encoding', 'transfer-encoding']) headers.delete(name);
+  return new Request(request.url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ ...body, messages, message: messageFor(body, messages) }),
+  });
+}
+
+/**
+ * What the handler reads as `message`. Where that is the last message, the log's; another one, which was not validated,
+ * is not handed on.
+ */
+function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]): unknown {
+  if (typeof message !== 'object' || message === null) return message;
+  return 'id' in message && message.id === messages.at(-1)?.id ? log.at(-1) : undefined;
+}
+
+/**
+ * Gives the request the stop signal itself. A signal that is passed to a Request is followed by another one,
+ * and in Node that one falls silent as soon as the Request is garbage-collected, which handlers that only
+ * keep `request.signal` let happen.
+ */
+function withSignal<R extends Request>(request: R, signal: AbortSignal): R {
+  return Object.defineProperty(request, 'signal', { value: signal });
+}

@@ -1,0 +1,94 @@
+// What a run emits: each chunk goes to the reader at once, to the write queue, and into the message that the run's end
+// stores.
+
+import type { UIMessageChunk } from 'ai';
+import type { Closure } from '../../channel/channel.ts';
+import type { RunEvent } from '../lib/events.ts';
+import type { Session } from '../follow/session.ts';
+import type { Settings } from '../settings.ts';
+import type { Control } from './abort.ts';
+import { endRun, type EndOptions } from '../follow/end.ts';
+import type { Reply } from './reply-stream.ts';
+import { createRunStore } from './run-store.ts';
+import type { Turn } from './turn.ts';
+import { createWriter, cutError, type CutCause } from './write-queue.ts';
+
+export interface Output {
+  /** How many chunks the run has emitted. */
+  readonly count: number;
+  /** The chunk must not change any more. */
+  emit(chunk: UIMessageChunk): void;
+  /** Resolves once there is room for more. */
+  room(): Promise<void>;
+  /** Stores what is left to store, and ends the run; resolves with how it ended. */
+  end(closure: Closure, about: Pick<EndOptions, 'base' | 'tried'>): Promise<Closure>;
+}
+
+export interface OutputOptions {
+  readonly session: Session;
+  readonly turn: Turn;
+  readonly settings: Pick<Settings, 'flushIntervalMs' | 'maxUnwrittenBytes'>;
+  readonly control: Control;
+  readonly reply: Reply | undefined;
+  readonly onEvent: (event: RunEvent) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export function createOutput(options: OutputOptions): Output {
+  const { session, turn, settings, control, reply, onEvent, onError } = options;
+  const { runId, send } = turn;
+  const chunks: UIMessageChunk[] = [];
+  const writer = createWriter({
+    write: (from, batch) => store.write(from, batch),
+    flushIntervalMs: settings.flushIntervalMs,
+    onClosed: control.abort,
+    maxUnwritten: settings.maxUnwrittenBytes,
+    onCut,
+  });
+  const store = createRunStore(session, runId, chunks, (durability) => {
+    writer.setFailing(durability === 'degraded');
+    session.setDurability(runId, durability);
+    onEvent({ type: 'durability', durability });
+  });
+
+  function onCut(cause: CutCause): void {
+    store.giveUp();
+    onEvent({ type: 'overflow', cause, chunks: chunks.length - 1 });
+  }
+
+  return {
+    get count() {
+      return chunks.length;
+    },
+    emit(chunk) {
+      chunks.push(chunk);
+      reply?.push(chunk, chunks.length);
+      writer.push(chunk);
+    },
+    room: writer.room,
+    async end(closure, about) {
+      try {
+        const drained = await writer.drain();
+        if (drained === 'closed') await session.refresh().catch(() => {});
+        // Taken for dead, and ended by another process: there is nothing left to write (G6).
+        const ended = session.state.ended.get(runId);
+        if (ended && !ended.withdrawn) return ended;
+        // A send that came to nothing may be sent again.
+        const reservation = !send?.once || chunks.length === 0 ? send?.key : undefined;
+        // After the closing a heartbeat would only bring the lease back that the end gives up.
+        const ending = { ...about, store, runId, reservation, onClosed: control.close };
+        // Chunks that a closed run refused are not part of it.
+        if (drained === 'closed' || control.isGone) return await endRun({ ...ending, closure });
+        if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
+        onError(cutError(drained));
+        return await endRun({
+          ...ending,
+          closure: closure.reason === 'stop' ? closure : { reason: 'interrupted', cause: drained },
+          chunks: chunks.slice(0, writer.stored),
+        });
+      } finally {
+        control.close();
+      }
+    },
+  };
+}

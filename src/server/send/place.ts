@@ -1,0 +1,55 @@
+// A send takes its place in the log, and stops what has to make room for it.
+
+import { whyVoid, type VoidReason } from '../../protocol/entries.ts';
+import { isItsTurn, type ActiveRun } from '../../protocol/session-state.ts';
+import type { Log } from '../follow/log.ts';
+import type { Session } from '../follow/session.ts';
+import type { Settings } from '../settings.ts';
+import type { SendPlan, Wish } from './plan.ts';
+import { refusal } from './refusals.ts';
+
+/**
+ * Appends the entry of a send; `log` then holds what the store has.
+ *
+ * @returns False where other entries came before one that has to stand directly behind what was read.
+ * @throws What the send is refused with where the log's order decides against it.
+ */
+export async function placeSend(
+  session: Session,
+  log: Log,
+  { entry, displaced, userMessageId }: SendPlan,
+  { runId, by, whenBusy }: Pick<Wish, 'runId' | 'by' | 'whenBusy'>,
+  settings: Pick<Settings, 'leaseMs' | 'limits'>,
+): Promise<boolean> {
+  let why: VoidReason | undefined;
+  let isInPlace = true;
+  const lease = { type: 'take', runId, ms: settings.leaseMs } as const;
+  for (const added of await session.append(entry, { after: log.lastId, lease })) {
+    if (added.key === entry.key && !log.hasKey(entry.key)) {
+      isInPlace = entry.behind === undefined || entry.behind === log.lastId;
+      why = whyVoid(log.state, log.epoch, entry);
+    }
+    log.add(added);
+  }
+  if (!isInPlace) return false;
+  // Others were a moment earlier: the entry does not count.
+  if (why) throw refusal(why, settings);
+
+  const index = log.state.active.findIndex((active) => active.runId === runId);
+  const isDisplaced = (active: ActiveRun) => displaced.includes(active.runId);
+  const before = log.state.active.slice(0, index).filter((active) => !active.stop && !isDisplaced(active));
+  const cause = { by, interruptedBy: userMessageId };
+  // Only now: a send that comes to nothing stops nothing.
+  await session.stop(displaced, cause);
+  const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
+  const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.runId));
+  if (whenBusy === 'interrupt') await session.stop(running.map(idOf), cause);
+  // Edits at the same moment: the later one counts, and the client of the other one reads why.
+  const lost = before.filter((active) => !hasPlace(active));
+  await session.stop(lost.map(idOf), { ...cause, conflict: true });
+  return true;
+}
+
+function idOf({ runId }: ActiveRun): string {
+  return runId;
+}

@@ -1,0 +1,225 @@
+// Messages that an app removed from its chat's list, or edited there, travel with the next send (`changes`).
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { expect, it } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { memoryChannel } from '../../channel/memory.ts';
+import { DurableChatError, type DurableChatOptions } from '../../index.ts';
+import { createWorld } from '../fixtures/world.fixture.ts';
+
+const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
+const textOf = ({ parts }: UIMessage) =>
+  parts.flatMap((part) => (part.type === 'text' ? part.text : [])).join();
+
+/** A session with two turns, [u1, a1, u2, a2]. `held` keeps the next answer open until it is called. */
+async function open(options: Omit<DurableChatOptions, 'channel'> = {}) {
+  const store = memoryChannel();
+  let between: (() => Promise<unknown>) | undefined;
+  let isDown = false;
+  const channel: Channel = {
+    ...store,
+    async reserve(...args) {
+      if (isDown) throw new DurableChatError('store_failed', 'Down.');
+      return store.reserve(...args);
+    },
+    async append(sessionId, entry, how) {
+      const now = how.lease?.type === 'take' ? between : undefined;
+      if (now) between = undefined;
+      await now?.();
+      return store.append(sessionId, entry, how);
+    },
+  };
+  const bodies: { messages: UIMessage[] }[] = [];
+  let hold: Promise<void> | undefined;
+  const world = createWorld(
+    channel,
+    async (request) => {
+      bodies.push((await request.json()) as { messages: UIMessage[] });
+      const held = hold;
+      hold = undefined;
+      return new ReadableStream<UIMessageChunk>({
+        async start(controller) {
+          controller.enqueue({ type: 'start' });
+          controller.enqueue({ type: 'text-start', id: '0' });
+          controller.enqueue({ type: 'text-delta', id: '0', delta: `answer ${bodies.length}` });
+          const stopped = new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+          await (held && Promise.race([held, stopped]));
+          controller.enqueue({ type: 'text-end', id: '0' });
+          controller.enqueue({ type: request.signal.aborted ? 'abort' : 'finish' });
+          controller.close();
+        },
+      });
+    },
+    options,
+  );
+  const session = world.chat.session('s');
+  const begin = (body: object) =>
+    world.routes.POST(
+      new Request('http://durable.test/api/chat', {
+        method: 'POST',
+        body: JSON.stringify({ id: 's', ...body }),
+      }),
+    );
+  async function post(body: object): Promise<number> {
+    const response = await begin(body);
+    await response.text();
+    await world.settled();
+    return response.status;
+  }
+  for (const id of ['u1', 'u2']) await post({ messages: [user(id)] });
+  const [, a1, , a2] = (await session.read()).messages.map(({ id }) => id) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  return {
+    session,
+    begin,
+    post,
+    a1,
+    a2,
+    store,
+    settled: () => world.settled(),
+    /** What the last call of the handler read. */
+    read: () => bodies.at(-1)!.messages.map((message) => textOf(message)),
+    lastBody: () => bodies.at(-1)!,
+    calls: () => bodies.length,
+    ids: async () => (await session.read()).messages.map(({ id }) => id),
+    texts: async () => (await session.read()).messages.map((message) => textOf(message)),
+    holdNext() {
+      let release = () => {};
+      hold = new Promise<void>((resolve) => (release = resolve));
+      return release;
+    },
+    between: (next: () => Promise<unknown>) => void (between = next),
+    goDown: () => void (isDown = true),
+    /** The cursor of a viewer that has seen all of it. */
+    async seen(): Promise<string> {
+      for await (const { cursor } of session.follow()) if (cursor !== undefined) return cursor;
+      throw new Error('No frame came.');
+    },
+  };
+}
+
+it('a chat that was cleared does not feed its old messages to the model', async () => {
+  const { post, read, ids, texts, seen, a1, a2, lastBody } = await open();
+  const changes = { seen: await seen(), removed: ['u1', a1, 'u2', a2] };
+  expect(await post({ messages: [user('u3')], changes })).toBe(200);
+  expect(read()).toEqual(['u3']);
+  expect(lastBody()).not.toHaveProperty('changes');
+  expect(await texts()).toEqual(['u3', 'answer 3']);
+  expect((await ids())[0]).toBe('u3');
+});
+
+it('a removal in the middle deletes that message alone; ids that the session does not have are ignored', async () => {
+  const { post, read, ids, seen, a1, a2 } = await open();
+  const changes = { seen: await seen(), removed: [a1, 'stranger'], edited: [user('other')] };
+  expect(await post({ messages: [user('u3')], changes })).toBe(200);
+  expect(read()).toEqual(['u1', 'u2', 'answer 2', 'u3']);
+  expect((await ids()).slice(0, 4)).toEqual(['u1', 'u2', a2, 'u3']);
+});
+
+it('an edited message is read and kept as edited, and reported to the app beside the new one', async () => {
+  const stored: string[] = [];
+  const { post, read, texts, seen } = await open({
+    onMessage: ({ message }) => void stored.push(textOf(message)),
+  });
+  const changes = { seen: await seen(), edited: [user('u1', 'edited')] };
+  expect(await post({ messages: [user('u3')], changes })).toBe(200);
+  expect(read()).toEqual(['edited', 'answer 1', 'u2', 'answer 2', 'u3']);
+  expect((await texts())[0]).toBe('edited');
+  expect(stored).toEqual(['u1', 'u2', 'edited', 'u3']);
+});
+
+it('what another tab sent or edited since then stays', async () => {
+  const { post, texts, seen, a1, a2 } = await open();
+  const old = await seen();
+  await post({ messages: [user('u3')] });
+  await post({ messages: [user('u4')], changes: { seen: await seen(), edited: [user('u1', 'edited')] } });
+  const removed = ['u1', a1, 'u2', a2, 'u3', 'u4'];
+  expect(await post({ messages: [user('u5')], changes: { seen: old, removed } })).toBe(200);
+  expect(await texts()).toEqual(['edited', 'u3', 'answer 3', 'u4', 'answer 4', 'u5', 'answer 5']);
+});
+
+it('what another tab edits between the plan and the log stays, too', async () => {
+  const { post, texts, seen, between } = await open();
+  const cursor = await seen();
+  const other = { seen: cursor, edited: [user('u1', 'edited')] };
+  between(() => post({ messages: [user('u3')], changes: other }));
+  const changes = { seen: cursor, removed: ['u1', 'u2'] };
+  expect(await post({ messages: [user('u4')], changes })).toBe(200);
+  expect(await texts()).toEqual(['edited', 'answer 1', 'answer 2', 'u3', 'answer 3', 'u4', 'answer 4']);
+});
+
+it('a run that writes a removed message is stopped, also one that ends before the send comes', async () => {
+  for (const isOver of [false, true]) {
+    const { session, begin, post, read, ids, seen, holdNext, settled } = await open();
+    const release = holdNext();
+    const running = await begin({ messages: [user('u3')] });
+    const { runs } = await session.read();
+    const removed = [...(await ids()), runs[0]!.messageId];
+    const changes = { seen: await seen(), removed };
+    if (isOver) release();
+    if (isOver) await running.text();
+    if (isOver) await settled();
+    expect(await post({ messages: [user('u4')], changes })).toBe(200);
+    await running.text().catch(() => {});
+    await settled();
+    expect(read()).toEqual(['u4']);
+    expect((await ids())[0]).toBe('u4');
+    expect((await session.read()).runs).toEqual([]);
+  }
+});
+
+it('a list cut to a question is answered again by a regeneration', async () => {
+  const { post, read, texts, seen, a1, a2 } = await open();
+  const changes = { seen: await seen(), removed: [a1, 'u2', a2] };
+  expect(await post({ trigger: 'regenerate-message', messages: [user('u1')], changes })).toBe(200);
+  expect(read()).toEqual(['u1']);
+  expect(await texts()).toEqual(['u1', 'answer 3']);
+});
+
+it('a send that is refused removes nothing', async () => {
+  const { post, ids, seen, a1, calls } = await open({ limits: { messageBytes: 200 } });
+  const before = await ids();
+  const changes = { seen: await seen(), removed: [a1] };
+  expect(await post({ messages: [user('u3', 'x'.repeat(300))], changes })).toBe(413);
+  const edited = [user('u1', 'x'.repeat(300))];
+  expect(await post({ messages: [user('u3')], changes: { ...changes, edited } })).toBe(413);
+  expect(await ids()).toEqual(before);
+  expect(calls()).toBe(2);
+});
+
+it('changes that are not valid are a 400', async () => {
+  const { post, ids, seen, a1 } = await open();
+  const before = await ids();
+  const cursor = await seen();
+  const assistant = { id: a1, role: 'assistant', parts: [] };
+  const unreadable = { ...user('u1'), parts: [{ type: 'file', mediaType: 'text/plain' }] };
+  for (const changes of [
+    {},
+    { seen: 'nonsense' },
+    { seen: cursor, removed: 'u1' },
+    { seen: cursor, removed: ['\u0000'] },
+    { seen: cursor, removed: Array.from({ length: 10_001 }, (_, index) => `m${index}`) },
+    { seen: cursor, edited: [assistant] },
+    { seen: cursor, edited: [unreadable] },
+  ]) {
+    expect(await post({ messages: [user('u3')], changes })).toBe(400);
+  }
+  expect(await post({ id: 'other', messages: [user('u3')], changes: { seen: cursor } })).toBe(400);
+  expect(await ids()).toEqual(before);
+});
+
+it('while the store is down, removed messages that the app has kept are not read either', async () => {
+  const kept = [user('k1'), user('k2')];
+  const { begin, read, seen, goDown } = await open({
+    loadMessages: () => kept,
+    onStoreDown: 'passthrough',
+  });
+  const changes = { seen: await seen(), removed: ['k1'] };
+  goDown();
+  await (await begin({ messages: [user('u3')], changes })).text();
+  expect(read()).toEqual(['k2', 'u3']);
+});
