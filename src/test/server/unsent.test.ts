@@ -8,6 +8,10 @@ import { systemRuntime } from '../../lib/runtime.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { Session } from '../../server/follow/session.ts';
 import { openViewer } from '../../server/follow/viewer.ts';
+import { subscriptionHeader } from '../../protocol/requests.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { readWire, type Wire } from '../fixtures/wire.fixture.ts';
+import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
 
 const sessionId = 's';
 const chunk = (index: number): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: `${index}` });
@@ -172,3 +176,63 @@ it('G1: what the POSTs bring and what the subscription brings are all chunks, ea
     { numRuns: 200 },
   );
 });
+
+const { stores } = useStores();
+
+it.each(stores)(
+  'G1: a POST names its subscription: that one is sent no chunks, others are (%s)',
+  async (name, open) => {
+    const url = 'http://durable.test/api/chat';
+    let finish = () => {};
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    const handler = chunkHandler(async function* () {
+      yield { type: 'start' };
+      yield { type: 'text-start', id: '0' };
+      yield { type: 'text-delta', id: '0', delta: 'half' };
+      await finished;
+      yield { type: 'finish' };
+    });
+    const channelOf = open();
+    const [here, elsewhere] = [createWorld(channelOf(), handler), createWorld(channelOf(), handler)];
+    const id = `unsent ${name}`;
+    const watch = async (query: Record<string, string>) =>
+      readWire(
+        await elsewhere.routes.GET(new Request(`${url}?${new URLSearchParams({ id, ...query }).toString()}`)),
+      );
+    const types = ({ frames }: Wire) => frames.map(({ type }) => type);
+    const chunksOf = ({ frames }: Wire) =>
+      frames.flatMap((frame) => (frame.type === 'chunks' ? frame.chunks.map(({ type }) => type) : []));
+
+    const [own, other] = await Promise.all([watch({ subscription: 'own' }), watch({})]);
+    for (const wire of [own, other]) await expect.poll(() => types(wire)).toEqual(['snapshot']);
+    const headers = { [subscriptionHeader]: 'own' };
+    const post = await here.routes.POST(
+      new Request(url, { method: 'POST', headers, body: sendBody(id, 'hi') }),
+    );
+    await expect.poll(() => chunksOf(other)).toEqual(['start', 'text-start', 'text-delta']);
+    expect(types(own)).toEqual(['snapshot', 'message', 'run-start']);
+    expect(own.frames.at(-1)).toMatchObject({ subscriptionId: 'own' });
+    const late = await watch({ subscription: 'own' });
+    await expect.poll(() => late.frames[0]).toMatchObject({ runs: [{ count: 0, chunks: [] }] });
+    // The POST breaks.
+    await post.body!.cancel();
+    const again = await watch({ subscription: 'another', after: own.events.at(-1)!.id! });
+    await expect.poll(() => chunksOf(again)).toEqual(['start', 'text-start', 'text-delta']);
+    finish();
+    for (const wire of [own, other, late, again]) {
+      await expect.poll(() => types(wire).at(-1)).toBe('run-end');
+      await wire.close();
+    }
+    expect([own, late].map(chunksOf)).toEqual([[], []]);
+    for (const wire of [other, again]) {
+      expect(chunksOf(wire)).toEqual(['start', 'text-start', 'text-delta', 'finish']);
+    }
+    const bad = new Request(url, {
+      method: 'POST',
+      headers: { [subscriptionHeader]: 'a b' },
+      body: sendBody(id, 'no'),
+    });
+    expect((await here.routes.POST(bad)).status).toBe(400);
+    await here.settled();
+  },
+);
