@@ -113,6 +113,7 @@ const headers = fc.record(
       fc.nat(99_999).map((n) => `k${n}`),
       one('', 'a b', 'x'.repeat(200)),
     ),
+    'x-durable-subscription': one('sub', '', 'a b'),
     'content-length': one('0', '-1', 'abc', '999999999999', '1e3'),
     'content-type': one('application/json', 'text/plain', 'multipart/form-data', ''),
     origin: one('http://durable.test', 'null', 'https://evil.example', '://', 'http://allowed.example'),
@@ -128,17 +129,23 @@ const headers = fc.record(
 const query = fc.record({
   id,
   after: fc.option(cursor, { nil: undefined, freq: 2 }),
-  run: rarely(fc.oneof(one('run', 'other'), awkwardStrings())),
+  runId: rarely(fc.oneof(one('run', 'other'), awkwardStrings())),
+  subscription: rarely(fc.oneof(one('sub', ''), awkwardStrings())),
   durable: fc.option(one('stop', 'withdraw', 'delete-message', 'clear', '', 'other'), {
     nil: undefined,
     freq: 9,
   }),
 });
+/** Further sessions of a GET: cursors of some of them, too few or too many. */
+const others = rarely(
+  fc.array(fc.tuple(id, fc.option(cursor, { nil: undefined })), { minLength: 1, maxLength: 40 }),
+);
 const asked = fc.record({
   route: one<(keyof Routes)[]>('GET', 'GET', 'POST', 'POST', 'POST', 'POST', 'DELETE', 'OPTIONS'),
   method: rarely(one('GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS')),
   path: rarely(one('/', '/s/stream', '/%/stream', '/%00/stream', '/a/b/stream/', '//')),
   query: fc.oneof({ weight: 19, arbitrary: query }, { weight: 1, arbitrary: fc.constant(undefined) }),
+  others,
   headers: rarely(headers),
   body,
   breaks: fc.nat(30).map((n) => n === 0),
@@ -151,10 +158,14 @@ const present = (record: Record<string, string | undefined>) =>
 
 /** Undefined for a value that no client can put into a request. */
 function toRequest(spec: Asked): Request | undefined {
-  const { route, method = route, path = '', query, headers = {}, body, breaks } = spec;
+  const { route, method = route, path = '', query, others = [], headers = {}, body, breaks } = spec;
   try {
     const asked = query && { ...query, after: query.after?.(query.id) };
-    const search = new URLSearchParams(present({ ...asked })).toString();
+    const search = new URLSearchParams(present({ ...asked }));
+    for (const [id, after] of others) {
+      search.append('id', id);
+      if (after) search.append('after', after(id));
+    }
     const carries = method !== 'GET' && method !== 'HEAD' && body !== undefined;
     const broken = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -162,7 +173,7 @@ function toRequest(spec: Asked): Request | undefined {
         controller.error(new TypeError('terminated'));
       },
     });
-    return new Request(`http://durable.test/api/chat${path}?${search}`, {
+    return new Request(`http://durable.test/api/chat${path}?${search.toString()}`, {
       method,
       headers: present(headers),
       ...(carries && { body: breaks ? broken : body, duplex: 'half' }),
