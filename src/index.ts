@@ -1,4 +1,4 @@
-// durable-chat: the server, for any framework that speaks Request and Response.
+// durable-chat: the server, for any framework that uses Request and Response.
 
 import type { UIMessage } from 'ai';
 import type { DurableChat } from './server/create.ts';
@@ -6,8 +6,20 @@ import type { Authorization, DurableChatOptions } from './server/options.ts';
 import { createFromEnvironment } from './setup.ts';
 
 /**
- * Durable sessions for AI SDK chat routes. Throws `DurableChatError` `config` when production lacks a store
- * or an `authorize`. `M` is the app's own message type and `A` what its `authorize` returns; both are inferred.
+ * Makes AI SDK chat routes durable. `M` is the app's message type and `A` the result of its `authorize`; both are inferred.
+ *
+ * @param options Every option has a default, except `authorize` in production.
+ * @returns `route(handler)` wraps a chat route, and `session(id)` is for your own server code.
+ * @throws DurableChatError `config` if an option is invalid, or if production has no store or no `authorize`.
+ *
+ * @example
+ * ```ts
+ * const durable = createDurableChat({ authorize: ({ request }) => userOf(request) });
+ * export const { GET, POST, DELETE } = durable.route(async (request) => {
+ *   const { messages } = await request.json();
+ *   return streamText({ model, messages: await convertToModelMessages(messages), abortSignal: request.signal });
+ * });
+ * ```
  */
 export function createDurableChat<M extends UIMessage = UIMessage, A extends Authorization = Authorization>(
   options: DurableChatOptions<M, A> = {},

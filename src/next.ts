@@ -1,4 +1,4 @@
-// durable-chat/next: an App Router route. The one file that knows `next`.
+// durable-chat/next: an App Router route. Only this file imports `next`.
 
 import type { UIMessage } from 'ai';
 import { after, NextRequest } from 'next/server.js';
@@ -8,16 +8,32 @@ import type { DurableChat } from './server/create.ts';
 import type { Routes } from './server/http/routes.ts';
 import { createFromEnvironment } from './setup.ts';
 
-/** What `durableRoute` returns. A route file exports the methods; Next accepts no `session` among its exports. */
+/** The result of `durableRoute`. A route file exports the methods. Next does not accept `session` as an export. */
 export interface DurableRoute<Params = Promise<unknown>, M extends UIMessage = UIMessage>
   extends Routes<Params>, Pick<DurableChat<M>, 'session'> {}
 
 /**
- * Wraps the handler of `app/api/chat/route.ts`; export the methods that it returns. The handler gets a `NextRequest`, and
- * the route's own `params` in its context; Next's `after` keeps the function alive until a run has ended.
- * `M` is the app's own message type and `A` what its `authorize` returns; where the handler takes its context, name them
- * or give the functions in `options` parameters with types, so that they are known when the handler is read.
- * Throws `DurableChatError` `config` when production lacks a store or an `authorize`.
+ * Makes the handler of `app/api/chat/route.ts` durable. Export the methods that it returns. Next's `after` keeps the
+ * function alive until a run has ended.
+ *
+ * `M` is the app's message type and `A` the result of its `authorize`. If the handler uses its context, name both types, or
+ * give the parameters of the functions in `options` types, because TypeScript reads the handler first.
+ *
+ * @param handler The existing chat route. It gets a `NextRequest`, and the route's `params` in its context.
+ * @param options Every option has a default, except `authorize` in production.
+ * @returns The route's methods, and `session(id)` for your own server code.
+ * @throws DurableChatError `config` if an option is invalid, or if production has no store or no `authorize`.
+ *
+ * @example
+ * ```ts
+ * export const { GET, POST, DELETE } = durableRoute(
+ *   async (req) => {
+ *     const { messages } = await req.json();
+ *     return streamText({ model, messages: await convertToModelMessages(messages), abortSignal: req.signal });
+ *   },
+ *   { authorize: ({ request }) => userOf(request) },
+ * );
+ * ```
  */
 export function durableRoute<
   M extends UIMessage = UIMessage,

@@ -1,4 +1,4 @@
-// Puts the server core together with the stores of this package.
+// Connects the server core with the stores of this package.
 
 import type { UIMessage } from 'ai';
 import { memoryChannel } from './channel/memory.ts';
@@ -7,7 +7,7 @@ import { createCore, type Core } from './server/create.ts';
 import type { Authorization, DurableChatOptions } from './server/options.ts';
 import { setUp } from './server/setup.ts';
 
-/** Development servers load a module many times over; its sessions are to outlive that. */
+/** Development servers load a module many times. Its sessions must survive that. */
 const shared = globalThis as { durableChatMemory?: Channel };
 
 export function createFromEnvironment<M extends UIMessage, A extends Authorization>(

@@ -98,7 +98,7 @@ export class RunLog {
             const chunk = this.#chunks[next] ?? last;
             if (chunk) {
               next++;
-              // Copies: the SDK keeps a data chunk as the part, and changes that in place.
+              // Copies, because the SDK keeps a data chunk as the part and changes it in place.
               for (const ready of take(chunk)) {
                 controller.enqueue({ ...ready });
                 given++;

@@ -17,7 +17,7 @@ describe('compact', () => {
     );
   });
 
-  it('is idempotent, never longer, and leaves its input alone', () => {
+  it('is idempotent, never longer, and does not change its input', () => {
     fc.assert(
       fc.property(chunkStreams(), (chunks) => {
         const before = structuredClone(chunks);
@@ -57,7 +57,7 @@ describe('compact', () => {
     ]);
   });
 
-  it('keeps no transient data, and of data that is updated the last', () => {
+  it('keeps no transient data, and only the last version of updated data', () => {
     const data = (value: number, transient = false): UIMessageChunk => ({
       type: 'data-n',
       id: '1',
@@ -67,8 +67,8 @@ describe('compact', () => {
     expect(compact([data(1), data(2, true), data(3)])).toEqual([data(3)]);
   });
 
-  // The key joins type and id by a space, which both may hold.
-  it('keeps apart data whose names and ids look alike when put together', async () => {
+  // The key joins type and id by a space, which both can contain.
+  it('distinguishes data parts whose joined type and id are equal', async () => {
     const chunks: UIMessageChunk[] = [
       { type: 'data-a b', id: 'c', data: 1 },
       { type: 'data-a', id: 'b c', data: 2 },
@@ -90,7 +90,7 @@ describe('remainder', () => {
     );
   });
 
-  it('G1: the same where one or both sides come out of a snapshot', async () => {
+  it('G1: the same if one or both sides come from a snapshot', async () => {
     await fc.assert(
       fc.asyncProperty(split, async ([all, at]) => {
         const seen = all.slice(0, at);
@@ -118,13 +118,13 @@ describe('remainder', () => {
     );
   });
 
-  it('has the metadata that came with a delta of no text', () => {
+  it('has the metadata of a delta without text', () => {
     const providerMetadata = { provider: { signature: 'x' } };
     const signed: UIMessageChunk = { type: 'text-delta', id: 'a', delta: '', providerMetadata };
     expect(remainder([text('a', 'one')], [text('a', 'one'), signed])).toEqual([signed]);
   });
 
-  it('is empty when all was seen', () => {
+  it('is empty if all chunks were seen', () => {
     fc.assert(
       fc.property(chunkStreams(), (all) => {
         expect(remainder(all, compact(all))).toEqual([]);
@@ -132,7 +132,7 @@ describe('remainder', () => {
     );
   });
 
-  it('never cuts a delta that was seen: text grows by exactly the rest', () => {
+  it('never repeats a part of a seen delta: the text grows by exactly the rest', () => {
     const all = [text('a', 'on'), text('a', 'e 💾'), text('a', ' two')];
     expect(remainder([text('a', 'one \ud83d')], all)).toEqual([text('a', '\udcbe two')]);
   });

@@ -31,22 +31,22 @@ function refusal(act: () => unknown): DurableChatError {
 }
 
 describe('cursor', () => {
-  it('G1: comes back as it went, for any session', () => {
+  it('G1: decodes to what was encoded, for any session', () => {
     fc.assert(
       fc.property(sessions, cursors, (sessionId, cursor) => {
         const text = encodeCursor(sessionId, cursor);
         const back = decodeCursor(sessionId, text);
         expect(back.log).toBe(cursor.log);
-        // What was not begun is not spoken of.
+        // A run without chunks is omitted.
         const begun = Object.entries(cursor.runs).filter(([, count]) => count > 0);
         expect(Object.entries(back.runs)).toEqual(begun);
         expect(back.degraded).toEqual([]);
-        // Of a run that is degraded that is said, however much was seen of it.
+        // A degraded run is always included.
         const degraded = Object.keys(cursor.runs).filter((_, index) => index % 2 === 0);
         const marked = decodeCursor(sessionId, encodeCursor(sessionId, { ...cursor, degraded }));
         expect(marked.degraded).toEqual(degraded);
         for (const runId of degraded) expect(marked.runs[runId]).toBe(cursor.runs[runId]);
-        // It travels in a header and in a query.
+        // The cursor is used in a header and in a query.
         expect(text).toMatch(/^[\x21-\x7e]+$/);
         expect(new URL(`http://x/?after=${text}`).searchParams.get('after')).toBe(text);
       }),
@@ -64,7 +64,7 @@ describe('cursor', () => {
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), awkwardStrings(), almost), (text) => {
         try {
           const { log, runs } = decodeCursor('s', text);
-          // What passes is a cursor: a digit can be changed without anybody noticing.
+          // An accepted string is a cursor: a changed digit cannot be detected.
           const again = encodeCursor('s', { log, runs });
           expect(encodeCursor('s', decodeCursor('s', again))).toEqual(again);
         } catch (error) {
@@ -91,13 +91,13 @@ describe('cursor', () => {
     expect(refusal(() => decodeCursor('s', text)).code).toBe('invalid_cursor');
   });
 
-  it('refuses the cursor of another session, and says so', () => {
+  it('refuses the cursor of another session, with its own message', () => {
     const error = refusal(() => decodeCursor('b', encodeCursor('a', { log: '1-0', runs: {} })));
     expect(error).toMatchObject({ code: 'invalid_cursor', status: 400 });
     expect(error.message).toContain('another session');
   });
 
-  it('refuses a cursor that is too long, without looking at all of it', () => {
+  it('refuses a cursor that is too long, without parsing all of it', () => {
     const valid = encodeCursor('s', { log: '1-0', runs: {} });
     expect(refusal(() => decodeCursor('s', valid + '~run:1'.repeat(2_000))).code).toBe('invalid_cursor');
   });
@@ -114,7 +114,7 @@ describe('cursor', () => {
     }
   });
 
-  it('G1: holds as many runs as a session can queue', () => {
+  it('G1: has room for as many runs as a session can queue', () => {
     const runs = Object.fromEntries(
       Array.from({ length: 250 }, (_, index) => [`run-${index}`.padEnd(16, 'x'), index + 1] as const),
     );

@@ -45,7 +45,7 @@ const send = (runId: string, ...when: EntryCondition[]): NewEntry => ({
 
 const counts = (...entry: Parameters<typeof whyVoid>) => whyVoid(...entry) === undefined;
 
-/** A log as everybody folds it: a key counts once. Entries have their index as id. */
+/** Folds a log: a key counts once. Entries have their index as id. */
 function fold(entries: readonly NewEntry[]): { state: SessionState; epoch: string } {
   const keys = new Set<string>();
   let state = emptySession;
@@ -60,7 +60,7 @@ function fold(entries: readonly NewEntry[]): { state: SessionState; epoch: strin
 }
 const idsOf = (...entries: NewEntry[]) => messagesOf(fold(entries).state).map(({ id }) => id);
 
-/** All that a log can hold of one run: it edits what was said before, and others steer, stop, withdraw and end it. */
+/** All entries that a log can have about one run: it edits a message, and others steer, stop, withdraw and end it. */
 const ofOne: readonly NewEntry[] = [
   entry('x start', { type: 'truncate', messageId: 'u1' }, put('ux'), start('x', 'ax', 'ux')),
   entry('x stop', { type: 'run-stop', runId: 'x' }),
@@ -77,16 +77,16 @@ const ofOne: readonly NewEntry[] = [
   entry('x end', end('x', 'ax')),
   entry('x saved', { type: 'run-saved', runId: 'x' }),
 ];
-/** What may be deleted beside it. */
+/** Deletions at the same time. */
 const deletions: readonly NewEntry[] = [
   entry('delete ux', { type: 'message-delete', messageId: 'ux' }),
   entry('delete ax', { type: 'message-delete', messageId: 'ax' }),
   entry('clear', { type: 'message-delete', all: true }),
 ];
-/** A session that goes on beside it. */
+/** Other entries of the session. */
 const others: readonly NewEntry[] = [send('1'), send('2'), entry('1 end', end('1', 'a1'))];
 
-/** The entries of one run in any order, each any number of times, between those of the others. */
+/** The entries of one run in any order and any number, between the other entries. */
 const shuffle = (entries: readonly NewEntry[]) =>
   fc
     .array(fc.tuple(fc.constantFrom(...entries), fc.nat(others.length)), { minLength: 1, maxLength: 14 })
@@ -105,7 +105,7 @@ describe('the entries of a log', () => {
         const keys = entries.map(({ key }) => key);
         const { state } = fold(entries);
         if (keys.includes('x end')) expect(isActive(state, 'x')).toBe(false);
-        // Whatever else is active ends by itself.
+        // Other active runs end by themselves.
         const ends = state.active
           .filter(({ runId }) => runId !== 'x')
           .map(({ runId, messageId }) => entry(`${runId} end`, end(runId, messageId)));
@@ -119,7 +119,7 @@ describe('the entries of a log', () => {
     );
   });
 
-  it('G12: a start behind its run’s end, withdrawal or delivery is void: its message and truncation too', () => {
+  it('G12: a start after its run’s end, withdrawal or delivery is void, with its message and its truncation', () => {
     fc.assert(
       fc.property(shuffled, (entries) => {
         const firstOf = (...of: string[]) => entries.findIndex(({ key }) => of.includes(key));
@@ -134,19 +134,19 @@ describe('the entries of a log', () => {
     );
   });
 
-  it('a first entry counts only where nothing has begun, and ends, withdrawals and marks begin nothing', () => {
+  it('an entry with `first` counts only if the log has not begun; ends, withdrawals and marks do not begin it', () => {
     const seed: NewEntry = { ...entry('seed', put('s')), when: [first] };
     expect(idsOf(seed, send('1'))).toEqual(['s', 'u1']);
     expect(idsOf(entry('deleted'), entry('x end', end('x')), entry('y w', withdraw('y')), seed)).toEqual([
       's',
     ]);
     expect(idsOf(send('1'), seed)).toEqual(['u1']);
-    // Not even where all that was there has been removed.
+    // Also not if all messages were removed.
     expect(idsOf(send('1'), entry('t', { type: 'truncate', messageId: 'u1' }), seed)).toEqual([]);
     expect(idsOf(seed, { ...seed, key: 'another' })).toEqual(['s']);
   });
 
-  it('an idle entry counts while no other run is active, those aside whose place it takes away', () => {
+  it('an entry with `idle` counts while no other run is active, except runs whose place it removes', () => {
     const busy = [send('1'), send('2', idle)];
     expect(idsOf(...busy)).toEqual(['u1']);
     expect(fold(busy).state.active.map(({ runId }) => runId)).toEqual(['1']);
@@ -161,7 +161,7 @@ describe('the entries of a log', () => {
     expect(isActive(fold([send('0'), send('1'), edit]).state, 'e')).toBe(false);
   });
 
-  it('of idle entries that meet exactly one counts, whatever their order', () => {
+  it('of several entries with `idle` exactly one counts, in any order', () => {
     const meeting = fc.shuffledSubarray(['1', '2', '3', '4'], { minLength: 2 });
     fc.assert(
       fc.property(meeting, (runs) => {
@@ -172,7 +172,7 @@ describe('the entries of a log', () => {
     );
   });
 
-  it('of entries that rest on the same thing and meet exactly one counts, whatever their order', () => {
+  it('of several entries with the same condition exactly one counts, in any order', () => {
     const named = (runId: string, messageId: string) => start(runId, messageId, 'sent');
     const kinds: Record<string, (runId: string) => NewEntry> = {
       'continuations of one message': (runId) => ({
@@ -203,7 +203,7 @@ describe('the entries of a log', () => {
     );
   });
 
-  it('a continuation counts only behind the message that it continues, and nothing of a void one does', () => {
+  it('a continuation counts only directly after its message, and a void one has no effect', () => {
     const outcome = { state: 'output-available', output: 1 } as const;
     const continuation: NewEntry = {
       ...entry(
@@ -229,7 +229,7 @@ describe('the entries of a log', () => {
     }
   });
 
-  it('what makes a full session shorter has room in it', () => {
+  it('an entry that makes a full session shorter counts', () => {
     const edit: NewEntry = {
       ...entry('e start', { type: 'truncate', messageId: 'u2' }, put('u2'), start('e', 'ae', 'u2')),
       when: [{ type: 'messages', max: 2 }],
@@ -242,7 +242,7 @@ describe('the entries of a log', () => {
     expect(whyVoid(stopped, epoch, send('3', { type: 'runs', max: 2 }))).toBeUndefined();
   });
 
-  it('says before an entry is written what it would come to', () => {
+  it('whyVoid tells before the append whether an entry would count', () => {
     const { state, epoch } = fold([send('1')]);
     expect(counts(state, epoch, send('2'))).toBe(true);
     expect(counts(state, epoch, send('2', idle))).toBe(false);
@@ -250,7 +250,7 @@ describe('the entries of a log', () => {
     expect(counts(emptySession, firstEpoch, send('2', first))).toBe(true);
   });
 
-  it('behind a deletion a beginning and a send count that were written for the log which it begins, and no others', () => {
+  it('after a deletion only a beginning and a send of the new log count', () => {
     const behind = [deletedEntry, entry('late end', end('late'))];
     const { state, epoch } = fold(behind);
     expect(state.begun).toBe(false);
@@ -271,7 +271,7 @@ describe('the entries of a log', () => {
     expect(counts(emptySession, firstEpoch, { ...send('1'), epoch })).toBe(false);
   });
 
-  it('a log that begins with a clear takes no beginning; one that begins with the deletion of a message does', () => {
+  it('a log that begins with a clear takes no beginning; one that begins with the deletion of one message does', () => {
     const seed: NewEntry = { ...entry('seed', put('s')), when: [first] };
     expect(idsOf(entry('clear', { type: 'message-delete', all: true }), seed)).toEqual([]);
     expect(idsOf(entry('delete', { type: 'message-delete', messageId: 'x' }), seed)).toEqual(['s']);

@@ -33,7 +33,7 @@ describe('DurableChatError', () => {
     expect(back).toMatchObject({ code, message: 'What to do.', status: error.status });
   });
 
-  it('keeps its cause, and keeps it off the wire', () => {
+  it('keeps its cause, and does not send it', () => {
     const cause = new Error('a very private sentence');
     const error = new DurableChatError('handler_failed', 'It failed.', { cause });
     expect(error.cause).toBe(cause);
@@ -50,19 +50,19 @@ describe('DurableChatError', () => {
     [502, 'store_failed'],
     [500, 'handler_failed'],
     [429, 'too_many'],
-  ] as const)('an answer %i that is not ours becomes %s', (status, code) => {
+  ] as const)('a response %i without our body becomes %s', (status, code) => {
     for (const body of ['', '<html>', 'null', '[]', '{}', '{"error":"no"}', '{"error":{"code":"x"}}']) {
       const error = DurableChatError.fromBody(status, body);
       expect({ body, code: error.code, status: error.status }).toEqual({ body, code, status });
     }
   });
 
-  // `in` also finds what every object inherits.
-  it('takes no word for a code that only looks like one', () => {
+  // `in` would also find inherited names.
+  it('accepts no inherited name as a code', () => {
     expect(DurableChatError.fromBody(401, '{"error":{"code":"toString"}}').code).toBe('unauthorized');
   });
 
-  it('never throws, whatever the body', () => {
+  it('never throws, for any body', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 400, max: 599 }),

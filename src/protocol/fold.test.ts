@@ -28,11 +28,11 @@ const busy = [put('u1'), start('r1', 'a1', 'u1'), put('u2'), start('r2', 'a2', '
 const statesOf = (...frames: LogFrame[]) =>
   runsOf(fold(...busy, ...frames)).map(({ runId, status }) => [runId, status]);
 
-describe('a message that two runs were sent with', () => {
+describe('a message that two sends wrote', () => {
   const edit = [...busy, { type: 'truncate', messageId: 'u2' } as const, put('u2'), start('r3', 'a3', 'u2')];
   const taken: LogFrame = { type: 'run-steer', runId: 'r2', intoRunId: 'r1', inside: true };
 
-  it('belongs to the later one: what becomes of the other does not take it', () => {
+  it('belongs to the later run: the end of the other one does not remove it', () => {
     for (const frame of [{ type: 'run-withdraw', runId: 'r2' } as const, taken]) {
       const state = fold(...edit, frame);
       expect(state.active.map(({ runId }) => runId)).toEqual(['r1', 'r3']);
@@ -41,7 +41,7 @@ describe('a message that two runs were sent with', () => {
     }
   });
 
-  it('is deleted with the later one, which stops', () => {
+  it('is deleted with the later run, which stops', () => {
     const state = fold(...edit, end('r2', 'a2'), { type: 'message-delete', messageId: 'u2' });
     expect(runsOf(state)).toMatchObject([
       { runId: 'r1', status: 'running' },
@@ -51,7 +51,7 @@ describe('a message that two runs were sent with', () => {
 });
 
 describe('a deletion', () => {
-  it('takes one message, stops what was sent with it or writes it, and nothing else', () => {
+  it('removes one message, and stops only its run and the run that writes it', () => {
     const state = fold(...busy, { type: 'message-delete', messageId: 'u2', by: 'ann' });
     expect(state.order).toEqual(['u1', 'a1', 'a2']);
     expect(state.active.map(({ stop }) => stop)).toEqual([undefined, { by: 'ann' }]);
@@ -65,12 +65,12 @@ describe('a deletion', () => {
     ]);
   });
 
-  it('does not give a place back to an answer that it took the place of', () => {
+  it('does not restore the place of an answer that was replaced', () => {
     const state = fold(...busy, { type: 'message-delete', messageId: 'a1' }, end('r1', 'a1'));
     expect(messagesOf(state).map(({ id }) => id)).toEqual(['u1', 'u2']);
   });
 
-  it('of all stops every run before it, and none behind it', () => {
+  it('of all messages stops every run before it, and none after it', () => {
     const clear: LogFrame = { type: 'message-delete', all: true };
     expect(statesOf(clear)).toEqual([
       ['r1', 'stopping'],
@@ -81,7 +81,7 @@ describe('a deletion', () => {
     expect(runsOf(state)).toMatchObject([{ runId: 'r3', status: 'running' }]);
   });
 
-  it('leaves the first of two stops as it is, and forgets what a client brought along', () => {
+  it('keeps the first of two stops, and forgets seeded messages', () => {
     const stopped = fold(
       ...busy,
       { type: 'run-stop', runId: 'r1', by: 'bob' },

@@ -67,7 +67,7 @@ export interface ToolClaimBody {
   readonly id: string;
   readonly messageId: string;
   readonly toolCallId: string;
-  /** Names the client, for as long as it lives. */
+  /** Identifies the client for its lifetime. */
   readonly holder: string;
   /** How long the claim lasts unless it is renewed, in milliseconds. */
   readonly ms: number;

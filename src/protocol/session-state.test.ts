@@ -36,10 +36,10 @@ const apply = (frames: readonly Frame[], from: SessionState = emptySession) =>
   frames.reduce(applyFrame, from);
 const idsOf = (state: SessionState) => messagesOf(state).map(({ id }) => id);
 
-/** The state as a snapshot says it, the way a viewer that joins is told. */
+/** The state of a viewer that joins with a snapshot. */
 const snapshotOf = (state: SessionState) => toSnapshot(state, () => ({ count: 0, chunks: [] }));
 
-/** A log as servers write it: sends, edits, regenerations, stops and ends, in any order that can happen. */
+/** A log that servers can write: sends, edits, regenerations, stops and ends, in any possible order. */
 const logs: fc.Arbitrary<LogFrame[]> = fc
   .array(fc.tuple(fc.constantFrom('send', 'seed', 'edit', 'stop', 'end', 'end empty'), fc.nat()), {
     maxLength: 25,
@@ -71,7 +71,7 @@ const logs: fc.Arbitrary<LogFrame[]> = fc
   });
 
 describe('session state', () => {
-  it('G4: run-starts, stops and ends that repeat change nothing', () => {
+  it('G4: repeated run-starts, stops and ends change nothing', () => {
     const repeats = (frame: LogFrame) =>
       frame.type === 'run-start' || frame.type === 'run-end' || frame.type === 'run-stop';
     fc.assert(
@@ -104,7 +104,7 @@ describe('session state', () => {
     );
   });
 
-  it('G4: never holds a message twice, nor one without a place', () => {
+  it('G4: never has a message twice, or without a place', () => {
     fc.assert(
       fc.property(logs, (frames) => {
         const { order, byId, active } = apply(frames);
@@ -117,7 +117,7 @@ describe('session state', () => {
     );
   });
 
-  it('G4: is what its own snapshot says, and goes on alike', () => {
+  it('G4: equals the state of its own snapshot, also after further frames', () => {
     const cut = logs.chain((frames) => fc.tuple(fc.constant(frames), fc.nat(frames.length)));
     fc.assert(
       fc.property(cut, ([frames, at]) => {
@@ -143,16 +143,16 @@ describe('session state', () => {
     const joined = applyFrame(emptySession, snapshotOf(state));
     expect(state.order).toEqual(['u1', 'a2']);
     expect(joined.order).toEqual(state.order);
-    // Its end must not bring its message back for those who joined in between.
+    // Its end must not restore its message for viewers that joined in between.
     expect(idsOf(apply([end('r1', 'a1')], joined))).toEqual(idsOf(apply([end('r1', 'a1')], state)));
   });
 
-  it('puts messages in place when known, else at the end', () => {
+  it('replaces a known message, and appends a new one', () => {
     const state = apply([put('1'), put('2'), put('1', 'user', 'new')]);
     expect(messagesOf(state)).toEqual([message('1', 'user', 'new'), message('2')]);
   });
 
-  it('truncates the message and all that follows, and nothing for an unknown id', () => {
+  it('truncates the message and all that follow, and nothing for an unknown id', () => {
     const state = apply([put('1'), put('2'), put('3')]);
     expect(idsOf(applyFrame(state, truncate('2')))).toEqual(['1']);
     expect(applyFrame(state, truncate('2')).byId.size).toBe(1);
@@ -160,14 +160,14 @@ describe('session state', () => {
     expect(applyFrame(state, truncate('1')).order).toEqual([]);
   });
 
-  it('does not give a truncated place back to its run', () => {
+  it('does not restore a truncated place', () => {
     const state = apply([put('u'), start('r', 'a'), truncate('u'), put('u2'), end('r', 'a')]);
     expect(idsOf(state)).toEqual(['u2']);
     expect(state.active).toEqual([]);
     expect(state.ended.get('r')).toMatchObject({ reason: 'finish' });
   });
 
-  it('keeps queued runs in order: each has its place, and the first one runs', () => {
+  it('keeps queued runs in order: each has its place, and the first one is running', () => {
     const state = apply([
       put('u1'),
       start('r1', 'a1'),
@@ -181,29 +181,29 @@ describe('session state', () => {
     const next = apply([end('r1', 'a1')], state);
     expect(runsOf(next).map(({ status }) => status)).toEqual(['running', 'queued']);
     expect(historyOf(next, 'a2').map(({ id }) => id)).toEqual(['u1', 'a1', 'u2']);
-    // Whatever ends first, the answers stand where they were asked for.
+    // In any order of ends, each answer is below its question.
     const done = apply([end('r3', 'a3'), end('r2', 'a2')], next);
     expect(idsOf(done)).toEqual(['u1', 'a1', 'u2', 'a2', 'u3', 'a3']);
   });
 
-  it('frees the place of a run that left no message', () => {
+  it('removes the place of a run without a message', () => {
     const state = apply([put('u1'), start('r1', 'a1'), end('r1', undefined, 'stop'), put('u2')]);
     expect(state.order).toEqual(['u1', 'u2']);
   });
 
-  it('a run that continues a message is given that message, and keeps it when it leaves none', () => {
+  it('a run that continues a message reads that message, which stays if the run writes nothing', () => {
     const state = apply([put('u'), put('a', 'assistant'), start('r', 'a')]);
     expect(historyOf(state, 'a').map(({ id }) => id)).toEqual(['u', 'a']);
     expect(idsOf(apply([end('r')], state))).toEqual(['u', 'a']);
   });
 
-  // The place is not found, and slice(0, -1) is everything but the last message.
-  it('the history of a run without a place is not some other run’s', () => {
+  // A missing place has index -1, and slice(0, -1) would be all messages but the last.
+  it('the history of a run without a place is empty', () => {
     const state = apply([put('u1'), start('r1', 'a1'), truncate('u1'), put('u2'), put('u3')]);
     expect(historyOf(state, 'a1')).toEqual([]);
   });
 
-  it('G3: the first stop is the one that counts, and marks the run as stopping', () => {
+  it('G3: the first stop counts, and marks the run as stopping', () => {
     const state = apply([
       put('u'),
       start('r', 'a'),
@@ -215,7 +215,7 @@ describe('session state', () => {
     expect(runsOf(state)[0]!.status).toBe('stopping');
   });
 
-  it('G8: shows what was last said of a run’s durability, and of a run that is not there nothing', () => {
+  it('G8: shows the last durability of a run, and ignores one of an unknown run', () => {
     const said = (runId: string, durability: Durability): Frame => ({
       type: 'durability',
       runId,
@@ -225,7 +225,7 @@ describe('session state', () => {
     const degraded = apply([said('r', 'degraded'), said('unknown', 'degraded')], begun);
     expect(runsOf(degraded).map(({ durability }) => durability)).toEqual(['degraded', undefined]);
     expect(runsOf(apply([said('r', 'durable')], degraded))[0]!.durability).toBe('durable');
-    // A run that missed its chance to steer, or is stopping, is spoken of like any other.
+    // The same for a run that missed its steering, or is stopping.
     const missed = { type: 'run-steer', runId: 'next', intoRunId: 'r', missed: 'finished' } as const;
     const spoken = [missed, { type: 'run-stop', runId: 'next' }, said('next', 'degraded')] as const;
     expect(runsOf(apply(spoken, begun))[1]).toMatchObject({ status: 'stopping', durability: 'degraded' });

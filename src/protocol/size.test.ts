@@ -8,7 +8,7 @@ const awkward = fc.string({
 });
 
 describe('the size of a request', () => {
-  it('is that of the body that carries a value as a string', () => {
+  it('is the size of a body with the value as a string', () => {
     fc.assert(
       fc.property(fc.dictionary(awkward, fc.oneof(awkward, fc.double(), fc.array(awkward))), (value) => {
         const around = new TextEncoder().encode(JSON.stringify(['']));
@@ -18,7 +18,7 @@ describe('the size of a request', () => {
     );
   });
 
-  it('is never taken for smaller than it is', () => {
+  it('is never underestimated', () => {
     fc.assert(
       fc.property(awkward, fc.nat(1_000), (value, limit) => {
         expect(fitsRequest(JSON.stringify(value), limit)).toBe(requestBytes(value) <= limit);

@@ -39,7 +39,7 @@ const events = fc.array(
 );
 
 describe('sse', () => {
-  it('G1: gives back any events, cut at any byte, with comments between and either line end', async () => {
+  it('G1: decodes any events, cut at any byte, with comments between and both line ends', async () => {
     await fc.assert(
       fc.asyncProperty(
         events,
@@ -58,7 +58,7 @@ describe('sse', () => {
     );
   });
 
-  it('G1: gives back an event whatever single cut is made', () => {
+  it('G1: decodes an event that is cut at any one place', () => {
     const text = encodeEvent('{"text":"a💾b"}', '1~x~2-0').replaceAll('\n', '\r\n') + encodeEvent('[DONE]');
     for (let cut = 0; cut <= text.length; cut++) {
       expect(parse(text.slice(0, cut), text.slice(cut))).toEqual([
@@ -74,11 +74,11 @@ describe('sse', () => {
     ]);
   });
 
-  it('tells nothing of an event without data, nor of one that is not finished', () => {
+  it('ignores an event without data, and an unfinished one', () => {
     expect(parse('id: 1\n\n', ': only a comment\n\n', 'data: cut')).toEqual([]);
   });
 
-  it('does not hand the id of one event to the next', () => {
+  it('does not keep the id of one event for the next', () => {
     expect(parse('id: 1\ndata: a\n\ndata: b\n\n')).toEqual([{ data: 'a', id: '1' }, { data: 'b' }]);
   });
 
@@ -87,13 +87,13 @@ describe('sse', () => {
     expect(parse(encodeEvent(data))).toEqual([{ data }]);
   });
 
-  // The standard's third line end; no encoder of ours writes it, but proxies and other servers may.
-  it('takes a lone carriage return for a line end', () => {
+  // The standard's third line end. Our encoder does not write it, but proxies and other servers can.
+  it('accepts a lone carriage return as a line end', () => {
     expect(parse('data: a\r\rdata: b\r\r')).toEqual([{ data: 'a' }, { data: 'b' }]);
   });
 
-  it('searches only the new text of a long line', () => {
-    // Counted, not timed: a parser that splits all it holds again would touch the line once for each piece.
+  it('searches only the new bytes of a long line', () => {
+    // Counted and not timed: a parser that splits its whole buffer again would read the line once per piece.
     const searches = [vi.spyOn(String.prototype, 'split'), vi.spyOn(String.prototype, 'indexOf')];
     const piece = 'x'.repeat(100);
     let heard = 0;

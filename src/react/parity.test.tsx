@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// What useChat does on a durable route, useDurableChat does: every test here runs with both hooks.
+// On a durable route useDurableChat behaves like useChat: every test here runs with both hooks.
 
 import { type UIMessageChunk } from 'ai';
 import { describe, expect, it, vi } from 'vitest';
@@ -43,7 +43,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     return view;
   }
 
-  it('messages: shows them, sends them, and goes on from them', async () => {
+  it('messages: are shown, sent, and continued', async () => {
     const { fetch, posts } = durable(echo);
     const messages = [said('u', 'user', 'one'), said('a', 'assistant', 'two')];
     const view = await mounted({ id: 's', messages, fetch });
@@ -54,8 +54,8 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(posts()[0]?.body).toMatchObject({ messages: [...messages, { role: 'user' }] });
   });
 
-  // The hook makes an id for the chat even when it is given one.
-  it('generateId: names the chat that has no id, and what is sent', async () => {
+  // The hook calls generateId even if the chat has an id.
+  it('generateId: makes the id of a chat without one, and of its messages', async () => {
     const { fetch } = durable(echo);
     let ids = 0;
     const view = await mounted({ generateId: () => `id-${++ids}`, fetch });
@@ -91,7 +91,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(kept.messages.map(textOf)).toEqual(texts);
   });
 
-  it('a message of a known id with other text is an error, and changes nothing', async () => {
+  it('a message with a known id and other text is an error, and changes nothing', async () => {
     const { fetch, world } = durable(echo);
     const view = await mounted({ id: 's', fetch });
     const say = (text: string) =>
@@ -107,7 +107,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(kept.messages.map(textOf)).toEqual(['one', 'to one']);
   });
 
-  it('onData: every data part once and in order, transient ones too', async () => {
+  it('onData: is called once for each data part, in order, transient ones too', async () => {
     const { fetch } = durable(() =>
       sse([
         { type: 'start', messageId: 'a' },
@@ -158,7 +158,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  it('stop: with nothing to stop it resolves, before the first message too', async () => {
+  it('stop: resolves if there is nothing to stop, also before the first message', async () => {
     const { fetch } = durable(echo);
     const view = await mounted({ id: 's', fetch });
     await view.chat.stop();
@@ -169,7 +169,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(view.texts()).toEqual(['hello', 'to hello']);
   });
 
-  it('onError, clearError: what the route answers is the error, and the next send goes through', async () => {
+  it('onError, clearError: the refusal of the route is the error, and the next send is accepted', async () => {
     let refuse = true;
     const { fetch, posts } = durable((request, context) =>
       refuse ? new Response('No credit.', { status: 402 }) : echo(request, context),
@@ -227,7 +227,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
   );
 
   // The run is followed a second time, from its start, while it has not ended.
-  it('an error chunk is the error, and what came before it stays', async () => {
+  it('an error chunk is the error, and the parts before it stay', async () => {
     const { fetch } = durable(() =>
       sse([...[...answer('so far')].slice(0, 3), { type: 'error', errorText: 'It broke.' }]),
     );
@@ -242,11 +242,11 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(view.chat.status).toBe('error');
   });
 
-  // As for an error chunk: as long as the run goes on it is followed again, to the same error.
+  // Like after an error chunk: while the run continues it is followed again, to the same error.
   it.each([
     ['dataPartSchemas', { type: 'data-weather', data: { degrees: 'many' } }],
     ['messageMetadataSchema', { type: 'message-metadata', messageMetadata: { mood: 5 } }],
-  ] as const)('%s: what does not fit is one error, though the answer goes on', async (_, chunk) => {
+  ] as const)('%s: an invalid chunk is one error, although the answer continues', async (_, chunk) => {
     const { fetch } = durable(() => {
       async function* chunks(): AsyncGenerator<UIMessageChunk> {
         const [start, ...text] = answer('text');
@@ -276,7 +276,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(onError).toHaveBeenCalledTimes(1);
   });
 
-  // The log knows nothing of it: what was taken away comes back with the next send.
+  // The log does not have the change: removed messages come back with the next send.
   differs('setMessages: what it sets is shown, and is what the next send goes on from', async () => {
     const { fetch } = durable(echo);
     const view = await mounted({ id: 's', fetch });
@@ -291,7 +291,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     await expect.poll(view.texts).toEqual(['one', 'to one', 'three', 'to three']);
   });
 
-  it('id: another one is another chat, with the messages and callbacks of its render', async () => {
+  it('id: a new id is another chat, with the messages and callbacks of its render', async () => {
     const { fetch, posts } = durable(echo);
     const finished: string[] = [];
     const view = await mounted({ id: 'one', fetch, onFinish: () => finished.push('one') });
@@ -308,7 +308,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
     expect(posts().map(({ body }) => (body as { id: string }).id)).toEqual(['one', 'two']);
   });
 
-  it('callbacks: the latest ones are called, in the middle of an answer too', async () => {
+  it('callbacks: the latest ones are called, also during an answer', async () => {
     const { fetch } = durable(() => {
       async function* chunks(): AsyncGenerator<UIMessageChunk> {
         yield { type: 'start', messageId: 'a' };
@@ -336,7 +336,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
   });
 
   describe.skipIf(!isAi7)('experimental_queue', () => {
-    // The SDK's own stop is a closed connection; the run goes on.
+    // The SDK's stop only closes the connection, and the run continues.
     it('experimental_sendQueuedMessageNow: stops the answer, then sends', async () => {
       const model = scriptedModel();
       const { fetch, world } = durable(modelHandler(model));
@@ -412,7 +412,7 @@ describe.each(Object.entries(hooks))('%s: the options of its requests', (name, h
     expect(await posted(first, change)).toMatchObject(wanted);
   });
 
-  // They are read once, when the session is made.
+  // They are read once, when the session is created.
   it('api, fetch and prepareSendMessagesRequest that have changed since the first render', async () => {
     const old = plain(() => sse(answer('there')));
     const current = plain(() => sse(answer('there')));
@@ -429,8 +429,8 @@ describe.each(Object.entries(hooks))('%s: the options of its requests', (name, h
     expect(current.posts()).toMatchObject([{ url: '/api/new/prepared', body: { prepared: true } }]);
   });
 
-  // `credentials` are 'same-origin' where nothing was given.
-  it('prepareSendMessagesRequest is given what the SDK gives it', async () => {
+  // The default of `credentials` is 'same-origin'.
+  it('prepareSendMessagesRequest gets the same arguments as from the SDK', async () => {
     const given: unknown[] = [];
     const request = await posted({
       headers: { 'x-user': 'u' },
@@ -439,7 +439,7 @@ describe.each(Object.entries(hooks))('%s: the options of its requests', (name, h
         return { api: '/api/prepared', body: { mine: 1 }, headers: { 'x-mine': '1' }, credentials: 'omit' };
       },
     });
-    // Left out and undefined are the same.
+    // A missing field and undefined are the same.
     expect(JSON.parse(JSON.stringify(given))).toEqual([
       {
         id: 's',
@@ -458,7 +458,7 @@ describe.each(Object.entries(hooks))('%s: the options of its requests', (name, h
 });
 
 describe.each(Object.entries(hooks))('%s with a transport of the app', (name, hook) => {
-  it('asks for nothing itself, and stops, resumes and goes away as that transport does', async () => {
+  it('makes no requests itself, and stops, resumes and unmounts like that transport', async () => {
     const global = network({});
     vi.stubGlobal('fetch', global.fetch);
     cleanUp.push(() => void vi.unstubAllGlobals());
@@ -493,7 +493,7 @@ describe.each(Object.entries(hooks))('%s with a transport of the app', (name, ho
     expect(global.requests).toEqual([]);
   });
 
-  // It is read once, when the chat is made.
+  // It is read once, when the chat is created.
   it('takes the transport of the latest render', async () => {
     const used: string[] = [];
     const transport = (text: string): NonNullable<Options['transport']> => ({

@@ -1,4 +1,4 @@
-// useDurableChat's types are useChat's, which the compiler checks; and it renders on a server.
+// The types of useDurableChat are those of useChat, which the compiler checks. The hook renders on a server.
 
 import { useChat, type UseChatHelpers, type UseChatOptions } from '@ai-sdk/react';
 import type { ChatInit, HttpChatTransportInitOptions, UIMessage } from 'ai';
@@ -52,7 +52,7 @@ it('returns every field of useChat, and connection, runs, session and a stop wit
   type Extra<M extends UIMessage> = Differences<UseDurableChatHelpers<M>, Expected<M>>;
   same<Missing<UIMessage>, Missing<Custom>>();
   same<Extra<UIMessage>, Extra<Custom>>();
-  // And it goes where the result of useChat goes.
+  // It can be passed as the result of useChat.
   const give = (helpers: UseDurableChatHelpers<Custom>): UseChatHelpers<Custom> => helpers;
   expect(give).toBeTypeOf('function');
 });
@@ -79,7 +79,7 @@ it('knows the metadata, data parts and tools of a custom message', () => {
   expect(renderToString(<View />)).toContain('>m<');
 });
 
-it('renders on a server, where it asks for nothing and leaves nothing behind', async () => {
+it('renders on a server, without a request and without a timer', async () => {
   expect(typeof window).toBe('undefined');
   const request = vi.spyOn(globalThis, 'fetch');
   const timers = vi.spyOn(globalThis, 'setTimeout');
@@ -101,7 +101,7 @@ it('renders on a server, where it asks for nothing and leaves nothing behind', a
   vi.restoreAllMocks();
 });
 
-it('reads nothing random while it renders, as useChat does: what a page prerenders is the same each time', () => {
+it('reads no random value during a render, so that a prerendered page is the same each time', () => {
   const reads = vi.spyOn(Math, 'random');
   const others = [vi.spyOn(crypto, 'randomUUID'), vi.spyOn(crypto, 'getRandomValues')];
   const readBy = (use: () => unknown) => {
@@ -111,15 +111,15 @@ it('reads nothing random while it renders, as useChat does: what a page prerende
   };
   expect(readBy(() => useDurableChat({ id: 's' }))).toBe(0);
   expect(readBy(() => ({ ...useDurableChat({ id: 's' }) }))).toBe(0);
-  // `ai` 6 makes an id at once, 7 when it is asked for.
+  // `ai` 6 makes an id at once, 7 when the id is read.
   expect(readBy(() => useDurableChat())).toBe(readBy(() => useChat()));
-  // Not always the case: the test would see it.
+  // Checks that the test would detect a random value.
   expect(readBy(() => useDurableChat().id)).toBeGreaterThan(0);
   for (const other of others) expect(other).not.toHaveBeenCalled();
   vi.restoreAllMocks();
 });
 
-it('without an id, the chat and its session have one and the same', () => {
+it('without an id, the chat and its session get the same id', () => {
   function View() {
     const chat = useDurableChat({ generateId: () => crypto.randomUUID() });
     return [chat.session.id, chat.id, chat.session.id].join(' ');

@@ -57,7 +57,7 @@ describe('useDurableChat', () => {
     await world.settled();
   });
 
-  it('G2: StrictMode mounts twice, and the run goes on once to its end', async () => {
+  it('G2: StrictMode mounts twice, and the run continues once to its end', async () => {
     root.render(
       <StrictMode>
         <View id="s" />
@@ -71,7 +71,7 @@ describe('useDurableChat', () => {
     expect(client.requests.filter(({ method }) => method === 'POST').length).toBe(1);
   });
 
-  it('G2: a chat that is unmounted in the middle stops nothing, and is followed when it mounts again', async () => {
+  it('G2: unmounting during an answer stops nothing, and the answer is followed when the chat mounts again', async () => {
     root.render(<View id="s" />);
     await expect.poll(() => helpers?.connection).toBe('connected');
     void helpers.sendMessage({ text: 'count to 80 at 100/s' });
@@ -130,10 +130,10 @@ describe('useDurableChat', () => {
     await expect.poll(() => texts()[3]).toBe('1 2 3');
   });
 
-  it('renders no more than useChat does, but for the beginning and the end', async () => {
+  it('renders no more than useChat, except at the beginning and the end', async () => {
     let plain = 0;
     let plainChat: ReturnType<typeof useChat> | undefined;
-    // Chunk by chunk: the next one comes when the last one is shown, however busy the machine is.
+    // The next chunk comes when the last one is shown, on any machine.
     const stepwise = (messages: () => readonly UIMessage[] | undefined) => {
       let shown = 0;
       const hold = () =>

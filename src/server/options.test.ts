@@ -1,4 +1,4 @@
-// The server's types know the app's own messages and users, which the compiler checks; and what `authorize` returned
+// The server's types have the app's messages and users, which the compiler checks. The object that `authorize` returned
 // reaches the handler.
 
 import { createUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
@@ -23,7 +23,7 @@ interface Pro {
 }
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/** Compiles only when the two types are the same. */
+/** Compiles only if the two types are equal. */
 function same<A, B>(..._not: Same<A, B> extends true ? [] : ['not the same', A, B]): void {}
 
 declare const db: {
@@ -33,13 +33,13 @@ declare const db: {
 };
 declare function signedIn(request: Request): Promise<Pro | null>;
 
-/** What is only to be compiled. */
+/** Code that is only compiled. */
 function compiled(_app: () => unknown): void {
   expect(_app).toBeTypeOf('function');
 }
 
 describe('the types of an app', () => {
-  it('createDurableChat takes its messages and users from the functions it is given', () => {
+  it('createDurableChat infers messages and users from its functions', () => {
     compiled(() => {
       const durable = createDurableChat({
         authorize: ({ request }) => signedIn(request),
@@ -61,7 +61,7 @@ describe('the types of an app', () => {
     });
   });
 
-  it('they can be named, and what is not given is as wide as it can be', () => {
+  it('they can be named, and have wide defaults', () => {
     compiled(() => {
       const named = createDurableChat<Custom, Pro | null>({
         authorize: async ({ request }) => signedIn(request),
@@ -116,7 +116,7 @@ describe('the types of an app', () => {
           loadMessages: ({ sessionId }) => db.load(sessionId),
         },
       );
-      // A handler without a context needs nothing of that.
+      // A handler without a context needs no types.
       const { session } = durableRoute(async (request) => request.nextUrl, {
         loadMessages: ({ sessionId }) => db.load(sessionId),
         onRunEnd: ({ sessionId, messages }) => db.save(sessionId, messages),
@@ -132,7 +132,7 @@ describe('the types of an app', () => {
     });
   });
 
-  it('auth is what is left of an authorization that let the request in', () => {
+  it('auth has the type of a granted authorization', () => {
     same<AuthOf<true>, undefined>();
     same<AuthOf<boolean>, undefined>();
     same<AuthOf<Pro | null | undefined | Response>, Pro>();
@@ -141,7 +141,7 @@ describe('the types of an app', () => {
   });
 });
 
-it('onRunEnd may change the list that it gets: the session keeps its messages', async () => {
+it('onRunEnd may change its list: the session keeps its messages', async () => {
   const sizes: number[] = [];
   const world = createWorld(memoryChannel(), () => createUIMessageStream({ execute: () => {} }), {
     authorize: () => true,
@@ -167,7 +167,7 @@ describe('auth', () => {
       });
     };
 
-  it('is the very object that authorize returned for the send, also for one that waited; true is nothing', async () => {
+  it('is the object that authorize returned for the send, also for one that waited; undefined for true', async () => {
     const users = [{ userId: 'ann', plan: 'pro' }, { userId: 'bob', since: new Date() }, true] as const;
     const seen: unknown[] = [];
     let asked = 0;

@@ -1,4 +1,4 @@
-// What has to be right before the first request: a store for the sessions, and an `authorize` function.
+// The checks before the first request: a store for the sessions, and an `authorize` function.
 
 import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
@@ -19,15 +19,15 @@ export interface Stores {
 }
 
 /**
- * The channel to use, opened on first use. Throws `config` at once where there is no store or no `authorize`,
- * unless NODE_ENV is `development` or `test`; while Next builds, when variables are often not there yet, the store is checked on first use.
+ * The channel to use, opened on first use. Throws `config` at once if there is no store or no `authorize`, unless NODE_ENV
+ * is `development` or `test`. While Next builds, the variables are often missing, so that the store is checked on first use.
  */
 export function setUp(
   options: Pick<DurableChatOptions, 'authorize' | 'channel'>,
   env: Environment,
   stores: Stores,
 ): () => Promise<Channel> {
-  // Closed by default: many runtimes set no NODE_ENV at all.
+  // Closed by default, because many runtimes set no NODE_ENV.
   const development = env.NODE_ENV === 'development' || env.NODE_ENV === 'test';
   if (!development && !options.authorize) {
     throw new DurableChatError(

@@ -28,7 +28,7 @@ const stores: Record<string, () => Channel> = {
 };
 
 let sessions = 0;
-/** A world whose handler says what the test pushes, until it is told to finish. */
+/** A world whose handler emits what the test pushes, until the test finishes it. */
 function open(channel: Channel, options: { flushIntervalMs?: number } = {}) {
   const pushes: ((...chunks: UIMessageChunk[]) => void)[] = [];
   const finishes: (() => void)[] = [];
@@ -109,8 +109,8 @@ async function watch(world: World, sessionId: string, after?: string): Promise<W
 }
 
 /**
- * What was seen, however it was batched: the log's frames in order, and each run's chunks by number. How the
- * two interleave is nobody's promise, but for the end of a run: see `expectExact`.
+ * What a viewer received, independent of batches: the log's frames in order, and each run's chunks by number. The order
+ * between frames and chunks is not guaranteed, except for the end of a run, see `expectExact`.
  */
 function seenIn(frames: readonly Frame[]): {
   log: Frame[];
@@ -133,7 +133,7 @@ const textOf = (frames: readonly Frame[]) =>
     .join('');
 const has = (frames: readonly Frame[], type: Frame['type']) => frames.some((frame) => frame.type === type);
 
-/** Chunks of each run come once each, in order and without a gap. */
+/** The chunks of each run come once, in order and without a gap. */
 function expectExact(frames: readonly Frame[]): void {
   const next = new Map<string, number>();
   for (const frame of frames) {
@@ -174,7 +174,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     await here.finish(1);
     await Promise.all([first.text(), second.text(), third.text()]);
     await here.world.settled();
-    // The last word of the session, so that a resume that says too much is seen to.
+    // The last frame of the session, so that a resume with too many frames is detected.
     const last: LogFrame = { type: 'message', message: { id: 'last', role: 'user', parts: [] } };
     await channel.append(here.sessionId, { key: 'last', frames: [last] }, {});
     const over = (frames: readonly Frame[]) => JSON.stringify(frames.at(-1)) === JSON.stringify(last);
@@ -197,7 +197,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     expect(tried).toBeGreaterThan(20);
   });
 
-  it('G1: resumes in the middle of a run from every cursor, and is told the rest as it comes', async () => {
+  it('G1: resumes during a run from every cursor, and gets the rest live', async () => {
     const here = open(channelOf());
     const live = await watch(here.world, here.sessionId);
     const response = await here.send('one');
@@ -236,7 +236,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     const response = await here.send('one');
     const origin = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     await here.say(0, ...opening, delta('secret'));
-    // The origin may be ahead; whoever subscribes, early or late, is not.
+    // The origin can be ahead. A subscriber never is.
     let told = '';
     while (!told.includes('secret')) told += (await origin.read()).value;
     await expect.poll(() => has(live.frames, 'run-start')).toBe(true);
@@ -280,7 +280,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     expect(viewer.bytes).toBeLessThanOrEqual(1.2 * text.length + 2_048);
     const message = await foldChunks((viewer.frames[0] as SnapshotFrame).runs[0]!.chunks);
     expect(message!.parts).toMatchObject([{ type: 'text', text }]);
-    // It goes on where the snapshot ended.
+    // The stream continues after the snapshot.
     await here.say(0, delta('more'));
     await expect.poll(() => textOf(viewer.frames)).toBe('more');
     expectExact(viewer.frames);
@@ -290,7 +290,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     await here.world.settled();
   });
 
-  it('a cursor that the store has never heard of is reset, and a snapshot follows', async () => {
+  it('a cursor that the store does not know gets a reset and a snapshot', async () => {
     const here = open(channelOf());
     for (const log of ['12345-6', '99999999999999-0']) {
       const viewer = await watch(
@@ -306,7 +306,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
 });
 
 describe('viewer and its store', () => {
-  it('a cursor from before the store was wiped is reset, and the next answer is seen', async () => {
+  it('a cursor from before the store was emptied gets a reset, and the next answer is shown', async () => {
     const here = open(stores['upstash']!());
     const live = await watch(here.world, here.sessionId);
     const response = await here.send('one');
@@ -327,7 +327,7 @@ describe('viewer and its store', () => {
     }
   });
 
-  // A new session reads the chunks of every run that ever ended, one request each, before it can show anything.
+  // A joining viewer must not read the chunks of ended runs.
   it('G9: joining costs the same number of requests after many answers as after few', async () => {
     const costOf = async (answers: number) => {
       const here = open(stores['upstash']!());
@@ -338,7 +338,7 @@ describe('viewer and its store', () => {
         await response.text();
         await here.world.settled();
       }
-      // Through a client of its own: the writer's session is not counted.
+      // Through its own client, so that the writer's requests are not counted.
       const channel = stores['upstash']!();
       let requests = 0;
       const counted = Object.fromEntries(
@@ -406,11 +406,11 @@ describe('viewer and its store', () => {
     },
   );
 
-  it('G1: a subscription that dies while the start of a run is being read is missed within seconds', async () => {
+  it('G1: a subscription that dies while the start of a run is being read is detected within seconds', async () => {
     const here = open(stores['upstash']!());
     const live = await watch(open(stores['upstash']!()).world, here.sessionId);
     await expect.poll(() => live.frames.length).toBe(1);
-    // The wake-ups arrive before the log has been read, and the last of them is the last ever heard.
+    // The wake-ups arrive before the log has been read, and no further one arrives.
     const isLogRead = ({ commands }: FaultRequest) =>
       commands.length === 1 && commands[0]![0] === 'XRANGE' && commands[0]![1]!.endsWith(':log');
     server.faults.inject({ kind: 'delay', ms: 600 }, { match: isLogRead });
@@ -429,7 +429,7 @@ describe('viewer and its store', () => {
     await here.world.settled();
   });
 
-  it('G1: a withdrawal that came too late takes nothing from the viewers', async () => {
+  it('G1: a withdrawal that came too late removes nothing', async () => {
     const channel = memoryChannel();
     const here = open(channel);
     const lease = { type: 'take', runId: 'r', ms: 60_000 } as const;
@@ -448,7 +448,7 @@ describe('viewer and its store', () => {
     await viewer.close();
   });
 
-  it('G1: a wake-up that says in part what is known adds only the rest', async () => {
+  it('G1: a wake-up with known and new chunks adds only the new ones', async () => {
     const channel = memoryChannel();
     const here = open(channel);
     const start: LogFrame = {
@@ -480,7 +480,7 @@ describe('viewer and its store', () => {
     'G1: the text is complete and exact when wake-ups are lost, doubled, late and out of order (seed %i)',
     async (seed) => {
       let state = seed;
-      // A linear congruential generator: the seed in the name is all there is to repeat it.
+      // A linear congruential generator: the seed in the test name repeats it.
       const random = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
       const channel = memoryChannel();
       const unreliable: Channel = {
@@ -499,7 +499,7 @@ describe('viewer and its store', () => {
       await here.say(0, ...opening);
       for (let index = 0; index < 40; index++) {
         await here.say(0, delta(`${index} `));
-        // One write, and so one wake-up, for each.
+        // One write, and therefore one wake-up, per chunk.
         const stored = async () => (await channel.readRun(here.sessionId, runId, 0)).chunks.length;
         const runId = response.headers.get('x-durable-run')!;
         await expect.poll(stored, { interval: 1 }).toBe(index + 3);

@@ -1,4 +1,4 @@
-// An answer counts if the call still waits for it at the answer's place in the log; else its sender is refused.
+// An answer counts if the call still waits at the answer's place in the log. Otherwise its sender gets an error.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -56,13 +56,13 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
   const output = (value: unknown) => ({ state: 'output-available', output: value });
   const approval = (approved: boolean) => ({ state: 'approval-responded', approved });
 
-  it('a call id that the model uses again in a continued message is a call of its own', async () => {
+  it('a call id that the model uses again in a continued message is a new call', async () => {
     const here = setUp(() => [...ask, ...end]);
     await here.sent(user('u1'));
     const { id } = (await here.read())[1]!;
     for (const turn of [1, 2, 3]) {
       expect((await here.answer(id, output(turn), `answer ${turn}`)).status).toBe(200);
-      // The same answer again is the same one; another one comes too late.
+      // The same answer again succeeds. Another one comes too late.
       expect((await here.answer(id, output(turn), `answer ${turn}`)).status).toBe(200);
       expect((await here.answer(id, output('late'))).status).toBe(409);
       expect((await here.toolsOf()).map((part) => ('output' in part ? part.output : part.state))).toEqual(
@@ -72,7 +72,7 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
     }
   });
 
-  it('a call id that is used again is answered while its message is being written', async () => {
+  it('a repeated call id can be answered while its message is being written', async () => {
     let release = () => {};
     const released = new Promise<void>((resolve) => (release = resolve));
     let turn = 0;
@@ -107,7 +107,7 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
         here.before('approval', () => here.sent(user('u2')));
         answered = await here.answer(id, approval(true));
       } else {
-        // The approval was on its way before the send, and lands between its start and its denial.
+        // The approval is applied between the start of the send and its denial.
         let land = () => {};
         const held = new Promise<void>((resolve) => (land = resolve));
         let isHeld = () => {};
@@ -133,7 +133,7 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
     },
   );
 
-  it('a tool that returns nothing is answered without an output', async () => {
+  it('a tool that returns nothing can be answered without an output', async () => {
     const here = setUp(() => [...ask, ...end]);
     await here.sent(user('u1'));
     const { id } = (await here.read())[1]!;

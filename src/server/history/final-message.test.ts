@@ -39,7 +39,7 @@ const available: UIMessageChunk[] = [
   { type: 'tool-input-available', ...call, input: { q: 1 } },
 ];
 
-/** Everything that a run can be in the middle of. */
+/** Every state in which a run can be cut. */
 const middles: Record<string, UIMessageChunk[]> = {
   text: [],
   'text that has just begun': [{ type: 'text-start', id: '1' }],
@@ -85,7 +85,7 @@ const middles: Record<string, UIMessageChunk[]> = {
   ],
 };
 
-/** What the model is asked on the next turn; throws or reports whatever the SDK or its prompt checks do. */
+/** The model's prompt in the next turn. Throws the errors of the SDK and of its prompt checks. */
 async function nextTurn(messages: UIMessage[]): Promise<string> {
   const model = scriptedModel({ script: () => ['fine'], chunksPerSecond: Infinity });
   const search = tool({ inputSchema: jsonSchema({ type: 'object' }), execute: async () => 'result' });
@@ -110,23 +110,23 @@ async function nextTurn(messages: UIMessage[]): Promise<string> {
 describe('G11: the next turn works', () => {
   describe.each(cutShort)('after %s', (reason) => {
     const names = Object.keys(middles).filter((name) => name !== 'an approved tool');
-    it.each(names)('in the middle of %s', async (name) => {
+    it.each(names)('during %s', async (name) => {
       const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
       expect(message).toBeDefined();
       const history = [user('u1'), message!];
       await expect(convertToModelMessages(history)).resolves.toBeDefined();
       expect(await nextTurn([...history, user('u2')])).toBe('fine');
-      // What the log keeps is JSON.
+      // The log stores JSON.
       expect(await nextTurn(JSON.parse(JSON.stringify([...history, user('u2')])))).toBe('fine');
     });
 
-    // closePart leaves a call that was approved and has no result; the SDK's prompt check then refuses the turn.
-    it('in the middle of an approved tool', async () => {
+    // An approved call without a result would fail the SDK's prompt check.
+    it('during an approved tool', async () => {
       const message = await foldMessage([...head, ...middles['an approved tool']!], undefined, reason);
       expect(await nextTurn([user('u1'), message!, user('u2')])).toBe('fine');
     });
 
-    it('nothing is left streaming, and what was produced is kept', async () => {
+    it('no part is still streaming, and all parts are kept', async () => {
       for (const middle of Object.values(middles)) {
         const message = await foldMessage([...head, ...middle], undefined, reason);
         const text = message!.parts.find((part) => part.type === 'text');
@@ -138,7 +138,7 @@ describe('G11: the next turn works', () => {
       }
     });
 
-    it('an open call says why it has no result', async () => {
+    it('an open call gets an error text that says why it has no result', async () => {
       for (const name of ['tool input', 'a running server tool', 'a running provider tool']) {
         const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
         const part = message!.parts.find((candidate) => candidate.type === 'tool-search');
@@ -149,8 +149,8 @@ describe('G11: the next turn works', () => {
       }
     });
 
-    // Its state is output-available already, so closePart leaves it as a result that is still to come.
-    it('a preliminary output is not left as one that will be replaced', async () => {
+    // A preliminary output has the state output-available already.
+    it('a preliminary output becomes final', async () => {
       const name = 'a tool with a preliminary output';
       const message = await foldMessage([...head, ...middles[name]!], undefined, reason);
       expect(message!.parts.find((part) => part.type === 'tool-search')).not.toMatchObject({
@@ -159,7 +159,7 @@ describe('G11: the next turn works', () => {
     });
   });
 
-  it('any stream, cut anywhere, for any reason', async () => {
+  it('any stream, cut at any place, for any reason', async () => {
     const cut = chunkStreams().chain((chunks) =>
       fc.tuple(fc.constant(chunks), fc.nat(chunks.length), fc.constantFrom(...reasons)),
     );
@@ -174,8 +174,8 @@ describe('G11: the next turn works', () => {
     );
   });
 
-  // closePart keeps the rawInput of the streaming state; on an output-error part the SDK warns of it.
-  it('a closed tool call has nothing left of its streaming state', async () => {
+  // The SDK warns about a rawInput in the state output-error.
+  it('a closed tool call has no field of its streaming state', async () => {
     const message = await foldMessage([...head, ...middles['tool input']!], undefined, 'stop');
     const part = message!.parts.find((candidate) => candidate.type === 'tool-search') as {
       rawInput?: string;
@@ -185,7 +185,7 @@ describe('G11: the next turn works', () => {
 });
 
 describe('foldMessage', () => {
-  it('a run that finished keeps its client tool call and its approval open', async () => {
+  it('a finished run keeps its client tool call and its approval open', async () => {
     const open = await foldMessage([...head, ...available], undefined, 'finish');
     expect(open!.parts.at(-1)).toMatchObject({ type: 'tool-search', state: 'input-available' });
     const asked = await foldMessage(
@@ -196,7 +196,7 @@ describe('foldMessage', () => {
     expect(asked!.parts.at(-1)).toMatchObject({ state: 'approval-requested', approval: { id: 'p' } });
   });
 
-  it('is what the SDK makes of a finished stream', async () => {
+  it('equals the message that the SDK makes of a finished stream', async () => {
     await fc.assert(
       fc.asyncProperty(chunkStreams(), async (chunks) => {
         if (chunks.at(-1)?.type !== 'finish') return;
@@ -206,7 +206,7 @@ describe('foldMessage', () => {
     );
   });
 
-  it('nothing produced is nothing to keep', async () => {
+  it('an empty stream gives no message', async () => {
     for (const reason of reasons) {
       expect(await foldMessage([], undefined, reason)).toBeUndefined();
       expect(await foldMessage([{ type: 'start', messageId: 'm' }], undefined, reason)).toBeUndefined();
@@ -223,13 +223,13 @@ describe('foldMessage', () => {
     }
   });
 
-  it('a step that has begun is nothing to keep', async () => {
+  it('an empty step gives no message', async () => {
     const begun: UIMessageChunk[] = [{ type: 'start', messageId: 'm' }, { type: 'start-step' }];
     expect(await foldMessage(begun, undefined, 'stop')).toBeUndefined();
     expect(await foldMessage([...begun, { type: 'finish-step' }], undefined, 'finish')).toBeUndefined();
   });
 
-  it('goes on from the message it continues, and leaves that as it was', async () => {
+  it('continues a message without changing the original', async () => {
     const base: UIMessage = {
       id: 'm',
       role: 'assistant',
@@ -250,7 +250,7 @@ describe('foldMessage', () => {
     expect(await foldMessage([], base, 'stop')).toEqual(base);
   });
 
-  it('a malformed chunk ends the reading; what came before is kept', async () => {
+  it('a malformed chunk ends the message, and the part before it is kept', async () => {
     const bad: UIMessageChunk[] = [
       { type: 'text-delta', id: 'nobody', delta: 'x' },
       { type: 'tool-output-available', toolCallId: 'nobody', output: 1 },
@@ -265,7 +265,7 @@ describe('foldMessage', () => {
     }
   });
 
-  it('an error chunk is not the end: what follows it belongs to the message', async () => {
+  it('an error chunk is not the end: later chunks belong to the message', async () => {
     const chunks: UIMessageChunk[] = [
       ...head,
       { type: 'error', errorText: 'e' },

@@ -1,13 +1,13 @@
-// A run's chunks as its final message: built by the SDK's own reader, and closed, so that the next turn
-// converts to model messages whatever ended this one (G11).
+// A run's chunks as its final message. The SDK's reader builds it, and open parts are closed, so that the next turn
+// converts to model messages however this one ended (G11).
 
 import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';
 import { compact } from '../../protocol/compact.ts';
 import type { RunEndReason } from '../../protocol/frames.ts';
 
 /**
- * The message that `chunks` build, on top of `base` when the run continues one. Undefined when there is
- * nothing to keep. A malformed chunk ends the reading; what was built before it is kept. Rejects where something is
+ * The message that `chunks` build, on top of `base` if the run continues a message. Undefined if there is
+ * nothing to keep. A malformed chunk ends the message, and the part before it is kept. Rejects if a value is
  * nested too deeply to be read.
  */
 export async function foldMessage(
@@ -18,7 +18,7 @@ export async function foldMessage(
   let overflow: RangeError | undefined;
   const stream = new ReadableStream<UIMessageChunk>({
     start(controller) {
-      // Copies: the SDK keeps a data chunk as the part, and changes that in place.
+      // Copies, because the SDK keeps a data chunk as the part and changes it in place.
       for (const chunk of compact(chunks)) controller.enqueue({ ...chunk });
       controller.close();
     },
@@ -26,19 +26,19 @@ export async function foldMessage(
   const snapshots = readUIMessageStream({
     stream,
     ...(base && { message: structuredClone(base) }),
-    // Reported to the viewers as a chunk already; here it only ends the reading.
+    // Viewers already have the error as a chunk. Here it only ends the message.
     onError: (error) => {
       if (error instanceof RangeError) overflow = error;
     },
   });
   for await (const snapshot of snapshots) message = snapshot;
   if (overflow) throw overflow;
-  // A step that has begun is nothing to show.
+  // A step that has only begun shows nothing.
   const isEmpty = !message?.parts.some(({ type }) => type !== 'step-start');
   return isEmpty ? undefined : message;
 }
 
-/** Why a call will not be completed; `passed` when the conversation has gone on without it. */
+/** Why a call will not be completed. `passed`: later messages follow it. */
 type Closing = RunEndReason | 'passed';
 
 const unfinished: Readonly<Record<Exclude<Closing, 'finish'>, string>> = {
@@ -50,7 +50,7 @@ const unfinished: Readonly<Record<Exclude<Closing, 'finish'>, string>> = {
 
 type Part = UIMessage['parts'][number];
 
-/** Text is done, and no tool call is left open unless somebody can still answer it. */
+/** Closes text parts, and tool calls that no client can answer any more. */
 export function closeParts(message: UIMessage, reason: Closing): UIMessage {
   return { ...message, parts: message.parts.map((part) => closePart(part, reason)) };
 }
@@ -69,11 +69,11 @@ function closePart(part: Part, reason: Closing): Part {
     ...call
   } = part as typeof part & Record<'rawInput' | 'inputEncoding' | 'preliminary' | 'output', unknown>;
   const errorText = unfinished[reason === 'finish' ? 'interrupted' : reason];
-  // The same call in its error state; a call whose input never came has none.
+  // The same call in its error state, without an input if none came.
   return { ...call, ...grantOf(part), state: 'output-error', input: part.input ?? {}, errorText } as Part;
 }
 
-/** Whether nobody will complete the call any more. A finished run leaves open what a person can still answer. */
+/** Whether the call can no longer be completed. A finished run keeps calls open that a client can still answer. */
 function isOpen(part: Extract<Part, { toolCallId: string }>, reason: Closing): boolean {
   switch (part.state) {
     case 'input-streaming':
@@ -90,7 +90,7 @@ function isOpen(part: Extract<Part, { toolCallId: string }>, reason: Closing): b
   }
 }
 
-/** Only a granted approval may stand beside an outcome. */
+/** Only a granted approval may be kept with an outcome. */
 function grantOf(part: Extract<Part, { toolCallId: string }>): { approval?: unknown } {
   return { approval: part.approval?.approved === true ? part.approval : undefined };
 }

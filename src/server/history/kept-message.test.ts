@@ -10,7 +10,7 @@ const text: UIMessageChunk[] = [
   { type: 'text-delta', id: '0', delta: 'said' },
   { type: 'text-end', id: '0' },
 ];
-/** As an earlier version may have stored them. */
+/** Messages that an earlier version can have stored. */
 const chunks = (levels: number): UIMessageChunk[] => [
   { type: 'start', messageId: 'm' },
   { type: 'tool-input-available', toolCallId: 'c', toolName: 'ask', input: {} },
@@ -26,7 +26,7 @@ const base = (levels: number): UIMessage => ({
 
 describe.each([600, 3_000, 5_000, 100_000])('with %i levels', (levels) => {
   it.each(reasons)(
-    'of a run that ends with %s, what can be read is kept, and no call waits',
+    'of a run that ends with %s, the readable part is kept, and no call waits',
     async (reason) => {
       const { message } = await keptMessage(chunks(levels), undefined, reason);
       const state = levels === 600 ? 'output-available' : 'output-error';
@@ -34,14 +34,14 @@ describe.each([600, 3_000, 5_000, 100_000])('with %i levels', (levels) => {
     },
   );
 
-  it.each(reasons)('of a message that a run continues to %s, the rest is kept', async (reason) => {
+  it.each(reasons)('of a message that a run continues until %s, the rest is kept', async (reason) => {
     const { message } = await keptMessage(text, base(levels), reason);
     expect(message?.parts).toMatchObject([{ type: levels === 600 ? 'data-x' : 'text' }, { text: 'said' }]);
     expect(message && 'metadata' in message).toBe(levels === 600);
   });
 });
 
-it('a message that cannot be read at all stays as it is', async () => {
+it('a message that cannot be read stays as it is', async () => {
   const odd = { ...base(1), other: nested(100_000) };
   expect(await keptMessage(text, odd, 'finish')).toEqual({});
 });

@@ -1,5 +1,5 @@
-// The message that the end of a run stores, whatever the run emitted: an end that cannot be written would hold its
-// session for ever.
+// The message that the end of a run stores. It must be storable, whatever the run emitted: an end that cannot be written
+// would block its session forever.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { RunEndFrame, RunEndReason } from '../../protocol/frames.ts';
@@ -7,11 +7,11 @@ import { isNestedOver } from '../../protocol/size.ts';
 import { closeParts, foldMessage } from './final-message.ts';
 import { withinLimit, withoutNested } from './left-out.ts';
 
-/** What a `run-end` says of its message; see `RunEndFrame`. */
+/** The fields of a `run-end` about its message, see `RunEndFrame`. */
 export type Kept = Pick<RunEndFrame, 'message' | 'closed'>;
 
 /**
- * The message that `chunks` build on top of `base`, as far as it can be read and stored. Without a message when there is
+ * The message that `chunks` build on top of `base`, as far as it can be read and stored. No message if there is
  * nothing to keep. Never rejects.
  */
 export async function keptMessage(
@@ -25,11 +25,11 @@ export async function keptMessage(
     // Below.
   }
   try {
-    // Without its outcome a call would look as if it waited for one.
+    // Without its outcome a call would seem to wait for one.
     const closing = reason === 'finish' ? 'interrupted' : reason;
     return await fitting(chunks.filter(isReadable), base && withoutNested(base), closing);
   } catch {
-    // A message that there was stays as it is.
+    // An existing message stays as it is.
     return {};
   }
 }
@@ -49,7 +49,7 @@ async function fitting(
   return { message: withinLimit(message), ...(closed.length > 0 && { closed }) };
 }
 
-/** An input that streams in is text, of which nobody knows how deep it goes; whole, it comes as one chunk. */
+/** A streamed input is text of unknown depth. The complete input is one chunk. */
 function isReadable(chunk: UIMessageChunk): boolean {
   return chunk.type !== 'tool-input-delta' && !isNestedOver(chunk);
 }

@@ -36,7 +36,7 @@ const leftOut = ({ parts }: UIMessage) =>
   });
 
 describe('a message that is too large to be stored', () => {
-  it('G12: fits, without its largest parts, and says in their place what they were', async () => {
+  it('G12: fits without its largest parts, and names them in their places', async () => {
     await fc.assert(
       fc.asyncProperty(messages, async (message) => {
         const kept = withinLimit(message, limit);
@@ -64,7 +64,7 @@ describe('a message that is too large to be stored', () => {
     );
   });
 
-  it('G11: what is kept is a message that the SDK takes, and that converts', async () => {
+  it('G11: the kept message is valid for the SDK, and converts', async () => {
     await fc.assert(
       fc.asyncProperty(messages, async (message) => {
         const kept = withinLimit(message, limit);

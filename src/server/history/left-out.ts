@@ -1,27 +1,27 @@
-// A message that does not fit into a request to the store is kept without its largest parts: an end that cannot be
-// stored would hold its session for ever. A text part stands in the place of each, for the model, the screen and apps.
+// A message that does not fit into a request to the store is kept without its largest parts, because an end that cannot
+// be stored would block its session forever. A text part replaces each of them, for the model, the screen and apps.
 
 import type { TextUIPart, UIMessage } from 'ai';
 import { isNestedOver, maxStoredBytes, requestBytes } from '../../protocol/size.ts';
 
-/** What is missing, as `providerMetadata['durable-chat'].leftOut` of the text part in its place. */
+/** The missing part, as `providerMetadata['durable-chat'].leftOut` of the text part in its place. */
 interface LeftOut {
-  /** The part's own type; `metadata` for the message's metadata, `parts` for all that followed. */
+  /** The type of the part; `metadata` for the message's metadata, `parts` for all following parts. */
   readonly type: string;
-  /** As they would have been sent; absent for what is nested too deeply to be sent. */
+  /** The size in the request; absent for a part that is nested too deeply. */
   readonly bytes?: number;
   readonly toolCallId?: string;
 }
 
 type Part = UIMessage['parts'][number];
 
-/** A tool's name is the model's, and may be long. */
+/** The model chooses the name of a tool, which can be long. */
 const maxNameLength = 100;
 
-/** The message if it takes at most `limit` bytes in a request, else without as many of its largest parts as it takes. */
+/** The message if it takes at most `limit` bytes in a request, else without its largest parts, as many as needed. */
 export function withinLimit(message: UIMessage, limit: number = maxStoredBytes): UIMessage {
   const { metadata, ...rest } = message;
-  // What is between the parts counts, too.
+  // The commas between the parts count too.
   const sizes = message.parts.map((part) => requestBytes(part) + 1);
   const metadataSize = metadata === undefined ? 0 : requestBytes({ metadata });
   let left = limit - requestBytes({ ...rest, parts: [] }) - metadataSize;
@@ -30,7 +30,7 @@ export function withinLimit(message: UIMessage, limit: number = maxStoredBytes):
 
   const parts: Part[] = [...message.parts];
   let kept = metadata;
-  /** Puts a text in the place of what takes `size`, unless that is larger itself. */
+  /** Makes a text that replaces a part of `size` bytes, unless the text is larger. */
   const replace = (size: number, what: LeftOut): Part | undefined => {
     const standIn = standInFor(what);
     const saved = size - requestBytes(standIn) - 1;
@@ -58,7 +58,7 @@ export function withinLimit(message: UIMessage, limit: number = maxStoredBytes):
   };
 }
 
-/** The message without what is nested too deeply. */
+/** The message without the parts that are nested too deeply. */
 export function withoutNested({ metadata, ...message }: UIMessage): UIMessage {
   return {
     ...message,
@@ -67,7 +67,7 @@ export function withoutNested({ metadata, ...message }: UIMessage): UIMessage {
   };
 }
 
-/** As many of the parts as fit, where all of them are small. */
+/** As many of the parts as fit, if all of them are small. */
 function firstOf(parts: readonly Part[], missing: number): Part[] {
   let end = parts.length;
   let bytes = 0;

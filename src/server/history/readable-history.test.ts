@@ -37,8 +37,8 @@ const histories = fc
     ]),
   );
 
-describe('what a handler reads', () => {
-  it('G11: every call in it has its result, whatever states they were left in', async () => {
+describe('the messages that a handler reads', () => {
+  it('G11: every call in them has a result, from any state', async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (messages) => {
         const state = session([
@@ -59,7 +59,7 @@ describe('what a handler reads', () => {
     );
   });
 
-  it('the message that the run continues is as the log has it, and the log is not changed by any of it', () => {
+  it('the message that the run continues equals the log’s, and the log is not changed', () => {
     const asking: UIMessage = {
       id: 'a',
       role: 'assistant',
@@ -73,7 +73,7 @@ describe('what a handler reads', () => {
     expect(state.byId.get('b')).toBe(passed);
   });
 
-  it('denies the approvals that the run goes past, and nothing else', () => {
+  it('denies the open approvals before the run’s message, and nothing else', () => {
     const requested = call('c', { state: 'approval-requested', approval: { id: 'p' } });
     const open = call('d', { state: 'input-available' });
     const state = session([

@@ -1,5 +1,5 @@
-// What a run's handler reads of its session. Every message but the one that the run continues is closed: a tool call
-// that waits in the middle of a history makes the next turn fail (G11).
+// The messages that a run's handler reads. Every message except the one that the run continues is closed, because an open
+// tool call inside a history would make the next turn fail (G11).
 
 import type { UIMessage } from 'ai';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
@@ -9,8 +9,8 @@ import { closeParts } from './final-message.ts';
 import { asText } from './seeded.ts';
 
 /**
- * The messages before the run's own, and at the end the message that it continues, if it does. What a client said of
- * the past is read as text.
+ * The messages before the run's own, and the message that it continues, if any. Seeded messages are
+ * read as text.
  */
 export function readableHistory(state: SessionState, messageId: string): UIMessage[] {
   return historyOf(state, messageId).flatMap((message) => {
@@ -20,8 +20,8 @@ export function readableHistory(state: SessionState, messageId: string): UIMessa
 }
 
 /**
- * Denials of the approvals that the conversation goes past with this run, so that nobody is asked for them any more.
- * Other calls stay open in the log: a late output is still worth reading.
+ * Denials of the open approvals that this run's message follows, so that no client asks for them any more.
+ * Other calls stay open in the log, because later turns can read a late output.
  */
 export function passedApprovals(
   state: SessionState,

@@ -34,15 +34,15 @@ const finished = [
 ];
 const text = { type: 'text', text: 'hi' };
 
-describe('what a client says of the past', () => {
-  it.each(open)('is taken without a call that is open: %j', (part) => {
+describe('a seeded message', () => {
+  it.each(open)('is stored without an open call: %j', (part) => {
     expect(withoutOpenCalls(assistant(text, part))?.parts).toEqual([text]);
     expect(withoutOpenCalls(assistant({ type: 'step-start' }, part))).toBeUndefined();
     expect(asText(assistant(part))).toBeUndefined();
     expect(withoutOpenCalls(assistant())).toBeUndefined();
   });
 
-  it('is taken as it was posted otherwise, and nothing that the system is said to have said', () => {
+  it('is otherwise stored as posted, except system messages', () => {
     const posted = assistant(
       text,
       ...finished,
@@ -55,7 +55,7 @@ describe('what a client says of the past', () => {
     expect(asText(system)).toBeUndefined();
   });
 
-  it('is read as text and files, a finished call as what it said', () => {
+  it('is read as text and files, and a finished call as text', () => {
     const file = { type: 'file', mediaType: 'image/png', url: 'https://a.example/x.png', filename: 'x' };
     const read = asText({
       ...assistant(
@@ -84,7 +84,7 @@ describe('what a client says of the past', () => {
     });
   });
 
-  it('G11: whatever it is, what is read of it converts, and holds no tool call', async () => {
+  it('G11: any message converts, without a tool call', async () => {
     const odd = fc.oneof(
       fc.string(),
       fc.integer(),

@@ -1,5 +1,5 @@
-// Messages that a client supplied for a session which the store does not know. No server has seen how they came about:
-// viewers see them without what could be answered or executed, and a handler reads their text, their files, and their
+// Messages that a client supplied for a session that the store does not know. The server cannot verify them:
+// viewers see them without open calls, and a handler reads only their text, their files, and their
 // finished tool calls as text.
 
 import type { UIMessage } from 'ai';
@@ -7,12 +7,12 @@ import { namesFile } from '../lib/file-part.ts';
 
 type Part = UIMessage['parts'][number];
 
-/** A part of a message that nobody has validated, read field by field. */
+/** A part of a message that was not validated, and is read field by field. */
 type Loose = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 /**
- * The message as the log takes it: without calls that wait for somebody or were approved. Undefined where nothing is
- * left of it, and for a system message.
+ * The message for the log: without calls that wait or were approved. Undefined if no part is
+ * left, and for a system message.
  */
 export function withoutOpenCalls(message: UIMessage): UIMessage | undefined {
   if (message.role === 'system') return undefined;
@@ -23,8 +23,8 @@ export function withoutOpenCalls(message: UIMessage): UIMessage | undefined {
 }
 
 /**
- * The message as a handler reads it: its text and files, and its finished tool calls as text, which nobody can answer.
- * Undefined where there is none of it.
+ * The message for a handler: its text and files, and its finished tool calls as text.
+ * Undefined if it has none of these.
  */
 export function asText({ id, role, parts }: UIMessage): UIMessage | undefined {
   const reduced = parts.flatMap((part) => reduce(part));
@@ -52,7 +52,7 @@ function fileOf({ mediaType, filename, url, providerReference }: Loose): Part[] 
     ...(typeof filename === 'string' && { filename }),
     ...(providerReference !== undefined && { providerReference }),
   };
-  return [part as Part]; // a reference is the provider's: what is in it, only that can say
+  return [part as Part]; // the content of a reference is defined by its provider
 }
 
 function isTool({ type }: Loose): boolean {
@@ -67,7 +67,7 @@ function isFinished({ state, preliminary }: Loose): boolean {
   );
 }
 
-/** What a finished call says, in a form that no provider takes for a call. */
+/** A finished call as text that no provider takes for a call. */
 function said(part: Loose): string {
   const name = part.type === 'dynamic-tool' ? part['toolName'] : part.type.slice('tool-'.length);
   const outcome =

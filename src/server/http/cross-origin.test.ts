@@ -56,11 +56,11 @@ const foreign: [string, Headers_][] = [
   ['an opaque origin', { origin: 'null' }],
   ['an origin that is none', { origin: 'chat.example' }],
   [
-    'the verdict before the names',
+    'Sec-Fetch-Site before the host',
     { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' },
   ],
   [
-    'a proxy whose name it is not',
+    'a proxy with another host',
     { origin: 'https://chat.example', 'x-forwarded-host': 'other.example', host: 'chat.example' },
   ],
 ];
@@ -82,7 +82,7 @@ const own: [string, Headers_][] = [
 ];
 
 describe.each(methods)('G10: %s', (method) => {
-  it.each(foreign)('of another site is refused before anything else: %s', async (_, headers) => {
+  it.each(foreign)('from another site is refused before anything else: %s', async (_, headers) => {
     const { world, touched, authorize } = open();
     const response = await ask(world, method, headers);
     expect(response.status).toBe(403);
@@ -95,7 +95,7 @@ describe.each(methods)('G10: %s', (method) => {
     expect(touched).toEqual([]);
   });
 
-  it.each(own)('of its own site is answered, without CORS headers: %s', async (_, headers) => {
+  it.each(own)('from its own site is answered, without CORS headers: %s', async (_, headers) => {
     const { world } = open(['https://app.example']);
     const response = await ask(world, method, headers);
     // There is nothing to stop.
@@ -104,7 +104,7 @@ describe.each(methods)('G10: %s', (method) => {
     await world.settled();
   });
 
-  it('of an allowed origin is answered so that the page may read it, a refusal too', async () => {
+  it('from an allowed origin gets CORS headers, a refusal too', async () => {
     const origin = 'https://app.example';
     const { world, authorize } = open([origin]);
     for (const allow of [true, false]) {
@@ -126,7 +126,7 @@ describe.each(methods)('G10: %s', (method) => {
     await world.settled();
   });
 
-  it('is kept by no cache, whoever made the answer', async () => {
+  it('is not cached, also with a response of the app', async () => {
     const { world, authorize } = open();
     const kept = async () => (await ask(world, method, {})).headers.get('cache-control');
     expect(await kept()).toContain('no-store');
@@ -144,7 +144,7 @@ describe.each(methods)('G10: %s', (method) => {
   });
 });
 
-it('G10: a handler’s own refusal is kept by no cache either, and keeps its cookies', async () => {
+it('G10: a handler’s own refusal is not cached either, and keeps its cookies', async () => {
   const { routes, settled } = createWorld(
     memoryChannel(),
     () =>
@@ -176,7 +176,7 @@ describe('G10: a preflight', () => {
       },
     });
 
-  it('of an allowed origin may send what it asks for; nobody is asked, nothing touched', async () => {
+  it('of an allowed origin is allowed, without a call of authorize or of the store', async () => {
     const { world, touched, authorize } = open(['https://app.example']);
     const response = await world.routes.OPTIONS(asking('https://app.example'));
     expect(response.status).toBe(204);

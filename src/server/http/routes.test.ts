@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts';
 
-describe('what the handler reads in the body', () => {
+describe('the body that the handler reads', () => {
   interface Read {
     messages: UIMessage[];
     message?: unknown;
@@ -27,7 +27,7 @@ describe('what the handler reads in the body', () => {
   };
   const user: UIMessage = { id: 'u', role: 'user', parts: [{ type: 'text', text: 'hi' }] };
 
-  it('a message that was posted alone is there under both names, with what else was posted', async () => {
+  it('a message that was posted alone is in `messages` and in `message`, with the other posted fields', async () => {
     expect(await post({ id: 's', message: user, model: 'm' })).toMatchObject({
       messages: [user],
       message: user,
@@ -35,7 +35,7 @@ describe('what the handler reads in the body', () => {
     });
   });
 
-  it("a message that a continuation posts is the log's own there, not what the client says of it", async () => {
+  it("a message that a continuation posts is the log's version, and not the client's", async () => {
     const { messages } = await world.chat.session('s').read();
     const answer = messages[1]!;
     const call = answer.parts.find(({ type }) => type === 'tool-where');
@@ -52,7 +52,7 @@ describe('what the handler reads in the body', () => {
     expect(JSON.stringify(message)).not.toContain('forged');
   });
 
-  it("a `message` that is something of the app's own stays as it is", async () => {
+  it('a `message` with another meaning of the app stays as it is', async () => {
     const next: UIMessage = { ...user, id: 'u2' };
     expect(await post({ id: 's', messages: [next], message: 'own' })).toMatchObject({ message: 'own' });
   });

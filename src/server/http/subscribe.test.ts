@@ -6,7 +6,7 @@ import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts'
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A subscription as it comes over the wire. */
+/** A subscription over the wire. */
 async function subscription(options: { maxDurationMs?: number }) {
   const world = createWorld(
     memoryChannel(),
@@ -31,7 +31,7 @@ async function subscription(options: { maxDurationMs?: number }) {
 }
 
 describe('a subscription on the wire', () => {
-  it('G1: says something every 15 s, so that no proxy takes it for idle', async () => {
+  it('G1: sends a comment every 15 s, so that no proxy takes it for idle', async () => {
     const wire = await subscription({});
     for (let beat = 0; beat < 4; beat++) {
       const before = wire.text;
@@ -41,7 +41,7 @@ describe('a subscription on the wire', () => {
     await wire.leave();
   });
 
-  it('G1: ends itself before its function does, on a whole event, and asks to come back', async () => {
+  it('G1: ends before its function’s deadline, after a whole event, and asks the client to reconnect', async () => {
     const endings = new Set<number>();
     for (let n = 0; n < 5; n++) {
       const wire = await subscription({ maxDurationMs: 60_000 });
@@ -57,11 +57,11 @@ describe('a subscription on the wire', () => {
       expect(retry).toBe('0');
       endings.add(wire.endedAt!);
     }
-    // Not all at once.
+    // Not all at the same moment.
     expect(endings.size).toBeGreaterThan(1);
   });
 
-  it('says nothing to a reader that does not read, however long', async () => {
+  it('does not buffer for a reader that does not read', async () => {
     const { routes } = createWorld(
       memoryChannel(),
       chunkHandler(() => []),
@@ -78,7 +78,7 @@ describe('a subscription on the wire', () => {
     await reader.cancel();
   });
 
-  it('lasts where there is no limit', async () => {
+  it('does not end if there is no limit', async () => {
     const wire = await subscription({});
     await vi.advanceTimersByTimeAsync(24 * 3_600_000);
     expect(wire.endedAt).toBeUndefined();

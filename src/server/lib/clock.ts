@@ -1,6 +1,6 @@
-// Durations are measured on a clock that nobody sets. The other one is for moments that people read.
+// Durations are measured on a monotonic clock, which a change of the system time does not affect.
 
-/** Whole milliseconds since some moment that is the same throughout the process. */
+/** Whole milliseconds since a moment that is fixed for the process. */
 export function monotonicMs(): number {
   return Math.floor(performance.now());
 }

@@ -8,7 +8,7 @@ const shared = globalThis as Record<symbol, unknown>;
 afterEach(() => void delete shared[context]);
 
 describe('deadline', () => {
-  it('is nobody’s business where nobody says', () => {
+  it('is undefined if none is known', () => {
     expect(deadlineOf({ maxDurationMs: undefined })).toBeUndefined();
     for (const get of [undefined, () => ({}), () => ({ deadline: 'soon' }), () => undefined]) {
       shared[context] = { get };
@@ -16,7 +16,7 @@ describe('deadline', () => {
     }
   });
 
-  it('is what Vercel says, in any form that a Date is made of, or sooner', () => {
+  it('is Vercel’s deadline, in any form of a Date, or the earlier `maxDurationMs`', () => {
     const time = simulatedTime();
     const at = time.now() + 300_000;
     const told = (maxDurationMs?: number) => deadlineOf({ maxDurationMs }, time);

@@ -1,8 +1,8 @@
-// When the function that serves a request will be ended from outside.
+// The deadline of the function that serves a request.
 
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 
-/** What Vercel's runtime tells of the request it is serving; `getDeadline` of `@vercel/functions` reads the same. */
+/** The request context of Vercel's runtime, which `getDeadline` of `@vercel/functions` also reads. */
 const vercelContext = Symbol.for('@vercel/request-context');
 
 type VercelGlobal = typeof globalThis & {
@@ -10,8 +10,8 @@ type VercelGlobal = typeof globalThis & {
 };
 
 /**
- * On the monotonic clock; undefined where nobody says. To be called while the request is being answered,
- * and at its beginning: `maxDurationMs` counts from now.
+ * The deadline on the monotonic clock; undefined if none is known. Call it at the beginning of the request,
+ * because `maxDurationMs` counts from the call.
  */
 export function deadlineOf(
   { maxDurationMs = Infinity }: { readonly maxDurationMs: number | undefined },
@@ -23,10 +23,10 @@ export function deadlineOf(
   return left === Infinity ? undefined : runtime.monotonic() + left;
 }
 
-/** A longer timeout goes off at once. */
+/** The longest possible timeout: a longer one would fire at once. */
 export const longestTimeoutMs: number = 2 ** 31 - 1;
 
-/** How long before a deadline there is to be nothing left to do but the last of it. */
+/** How long before a deadline a run or a stream begins to end. */
 export function marginBefore(ms: number): number {
   return Math.min(5_000, ms / 5);
 }

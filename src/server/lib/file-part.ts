@@ -1,8 +1,8 @@
-// What the AI SDK can make of a file part: it throws for a `url` that is none, and every turn of its session with it.
+// Checks file parts: for an invalid `url` the AI SDK would throw in every turn of the session.
 
 import type { FileUIPart } from 'ai';
 
-/** Whether a file part names its file: by a `providerReference`, or by a `url` of any scheme that `new URL()` takes. */
+/** Whether a file part has a `providerReference`, or a `url` of any scheme that `new URL()` accepts. */
 export function namesFile(part: Pick<FileUIPart, 'url'> & { readonly providerReference?: unknown }): boolean {
   if (typeof part.providerReference === 'object' && part.providerReference !== null) return true;
   try {

@@ -148,14 +148,14 @@ describe('chunksOfMessage', () => {
     );
   });
 
-  it('begins with start and does not finish, so that a run can go on from it', () => {
+  it('begins with start and has no finish, so that a run can continue it', () => {
     const chunks = chunksOfMessage(messageOf(Object.values(parts).flat()));
     expect(chunks[0]).toEqual({ type: 'start', messageId: 'm', messageMetadata: { at: 1 } });
     expect(chunks.map(({ type }) => type)).not.toContain('finish');
   });
 });
 
-/** Without a step that nothing came of yet: the SDK's reader tells of it only with what follows. */
+/** Without an empty last step: the SDK's reader emits a step only with its first part. */
 function begun(message: UIMessage): UIMessage {
   const last = message.parts.findLastIndex(({ type }) => type !== 'step-start');
   return { ...message, parts: message.parts.slice(0, last + 1) };

@@ -1,4 +1,4 @@
-// A finished message as the chunks that would build it: how a run that continues a message is replayed.
+// A finished message as the chunks that build it. The replay of a run that continues a message begins with them.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 

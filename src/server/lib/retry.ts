@@ -1,24 +1,24 @@
-// Trying again, with growing pauses and full jitter.
+// Retries with growing pauses and full jitter.
 
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import { sleep } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 
 export interface RetryOptions {
-  /** How long to go on, in milliseconds: after that no attempt begins. Default 3,000. */
+  /** After this time no new attempt begins, in milliseconds. Default 3,000. */
   readonly forMs?: number;
   readonly runtime?: Runtime;
 }
 
-/** How long a store may be away before it is given up, in milliseconds. */
+/** How long the writes of a run are retried, in milliseconds. */
 export const patienceMs: number = 5 * 60_000;
 
-/** For what must not be lost. */
+/** For writes that must not be lost. */
 export const patiently: RetryOptions = { forMs: patienceMs };
 
 /**
- * The result of the first attempt that succeeds; the last attempt's error when none does. What is refused for any
- * reason but a failure of the store is refused again, and is not tried again.
+ * Returns the result of the first attempt that succeeds. Throws the last attempt's error if none does. An error of another
+ * kind than `store_failed` would come again, and is thrown at once.
  */
 export async function retry<T>(
   attempt: () => Promise<T>,

@@ -46,7 +46,7 @@ describe('sourceOf', () => {
     expect(deltas(read2)).toEqual(['a', 'b']);
   });
 
-  it('G1: any stream comes through a Response unchanged', async () => {
+  it('G1: any stream passes through a Response unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(chunkStreams(), async (all) => {
         const response = createUIMessageStreamResponse({ stream: streamOf(all) });
@@ -56,7 +56,7 @@ describe('sourceOf', () => {
     );
   });
 
-  it('an answer of 400 or more is the app’s own', () => {
+  it('a Response with a status of 400 or more is the app’s refusal', () => {
     for (const status of [400, 401, 402, 429, 500, 503]) {
       const response = new Response('no', { status });
       expect(sourceOf(response)).toEqual({ type: 'refusal', response });
@@ -87,7 +87,7 @@ describe('sourceOf', () => {
     expect((error as Error).message).not.toContain('private');
   });
 
-  it('a Response without [DONE] is complete behind a finish or an abort, and cut anywhere else', async () => {
+  it('a Response without [DONE] is complete after a finish or an abort, and broken anywhere else', async () => {
     await fc.assert(
       fc.asyncProperty(chunkStreams(), fc.nat(), async (all, at) => {
         const kept = all.slice(0, 1 + (at % all.length));
@@ -104,7 +104,7 @@ describe('sourceOf', () => {
     );
   });
 
-  it('a Response that is cut before [DONE], or holds no JSON, is an error after what it said', async () => {
+  it('a Response that breaks before [DONE], or is not JSON, is an error after its chunks', async () => {
     for (const end of ['', 'data: {"type":"text-de', 'data: no json\n\n']) {
       const source = sourceOf(events(`data: ${JSON.stringify(chunks[0])}\n\n${end}`));
       if (source.type !== 'chunks') throw new Error('It was taken for a refusal.');
@@ -114,12 +114,12 @@ describe('sourceOf', () => {
     }
   });
 
-  // Anything that is a ReadableStream is taken for one of chunks: text and bytes go to the wire as they are.
+  // A ReadableStream of text or bytes must not be taken for one of chunks.
   it.each([
     ['text', ['plain', ' text']],
     ['bytes', [new TextEncoder().encode('plain')]],
     ['objects without a type', [{ delta: 'x' }]],
-  ])('a stream of %s is not one of chunks', async (_, items) => {
+  ])('a stream of %s is not a stream of chunks', async (_, items) => {
     await expect(read(streamOf<unknown>(items))).rejects.toThrow();
   });
 });
@@ -130,7 +130,7 @@ describe('withMessageId', () => {
     return all.flatMap(stamp);
   };
 
-  it('every start carries the run’s id; the rest is untouched', () => {
+  it('every start has the run’s id; the rest is unchanged', () => {
     fc.assert(
       fc.property(chunkStreams(), (all) => {
         const result = stamped(all);
@@ -148,7 +148,7 @@ describe('withMessageId', () => {
     ]);
   });
 
-  it('a second start can neither rename the message nor reset it', () => {
+  it('a second start neither renames nor resets the message', () => {
     const again: UIMessageChunk = { type: 'start', messageId: 'theirs' };
     expect(stamped([{ type: 'start' }, { type: 'start' }, again])).toEqual([
       { type: 'start', messageId: 'ours' },

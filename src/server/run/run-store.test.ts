@@ -7,7 +7,7 @@ import { retry } from '../lib/retry.ts';
 import { restoring } from './run-store.ts';
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-/** Some are so large that they are written again in several batches. */
+/** Some are so large that they need several batches. */
 const chunkOf = (index: number, large: boolean): UIMessageChunk => ({
   type: 'text-delta',
   id: '0',
@@ -23,7 +23,7 @@ const writes = fc.array(
   { minLength: 1, maxLength: 5 },
 );
 
-describe('a run that is written again', () => {
+describe('a run that is restored', () => {
   it(`G1: is there once and whole after each write, whatever vanished and failed (seed ${seed})`, async () => {
     await fc.assert(
       fc.asyncProperty(writes, async (plan) => {
@@ -49,7 +49,7 @@ describe('a run that is written again', () => {
     );
   });
 
-  it('G6: is not, once the log says that it is over', async () => {
+  it('G6: is not restored once the log has its end', async () => {
     const channel = memoryChannel();
     const chunks = [chunkOf(0, false), chunkOf(1, false)];
     const write = restoring({

@@ -13,7 +13,7 @@ import { turnOf } from './turn.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
-it('a run that failed before its turn came names no message: nothing was tried on it', async () => {
+it('a run that failed before its turn sets no failedOn', async () => {
   const store = memoryChannel();
   let isDown = false;
   const ends: RunEnd[] = [];
@@ -41,7 +41,7 @@ it('a run that failed before its turn came names no message: nothing was tried o
   await expect.poll(() => called.length).toBe(1);
   const second = await post('second');
   const runId = second.headers.get('x-durable-run');
-  // The store stays away for longer than a waiting run does.
+  // The store fails for longer than a waiting run waits.
   isDown = true;
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + 10 * 60_000);

@@ -8,7 +8,7 @@ const count = (n: number) => Array.from({ length: n }, (_, index) => text(String
 
 const untold = { onClosed: () => {}, onCut: () => {}, maxUnwritten: Infinity };
 
-/** A store that answers when it is told to. */
+/** A store that answers when the test releases it. */
 function heldStore(
   flushIntervalMs = 0,
   maxUnwritten = Infinity,
@@ -48,7 +48,7 @@ function heldStore(
 }
 
 describe('writer', () => {
-  it('writes the first chunk in the next turn: in this one it is on its way to the reply', async () => {
+  it('writes the first chunk in the next turn of the event loop, after the reply has it', async () => {
     const { writer, writes } = heldStore(60_000);
     writer.push(text('a'));
     expect(writes).toEqual([]);
@@ -56,7 +56,7 @@ describe('writer', () => {
     expect(writes).toEqual([{ from: 0, chunks: [text('a')] }]);
   });
 
-  it('has one write in flight; what arrives meanwhile is the next batch', async () => {
+  it('has one open write; the chunks that arrive meanwhile are the next batch', async () => {
     const store = heldStore();
     const [first, ...rest] = count(100);
     store.writer.push(first!);
@@ -73,7 +73,7 @@ describe('writer', () => {
     expect(store.most).toBe(1);
   });
 
-  it('rests between two writes, and a drain ends the rest', async () => {
+  it('pauses between two writes, and a drain ends the pause', async () => {
     const store = heldStore(60_000);
     store.writer.push(text('a'));
     await store.answer();
@@ -93,7 +93,7 @@ describe('writer', () => {
     expect(await heldStore().writer.drain()).toBe('stored');
   });
 
-  it('cuts a batch long before the store’s request limit, and writes a chunk that is larger alone', async () => {
+  it('limits a batch far below the store’s request limit, and writes a larger chunk alone', async () => {
     const store = heldStore();
     const large = [
       text('x'.repeat(300_000)),
@@ -113,8 +113,8 @@ describe('writer', () => {
     }
   });
 
-  // Its length is counted in characters; on the wire a control character is six and a surrogate half too.
-  it('cuts a batch by what it is on the wire', async () => {
+  // In a request, a control character and a lone surrogate take six characters each.
+  it('limits a batch by its size in the request', async () => {
     const store = heldStore();
     store.writer.push(text('first'));
     for (let index = 0; index < 8; index++) store.writer.push(text('\u0000'.repeat(60_000)));
@@ -123,7 +123,7 @@ describe('writer', () => {
     expect(JSON.stringify(store.writes[1]!.chunks).length).toBeLessThan(1_000_000);
   });
 
-  it('G6: a closed run ends the writing and tells its producer once', async () => {
+  it('G6: a closed run ends the writes, and calls its producer once', async () => {
     const store = heldStore();
     for (const chunk of count(3)) store.writer.push(chunk);
     await store.answer('closed');
@@ -150,10 +150,10 @@ describe('writer', () => {
     ]);
   });
 
-  it('G8: what comes while the store fails is bounded: beyond it nothing is taken, and what was taken is stored without a gap', async () => {
+  it('G8: the queue is limited while the store fails: later chunks are not accepted, and the accepted ones are stored without a gap', async () => {
     const size = JSON.stringify(text('a')).length;
     const store = heldStore(0, 3 * size);
-    // What waited before the failure does not count.
+    // Chunks that waited before the failure do not count.
     for (const delta of 'ab') store.writer.push(text(delta));
     store.writer.setFailing(true);
     store.writer.setFailing(true);
@@ -165,7 +165,7 @@ describe('writer', () => {
     await store.answer();
     expect(await drained).toBe('store');
     expect(store.writes).toEqual([{ from: 0, chunks: ['a', 'b', 'c', 'd', 'e'].map(text) }]);
-    // Once something is missing, nothing after it may be there.
+    // After a missing chunk no later one may be stored.
     store.writer.setFailing(false);
     store.writer.push(text('g'));
     expect(await store.writer.drain()).toBe('store');
@@ -173,7 +173,7 @@ describe('writer', () => {
     expect(store.writer.stored).toBe(5);
   });
 
-  it('G8: a failure that is over is forgotten, and one chunk that is larger than all is taken', async () => {
+  it('G8: the limit starts again after a failure, and one chunk that is larger than the limit is accepted', async () => {
     const store = heldStore(0, 100);
     for (const delta of ['a'.repeat(1_000), 'b'.repeat(1_000), 'c']) {
       store.writer.setFailing(true);
@@ -185,7 +185,7 @@ describe('writer', () => {
     expect(store.cuts).toEqual([]);
   });
 
-  it('a store that works takes all there is, however much comes at once', async () => {
+  it('a working store gets all chunks, also when many come at once', async () => {
     const store = heldStore(0, 100);
     for (const delta of count(1_000)) store.writer.push(delta);
     const drained = store.writer.drain();
@@ -195,7 +195,7 @@ describe('writer', () => {
     expect(store.writer.stored).toBe(1_000);
   });
 
-  it('a source waits for a store that works once as much waits as may, until a part of it is stored', async () => {
+  it('a source waits for a working store once the queue is full, until a part is stored', async () => {
     const store = heldStore(0, 100);
     await store.writer.room();
     store.writer.push(text('a'.repeat(200)));
@@ -212,7 +212,7 @@ describe('writer', () => {
     ['fails', ({ writer }: { writer: Writer }) => writer.setFailing(true)],
     ['was found closed', async (store: ReturnType<typeof heldStore>) => store.answer('closed')],
     ['gets no more', ({ writer }: { writer: Writer }) => writer.push(text('x'.repeat(9_000_000)))],
-  ])('G8: nobody waits for a store that %s', async (_, happens) => {
+  ])('G8: the source does not wait for a store that %s', async (_, happens) => {
     const store = heldStore(0, 100);
     store.writer.push(text('a'.repeat(200)));
     const room = store.writer.room();
@@ -221,10 +221,10 @@ describe('writer', () => {
     await store.writer.room();
   });
 
-  it('G12: a chunk that no request has room for is not taken, and nothing behind it', async () => {
+  it('G12: a chunk that is too large for a request is not accepted, and no later one either', async () => {
     const store = heldStore();
     store.writer.push(text('a'));
-    // As it is sent, a quote is four bytes.
+    // In a request, a quote takes four bytes.
     store.writer.push(text('"'.repeat(2_000_000)));
     store.writer.push(text('b'));
     expect(store.cuts).toEqual(['too_large']);
@@ -234,7 +234,7 @@ describe('writer', () => {
     expect(store.writes).toEqual([{ from: 0, chunks: [text('a')] }]);
   });
 
-  it('G1: whatever fails and whenever chunks come, all are stored once and in order', async () => {
+  it('G1: with any failures and any timing, all chunks are stored once and in order', async () => {
     const plan = fc.record({
       pushes: fc.array(fc.nat(3), { minLength: 1, maxLength: 30 }),
       outcomes: fc.array(fc.constantFrom('stored', 'applied but lost', 'failed'), { maxLength: 4 }),
@@ -272,8 +272,8 @@ describe('writer', () => {
     );
   });
 
-  // Between the end of the loop and `working = undefined` a push finds a promise that will not look again.
-  it('a chunk that comes just as the last write ends does not wait for the one after it', async () => {
+  // A push between the end of the loop and `working = undefined` must not be lost.
+  it('a chunk that comes when the last write ends does not wait for another chunk', async () => {
     const late: number[] = [];
     for (let turns = 0; turns < 12; turns++) {
       let answer: (result: WriteResult) => void = () => {};
@@ -287,7 +287,7 @@ describe('writer', () => {
         },
       });
       writer.push(text('a'));
-      // Past the rest, so that the answer alone ends the loop.
+      // After the pause, so that only the answer ends the loop.
       await new Promise((resolve) => setTimeout(resolve, 5));
       answer('stored');
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();

@@ -23,7 +23,7 @@ describe('a user message', () => {
     [{ ...file, url: '', providerReference: { openai: 'file-1' } }],
     [{ type: 'data-page', data: { any: ['thing'] } }],
     [{ ...text, unknown: 'field' }],
-  ])('is taken as it is: %j', async (...parts) => {
+  ])('is accepted as it is: %j', async (...parts) => {
     const message = user(...parts);
     const before = structuredClone(message);
     await checkMessage(message);
@@ -42,7 +42,7 @@ describe('a user message', () => {
     ['a reference that is none', text, { ...file, url: secret, providerReference: null }],
     ['a text that is no text', text, { type: 'text', text: { [secret]: 1 } }],
     ['a part of no type that there is', text, { type: secret }],
-  ])('with %s is refused; the part is named, nothing of it is quoted', async (_, ...parts) => {
+  ])('with %s is refused, with the place of the part and nothing of its content', async (_, ...parts) => {
     const refused = checkMessage(user(...parts));
     await expect(refused).rejects.toMatchObject({ code: 'bad_request', status: 400 });
     const { message } = (await refused.catch((error: Error) => error)) as Error;
@@ -56,7 +56,7 @@ describe('a user message', () => {
     await checkMessage(user(text, { ...part, url: '' }));
   });
 
-  it('G11: whatever is taken converts, on both versions of the SDK', async () => {
+  it('G11: every accepted message converts, on both versions of the SDK', async () => {
     const odd = fc.oneof(fc.string(), fc.webUrl(), fc.integer(), fc.constant(null), fc.constant({ p: 'r' }));
     const part = fc.record(
       {

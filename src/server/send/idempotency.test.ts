@@ -30,23 +30,23 @@ const body = (messages: UIMessage[], more: Partial<SendBody> = {}): SendBody => 
 const once = { key: 'k1', once: true };
 const again = { key: 'k2', once: false, named: 'n' };
 
-it('G5: knows which run a send became; afterwards only for a send that happens once', () => {
+it('G5: finds the run of a send; after its end only for a send that is unique', () => {
   const runs = [start('r1', once), start('r2', again)];
   const known = (log: Log) => ['k1', 'k2', 'k3'].map((key) => runOfSend(log, { key, once: false }));
   expect(known(logOf(...runs))).toEqual(['r1', 'r2', undefined]);
   expect(known(logOf(...runs, end('r1'), end('r2')))).toEqual(['r1', undefined, undefined]);
-  // One that is being stopped is still the same send, if that happens once.
+  // A run that is being stopped is still the run of a unique send.
   const stops = ['r1', 'r2'].map((runId): LogFrame => ({ type: 'run-stop', runId }));
   expect(known(logOf(...runs, ...stops))).toEqual(['r1', undefined, undefined]);
 });
 
-it('G5: a send that its client named is the same send under that name, also when it is over', () => {
+it('G5: a send with an idempotency key is the same send with that key, also after its end', () => {
   const log = logOf(start('r2', again), end('r2'));
   expect(runOfSend(log, { key: 'spelled otherwise', once: false, named: 'n' })).toBe('r2');
   expect(runOfSend(log, { key: 'k2', once: false, named: 'another' })).toBeUndefined();
 });
 
-it('G5: what came to nothing may be sent again', () => {
+it('G5: a send whose run failed at its start may be sent again', () => {
   expect(runOfSend(logOf(start('r1', once), end('r1', 0)), once)).toBeUndefined();
   const next = start('r0', { key: 'k0', once: false });
   expect(
@@ -54,18 +54,18 @@ it('G5: what came to nothing may be sent again', () => {
   ).toBeUndefined();
 });
 
-it('G5: a message of a known id that says something else is another send, which nobody asked for', () => {
+it('G5: a message with a known id and other content is a conflict', () => {
   const sent = { ...once, content: 'one' };
   const conflict = expect.objectContaining({ code: 'conflict' }) as Error;
   for (const log of [logOf(start('r1', sent)), logOf(start('r1', sent), end('r1'))]) {
     expect(runOfSend(log, { ...sent })).toBe('r1');
     expect(() => runOfSend(log, { ...sent, content: 'other' })).toThrow(conflict);
   }
-  // What came to nothing stands in nobody's way.
+  // A run that failed at its start does not block it.
   expect(runOfSend(logOf(start('r1', sent), end('r1', 0)), { ...sent, content: 'other' })).toBeUndefined();
 });
 
-it('G5: what went into a running answer came to something', () => {
+it('G5: a message that steered an answer counts as answered', () => {
   const running = start('r0', { key: 'k0', once: false });
   for (const inside of [true, false]) {
     const steer: LogFrame = { type: 'run-steer', runId: 'r1', intoRunId: 'r0', inside };
@@ -75,14 +75,14 @@ it('G5: what went into a running answer came to something', () => {
 });
 
 describe('G5: sendOf', () => {
-  it('a new message names its send; the rest of what is posted does not matter', () => {
+  it('a new message identifies its send; the rest of the body does not count', () => {
     const a = sendOf(body([user('u1'), user('u2')]), null);
     expect(a).toEqual(sendOf(body([user('u2')]), null));
     expect(a.once).toBe(true);
     expect(a.key).not.toBe(sendOf(body([user('u3')]), null).key);
   });
 
-  it('what a message says is part of its send, however it is spelled, and its metadata is not', () => {
+  it('the content of a message is part of its send, in any key order, and its metadata is not', () => {
     const file = { type: 'file', mediaType: 'text/plain', url: 'data:,x' } as const;
     const of = (message: UIMessage) => sendOf(body([message]), null);
     const sent = of({ id: 'u', role: 'user', parts: [{ type: 'text', text: 'a' }, file] });
@@ -107,20 +107,20 @@ describe('G5: sendOf', () => {
     }
   });
 
-  it('a name that the client chose goes first, and is no message’s', () => {
+  it('an idempotency key comes first, and equals no message id', () => {
     const named = sendOf(body([user('u1')]), 'u1');
     expect(named).toEqual(sendOf(body([user('u2')]), 'u1'));
     expect(named.key).not.toBe(sendOf(body([user('u1')]), null).key);
   });
 
-  it('a regeneration and an edit count only as long as their run', () => {
+  it('a regeneration and an edit are the same send only while their run is active', () => {
     const regenerate = sendOf(body([user('u1')], { trigger: 'regenerate-message' }), null);
     const edit = sendOf(body([user('u1')], { messageId: 'u1' }), null);
     expect([regenerate.once, edit.once]).toEqual([false, false]);
     expect(new Set([regenerate.key, edit.key, sendOf(body([user('u1')]), null).key]).size).toBe(3);
   });
 
-  // The key holds ids only, so a second edit attaches to the run of the first and its text is lost.
+  // A key of ids only would attach a second edit to the first one's run.
   it('two edits of one message with different texts are two sends', () => {
     const edit = (text: string) => sendOf(body([user('u1', text)], { messageId: 'u1' }), null).key;
     expect(edit('one')).not.toBe(edit('another'));

@@ -11,7 +11,7 @@ const url = 'http://durable.test/api/chat';
 const { stores } = useStores();
 let sessions = 0;
 
-/** A world whose answers are over at once, unless they are held until `finish`. */
+/** A world whose answers end at once, unless they are held until `finish`. */
 function open(limits: Partial<Limits>, more: DurableChatOptions & { held?: boolean } = {}) {
   const { held = false, channel = memoryChannel(), ...options } = more;
   const waiting: (() => void)[] = [];
@@ -52,7 +52,7 @@ async function messagesOf({ chat }: World, sessionId: string): Promise<string[]>
 }
 
 describe.each(stores)('G10: limits, on %s', (_, openStore) => {
-  it('messageBytes: counted in bytes of the message; the session stays as it was and takes the next send', async () => {
+  it('messageBytes: counts bytes of the message; the session does not change and accepts the next send', async () => {
     const bytes = (text: string) => {
       const { messages } = JSON.parse(sendBody('s', text, 'm')) as { messages: unknown[] };
       return new TextEncoder().encode(JSON.stringify(messages[0])).byteLength;
@@ -69,7 +69,7 @@ describe.each(stores)('G10: limits, on %s', (_, openStore) => {
     await world.settled();
   });
 
-  it('messagesPerSession: a full session takes edits, and no more messages', async () => {
+  it('messagesPerSession: a full session accepts edits, and no more messages', async () => {
     const { world, sessionId, post } = open({ messagesPerSession: 4 }, { channel: openStore()() });
     for (const text of ['one', 'two']) {
       expect((await post(sendBody(sessionId, text))).status).toBe(200);
@@ -91,7 +91,7 @@ describe.each(stores)('G10: limits, on %s', (_, openStore) => {
     expect((await messagesOf(world, sessionId)).length).toBe(4);
   });
 
-  it('activeRunsPerSession: those that wait count, also when many come at once, and room is made by an end', async () => {
+  it('activeRunsPerSession: counts waiting runs, also when many come at once, until they end', async () => {
     const { world, sessionId, post, finish } = open(
       { activeRunsPerSession: 3 },
       { held: true, channel: openStore()() },
@@ -100,7 +100,7 @@ describe.each(stores)('G10: limits, on %s', (_, openStore) => {
     const refused = burst.filter(({ status }) => status === 429);
     expect(burst.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(3);
     for (const response of refused) await expectRefused(response, 'too_many', '3', 'activeRunsPerSession');
-    // What was refused is not in the conversation.
+    // A refused message is not in the conversation.
     const { runs, messages } = await world.chat.session(sessionId).read();
     expect(runs.length).toBeLessThanOrEqual(3);
     expect(messages.length).toBe(runs.length);
@@ -119,7 +119,7 @@ describe.each(stores)('G10: limits, on %s', (_, openStore) => {
 });
 
 describe('G10: viewersPerSession', () => {
-  it('counts viewers and the SDK’s resumes, by session; whoever leaves makes room', async () => {
+  it('counts viewers and the SDK’s resumes, per session, until they leave', async () => {
     const { world, sessionId, post } = open({ viewersPerSession: 2 }, { held: true });
     const get = (id: string) => world.routes.GET(new Request(`${url}?id=${encodeURIComponent(id)}`));
     const resume = () => world.routes.GET(new Request(`${url}/${encodeURIComponent(sessionId)}/stream`));
@@ -141,7 +141,7 @@ describe('G10: viewersPerSession', () => {
     await world.settled();
   });
 
-  it('counts each request that makes a send again; the run goes on', async () => {
+  it('counts each request that repeats a send; the run continues', async () => {
     const { world, sessionId, post, finish } = open({ viewersPerSession: 2 }, { held: true });
     const first = await post(sendBody(sessionId, 'one'));
     const runId = first.headers.get('x-durable-run');
@@ -157,7 +157,7 @@ describe('G10: viewersPerSession', () => {
     expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   });
 
-  it('a refused viewer waits for room, and gets it', async () => {
+  it('a refused viewer retries, and is accepted when there is room', async () => {
     const { world, sessionId } = open({ viewersPerSession: 1 });
     const tab = () => {
       const view = new DurableSession({ id: sessionId, fetch: world.client().fetch, retryDelay: () => 5 });

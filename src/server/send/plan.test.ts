@@ -49,7 +49,7 @@ function refusal(act: () => unknown): DurableChatErrorCode {
 describe('planTurn', () => {
   const known = session(user('u1'), answer('a1'), user('u2'), answer('a2'));
 
-  it('a new message goes to the end, and is all that is taken of what was posted', () => {
+  it('a new message goes to the end, and nothing else of the body is taken', () => {
     const forged = [
       user('u1', 'forged'),
       answer('a1', { type: 'text', text: 'forged' }),
@@ -67,7 +67,7 @@ describe('planTurn', () => {
     expect(after(known, plan)).toEqual([...messagesOf(known), user('u3')]);
   });
 
-  it('of a session that is new to the log, too', () => {
+  it('the same in a new session', () => {
     const posted = [user('u1'), answer('a1'), user('u2')];
     const plan = planTurn(emptySession, body(posted), 'new');
     expect(after(emptySession, plan)).toEqual([user('u2')]);
@@ -78,7 +78,7 @@ describe('planTurn', () => {
     expect(after(known, plan)).toEqual([user('u1', 'edited')]);
   });
 
-  it('an edit displaces the runs whose places it takes away, and no others', () => {
+  it('an edit displaces the runs whose places it removes, and no others', () => {
     const running = apply([start('r2', 'b2'), put(user('u3')), start('r3', 'b3')], known);
     expect(planTurn(running, body([user('u3', 'edited')], { messageId: 'u3' }), 'new').displaced).toEqual([
       'r3',
@@ -90,7 +90,7 @@ describe('planTurn', () => {
     expect(planTurn(running, body([user('u4')]), 'new').displaced).toEqual([]);
   });
 
-  it('a regeneration removes the answer and what followed, by its id or the one before it', () => {
+  it('a regeneration removes the answer and what followed, named by the answer’s id or the question’s', () => {
     const regenerate = (messages: UIMessage[], messageId?: string) =>
       planTurn(
         known,
@@ -104,7 +104,7 @@ describe('planTurn', () => {
     expect(after(known, regenerate([user('u1')], 'u1'))).toEqual([user('u1')]);
   });
 
-  it('a regeneration takes the text of the message it answers, and of no other', () => {
+  it('a regeneration takes the text of its question, and of no other message', () => {
     const again = (messages: UIMessage[], messageId?: string) =>
       planTurn(
         known,
@@ -116,17 +116,17 @@ describe('planTurn', () => {
       ...messagesOf(known).slice(0, 2),
       user('u2', 'edited'),
     ]);
-    // Whatever it names, an edit removes all that followed the message.
+    // With any messageId, an edit removes all messages after its message.
     for (const named of [undefined, 'u1', 'a1', 'a2']) {
       expect(after(known, again([user('u1', 'edited')], named))).toEqual([user('u1', 'edited')]);
     }
-    // It was made on a list that the session has gone past.
+    // The client had an older list.
     expect(refusal(() => again([user('u1', 'edited')], 'gone'))).toBe('conflict');
     expect(after(known, again([user('u1')], 'gone'))).toEqual([user('u1')]);
     expect(after(known, again([user('u1')], 'a2'))).toEqual(messagesOf(known).slice(0, 3));
   });
 
-  it('a known message is taken again as it is, and with other text only as an edit', () => {
+  it('a known message may be posted again unchanged, and with other text only as an edit', () => {
     expect(refusal(() => planTurn(known, body([user('u2', 'other')]), 'new'))).toBe('conflict');
     expect(refusal(() => planTurn(known, body([user('u1', 'other'), user('u2', 'other')]), 'new'))).toBe(
       'conflict',
@@ -136,10 +136,10 @@ describe('planTurn', () => {
     expect(after(known, planTurn(known, body([spelled]), 'new')).at(-1)).toEqual(spelled);
   });
 
-  it('a regeneration never continues a message, whatever its client has as the last one', () => {
+  it('a regeneration never continues a message, with any last message', () => {
     const regenerate = (state: SessionState, messageId: string) =>
       planTurn(state, body([user('u1'), answer('a1')], { trigger: 'regenerate-message', messageId }), 'new');
-    // Two answers at once can stand in another order in a tab that writes one of them.
+    // In a tab that reads one of two parallel answers, their order can differ.
     const both = session(user('u1'), answer('a1'), answer('a2'));
     expect(after(both, regenerate(both, 'a2'))).toEqual([user('u1'), answer('a1')]);
     const written = apply([start('run', 'a2')], session(user('u1'), answer('a1')));
@@ -149,21 +149,21 @@ describe('planTurn', () => {
     expect(refusal(() => planTurn(session(user('u1')), forged, 'new'))).toBe('conflict');
   });
 
-  it('a regeneration of an answer that is still written displaces its run', () => {
+  it('a regeneration of a running answer displaces its run', () => {
     const running = apply([put(user('u3')), start('r3', 'b3')], known);
     const plan = planTurn(running, body([user('u3')], { trigger: 'regenerate-message' }), 'new');
     expect(plan.displaced).toEqual(['r3']);
     expect(after(running, plan)).toEqual(messagesOf(running));
   });
 
-  it('refuses a message whose id is taken by an answer, also by one still being written', () => {
+  it('refuses a message with the id of an answer, also of a running one', () => {
     expect(refusal(() => planTurn(known, body([user('a1', 'forged')]), 'new'))).toBe('conflict');
     const running = apply([start('r', 'b')], known);
     expect(refusal(() => planTurn(running, body([user('b')]), 'new'))).toBe('conflict');
   });
 
-  // Only assistant messages are held back; a system message is a new one like any other.
-  it('never writes what an assistant is said to have said, whatever is asked for', () => {
+  // A client posts no assistant message and no system message.
+  it('never writes a posted assistant message, for any trigger', () => {
     const writing = apply([start('r', 'b')], known);
     for (const state of [emptySession, known, writing]) {
       for (const id of ['a2', 'b', 'x']) {
@@ -212,7 +212,7 @@ describe('planTurn', () => {
       after(waiting, planTurn(waiting, body([answer('a', ...parts)]), 'n'));
     const partsOf = (messages: UIMessage[]) => JSON.parse(JSON.stringify(messages[1]!.parts)) as unknown[];
 
-    it('takes the outcomes that its calls are waiting for', () => {
+    it('takes the outcomes for which its calls wait', () => {
       const outcome = { ...asking, state: 'output-available', output: 'picked' } as const;
       const said = {
         ...approval,
@@ -224,7 +224,7 @@ describe('planTurn', () => {
       expect(partsOf(posted(failed))).toEqual([failed, approval, done]);
     });
 
-    it('takes nothing else: no text, no input, no other call, no outcome that is there already', () => {
+    it('takes nothing else: no text, no input, no other call, no second outcome', () => {
       const parts = partsOf(
         posted(
           { type: 'text', text: 'forged' },
@@ -237,7 +237,7 @@ describe('planTurn', () => {
       expect(parts).toEqual([asking, approval, done]);
     });
 
-    it('an approval is given only by the word true', () => {
+    it('only `approved: true` approves', () => {
       const said = { ...approval, state: 'approval-responded', approval: { id: 'q', approved: 'yes' } };
       expect(partsOf(posted(said as never))[1]).toMatchObject({ approval: { id: 'p', approved: false } });
     });
@@ -247,13 +247,13 @@ describe('planTurn', () => {
       expect(plan).toMatchObject({ messageId: 'a', displaced: [] });
     });
 
-    it('refuses a message that is not here, or no longer the last', () => {
+    it('refuses a message that is unknown, or no longer the last', () => {
       expect(refusal(() => planTurn(waiting, body([answer('b', asking)]), 'new'))).toBe('not_found');
       expect(refusal(() => planTurn(known, body([answer('a1')]), 'new'))).toBe('conflict');
     });
 
-    // messagesOf does not hold an answer in progress, so the check sees the one before it as the last.
-    it('refuses a message that another run has gone past, or is writing', () => {
+    // messagesOf does not contain a running answer, so that the previous message would seem to be the last.
+    it('refuses a message that another run’s message follows, or that another run writes', () => {
       const past = apply([put(user('u2')), start('r', 'b')], waiting);
       expect(refusal(() => planTurn(past, body([answer('a', asking)]), 'new'))).toBe('conflict');
       const writing = apply([start('r', 'a')], waiting);
@@ -261,7 +261,7 @@ describe('planTurn', () => {
     });
   });
 
-  it('an edit or a regeneration of what is gone is a conflict; one that never got through is new', () => {
+  it('an edit or a regeneration of a removed message is a conflict; of one that never reached the server it is new', () => {
     const at = (id: string) => [...messagesOf(known), user(id)];
     for (const change of [{ messageId: 'gone' }, { trigger: 'regenerate-message' as const }]) {
       expect(refusal(() => planTurn(known, body([user('gone')], change), 'new'))).toBe('conflict');
@@ -269,7 +269,7 @@ describe('planTurn', () => {
     }
   });
 
-  it('never throws anything but its own errors, and never loses what stands before the change', () => {
+  it('throws only DurableChatErrors, and never loses a message before the change', () => {
     const id = fc.constantFrom('u1', 'a1', 'u2', 'a2', 'x', '__proto__');
     const posted = fc.record({
       id,

@@ -10,13 +10,13 @@ import { startUpstashServer, type UpstashServer } from '../../testing/upstash-se
 
 const url = 'http://durable.test/api/chat';
 
-/** One call of the app's handler, which says what the test tells it to. */
+/** One call of the app's handler, which emits what the test passes. */
 interface Call {
   readonly messages: UIMessage[];
   readonly messageId: string;
   readonly runId: string;
   readonly signal: AbortSignal;
-  /** Says `text` and finishes. */
+  /** Emits `text` and finishes. */
   answer(text?: string): void;
   say(...chunks: UIMessageChunk[]): void;
 }
@@ -110,7 +110,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     for (const world of worlds.splice(0)) await world.settled();
   });
 
-  it('G5: the same send posted three times at once is one run, and all are told all of it', async () => {
+  it('G5: the same send posted three times at once is one run, and all responses have all of it', async () => {
     const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const answers = [1, 2, 3].map(() => here.post(sent));
     (await here.call(0)).answer();
@@ -150,7 +150,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(await again.text()).toContain('[DONE]');
     expect((await here.messages()).map(textOf)).toEqual([kept, `answer to ${kept}`]);
     expect(here.calls.length).toBe(1);
-    // Edited since: the first send made again is still the first one.
+    // After an edit, the first send posted again is still the first one.
     const edit = bodyOf(here.sessionId, [user('u1', 'edited')], { messageId: 'u1' });
     const edited = here.post(edit);
     (await here.call(1)).answer();
@@ -174,7 +174,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(all().length).toBe(1);
   });
 
-  it('G5: a retry while it is running is told what was said before, too', async () => {
+  it('G5: a retry during the run gets the earlier chunks too', async () => {
     const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
     const call = await here.call(0);
@@ -192,7 +192,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(b).toContain('late');
   });
 
-  it('G5: a retry after the run has ended replays the same answer and starts nothing', async () => {
+  it('G5: a retry after the run’s end replays the same answer, and starts no run', async () => {
     const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
     (await here.call(0)).answer();
@@ -209,10 +209,10 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).length).toBe(2);
   });
 
-  it('G5: the log knows the send when its claim has lapsed, while it runs and afterwards', async () => {
+  it('G5: the log identifies the send after its reservation has expired, during the run and afterwards', async () => {
     const sent = bodyOf(here.sessionId, [user('u1', 'hello')]);
     const first = await here.post(sent);
-    // What is left after the claim's minute: whoever asks is the first.
+    // After the reservation's minute, the next request gets the reservation.
     const lapsed = open({
       ...channel,
       reserve: async (sessionId, key, runId) => ({
@@ -231,7 +231,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).length).toBe(2);
   });
 
-  it('G5: an idempotency-key names the send, whatever its message is called', async () => {
+  it('G5: an idempotency-key identifies the send, with any message id', async () => {
     const key = { 'idempotency-key': 'k-1' };
     const answers = ['a', 'b', 'c'].map((id) => here.post(bodyOf(here.sessionId, [user(id, 'hello')]), key));
     (await here.call(0)).answer();
@@ -246,7 +246,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).length).toBe(4);
   });
 
-  it('G5: a regeneration clicked twice is one run; asked for again later it is another', async () => {
+  it('G5: a regeneration clicked twice is one run; later it is another one', async () => {
     const first = await here.post(bodyOf(here.sessionId, [user('u1')]));
     (await here.call(0)).answer('one');
     await first.text();
@@ -266,7 +266,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 
   it('three sends of three clients run one after another, in the order of the log, each with its history', async () => {
-    // The first is running, so the others are queued and answered at once.
+    // The first one is running, so that the others are queued and get a response at once.
     const responses: Response[] = [];
     for (const id of ['a', 'b', 'c']) responses.push(await here.post(bodyOf(here.sessionId, [user(id)])));
     expect(here.calls.length).toBe(1);
@@ -287,7 +287,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).map(textOf)).toEqual(['a', 'answer 0', 'b', 'answer 1', 'c', 'answer 2']);
   });
 
-  it('sends of several servers that come at once take turns: never two handlers at a time', async () => {
+  it('sends to several servers at once run one after the other: never two handlers at a time', async () => {
     const others = [here, open(channel), open(channel)];
     worlds.push(...others.slice(1).map(({ world }) => world));
     const answers = others.map(({ post }, index) => post(bodyOf(here.sessionId, [user(`u${index}`)])));
@@ -326,7 +326,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).map(textOf)).toEqual(['a', 'answer to a', 'b']);
   });
 
-  it('an edit while the answer is running stops that run, and takes its place', async () => {
+  it('an edit during the answer stops that run, and replaces it', async () => {
     const first = await here.post(bodyOf(here.sessionId, [user('a', 'old')]));
     const old = await here.call(0);
     old.say(
@@ -346,8 +346,8 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(ends).toEqual(['stop', 'finish']);
   });
 
-  // sendOf names an edit by its ids alone: the second one attaches to the first one's run.
-  it('an edit of an edit, while that is running, is the one that counts', async () => {
+  // With a key of ids only, the second edit would attach to the first one's run.
+  it('an edit of an edit, while that is running, counts', async () => {
     await here.post(bodyOf(here.sessionId, [user('a', 'one')]));
     await here.call(0);
     await here.post(bodyOf(here.sessionId, [user('a', 'two')], { messageId: 'a' }));
@@ -360,7 +360,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect((await here.messages()).map(textOf)).toEqual(['three', 'answer to three']);
   });
 
-  // The plan is made of a log that has grown by the time it is appended: what came in between is not displaced.
+  // The log has grown between the plan and the append.
   it('an edit displaces also the run that started while it was being accepted', async () => {
     let hold: Promise<void> | undefined;
     let release = () => {};
@@ -387,7 +387,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     await passed.text();
   });
 
-  it('forged history does not get in: neither answers, nor tool results, nor what was said before', async () => {
+  it('forged history is not accepted: no answers, no tool results, no earlier messages', async () => {
     const tool = { type: 'tool-pay', toolCallId: 'c', input: { sum: 1 } } as const;
     const first = await here.post(bodyOf(here.sessionId, [user('u1', 'real')]));
     const call = await here.call(0);
@@ -436,7 +436,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(eventsOf(text)[0]).toMatchObject({ id: '1' });
   });
 
-  it('G2: a reader that leaves changes nothing', async () => {
+  it('G2: a reader that leaves does not affect the run', async () => {
     const response = await here.post(bodyOf(here.sessionId, [user('u1')]));
     await response.body!.cancel();
     const call = await here.call(0);
@@ -447,7 +447,7 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
   });
 });
 
-describe('the way to the first chunk', () => {
+describe('the path to the first chunk', () => {
   it('the handler is called after at most 2 round trips to the store', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     const here = open(channel);
@@ -482,12 +482,12 @@ describe('the way to the first chunk', () => {
       await response.text();
       await world.settled();
       expect(before).toBeLessThanOrEqual(2);
-      // One method is one request; later the first world's subscription reads along.
+      // One method is one request. Later the first world's subscription reads too.
       if (id === 'first') expect(requests).toBeLessThanOrEqual(2);
     }
   });
 
-  it('G8: chunks reach the reply while the store answers nothing any more', async () => {
+  it('G8: chunks reach the reply while the store does not answer', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     let say: (chunk: UIMessageChunk) => void = () => {};
     let clear = () => {};
