@@ -5,10 +5,10 @@ import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
 import { isPage } from './browser.ts';
 import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
-import { askedNow, pageLine } from './page-line.ts';
+import { askedAs, askedNow, pageLine, slotFor, type Asked } from './page-line.ts';
 import { watchPage } from './page.ts';
 import type { Requests } from './requests.ts';
-import { holdStream, unlimited } from './slots.ts';
+import { holdStream, noSlot } from './slots.ts';
 import { Subscription } from './subscription.ts';
 import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
@@ -60,17 +60,29 @@ export function createLive(options: LiveOptions): Live {
   const retryDelay = options.retryDelay ?? ((attempt) => jitteredDelay(attempt, () => runtime.random()));
   const { subscribe } = requests;
   let line: Line | undefined;
+  let asked: Asked | undefined;
+  /** The server lets in by itself what it refused on the line. */
+  let isSingled = false;
   const subscription = new Subscription({
     runtime,
     async connect(after, signal, onEvent) {
       onAsk();
-      const asked = isPage() ? await askedNow(requests, runtime) : undefined;
-      signal.throwIfAborted();
       // Without a page nothing is scarce: a server renders for many at once.
-      line = asked ? pageLine(asked, runtime) : new Line({ runtime, takeSlot: async () => unlimited });
-      return line.join({ sessionId: sessionId(), subscribe, snapshot }, after, signal, onEvent);
+      const now = isPage() ? await askedNow(requests, runtime) : undefined;
+      signal.throwIfAborted();
+      // With other headers it may be let in on a line; with the same ones it would be refused again.
+      const isShared = now && !(isSingled && now.as === asked?.as);
+      isSingled = false;
+      asked = now;
+      const takeSlot = now ? slotFor(now) : noSlot;
+      line = isShared ? pageLine(now, takeSlot, runtime) : new Line({ runtime, takeSlot });
+      const asksAlike = async () => (await askedAs(requests)) === now?.as;
+      return line.join({ sessionId: sessionId(), subscribe, snapshot, asksAlike }, after, signal, onEvent);
     },
-    ask: (after, signal) => ask(subscribe, sessionId(), after, signal),
+    async ask(after, signal) {
+      await ask(subscribe, sessionId(), after, signal);
+      isSingled = true;
+    },
     retryDelay: (attempt) =>
       requests.isPlain ? Math.max(retryDelay(attempt), seldomDelay(attempt)) : retryDelay(attempt),
     onFrame: options.onFrame,

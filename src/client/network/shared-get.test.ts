@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { systemRuntime } from '../../lib/runtime.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
 import { SharedGet, type Place, type SubscribeOptions } from './shared-get.ts';
-import { unlimited, type Slot } from './slots.ts';
+import { noSlot } from './slots.ts';
 
 interface Opened extends SubscribeOptions {
   readonly places: readonly Place[];
@@ -10,7 +10,7 @@ interface Opened extends SubscribeOptions {
 }
 
 /** A GET whose server is the test, the newest connection last. */
-function opened({ takeSlot = async (): Promise<Slot> => unlimited } = {}) {
+function opened({ takeSlot = noSlot } = {}) {
   const connections: Opened[] = [];
   const seen: [readonly string[], SseEvent | undefined][] = [];
   const shared = { isUnshared: true };

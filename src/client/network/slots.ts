@@ -16,7 +16,10 @@ export interface Slot {
   readonly release: () => void;
 }
 
-export const unlimited: Slot = { isTurn: false, release: () => {} };
+const unlimited: Slot = { isTurn: false, release: () => {} };
+
+/** Where nothing is scarce. */
+export const noSlot = async (): Promise<Slot> => unlimited;
 
 /** The slot of a subscription to `url`. Waits for a turn while all are taken; rejects when `signal` aborts. */
 export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> {

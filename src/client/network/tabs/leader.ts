@@ -19,6 +19,8 @@ export interface LeaderOptions {
   readonly members: ReadonlySet<Member>;
   /** Undefined where there are no other tabs. */
   readonly bus: Bus | undefined;
+  /** The page has only now asked what the line is named after. */
+  readonly isNew: boolean;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
   /** Called for a member for which the GET has no room. */
   readonly onFull: (member: Member) => void;
@@ -33,11 +35,17 @@ export class Leader implements Role {
   constructor(options: LeaderOptions) {
     this.#options = options;
     const { runtime, members, bus, takeSlot } = options;
+    let isFirst = options.isNew;
     this.get = new SharedGet({
       runtime,
       takeSlot,
-      // Whichever session is still here: they ask alike.
-      subscribe: (places, how) => [...members][0]!.subscribe(places, how), // a line without members is closed
+      async subscribe(places, how) {
+        const [member] = members;
+        // The page may ask in another way by now: then all begin again, each on the line that is its own now.
+        const isSame = isFirst || (await member?.asksAlike());
+        isFirst = false;
+        return isSame && member ? member.subscribe(places, how) : true;
+      },
       onEvent: (sessionIds, event) => {
         for (const member of members) if (sessionIds.includes(member.sessionId)) deliver(member, event);
         if (this.#remote.size > 0) bus?.say({ type: 'event', sessionIds, ...(event && { event }) });

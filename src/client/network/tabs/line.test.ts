@@ -9,7 +9,7 @@ import { openTab, textOf, type Tab } from '../../../test/fixtures/tab.fixture.ts
 import { createWorld, modelHandler } from '../../../test/fixtures/world.fixture.ts';
 import { scriptedModel } from '../../../testing/scripted-model.ts';
 import type { Subscribe } from '../shared-get.ts';
-import { unlimited } from '../slots.ts';
+import { noSlot } from '../slots.ts';
 import { Subscription } from '../subscription.ts';
 import { Line } from './line.ts';
 import { ask } from './member.ts';
@@ -88,7 +88,7 @@ function createPage(name: string): () => Line {
     (line ??= new Line({
       runtime: systemRuntime,
       name,
-      takeSlot: async () => unlimited,
+      takeSlot: noSlot,
       onClose: () => (line = undefined),
     }));
 }
@@ -113,7 +113,7 @@ function countingTab(
   const subscription = new Subscription({
     runtime: systemRuntime,
     connect: (after, signal, onEvent) =>
-      line().join({ sessionId, subscribe, snapshot }, after, signal, onEvent),
+      line().join({ sessionId, subscribe, snapshot, asksAlike: async () => true }, after, signal, onEvent),
     ask: (after, signal) => ask(subscribe, sessionId, after, signal),
     retryDelay: () => 5,
     onConnection({ type }) {

@@ -113,6 +113,7 @@ export class Line {
       ...this.#options,
       members: this.#members,
       bus,
+      isNew: this.#role === undefined,
       onFull: (member) => this.#connectAlone(member),
     });
     this.#role = leader;

@@ -9,6 +9,8 @@ export interface LineSession {
   readonly sessionId: string;
   /** This session's own way to the server. */
   readonly subscribe: Subscribe;
+  /** Whether it still asks as the line does: its headers may have changed since. */
+  readonly asksAlike: () => Promise<boolean>;
   /** All that is known of the session, as a server's snapshot would say it; for those who follow it through this page. */
   readonly snapshot: () => SnapshotFrame | undefined;
 }
