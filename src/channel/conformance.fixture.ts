@@ -4,6 +4,7 @@ import type { UIMessageChunk } from 'ai';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { LogFrame } from '../protocol/frames.ts';
 import { deletedEntry } from '../protocol/entries.ts';
+import { formatVersion } from '../protocol/requests.ts';
 import type { Channel, Wake } from './channel.ts';
 
 const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: 't', delta });
@@ -81,7 +82,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       const id = session();
       expect(await channel.readLog(id, '')).toEqual([]);
       const first = await channel.append(id, { key: 'k1', frames: [message('1')] }, { after: '' });
-      expect(first).toMatchObject([{ key: 'k1', frames: [message('1')] }]);
+      expect(first).toMatchObject([{ v: formatVersion, key: 'k1', frames: [message('1')] }]);
       await channel.append(id, { key: 'k2', frames: [message('2'), message('3')] }, {});
       const third = await channel.append(id, { key: 'k3', frames: [message('4')] }, { after: first[0]!.id });
       expect(third.map(({ key }) => key)).toEqual(['k2', 'k3']);

@@ -2,7 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { systemRuntime, type Runtime } from '../lib/runtime.ts';
-import { type LogEntry, deletedEntry } from '../protocol/entries.ts';
+import { deletedEntry, versioned, type LogEntry } from '../protocol/entries.ts';
 import { checkEntry } from '../protocol/size.ts';
 import type { Channel, Closure, Wake } from './channel.ts';
 
@@ -130,7 +130,8 @@ export function memoryChannel(
       );
     },
     async append(id, entry, options) {
-      checkEntry(JSON.stringify(entry));
+      const stored = versioned(entry);
+      checkEntry(JSON.stringify(stored));
       const session = sessionOf(id);
       const { lease } = options;
       if (lease?.type === 'take') {
@@ -145,7 +146,7 @@ export function memoryChannel(
       const begins = !(options.existing ?? (lease?.type === 'stop' || lease?.type === 'release'));
       if (begins) keep(id, session);
       if (begins || session.log.length > 0) {
-        session.log.push(copy({ id: `${++sequence}-0`, ...entry }));
+        session.log.push(copy({ id: `${++sequence}-0`, ...stored }));
       }
       publish(id, { type: 'log', key: entry.key });
       return options.after === undefined ? [] : after(session, options.after);

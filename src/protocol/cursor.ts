@@ -1,6 +1,7 @@
 // A viewer's place in a session: how much of the log and of every active run it has. Clients treat it as opaque.
 
 import { DurableChatError } from './errors.ts';
+import { formatVersion } from './requests.ts';
 
 /** A place in a session. */
 export interface Cursor {
@@ -12,8 +13,6 @@ export interface Cursor {
   readonly degraded?: readonly string[];
 }
 
-const version = '1';
-
 /** The cursor as it goes over the wire: safe in a header and in a query. */
 export function encodeCursor(sessionId: string, cursor: Cursor): string {
   // A run that is not in the cursor is read from its beginning.
@@ -21,13 +20,19 @@ export function encodeCursor(sessionId: string, cursor: Cursor): string {
     const degraded = cursor.degraded?.includes(runId) ?? false;
     return count > 0 || degraded ? [`${runId}:${count}${degraded ? '!' : ''}`] : [];
   });
-  return [version, digest(sessionId), cursor.log, ...runs].join('~');
+  return [formatVersion, digest(sessionId), cursor.log, ...runs].join('~');
 }
 
-/** @throws `invalid_cursor` for anything that `encodeCursor` did not make for this session. */
-export function decodeCursor(sessionId: string, text: string): Cursor {
-  const [head, owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
-  if (head !== version || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
+/**
+ * Reads a cursor.
+ *
+ * @returns undefined for a cursor of another version, which reads as expired
+ * @throws `invalid_cursor` for anything else that `encodeCursor` did not make for this session
+ */
+export function decodeCursor(sessionId: string, text: string): Cursor | undefined {
+  const [head = '', owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
+  if (/^[1-9]\d{0,5}$/.test(head) && Number(head) !== formatVersion && owner !== undefined) return undefined;
+  if (head !== String(formatVersion) || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
     throw new DurableChatError(
       'invalid_cursor',
       'The cursor is malformed. Subscribe without a cursor to get a snapshot.',

@@ -14,6 +14,7 @@ import type {
   ToolOutcomeFrame,
   Trigger,
 } from './frames.ts';
+import { formatVersion } from './requests.ts';
 import { isOver, isPassed, isWriting, type ActiveRun, type SessionState } from './session-state.ts';
 import { pagesOf, type EntryPage } from './size.ts';
 import { kindOf } from './tool-calls.ts';
@@ -24,6 +25,8 @@ export interface LogEntry {
   readonly id: string;
   /** Two entries with one key are the same entry, written twice. */
   readonly key: string;
+  /** The version of the format. Absent: 1, or that of a `deleted` entry, which every version reads. */
+  readonly v?: number;
   readonly frames: readonly LogFrame[];
   /** The conditions under which it counts. They are evaluated on what stands before it. Default: it counts. */
   readonly when?: readonly EntryCondition[];
@@ -44,7 +47,18 @@ export interface LogEntry {
 export type { EntryPage } from './size.ts';
 
 /** An entry that has no place yet. */
-export type NewEntry = Omit<LogEntry, 'id'>;
+export type NewEntry = Omit<LogEntry, 'id' | 'v'>;
+
+/** The entry as stores keep it: with the version of the format. */
+export function versioned(entry: NewEntry): Omit<LogEntry, 'id'> {
+  return { v: formatVersion, ...entry };
+}
+
+/** How the version of an entry compares to ours. What is older reads as expired; what is newer is not read. */
+export function ageOf({ key, v = 1 }: Pick<LogEntry, 'key' | 'v'>): 'older' | 'ours' | 'newer' {
+  if (key === deletedEntry.key || v === formatVersion) return 'ours';
+  return v > formatVersion ? 'newer' : 'older';
+}
 
 /** What has to hold for an entry to count. The place of a message that is still being written is a message here. */
 export type EntryCondition =
@@ -183,9 +197,9 @@ export function claimKey(messageId: string, toolCallId: string): string {
   return `${messageId} ${toolCallId}`;
 }
 
-/** The run that an entry with this key starts, in any version of the format. */
-export function startedBy(key: string): string | undefined {
-  return /^([\w-]+) start$/.exec(key)?.[1];
+/** The run that an entry starts, in any version of the format. */
+export function startedBy({ key, frames }: Pick<LogEntry, 'key' | 'frames'>): string | undefined {
+  return frames.find(isStart)?.runId ?? /^([\w-]+) start$/.exec(key)?.[1];
 }
 
 type Optional<T> = T extends unknown ? { readonly [K in keyof T]: T[K] | undefined } : never;

@@ -16,6 +16,7 @@ const statuses: Record<DurableChatErrorCode, number> = {
   handler_failed: 500,
   handler_result: 500,
   store_failed: 503,
+  version: 503,
   network: 0,
 };
 const codes = Object.keys(statuses) as DurableChatErrorCode[]; // the record's own keys

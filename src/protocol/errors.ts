@@ -13,6 +13,7 @@ const statusOf = {
   handler_failed: 500,
   handler_result: 500,
   store_failed: 503,
+  version: 503,
   network: 0,
 } as const;
 
@@ -37,6 +38,8 @@ const statusOf = {
  *   client, also any answer with status 500 that has no code.
  * - `handler_result`: the app's handler returned something that is not a UI message stream.
  * - `store_failed`: the store did not answer. On the client, also any answer with a status over 500 that has no code.
+ * - `version`: the other side is of another version of the format. With status 503 it is newer, during a deploy: try again
+ *   later. With status 400 the page is older than the server: reload it.
  * - `network`: the client did not reach the server (status 0).
  */
 export type DurableChatErrorCode = keyof typeof statusOf;
@@ -92,4 +95,21 @@ function codeOf(status: number): DurableChatErrorCode {
   const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
   // The entry came out of statusOf, so its key is a code.
   return (code as DurableChatErrorCode | undefined) ?? (status > 500 ? 'store_failed' : 'bad_request');
+}
+
+/** The `version` error for a request of a page that is older than the server. */
+export function olderError(): DurableChatError {
+  return new DurableChatError(
+    'version',
+    'The request is of an older version of durable-chat than the server. Reload the page.',
+    { status: 400 },
+  );
+}
+
+/** The `version` error for what is newer than this build: it passes when the deploy has ended. */
+export function newerError(what: 'request' | 'response' | 'session'): DurableChatError {
+  return new DurableChatError(
+    'version',
+    `The ${what} is of another version of durable-chat. A deploy is under way: try again in a minute.`,
+  );
 }

@@ -1,9 +1,13 @@
-// What server and client have to agree on besides frames: names, bodies and intervals.
+// What server and client have to agree on besides frames: the version, names, bodies and intervals.
 
 import type { UIMessage } from 'ai';
+import { newerError, olderError } from './errors.ts';
 import type { ToolOutcome, Trigger } from './frames.ts';
 
-/** On every response of a durable route, refusals included. */
+/** The version of the format: of log entries, runs, cursors and requests. See "Versions" in README.md. */
+export const formatVersion = 2;
+
+/** On every response of a durable route, refusals included: the version of the response. */
 export const durableHeader = 'x-durable-chat';
 
 /** Names the run that a POST became. */
@@ -16,13 +20,33 @@ export const idempotencyHeader = 'idempotency-key';
 export const subscriptionHeader = 'x-durable-subscription';
 
 /** The query parameters of this protocol. */
-export type QueryName = 'id' | 'after' | 'subscription' | 'durable' | 'runId' | 'messageId';
+export type QueryName = 'id' | 'after' | 'subscription' | 'durable' | 'runId' | 'messageId' | 'wire';
 
 /** The query of a request, read by these names only. */
 export interface Query {
   get(name: QueryName): string | null;
   getAll(name: QueryName): string[];
-  has(name: QueryName): boolean;
+  /** `run` is the name of `runId` in version 1. */
+  has(name: QueryName | 'run'): boolean;
+}
+
+/** @throws `version` for a request of another version. A request that names none is of ours. */
+export function checkVersion(query: Query): void {
+  const isFirst = (query.has('durable') && query.has('run')) || query.getAll('after').some(isOfVersion1);
+  const version = Number(query.get('wire') ?? (isFirst ? 1 : formatVersion));
+  if (version === formatVersion) return;
+  if (version > formatVersion) throw newerError('request');
+  throw olderError();
+}
+
+/** Version 1 named its version in cursors only. */
+function isOfVersion1(cursor: string): boolean {
+  return cursor.startsWith('1~');
+}
+
+/** Whether a response is of our version, or of a route that is not durable. */
+export function isOurVersion(headers: Headers): boolean {
+  return (headers.get(durableHeader) ?? String(formatVersion)) === String(formatVersion);
 }
 
 /** How many sessions one GET can name. */

@@ -11,10 +11,17 @@
 import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
-import { type LogEntry, type NewEntry, deletedEntry } from '../../protocol/entries.ts';
+import { deletedEntry, startedBy, versioned, type LogEntry } from '../../protocol/entries.ts';
 import { checkEntry } from '../../protocol/size.ts';
-import type { Channel, Closure, LeaseChange, Subscription, Wake } from '../channel.ts';
-import { decodeEntries, decodeValue, encodeValue, type StreamEntry } from './codec.ts';
+import type { Channel, LeaseChange, Subscription, Wake } from '../channel.ts';
+import {
+  decodeBatch,
+  decodeClosure,
+  decodeEntries,
+  decodeValue,
+  encodeValue,
+  type StreamEntry,
+} from './codec.ts';
 import { connect, type UpstashChannelOptions } from './connect.ts';
 import { scrubErrors, within } from './failures.ts';
 import { keysOf as sessionKeys, type SessionKeys } from './keys.ts';
@@ -152,7 +159,7 @@ export function upstashChannel(
 
     async append(sessionId, entry, { after: known, lease, existing }) {
       const keys = keysOf(sessionId);
-      const value = encodeValue(entry);
+      const value = encodeValue(versioned(entry));
       checkEntry(value);
       // An entry that only ends something must not create a session that is gone.
       const nomkStream = existing ?? (lease?.type === 'stop' || lease?.type === 'release');
@@ -193,7 +200,7 @@ export function upstashChannel(
       if (added === 'added') return closure;
       const [winner] = decodeEntries(await ask(redis.xrange(keys.run(runId), closedId, closedId)));
       if (!winner) throw new Error('the closing entry is not there yet');
-      return decodeValue<Closure>(winner.value);
+      return decodeClosure(winner.value);
     },
 
     async readRun(sessionId, runId, from, { fresh = false } = {}) {
@@ -203,24 +210,28 @@ export function upstashChannel(
       const closing = entries.at(-1)?.id === closedId ? entries.pop() : undefined;
       const chunks: UIMessageChunk[] = [];
       for (const { id, value } of entries) {
-        const batch = decodeValue<UIMessageChunk[]>(value);
+        const batch = decodeBatch(value);
         // How many of its chunks are already read. Below 0, chunks before this batch are missing.
         const known = from + chunks.length - (Number.parseInt(id, 10) - batch.length);
         if (known < 0) break;
         chunks.push(...batch.slice(known));
       }
-      return { chunks, ...(closing && { closure: decodeValue<Closure>(closing.value) }) };
+      return { chunks, ...(closing && { closure: decodeClosure(closing.value) }) };
     },
 
     async delete(sessionId, closed = []) {
       const keys = keysOf(sessionId);
       const { entries, fence } = await fenceOff(keys);
-      const starts = entries.flatMap(({ frames }) => frames.filter((frame) => frame.type === 'run-start'));
-      const names = starts.flatMap(({ runId, send }) => [
-        keys.lease(runId),
-        ...(closed.includes(runId) ? [] : [keys.run(runId)]),
-        ...(send ? [keys.send(send.key)] : []),
-      ]);
+      const sends = entries.flatMap(({ frames }) =>
+        frames.flatMap((frame) => (frame.type === 'run-start' && frame.send ? frame.send.key : [])),
+      );
+      const names = [
+        // Runs of other versions, too: what is deleted must not stay until it expires.
+        ...entries
+          .flatMap((entry) => startedBy(entry) ?? [])
+          .flatMap((runId) => [keys.lease(runId), ...(closed.includes(runId) ? [] : [keys.run(runId)])]),
+        ...sends.map(keys.send),
+      ];
       const transaction = redis.multi();
       for (const runId of closed) {
         transaction.xtrim(keys.run(runId), { strategy: 'MINID', exactness: '=', threshold: closedId });
@@ -268,5 +279,5 @@ function logOf({ log, none }: SessionKeys): Reading {
 }
 
 function toLogEntry({ id, value }: StreamEntry): LogEntry {
-  return { id, ...decodeValue<NewEntry>(value) };
+  return { ...decodeValue<Omit<LogEntry, 'id'>>(value), id };
 }

@@ -1,5 +1,10 @@
 // Encodes values so that `@upstash/redis` does not change them, with any options of the client.
 
+import type { UIMessageChunk } from 'ai';
+import { newerError } from '../../protocol/errors.ts';
+import type { RunEndReason } from '../../protocol/frames.ts';
+import type { Closure } from '../channel.ts';
+
 /** One entry of a Redis stream, which has a single field. */
 export interface StreamEntry {
   readonly id: string;
@@ -17,6 +22,22 @@ export function encodeValue(value: unknown): string {
 /** The caller names the type of what `encodeValue` has written. */
 export function decodeValue<T>(text: string): T {
   return JSON.parse(text.slice(1)) as T;
+}
+
+const reasons: readonly string[] = ['finish', 'stop', 'error', 'interrupted'] satisfies RunEndReason[];
+
+/** The chunks of a batch. @throws `version` for a batch of a version that is not an array */
+export function decodeBatch(text: string): UIMessageChunk[] {
+  const batch = decodeValue<unknown>(text);
+  if (!Array.isArray(batch)) throw newerError('session');
+  return batch as UIMessageChunk[]; // a producer wrote it
+}
+
+/** How a run was closed. @throws `version` for a reason that this version does not know */
+export function decodeClosure(text: string): Closure {
+  const closure = decodeValue<Closure>(text);
+  if (!reasons.includes(closure.reason)) throw newerError('session');
+  return closure;
 }
 
 /** Reads the answer of XRANGE: pairs if the client does not deserialize, else an object by id. */

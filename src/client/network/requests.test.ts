@@ -16,10 +16,10 @@ it('each DELETE says with `durable` what it asks for, behind whatever the api ha
   await requests.delete('s', 'a b');
   await requests.delete('s', undefined);
   expect(asked).toEqual([
-    'DELETE /api/chat?tenant=a&id=s%2F1&durable=stop',
-    'DELETE /api/chat?tenant=a&id=s&durable=stop&runId=r',
-    'DELETE /api/chat?tenant=a&id=s&durable=withdraw&runId=r',
-    'DELETE /api/chat?tenant=a&id=s&durable=delete-message&messageId=a+b',
-    'DELETE /api/chat?tenant=a&id=s&durable=clear',
+    'DELETE /api/chat?tenant=a&id=s%2F1&durable=stop&wire=2',
+    'DELETE /api/chat?tenant=a&id=s&durable=stop&runId=r&wire=2',
+    'DELETE /api/chat?tenant=a&id=s&durable=withdraw&runId=r&wire=2',
+    'DELETE /api/chat?tenant=a&id=s&durable=delete-message&messageId=a+b&wire=2',
+    'DELETE /api/chat?tenant=a&id=s&durable=clear&wire=2',
   ]);
 });

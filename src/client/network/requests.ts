@@ -1,9 +1,11 @@
 // The client's requests to the route, and the options they share: the names and shapes are the AI SDK's.
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
-import { DurableChatError } from '../../protocol/errors.ts';
+import { DurableChatError, newerError } from '../../protocol/errors.ts';
 import {
   durableHeader,
+  formatVersion,
+  isOurVersion,
   type QueryName,
   type Removal,
   type StopReceipt,
@@ -78,8 +80,9 @@ export function createRequests(options: RequestOptions): Requests {
     const credentials = await resolve(options.credentials);
     if (body !== undefined) headers.set('content-type', 'application/json');
     const text = body === undefined ? undefined : textOf(body);
-    const search = new URLSearchParams(query).toString();
-    const url = search === '' ? route : `${route}${route.includes('?') ? '&' : '?'}${search}`;
+    const search = new URLSearchParams(query);
+    search.set('wire' satisfies QueryName, String(formatVersion));
+    const url = `${route}${route.includes('?') ? '&' : '?'}${search.toString()}`;
     let response: Response;
     try {
       response = await (options.fetch ?? fetch)(url, {
@@ -104,6 +107,11 @@ export function createRequests(options: RequestOptions): Requests {
       );
     }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
+    // A frame of another version can mean something else.
+    if (!isOurVersion(response.headers)) {
+      await response.body?.cancel();
+      throw newerError('response');
+    }
     return response;
   }
 

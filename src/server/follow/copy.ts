@@ -2,7 +2,8 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { RunTail, Wake } from '../../channel/channel.ts';
-import { deletedEntry } from '../../protocol/entries.ts';
+import { ageOf, deletedEntry } from '../../protocol/entries.ts';
+import { newerError, type DurableChatError } from '../../protocol/errors.ts';
 import { isActive } from '../../protocol/session-state.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { Log } from './log.ts';
@@ -17,6 +18,8 @@ export class Copy {
   /** When the log was read last, and when the store failed last, on the monotonic clock. */
   readAt: number = -Infinity;
   failedAt: number = -Infinity;
+  /** Why the log cannot be read to its end: a build of a newer version has written to it. */
+  unreadable: DurableChatError | undefined;
 
   readonly #runtime: Runtime;
   readonly #store: SessionStore;
@@ -100,20 +103,26 @@ export class Copy {
       }
       default:
         wake satisfies never;
+        // A hint of a newer version: the log says what it is about.
+        return this.#readLog(false);
     }
   }
 
   async #readLog(fresh: boolean): Promise<void> {
     const { lastId } = this.log;
     const entries = await this.#store.readLog(lastId, { fresh });
-    this.readAt = this.#runtime.monotonic();
     const isDeleted = entries.some(({ id, key }) => key === deletedEntry.key && !this.log.has(id));
     if (isDeleted || (lastId !== '' && entries[0]?.id !== lastId)) {
       this.log = new Log();
       this.#runs.clear();
     }
+    this.unreadable = undefined;
     for (const entry of entries) {
       if (this.log.has(entry.id)) continue;
+      if (ageOf(entry) === 'newer') {
+        this.unreadable = newerError('session');
+        break;
+      }
       const ends = entry.frames.filter((frame) => frame.type === 'run-end');
       // An ended run is complete before its end is shown. A run that was never read here is read on request.
       for (const { runId, chunks } of ends) {
@@ -123,6 +132,8 @@ export class Copy {
       for (const { runId } of ends) this.#runs.release(runId);
     }
     this.#onChange();
+    if (this.unreadable) throw this.unreadable;
+    this.readAt = this.#runtime.monotonic();
   }
 
   async #readRuns(): Promise<void> {

@@ -1,6 +1,8 @@
 // A session's log as far as it was read: entries in order, each key counted once, folded to a state.
 
-import { type LogEntry, deletedEntry, effectOf, firstEpoch } from '../../protocol/entries.ts';
+import { newerError } from '../../protocol/errors.ts';
+import { type LogEntry, ageOf, deletedEntry, effectOf, firstEpoch } from '../../protocol/entries.ts';
+import { formatVersion } from '../../protocol/requests.ts';
 import { Pages } from '../../protocol/size.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
@@ -54,17 +56,25 @@ export class Log {
     );
   }
 
-  /** Takes an entry in; false when it was known. */
+  /**
+   * Takes an entry in; false when it was known, or is of an older version, which reads as expired.
+   *
+   * @throws `version` for an entry of a newer version: what stands behind it cannot be read
+   */
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;
+    const age = ageOf(entry);
+    if (age === 'newer') throw newerError('session');
     const isInPlace = entry.behind === undefined || entry.behind === this.#lastId;
     this.#lastId = entry.id;
+    if (age === 'older') return false;
     if (entry.key === deletedEntry.key) this.#forget(entry.id);
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
     const whole = isInPlace ? this.#pages.add(entry) : undefined;
     const frames = whole ? effectOf(this.#state, this.#epoch, { ...entry, frames: whole }) : [];
-    this.entries.push({ id: entry.id, key: entry.key, frames });
+    const { id, key, v = formatVersion } = entry;
+    this.entries.push({ id, key, v, frames });
     this.#state = frames.reduce(applyFrame, this.#state);
     // Only beginnings have pages.
     if (this.#state.begun) this.#pages.clear();

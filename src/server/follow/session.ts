@@ -76,7 +76,8 @@ export class Session {
       leaseMs,
       store: this.store,
       state: () => this.state,
-      failedAt: () => this.#copy.failedAt,
+      // What cannot be read is not ended.
+      failedAt: () => (this.#copy.unreadable ? Infinity : this.#copy.failedAt),
       onReaped: () => {
         this.refresh().catch(() => {});
         onReaped();
@@ -123,9 +124,16 @@ export class Session {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. */
+  /**
+   * Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. Rejects with
+   * `version` once a build of a newer version has written to the session: this one cannot read what comes next.
+   */
   until<T>(condition: () => T | undefined, patience?: Patience): Promise<T | undefined> {
-    return until(this.runtime, (listener) => this.onChange(listener), condition, patience);
+    const check = () => {
+      if (this.#copy.unreadable) throw this.#copy.unreadable;
+      return condition();
+    };
+    return until(this.runtime, (listener) => this.onChange(listener), check, patience);
   }
 
   /**
@@ -255,6 +263,7 @@ export class Session {
     for (const runId of this.#degraded) if (this.state.ended.has(runId)) this.#degraded.delete(runId);
     this.#listening?.changed();
     this.#leases.changed();
+    if (this.#copy.unreadable) this.#options.onUnreadable();
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -54,7 +54,8 @@ export async function openViewer(
   session: Session,
   { after, subscriptionId, prepare = async () => {} }: ViewerOptions,
 ): Promise<Viewer> {
-  const cursor = after === undefined || after === '' ? undefined : decodeCursor(session.sessionId, after);
+  const isBehind = after !== undefined && after !== '';
+  const cursor = isBehind ? decodeCursor(session.sessionId, after) : undefined;
   await session.watch();
   session.look();
   const known = cursor !== undefined && (await find(session, cursor.log));
@@ -69,7 +70,7 @@ export async function openViewer(
         let log = opened;
         let place = cursor && known ? placeAt(cursor, log, subscriptionId) : undefined;
         if (!place) {
-          if (cursor) yield { frame: { type: 'reset' } };
+          if (isBehind) yield { frame: { type: 'reset' } };
           place = yield* snapshot(session, subscriptionId);
         }
         while (!signal?.aborted) {

@@ -1,7 +1,7 @@
 // Answers of the route that are no streams, and what every answer carries.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader } from '../../protocol/requests.ts';
+import { durableHeader, formatVersion } from '../../protocol/requests.ts';
 
 export function json(body: unknown, status = 200): Response {
   return Response.json(body, { status, headers: { 'cache-control': 'no-store' } });
@@ -39,7 +39,7 @@ function unknownError(): DurableChatError {
 export function sealed(response: Response, headers: Readonly<Record<string, string>>): Response {
   const all = new Headers(response.headers); // a Response of the app's may not let its own be changed
   if (!all.get('cache-control')?.includes('no-store')) all.set('cache-control', 'no-store');
-  all.set(durableHeader, '1');
+  all.set(durableHeader, String(formatVersion));
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
   const { status, statusText } = response;
   return new Response(response.body, { status, statusText, headers: all });

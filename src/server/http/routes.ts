@@ -2,7 +2,7 @@
 
 import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isDurableRequest } from '../../protocol/requests.ts';
+import { checkVersion, isDurableRequest } from '../../protocol/requests.ts';
 import { resume } from '../send/attach.ts';
 import { corsHeaders, preflight } from './cross-origin.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
@@ -173,6 +173,7 @@ async function answering(
   let cors = {};
   try {
     cors = corsHeaders(request, allowedOrigins);
+    if (request.method !== 'OPTIONS') checkVersion(new URL(request.url).searchParams);
     return sealed(await respond(cors), cors);
   } catch (error) {
     if (error instanceof Response) return sealed(error, cors);

@@ -17,17 +17,25 @@ export function until<T>(
   condition: () => T | undefined,
   { signal, ms }: Patience = {},
 ): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const settle = (value: T | undefined) => {
+  return new Promise((resolve, reject) => {
+    const finish = () => {
       off();
       cancel();
       signal?.removeEventListener('abort', giveUp);
+    };
+    const settle = (value: T | undefined) => {
+      finish();
       resolve(value);
     };
     const giveUp = () => settle(undefined);
     const check = () => {
-      const value = condition();
-      if (value !== undefined) settle(value);
+      try {
+        const value = condition();
+        if (value !== undefined) settle(value);
+      } catch (error) {
+        finish();
+        reject(error);
+      }
     };
     const cancel: Cancel = ms === undefined ? () => {} : runtime.schedule(giveUp, ms);
     const off = onChange(check);

@@ -3,7 +3,7 @@
 import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { decodeCursor } from '../../protocol/cursor.ts';
-import { DurableChatError } from '../../protocol/errors.ts';
+import { DurableChatError, olderError } from '../../protocol/errors.ts';
 import type { Trigger } from '../../protocol/frames.ts';
 import { idempotencyHeader, subscriptionHeader } from '../../protocol/requests.ts';
 import { maxLevels } from '../../protocol/size.ts';
@@ -81,11 +81,18 @@ function parseBody(json: unknown): SendBody {
     ...(changes && {
       changes: {
         ...changes,
-        seen: decodeCursor(body.id, changes.seen).log,
+        seen: seenAt(body.id, changes.seen),
         edited: changes.edited as unknown as UIMessage[], // as above
       },
     }),
   };
+}
+
+/** The log entry that a cursor names. @throws `version` for a cursor of another version, which says nothing of this log */
+function seenAt(sessionId: string, text: string): string {
+  const cursor = decodeCursor(sessionId, text);
+  if (cursor) return cursor.log;
+  throw olderError();
 }
 
 /** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */

@@ -1,0 +1,304 @@
+// Two versions of the format meet: in a store, in a request, in a response. What a build does not know reads as expired,
+// or is refused with `version`; it is never misread, and never damaged.
+
+import { readFileSync } from 'node:fs';
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
+import { DurableSession } from '../../client/session.ts';
+import type { LogEntry } from '../../protocol/entries.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import { durableHeader, formatVersion } from '../../protocol/requests.ts';
+import { readEvents } from '../../protocol/sse.ts';
+import { useStores } from '../fixtures/stores.fixture.ts';
+import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
+
+const { stores, server } = useStores();
+const url = 'http://durable.test/api/chat';
+const newer = formatVersion + 1;
+const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
+const answer = (text: string): UIMessageChunk[] => [
+  { type: 'start' },
+  { type: 'text-start', id: 't' },
+  { type: 'text-delta', id: 't', delta: text },
+  { type: 'text-end', id: 't' },
+  { type: 'finish' },
+];
+
+const post = (world: World, id: string, ...messages: UIMessage[]) =>
+  world.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify({ id, messages }) }));
+const get = (world: World, query: string) => world.routes.GET(new Request(`${url}?${query}`));
+const remove = (world: World, query: string) =>
+  world.routes.DELETE(new Request(`${url}?${query}`, { method: 'DELETE' }));
+const idsOf = (messages: readonly UIMessage[]) => messages.map(({ id }) => id);
+const versionOf = async (response: Response) => [
+  response.status,
+  ((await response.json()) as { error: { code: string } }).error.code,
+];
+
+/** The first frames of a subscription. */
+async function framesOf(response: Response, count: number): Promise<Frame[]> {
+  const reader = readEvents(response.body!).getReader();
+  const frames: Frame[] = [];
+  while (frames.length < count) frames.push(JSON.parse((await reader.read()).value!.data) as Frame);
+  await reader.cancel();
+  return frames;
+}
+
+/** What a server of version 1 left in the store: `before` with two answers, one half written and a queued send; `gone`, deleted. */
+const first = JSON.parse(
+  readFileSync(new URL('../fixtures/store-of-version-1.json', import.meta.url), 'utf8'),
+) as { cursor: string; streams: Record<string, [id: string, field: string, value: string][]> };
+const [, openUpstash] = stores[1]!;
+
+async function storeOfVersion1(
+  name: string,
+): Promise<{ channel: Channel; dump: () => Promise<unknown[][]> }> {
+  const nameOf = (key: string) => key.replace(/\{(\w+)\}/, `{$1=20${name}}`);
+  for (const [key, rows] of Object.entries(first.streams))
+    for (const row of rows) await server().command('XADD', nameOf(key), ...row);
+  return {
+    channel: openUpstash()(),
+    dump: async () =>
+      Promise.all(
+        Object.keys(first.streams)
+          .filter((key) => key.includes('before'))
+          .map(async (key) => (await server().command('XRANGE', nameOf(key), '-', '+')) as unknown[]),
+      ),
+  };
+}
+
+describe('a log of the version before', () => {
+  it('reads as expired, and is neither changed, nor ended, nor continued', async () => {
+    const { channel, dump } = await storeOfVersion1('read');
+    const world = createWorld(
+      channel,
+      chunkHandler(() => answer('new')),
+    );
+    const id = 'before read';
+    const before = await dump();
+    const [snapshot] = await framesOf(await get(world, `id=${id}`), 1);
+    expect(snapshot).toMatchObject({ type: 'snapshot', messages: [], runs: [], ended: [] });
+    expect(snapshot).not.toHaveProperty('begun');
+    expect(await world.chat.session(id).read()).toEqual({ messages: [], runs: [] });
+    await expect(world.chat.session(id).stop()).rejects.toMatchObject({ code: 'not_found' });
+    expect(await dump()).toEqual(before);
+  });
+
+  it('a send begins the session again, with what its client has', async () => {
+    const { channel, dump } = await storeOfVersion1('send');
+    const world = createWorld(
+      channel,
+      chunkHandler(() => answer('new')),
+    );
+    const id = 'before send';
+    const before = await dump();
+    await (await post(world, id, user('old'), user('new'))).text();
+    await world.settled();
+    const { messages } = await world.chat.session(id).read();
+    expect(idsOf(messages).slice(0, 2)).toEqual(['old', 'new']);
+    expect(messages).toHaveLength(3);
+    // The runs that were active then wait for nobody, and are left to expire.
+    const [log = [], ...runs] = await dump();
+    expect([log.slice(0, before[0]!.length), ...runs]).toEqual(before);
+  });
+
+  it('its cursor is answered with a reset, and a request from its page with an error', async () => {
+    const { channel } = await storeOfVersion1('cursor');
+    const world = createWorld(
+      channel,
+      chunkHandler(() => answer('new')),
+    );
+    const query = `id=before cursor&after=${first.cursor}`;
+    expect(await framesOf(await get(world, `${query}&wire=${formatVersion}`), 2)).toMatchObject([
+      { type: 'reset' },
+      { type: 'snapshot', messages: [] },
+    ]);
+    expect(await versionOf(await get(world, query))).toEqual([400, 'version']);
+  });
+
+  it('a deletion is remembered, and a deletion removes its chunks as well', async () => {
+    const { channel, dump } = await storeOfVersion1('delete');
+    const world = createWorld(
+      channel,
+      chunkHandler(() => answer('new')),
+    );
+    await (await post(world, 'gone delete', user('secret'), user('new'))).text();
+    expect(idsOf((await world.chat.session('gone delete').read()).messages)[0]).toBe('new');
+    await world.settled();
+    await world.chat.session('before delete').delete();
+    expect(JSON.stringify(await dump())).not.toContain('answer');
+  });
+});
+
+describe.each(stores)('two builds on one store: %s', (name, open) => {
+  /** The same build, as if its version were the next one: it reads ours. */
+  function nextBuild(channel: Channel): Channel {
+    const read = (entries: LogEntry[]) =>
+      entries.map((entry) => (entry.v === newer ? { ...entry, v: formatVersion } : entry));
+    return {
+      ...channel,
+      append: async (id, entry, options) =>
+        read(await channel.append(id, { ...entry, v: newer } as typeof entry, options)),
+      readLog: async (...args) => read(await channel.readLog(...args)),
+      reserve: async (...args) => {
+        const reserved = await channel.reserve(...args);
+        return { ...reserved, entries: read(reserved.entries) };
+      },
+    };
+  }
+
+  function deploy(id: string) {
+    const channelOf = open();
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const old = createWorld(
+      channelOf(),
+      chunkHandler(async function* () {
+        yield* answer('old').slice(0, 3);
+        await released;
+        yield* answer('old').slice(3);
+      }),
+      { leaseMs: 1_000 },
+    );
+    const next = createWorld(
+      nextBuild(channelOf()),
+      chunkHandler(() => answer('next')),
+      { leaseMs: 1_000 },
+    );
+    onTestFinished(async () => {
+      release();
+      await Promise.all([old.settled(), next.settled()]);
+    });
+    return { id: `${id} ${name}`, old, next, release, channel: channelOf() };
+  }
+
+  it('the older one refuses the session, writes nothing into it, and ends the runs that it produces', async () => {
+    const { id, old, next, release, channel } = deploy('refused');
+    await post(old, id, user('u1'));
+    const viewer = readEvents((await get(old, `id=${id}`)).body!).getReader();
+    const queued = await post(next, id, user('u2'));
+    // The viewer's connection ends: it comes back to whichever server answers next.
+    while (!(await viewer.read()).done);
+    const refused = [503, 'version'];
+    expect(await versionOf(await get(old, `id=${id}`))).toEqual(refused);
+    const { length } = await channel.readLog(id, '');
+    expect(await versionOf(await post(old, id, user('u3')))).toEqual(refused);
+    for (const durable of ['stop', 'clear', 'delete-message&messageId=u1'])
+      expect(await versionOf(await remove(old, `id=${id}&durable=${durable}`))).toEqual(refused);
+    const session = old.chat.session(id);
+    await expect(session.read()).rejects.toMatchObject({ code: 'version' });
+    await expect(session.delete()).rejects.toMatchObject({ code: 'version' });
+    expect(await channel.readLog(id, '')).toHaveLength(length);
+    release();
+    await queued.text();
+    await next.settled();
+    const { messages, runs } = await next.chat.session(id).read();
+    expect(messages.map(({ parts }) => parts.find((part) => part.type === 'text')?.text)).toEqual([
+      'u1',
+      'old',
+      'u2',
+      'next',
+    ]);
+    expect(runs).toEqual([]);
+  });
+
+  it('the older one does not end a run whose producer it cannot follow', async () => {
+    const { id, old, channel } = deploy('dead');
+    await (await post(old, `${id} other`, user('u1'))).body?.cancel();
+    const start = {
+      type: 'run-start',
+      runId: 'dead',
+      messageId: 'a',
+      trigger: 'submit-message',
+      at: 0,
+    } as const;
+    await channel.append(id, { key: 'u', frames: [{ type: 'message', message: user('u1') }] }, {});
+    await channel.append(id, { key: 'dead start', frames: [start] }, {});
+    const held = await get(old, `id=${id}`);
+    await channel.append(id, { key: 'x', frames: [], v: newer } as never, {});
+    await expect(old.chat.session(id).stop({ runId: 'dead' })).rejects.toMatchObject({ code: 'version' });
+    await expect.poll(async () => (await get(old, `id=${id}`)).status).toBe(503);
+    await held.text();
+    expect((await channel.readLog(id, '')).map(({ key }) => key)).toEqual(['u', 'dead start', 'x']);
+  });
+});
+
+describe('a page and a server of two versions', () => {
+  const [, openMemory] = stores[0]!;
+
+  function connect(change: (request: string, response: Response) => [string, Response]) {
+    const world = createWorld(
+      openMemory()(),
+      chunkHandler(() => answer('hi')),
+    );
+    const client = world.client();
+    const session = new DurableSession({
+      id: 's',
+      api: '/api/chat',
+      outbox: false,
+      retryDelay: () => 1,
+      fetch: async (input, init) => {
+        const asked = new Response();
+        const [changed] = change(input as string, asked);
+        return change('', await client.fetch(changed, init))[1];
+      },
+    });
+    onTestFinished(session.open());
+    return { world, session };
+  }
+
+  it('a page that is older than the server is refused for good, and told to be reloaded', async () => {
+    const { session } = connect((request, response) => [request.replace(/wire=\d+/, 'wire=1'), response]);
+    await expect.poll(() => session.getSnapshot()).toMatchObject({ connection: 'closed' });
+    expect(session.getSnapshot().error).toMatchObject({ code: 'version', status: 400 });
+    expect(session.getSnapshot().error?.message).toContain('Reload');
+  });
+
+  it('a page that is newer than the server waits until the deploy reaches it', async () => {
+    let isDeployed = false;
+    let asked = 0;
+    const { session } = connect((request, response) => {
+      if (request !== '') asked++;
+      return [isDeployed ? request : request.replace(/wire=\d+/, `wire=${newer}`), response];
+    });
+    await expect.poll(() => asked).toBeGreaterThan(2);
+    expect(session.getSnapshot()).toMatchObject({ state: undefined, error: undefined });
+    isDeployed = true;
+    await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+  });
+
+  it('a page reads no response of another version', async () => {
+    let isDeployed = false;
+    let read = 0;
+    const { session } = connect((request, response) => {
+      if (request !== '' || isDeployed || !response.headers.has(durableHeader)) return [request, response];
+      read++;
+      const headers = new Headers(response.headers);
+      headers.set(durableHeader, String(newer));
+      return [request, new Response(response.body, { status: response.status, headers })];
+    });
+    await expect.poll(() => read).toBeGreaterThan(2);
+    expect(session.getSnapshot().state).toBeUndefined();
+    isDeployed = true;
+    await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+  });
+
+  it('a stop of version 1, which would stop every run here, stops none', async () => {
+    const world = createWorld(
+      openMemory()(),
+      chunkHandler(() => answer('hi')),
+    );
+    expect(await versionOf(await remove(world, 'id=s&durable=stop&run=r'))).toEqual([400, 'version']);
+    for (const [wire, status] of [
+      ['1', 400],
+      ['', 400],
+      ['x', 400],
+      [String(newer), 503],
+    ] as const)
+      expect(await versionOf(await remove(world, `id=s&durable=stop&wire=${wire}`))).toEqual([
+        status,
+        'version',
+      ]);
+  });
+});
