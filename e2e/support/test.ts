@@ -126,7 +126,7 @@ export const test: TestType<
   },
 });
 
-export function newChatId(): string {
+function newChatId(): string {
   return randomBytes(16).toString('base64url');
 }
 

@@ -8,7 +8,7 @@ import type { LogFrame } from './frames.ts';
 export const maxStoredBytes = 8_000_000;
 
 /** The largest log entry, in bytes of a request. */
-export const maxEntryBytes = 9_900_000;
+const maxEntryBytes = 9_900_000;
 
 /** @throws `too_large` for a log entry, given as its JSON, that does not fit into a request. */
 export function checkEntry(json: string): void {

@@ -8,7 +8,7 @@ import type { Subscription } from '../channel.ts';
 const acknowledgeWithinMs = 10_000;
 
 /** The part of the client that subscribes. */
-export interface Subscribable {
+interface Subscribable {
   subscribe<T>(channels: string[]): {
     on(event: 'subscribe' | 'error', listener: (value: unknown) => void): void;
     on(event: 'message', listener: (event: { channel: string; message: T }) => void): void;

@@ -8,7 +8,7 @@ import { Session } from './session.ts';
 const lingerMs = 5_000;
 
 /** A session that is kept until it is released. */
-export interface Held {
+interface Held {
   readonly session: Session;
   release(): void;
 }

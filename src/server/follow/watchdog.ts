@@ -38,7 +38,7 @@ export type WatchEvent =
   | { readonly type: 'close' };
 
 /** What a transition asks for: open a subscription, read the session, or close. */
-export type WatchEffect = 'connect' | 'look' | 'close';
+type WatchEffect = 'connect' | 'look' | 'close';
 
 /** The next state, and what to do on the way. */
 export type WatchStep = readonly [state: WatchState, ...effects: readonly WatchEffect[]];

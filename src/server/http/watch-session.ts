@@ -20,7 +20,7 @@ export interface WatchOptions {
   readonly left: AbortSignal;
 }
 
-export interface WatchedFrame {
+interface WatchedFrame {
   readonly frame: WireFrame;
   /** The cursor to go on from after it. */
   readonly cursor?: string | undefined;

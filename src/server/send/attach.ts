@@ -72,7 +72,7 @@ export async function resume(
  * Feeds the reply from the session until the run has ended or the reader has left. Rejects when the rest of the run
  * is gone: the client goes on from the session, which has its message.
  */
-export async function relayRun(session: Session, runId: string, reply: ReplyStream): Promise<void> {
+async function relayRun(session: Session, runId: string, reply: ReplyStream): Promise<void> {
   await session.watch();
   let count = 0;
   let seen = false;

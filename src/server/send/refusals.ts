@@ -70,7 +70,7 @@ export function fullError({ messagesPerSession }: Limits): DurableChatError {
   );
 }
 
-export function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
+function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_many',
     `The session is at its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait until one ends.`,
