@@ -12,15 +12,24 @@ import { createRoutes, type Routes } from './http/routes.ts';
 import { createSessionHandle, type SessionHandle } from './handle/session-handle.ts';
 import { parseSessionId } from './http/parse-request.ts';
 
-/** `M` is the app's own message type, `A` what its `authorize` returns. */
+/** Durable sessions of an app. `M` is its message type, and `A` the result of its `authorize`. */
 export interface DurableChat<M extends UIMessage = UIMessage, A extends Authorization = Authorization> {
-  /** Wraps a chat route's handler. */
+  /**
+   * Makes a chat route durable.
+   *
+   * @param handler The existing chat route.
+   * @returns The methods to export from the route's file.
+   */
   route<Params = Promise<unknown>>(handler: Handler<Params, Request, M, A>): Routes<Params>;
-  /** A session, for the server's own code. Throws `bad_request` for an id that cannot be one. */
+  /**
+   * Returns the handle of a session, for the server's own code. It reads nothing yet.
+   *
+   * @throws DurableChatError `bad_request` for an invalid id.
+   */
   session(id: string): SessionHandle<M>;
 }
 
-/** What an adapter for a framework needs besides. */
+/** A durable chat with what an adapter for a framework needs. */
 export interface Core<M extends UIMessage, A extends Authorization> extends DurableChat<M, A> {
   routes<Params, R extends Request>(
     handler: Handler<Params, R, M, A>,
@@ -34,7 +43,7 @@ export function createCore<M extends UIMessage, A extends Authorization>(
   channel: () => Promise<Channel>,
   runtime: Runtime = systemRuntime,
 ): Core<M, A> {
-  // What an app's messages and users are is its own to say: here they only pass through.
+  // The app's types of messages and users only pass through here.
   const settings = settingsOf(options as unknown as DurableChatOptions);
   let opened: Promise<Opened> | undefined;
 

@@ -1,4 +1,4 @@
-// The app's handler, and what it is given.
+// The app's handler and its arguments.
 
 import type { UIMessage } from 'ai';
 import type { SessionHandle } from './handle/session-handle.ts';
@@ -11,21 +11,22 @@ export interface HandlerContext<
   M extends UIMessage = UIMessage,
   A extends Authorization = Authorization,
 > {
+  /** The handle of the session. */
   readonly session: SessionHandle<M>;
+  /** The run that the handler works for. */
   readonly run: HandlerRun;
   /**
-   * The route's parameters, as the framework passes them: in Next, a promise. A framework that passes none makes this
-   * undefined, whatever the type says; name the type then, as in `route<undefined>(…)`.
+   * The route's parameters, as the framework passes them; in Next, a promise. If the framework passes none, it is
+   * undefined: name the type then, as in `route<undefined>(…)`.
    */
   readonly params: Params;
-  /** What `authorize` returned for this request: the object with the `userId`; undefined for a plain `true`. */
+  /** The object that `authorize` returned for this request; undefined if it returned `true`. */
   readonly auth: AuthOf<A>;
 }
 
 /**
- * An existing chat route: gets the request with the session's own `messages` in its body and a `signal` that
- * aborts on Stop, and returns a `Response` with a UI message stream, a stream of UI message chunks, or a
- * `streamText` result.
+ * An existing chat route. The body of its request has the session's `messages`, and the request's `signal` aborts on Stop.
+ * It returns a `Response` with a UI message stream, a stream of UI message chunks, or a `streamText` result.
  */
 export type Handler<
   Params = Promise<unknown>,

@@ -1,31 +1,36 @@
-// What an app can set.
+// The options of an app, and the types of its callbacks.
 
 import type { UIMessage } from 'ai';
 import type { Channel } from '../channel/channel.ts';
 import type { RunEndReason } from '../protocol/frames.ts';
 import type { DurableChatEvent } from './lib/events.ts';
 
-/** What a request asks for. `delete` is for a message or all of them. */
+/** What a request does. `delete` deletes one message, or all of them. */
 export type Action = 'read' | 'send' | 'stop' | 'delete';
 
+/** The argument of `authorize`. */
 export interface AuthorizeInput {
+  /** The client's request. Its body has been read already. */
   readonly request: Request;
   readonly sessionId: string;
   readonly action: Action;
 }
 
 /**
- * - `true`: allowed. `{ userId }`: allowed, and recorded as `by` on what the user does. With whatever else it holds, the
- *   object is the handler's `auth`.
- * - `false`: refused with 403. `null` or `undefined`: nobody is signed in, refused with 401.
- * - a `Response`: refused with that answer.
+ * The result of `authorize`.
+ *
+ * - `true`: allowed.
+ * - `{ userId }`: allowed. `userId` is recorded as `by`. The handler gets the whole object as `auth`.
+ * - `false`: refused with 403.
+ * - `null` or `undefined`: no user is signed in, refused with 401.
+ * - a `Response`: refused with that response.
  */
 export type Authorization = boolean | null | undefined | Response | { readonly userId: string };
 
-/** `A` is what it returns, as in `{ userId: string; plan: Plan } | null`. */
+/** Decides whether a request is allowed. `A` is its result, such as `{ userId: string; plan: Plan } | null`. */
 export type Authorize<A extends Authorization = Authorization> = (input: AuthorizeInput) => A | Promise<A>;
 
-/** What a handler is given of an authorization: the object with the `userId`; undefined for a plain `true`. */
+/** The type of a handler's `auth`: the object with the `userId`, or undefined for `true`. */
 export type AuthOf<A extends Authorization> = A extends { readonly userId: string }
   ? A
   : A extends true
@@ -33,198 +38,199 @@ export type AuthOf<A extends Authorization> = A extends { readonly userId: strin
     : never;
 
 /**
- * What becomes of a send while the session is busy with another answer.
+ * What happens to a send while another answer is being written.
  *
- * - `queue`: it waits for its turn; every tab sees it wait, and it can be withdrawn.
- * - `interrupt`: the answer is stopped, its part so far is kept, and the send runs after sends that wait already.
- * - `steer`: its message is offered to the running answer, where the handler takes it (`run.steering`, or
- *   `run.takeMessages`); a message that was not taken waits for its turn, as with `queue`.
+ * - `queue`: it waits for its turn. Every tab shows it, and it can be withdrawn.
+ * - `interrupt`: the answer is stopped, its part so far is kept, and the send runs after sends that already wait.
+ * - `steer`: its message is offered to the running answer, which takes it with `run.steering` or `run.takeMessages`. If the
+ *   answer does not take it, it waits for its turn.
  * - `reject`: it is refused with `conflict` (409).
  * - `parallel`: both are answered at once.
  */
 export type WhenBusy = 'queue' | 'interrupt' | 'steer' | 'reject' | 'parallel';
 
-/** What one client, or all of them together, may put on the server. Over a limit a request is refused. */
+/** Sizes and counts. A request over a limit is refused, with the limit's name and value. */
 export interface Limits {
-  /** The largest POST body, in bytes; over it a 413 `too_large`. Default 4,194,304. */
+  /** The size of a POST body, in bytes. Over it: 413 `too_large`. @defaultValue 4,194,304 */
   readonly bodyBytes: number;
-  /** The largest user message, in bytes of its JSON; over it a 413 `too_large`. Default: no limit but the body's. */
+  /** The size of a user message as JSON, in bytes. Over it: 413 `too_large`. @defaultValue only the body's limit */
   readonly messageBytes: number;
-  /** How many messages a session holds; a send beyond it is a 413 `too_large`. Default 5,000. */
+  /** The number of messages in a session. Over it: 413 `too_large`. @defaultValue 5,000 */
   readonly messagesPerSession: number;
-  /** How many viewers of one session each process serves at once; beyond it a 429 `too_many`. Default 1,000. */
+  /** The number of viewers of a session in each process. Over it: 429 `too_many`. @defaultValue 1,000 */
   readonly viewersPerSession: number;
-  /** How many runs of a session may work or wait at once; beyond it a 429 `too_many`. Default 100. */
+  /** The number of runs of a session that work or wait. Over it: 429 `too_many`. @defaultValue 100 */
   readonly activeRunsPerSession: number;
 }
 
-/** A run's end, as `onRunEnd` gets it. */
+/** The end of a run, for `onRunEnd`. */
 export interface RunEnd<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
-  /** Identifies this end: the same end can be reported more than once. */
+  /** Identifies the end, which can be reported more than once. */
   readonly runId: string;
   readonly reason: RunEndReason;
-  /** The user who stopped it, as named by `authorize`. */
+  /** The `userId` of the user who stopped the run. */
   readonly by?: string;
   /**
-   * The id of the user message that the run had to answer. Present if the handler was called, and it threw or its
-   * stream failed before it emitted a part. Absent if it refused with a `Response` of its own, returned no UI message
-   * stream, or failed with a `DurableChatError`, such as that of a store that is away. The cause is unknown: it can be
-   * this message, an earlier one, the provider (a rate limit, an outage) or the handler's own code. Show the user a
-   * choice; never delete the message for this alone.
+   * The id of the run's user message, if the handler threw or its stream failed before it emitted a part. Absent if the
+   * handler returned its own refusal or no UI message stream, or if the store failed. The cause is unknown: this message,
+   * an earlier one, the provider, or the handler's own code. Let the user decide, and do not delete the message
+   * automatically.
    */
   readonly failedOn?: string;
-  /** The message that the run wrote; undefined if the run left no message. */
+  /** The message that the run wrote; undefined if it wrote none. */
   readonly message: M | undefined;
-  /** All messages of the session as they are now, this one among them. The list is a copy. */
+  /** All messages of the session at this time, this one included. The list is a copy. */
   readonly messages: M[];
-  /** The ids of those that a client supplied (`seed`). No server has seen how they came about. */
+  /** The ids of the messages that a client supplied (`seed`). The server cannot verify them. */
   readonly seeded: readonly string[];
 }
 
-/** A user message that was stored, as `onMessage` gets it. */
+/** A stored user message, for `onMessage`. */
 export interface StoredMessage<M extends UIMessage = UIMessage> {
   readonly sessionId: string;
-  /** The run that answers it, or waits to. */
+  /** The run that answers it now, or after its turn has come. */
   readonly runId: string;
-  /** The message as it was sent. An edited one has the id that it had before. */
+  /** The message as it was sent. An edited message keeps its id. */
   readonly message: M;
-  /** The user who sent it, as named by `authorize`. */
+  /** The `userId` of the user who sent it. */
   readonly by?: string;
 }
 
 /**
- * What a session that the store does not know takes from its client besides its last user message.
+ * What a session that the store does not know takes from its client, besides the last user message.
  *
- * - `text`: the earlier messages of the user and the assistant. A handler reads their text, their files, and their
- *   finished tool calls as text. Viewers and `onRunEnd` get the messages as posted, without tool calls that have no
- *   final result; `seeded` contains their ids. System messages, and messages with no part left, are not taken.
+ * - `text`: the messages of the user and the assistant, without tool calls that have no final result. A handler reads their
+ *   text, their files, and their finished tool calls as text. Viewers and `onRunEnd` get them as posted, and `seeded` has
+ *   their ids. System messages, and messages with no part left, are not taken.
  * - `none`: nothing.
- * - `all`: everything as posted, system messages and approved tool calls included: the client decides what the
- *   session's truth is. Only for clients that you trust like your own server.
+ * - `all`: everything as posted, system messages and approved tool calls included. Only for clients that you trust like
+ *   your own server.
  *
- * With `loadMessages`, and for as long as the store remembers that the session was deleted, it is `none`. While the
- * store is down, `onStoreDown: 'passthrough'` cannot know about a deletion.
+ * It has no effect with `loadMessages`, or while the store remembers that the session was deleted. While the store is down,
+ * `onStoreDown: 'passthrough'` does not know about a deletion.
  */
 export type Seed = 'text' | 'none' | 'all';
 
 /**
- * What becomes of a send while the store is down.
+ * What happens to a send while the store is down.
  *
  * - `reject`: it is refused with `store_failed` (503).
- * - `passthrough`: the handler is called with the messages that an unknown session begins with (`loadMessages`, else
- *   `seed`) and the client's new message. Its answer goes to that client alone: no other viewer sees it, the log never
- *   contains it, and a broken connection loses it. The server cannot know whether the session was deleted.
+ * - `passthrough`: the handler gets the messages that an unknown session begins with (`loadMessages`, else `seed`), and the
+ *   client's new message. Only that client gets the answer: it is not stored, and a broken connection loses it.
  */
 export type OnStoreDown = 'reject' | 'passthrough';
 
-/** Where an error happened, as far as that is known. */
+/** Where an error happened, if that is known. */
 export interface ErrorContext {
   readonly sessionId?: string;
   readonly runId?: string;
-  /** The id of the user message that the run answers. Every error of a run has it, whatever the cause. */
+  /** The id of the user message that the run answers. Every error of a run has it, with any cause. */
   readonly messageId?: string;
 }
 
 /**
- * `M` is the app's own message type, and `A` what its `authorize` returns. Both are taken from the functions that are
- * passed, or named: `createDurableChat<MyMessage, MyUser | null>({ … })`.
+ * The options of `createDurableChat` and `durableRoute`. `M` is the app's message type, and `A` the result of its
+ * `authorize`. Both are inferred from the functions, or named: `createDurableChat<MyMessage, MyUser | null>({ … })`.
  */
 export interface DurableChatOptions<
   M extends UIMessage = UIMessage,
   A extends Authorization = Authorization,
 > {
   /**
-   * Where sessions live. Default: Upstash if its variables are set; else memory if NODE_ENV is `development` or `test`.
+   * The store of sessions.
+   * @defaultValue Upstash if its variables are set, else memory if NODE_ENV is `development` or `test`
    */
   readonly channel?: Channel;
   /**
-   * Called for each request, before the store is touched, and with `read` for each session of a GET. Called again while a
-   * viewer is connected: see `reauthorizeMs`. Required unless NODE_ENV is `development` or `test`.
+   * Called for each request before the store is touched, with `read` for each session of a GET, and again while a viewer is
+   * connected, see `reauthorizeMs`. Required unless NODE_ENV is `development` or `test`.
    */
   readonly authorize?: Authorize<A>;
-  /** What becomes of a send while another answer is being written. Default `queue`. */
+  /** What happens to a send while another answer is being written. @defaultValue `queue` */
   readonly whenBusy?: WhenBusy;
-  /** What a client may ask for instead, in its body's `whenBusy`. Default: nothing. */
+  /** Other values that a client may post as `whenBusy`. @defaultValue none */
   readonly allowWhenBusy?: readonly WhenBusy[];
   /**
-   * Origins besides the route's own whose pages may use it, as in `https://app.example`: they get the CORS headers
-   * that they need (export the route's `OPTIONS` too). Pages of all others are refused with 403. Default: none.
+   * Other origins whose pages may use the route, such as `https://app.example`. They get CORS headers; export the route's
+   * `OPTIONS` too. Pages of all other sites get a 403.
+   * @defaultValue none
    */
   readonly allowedOrigins?: readonly string[];
-  /** Sizes and counts; a request over one of them is refused. */
+  /** Sizes and counts. A request over a limit is refused. @defaultValue see `Limits` */
   readonly limits?: Partial<Limits>;
   /**
-   * Returns the messages that the app has kept. Called when the store does not have the session: it is new, has expired
-   * or was deleted. With this option, earlier messages that a client posts are ignored.
+   * Returns the messages of a session that the store does not have, because it is new, has expired or was deleted. With
+   * this option, earlier messages that a client posts are ignored.
    */
   readonly loadMessages?: (session: {
     readonly sessionId: string;
   }) => readonly M[] | null | undefined | Promise<readonly M[] | null | undefined>;
-  /** What a session that the store does not know takes from its client. Default `text`. */
+  /** What a session that the store does not know takes from its client. @defaultValue `text` */
   readonly seed?: Seed;
   /**
-   * Called at least once with each user message that a send stores, as soon as it is stored. Only `onRunEnd` of the
-   * same run waits for it. If a crash or a rejection prevents the report, the message is reported after the run's end,
-   * when the session is next read, watched or sent to, unless the message is gone by then. Not reported: a message that
-   * was refused, and earlier messages that a session began with (`seed`, `loadMessages`).
+   * Called at least once with each user message that a send stores. Only `onRunEnd` of the same run waits for it. If a crash
+   * or a rejection prevents the call, it is made after the run's end, when the session is next read, watched or sent to,
+   * unless the message is gone by then. Not called for refused messages, or for messages of `seed` and `loadMessages`.
    */
   readonly onMessage?: (stored: StoredMessage<M>) => void | Promise<void>;
   /**
-   * Called at least once for the end of each run, also twice or by two processes at once. If a crash or a rejection
-   * prevents the report, the end is reported when the session is next read, watched or sent to. Not reported: a run that
-   * a server without `onRunEnd` accepted, a run that never had its turn (withdrawn, or its message went into another
-   * run), and the runs that `session.delete()` ended.
+   * Called at least once for the end of each run, sometimes twice, or by two processes at once. If a crash or a rejection
+   * prevents the call, it is made when the session is next read, watched or sent to. Not called for a run that a server
+   * without `onRunEnd` accepted, that never had its turn, or that `session.delete()` ended.
    */
   readonly onRunEnd?: (end: RunEnd<M>) => void | Promise<void>;
   /**
-   * Returns the id of each message that the server makes: `run.messageId` of a run that continues none. Called once per
-   * send. It is called for continuations too; that result is unused. The id has 1 to 256 characters, no control
-   * characters, and belongs to no other message of the session; anything else refuses the send with `config` (500).
-   * Default: 16 random characters of `[A-Za-z0-9_-]`. Runs have ids of their own.
+   * Returns the id of each message that the server makes (`run.messageId`). Called once per send; for a continuation the
+   * result is not used. An id has 1 to 256 characters, no control characters, and belongs to no other message of the
+   * session. Any other result refuses the send with `config` (500).
+   * @defaultValue 16 random characters of `[A-Za-z0-9_-]`
    */
   readonly generateId?: () => string;
-  /** The least time between two writes of a run, in milliseconds. Default 50. */
+  /** The least time between two writes of a run, in milliseconds. @defaultValue 50 */
   readonly flushIntervalMs?: number;
   /**
-   * How long a run outlives its producer, in milliseconds. After that, a server ends it as `interrupted`: if a viewer
-   * watches the session, about 3 s later, else when the session is next read, watched or sent to. Default 15,000.
+   * How long a run outlives its producer, in milliseconds. Then a server ends it as `interrupted`: within 2 s if a
+   * viewer watches the session, else when the session is next read, watched or sent to.
+   * @defaultValue 15,000
    */
   readonly leaseMs?: number;
-  /** How long a stopped handler may go on after its signal aborts, in milliseconds. Default 2,000. */
+  /** How long a stopped handler may run after its signal aborts, in milliseconds. @defaultValue 2,000 */
   readonly stopGraceMs?: number;
   /**
-   * How long the function that serves a request may live, in milliseconds: a run that comes near it ends itself as
-   * `interrupted`, while there is time to store its part so far. Default: what Vercel says; elsewhere, no limit.
+   * How long the function that serves a request may live, in milliseconds. A run that comes near it ends as `interrupted`,
+   * while there is time to store its part so far.
+   * @defaultValue the deadline of Vercel's runtime, else no limit
    */
   readonly maxDurationMs?: number;
   /**
-   * How often `authorize` is called again for a session that is being watched, in milliseconds: on average, so that not all
-   * viewers are asked for at once. `Infinity`: never. It gets the request with which the viewer connected, in the same
-   * `AsyncLocalStorage` context; use the URL and the headers of that request, nothing else. A refusal ends the session for
-   * this viewer. An error that is thrown, an answer with a status of 500 or more, and a promise that never settles end
-   * nothing; the first two go to `onError`. Default 60,000.
+   * How often `authorize` is called again for a session that a viewer watches, in milliseconds, on average. `Infinity`:
+   * never. It gets the request with which the viewer connected, in the same `AsyncLocalStorage` context; use only its URL
+   * and its headers. A refusal ends the session for this viewer. A thrown error, a status of 500 or more, and a promise that
+   * never settles end nothing. The first two go to `onError`.
+   * @defaultValue 60,000
    */
   readonly reauthorizeMs?: number;
-  /** What becomes of a send while the store is down. Default `reject`. */
+  /** What happens to a send while the store is down. @defaultValue `reject` */
   readonly onStoreDown?: OnStoreDown;
   /**
-   * How much of what a run emits while its store fails may wait, in characters of its chunks' JSON. Beyond it the run
-   * goes on for its own client; the log keeps what fitted, and ends the run as `interrupted`. While the store works
-   * nothing is lost: once as much waits, the handler's stream is not read on until a part of it is stored. Default
-   * 8,388,608.
+   * How much output of a run may wait for the store, in characters of JSON. If the store fails, the log loses the output
+   * beyond it and ends the run as `interrupted`, and the run's own client still gets all. If the store works, nothing is
+   * lost: the handler's stream is read only when there is room.
+   * @defaultValue 8,388,608
    */
   readonly maxUnwrittenBytes?: number;
-  /** Keeps a serverless function alive until a run has ended, e.g. Vercel's `waitUntil`. */
+  /** Keeps a serverless function alive until the promise settles, such as Vercel's `waitUntil`. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /**
-   * Called with errors that no answer shows: a handler that threw, a store that stayed away. The error can contain chat
-   * text. Default: writes the name of the error, and nothing else, to the console. What it throws is ignored.
+   * Called with errors that no response shows, such as a handler that threw. An error can contain chat text. An exception of
+   * this function is ignored.
+   * @defaultValue writes the error's name to the console
    */
   readonly onError?: (error: unknown, context: ErrorContext) => void;
   /**
-   * Called when a run of this server starts or ends, and when the store fails it or takes it again. Events contain no
-   * chat text. What it throws is ignored.
+   * Called when a run of this server starts or ends, and when the store fails it or works again. Events contain no chat
+   * text. An exception of this function is ignored.
    */
   readonly onEvent?: (event: DurableChatEvent) => void;
 }

@@ -1,4 +1,4 @@
-// What the server works with: the app's options, with a value for each that was left out.
+// The server's settings: the app's options with their defaults.
 
 import { DurableChatError } from '../protocol/errors.ts';
 import { checkOrigins } from './http/cross-origin.ts';
@@ -19,7 +19,7 @@ export interface Settings {
   readonly leaseMs: number;
   readonly stopGraceMs: number;
   readonly maxDurationMs: number | undefined;
-  /** Infinity where there is no `authorize`. */
+  /** Infinity without `authorize`. */
   readonly reauthorizeMs: number;
   readonly onStoreDown: OnStoreDown;
   readonly maxUnwrittenBytes: number;
@@ -35,14 +35,14 @@ const defaultLimits: Limits = {
   activeRunsPerSession: 100,
 };
 
-/** Throws `config` for settings that cannot be meant. */
+/** Throws `config` for invalid options. */
 export function settingsOf(options: DurableChatOptions): Settings {
   const { allowedOrigins = [], loadMessages, onMessage, onRunEnd, reauthorizeMs = 60_000 } = options;
   checkOrigins(allowedOrigins);
   if (!(reauthorizeMs > 0)) {
     throw new DurableChatError(
       'config',
-      '`reauthorizeMs` must be over 0. With Infinity, nothing is asked again.',
+      '`reauthorizeMs` must be greater than 0. With Infinity, `authorize` is not called again.',
     );
   }
   return {
@@ -67,7 +67,7 @@ export function settingsOf(options: DurableChatOptions): Settings {
   };
 }
 
-/** The app's own observer: what it throws, now or later, ends nothing. */
+/** Calls the app's observer, and ignores its exceptions and rejections. */
 function harmless<A extends unknown[]>(observe: (...args: A) => unknown): (...args: A) => void {
   return (...args) => {
     new Promise((resolve) => resolve(observe(...args))).catch(() => {});

@@ -1,4 +1,4 @@
-// An answer to a tool call that waits for somebody: recorded in the log, where the first one counts.
+// An answer to a tool call that waits for a client. The log records it, and the first answer counts.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -15,16 +15,16 @@ export interface ToolAnswer {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  /** Names the answer: given again, it is the same one. Default: a new one. */
+  /** Identifies the answer, so that a repetition is the same answer. Default: a new id. */
   readonly answerId?: string;
-  /** The client that answers for a tool it executes; refused once another one has taken the call over. */
+  /** The client that executes the tool. The answer is refused once another client has taken over the call. */
   readonly holder?: string;
   readonly by?: string;
 }
 
-/** A client may answer a call a moment before the call has reached the log. */
+/** How long to wait for a call that a client answers before the call is in the log. */
 const appearWithinMs = 3_000;
-/** While an answer is on its way into the log nobody takes its call over. */
+/** While an answer is being written, no other client takes over the call. */
 const answerWithinMs = 10_000;
 
 /** See `SessionHandle.answer`. */
@@ -59,7 +59,7 @@ export async function answerTool(
   const where = { after: before.lastId, existing: true };
   return whatCame(before, await session.append(entry, where));
 
-  /** The message with this answer, once the log has it; throws when the call did not wait for it any more. */
+  /** The message with this answer, once the log has it. Throws if the call no longer waited. */
   function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {
     let counts = false;
     for (const added of read) {
@@ -86,8 +86,8 @@ function isWritten({ state }: Pick<Session, 'state'>, messageId: string): boolea
 }
 
 /**
- * Waits for a call of a message that is being written; throws `not_found` when it does not come. A model may use the id
- * of a call again that has been answered.
+ * Waits for a call of a message that is being written. Throws `not_found` if it does not come. A model can use the id
+ * of an answered call again.
  */
 async function findCall(
   session: Session,

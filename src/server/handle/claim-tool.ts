@@ -1,5 +1,5 @@
-// A tool that a client executes runs in one client at a time: whoever holds the claim on the call. The tab that
-// asked holds it while it lives; once it lets the claim run out another one takes the call over.
+// A client tool runs in one client at a time: the one that holds the claim on the call. The tab that
+// started the run renews its claim. Once the claim has ended, another tab takes over the call.
 
 import { claimKey } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -9,9 +9,9 @@ import type { Session } from '../follow/session.ts';
 export interface ToolClaim {
   readonly messageId: string;
   readonly toolCallId: string;
-  /** Names the client, for as long as it lives. */
+  /** Identifies the client for its lifetime. */
   readonly holder: string;
-  /** How long the claim lasts unless it is made again, in milliseconds. */
+  /** How long the claim lasts unless it is renewed, in milliseconds. */
   readonly ms: number;
 }
 
@@ -25,12 +25,12 @@ export async function claimTool(
   if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
     throw new DurableChatError('not_found', 'The session has no such tool call.');
   }
-  // Another client has answered in the meantime: to ask is no mistake, and a browser logs every refusal.
+  // Another client has answered meanwhile. That is not an error of this client, and browsers log every refusal.
   if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) return false;
   return holds(session, { messageId, toolCallId, holder, ms });
 }
 
-/** Whether `holder` holds the call, now that it has asked; a call that nobody holds is its own. */
+/** Claims the call for `holder`. Resolves with whether `holder` now holds it. */
 export async function holds(
   session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,

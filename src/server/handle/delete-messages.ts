@@ -1,4 +1,4 @@
-// Messages are deleted by an entry in the log; the runs that this stops are waited for.
+// Deletes messages by an entry in the log, and waits for the runs that this stops.
 
 import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -8,7 +8,7 @@ import type { Keeper } from '../keep/app-history.ts';
 import type { Session } from '../follow/session.ts';
 import { newId } from '../../lib/id.ts';
 
-/** How often a deletion is tried that meets other entries at the same moment. */
+/** How often a deletion is tried while other entries come first. */
 const mostTries = 10;
 
 /** See `SessionHandle.deleteMessage` and `SessionHandle.clear`. */
@@ -21,7 +21,7 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: Deletio
         'conflict',
         'The session changes too fast: each time, another change came first. Nothing was deleted. Try again.',
       );
-    // A session that is cleared begins with that; of another one a message could only come back by its beginning.
+    // A clear can be the first entry of a log. The deletion of one message needs a log that has begun.
     if (clears) await session.refresh({ fresh: true });
     else await checkKnown(session, keeper);
   } while (!(await append(session, what)));
@@ -34,8 +34,8 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: Deletio
 }
 
 /**
- * Appends the deletion behind what has been read here; resolves with whether it counts there. One that lands late, after
- * its sender gave up, removes nothing that came later.
+ * Appends the deletion directly after the entries that were read. Resolves with whether it counts. If it is applied late, after
+ * its sender gave up, it removes nothing that came later.
  */
 async function append(session: Session, what: Deletion): Promise<boolean> {
   const log = session.log.copy();
@@ -44,7 +44,7 @@ async function append(session: Session, what: Deletion): Promise<boolean> {
   return log.entries.some(({ key, frames }) => key === entry.key && frames.length > 0);
 }
 
-/** Fills the session with what the app has kept. Throws `not_found` when there is nothing then. */
+/** Fills the session from loadMessages. Throws `not_found` if it is still unknown then. */
 async function checkKnown(session: Session, keeper: Keeper): Promise<void> {
   await session.refresh({ fresh: true });
   await keeper.seedSession(session);

@@ -1,4 +1,4 @@
-// A session as the server's own code uses it: read it, follow it, stop it.
+// The handle of a session for the server's own code: read, follow, stop, withdraw, answer, delete.
 
 import type { UIMessage } from 'ai';
 import { entries } from '../../protocol/entries.ts';
@@ -19,50 +19,79 @@ import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../keep/app-history.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
-/** `M` is the app's own message type. */
+/**
+ * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects with
+ * `DurableChatError` `store_failed` if the store does not answer.
+ *
+ * @example
+ * ```ts
+ * const session = durable.session(id);
+ * const { messages, runs } = await session.read();
+ * await session.stop({ by: 'a moderator' });
+ * ```
+ */
 export interface SessionHandle<M extends UIMessage = UIMessage> {
+  /** The session's id: the chat id. */
   readonly id: string;
-  /** The messages that the log holds, and the runs that are active. */
+  /**
+   * Reads the session.
+   *
+   * @returns The messages of the log, without running answers, and the active runs.
+   */
   read(): Promise<{ readonly messages: M[]; readonly runs: SessionRun[] }>;
-  /** Frames from `after` on, or from a snapshot, until `signal` aborts or the loop is left. */
+  /**
+   * Iterates over the frames of the session, until `signal` aborts or the loop ends.
+   *
+   * @param options `after` is the cursor to resume at. Without it, the first frame is a snapshot.
+   * @returns Frames with their cursors. Rejects with `invalid_cursor` for a cursor of another session.
+   */
   follow(options?: { readonly after?: string; readonly signal?: AbortSignal }): AsyncIterable<ViewerFrame>;
   /**
-   * Stops one run, or all active ones. Rejects with `not_found` for a session or a run that the store does not have:
-   * it never existed, has expired or was deleted.
+   * Stops one run, or all active runs. Idempotent.
+   *
+   * @param options `runId` names one run. `by` is recorded as the user who stopped.
+   * @returns The receipt, once the runs have ended, or after 5 s. Rejects with `not_found` for a session or a run that the
+   *   store does not have.
    */
   stop(options?: { readonly runId?: string; readonly by?: string }): Promise<StopReceipt>;
   /**
-   * Takes back a send that still waits for its turn, with its message. Rejects with `not_found` for a run that
-   * the store does not have, and with `conflict` for one whose turn has come.
+   * Takes back a send that waits for its turn, with its message. Idempotent.
+   *
+   * @returns Rejects with `not_found` for a run that the store does not have, and with `conflict` if its turn has come.
    */
   withdraw(options: { readonly runId: string; readonly by?: string }): Promise<void>;
   /**
-   * Answers a tool call that waits: with its output, or with an approval. Resolves with the message as this
-   * answer left it; undefined while the message is still being written. Rejects with `not_found` for a call that
-   * is not there, and with `conflict` for one that does not wait, or that already has an answer.
+   * Answers a tool call that waits, with an output or an approval. The first answer to a call counts.
+   *
+   * @returns The message with this answer; undefined while the message is being written. Rejects with `not_found` for an
+   *   unknown call, and with `conflict` for a call that does not wait, or that has an answer.
    */
   answer(options: ToolAnswer): Promise<M | undefined>;
   /**
-   * Claims a tool call that waits for a client to execute it. Resolves with whether the call is the caller's to execute:
-   * false when another client holds it, or when it does not wait any more. Rejects with `not_found` for an unknown call.
+   * Claims a tool call that waits for a client to execute it.
+   *
+   * @returns Whether the caller may execute the call: false if another client holds it, or if it no longer waits. Rejects
+   *   with `not_found` for an unknown call.
    */
   claim(options: ToolClaim): Promise<boolean>;
   /**
-   * Deletes one message, and stops the run that was sent with it or that writes it: a waiting one never has its turn.
-   * Resolves once that run has ended, or after 5 s. Deleting a message that the session does not have is fine. Rejects
-   * with `not_found` for a session that the store does not know and of which `loadMessages` has nothing.
+   * Deletes one message, and stops the run that was sent with it or that writes it. Succeeds for an unknown message.
+   *
+   * @returns Resolves once that run has ended, or after 5 s. Rejects with `not_found` for an unknown session without
+   *   messages from `loadMessages`, and with `conflict` if other changes came first ten times.
    */
   deleteMessage(id: string, options?: { readonly by?: string }): Promise<void>;
   /**
-   * Deletes all messages, and stops all runs. Resolves once they have ended, or after 5 s. The session goes on, empty:
-   * neither a client nor `loadMessages` fills it again before it expires, also if the store did not know it before. The
-   * store keeps the deleted messages until then; see `delete()`.
+   * Deletes all messages, and stops all runs. The session stays known and empty until it expires: neither a client nor
+   * `loadMessages` fills it. The store keeps the deleted messages until then, see `delete()`.
+   *
+   * @returns Resolves once the runs have ended, or after 5 s. Rejects with `conflict` if other changes came first ten times.
    */
   clear(options?: { readonly by?: string }): Promise<void>;
   /**
    * Stops active runs without calling `onRunEnd`, and deletes the session. For `ttl` the store remembers that it was
-   * deleted: until then a send takes only its last user message from the client. Viewers see an empty session, or what
-   * `loadMessages` returns. Deleting a session that does not exist is fine.
+   * deleted: until then a send takes only its last user message from the client. Viewers get an empty session, or the
+   * messages of `loadMessages`. Succeeds for an unknown session.
    */
   delete(): Promise<void>;
 }
@@ -142,7 +171,7 @@ export function createSessionHandle<M extends UIMessage>(
           throw new DurableChatError('not_found', 'The session has no such run.');
         }
         if (isActive(state, runId) && !isItsTurn(state, runId)) {
-          // The answer tells what came before it; no second read does.
+          // The reply of the append has all entries before it, so that no second read is needed.
           const log = session.log.copy();
           await session.appendTo(log, entries.withdraw(runId, by), { existing: true });
           if (isWithdrawn(log.state, runId)) return;
@@ -168,15 +197,15 @@ export function createSessionHandle<M extends UIMessage>(
         const isOver = (runId: string) => !isActive(session.state, runId);
         const endAll = async () => {
           for (const runId of runs) {
-            // What is deleted is not to be kept by the app.
+            // The end of a run that is deleted is not reported to the app.
             await session.append(entries.saved(runId), { lease: { type: 'stop', runId } });
           }
           await session.stop(runs);
           await session.untilOver(runs);
         };
-        // A session with a run that cannot be ended can be deleted all the same.
+        // A session can be deleted even if one of its runs cannot be ended.
         await endAll().catch(() => {});
-        // Whoever still works on one is refused by the store from now on.
+        // From now on the store refuses the writes of their producers.
         const closed = runs.filter((runId) => !isOver(runId));
         for (const runId of closed) await session.retry(() => session.store.close(runId, { reason: 'stop' }));
         await session.retry(() => session.store.delete(closed));
@@ -185,7 +214,7 @@ export function createSessionHandle<M extends UIMessage>(
   };
 }
 
-/** Not so a run whose message another one took: that is answered. */
+/** A run whose message steered another run does not count as withdrawn. */
 function isWithdrawn({ ended }: SessionState, runId: string): boolean {
   const end = ended.get(runId);
   return end?.withdrawn === true && !end.steered;

@@ -1,13 +1,13 @@
-// Whom a request comes from, and whether it may.
+// Calls `authorize`, and turns its answer into a user or a refusal.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isFrameworkAnswer } from './respond.ts';
 import type { Authorization, Authorize, AuthorizeInput } from '../options.ts';
 
-/** A user as `authorize` named it, with whatever else the app said there. */
+/** The object that `authorize` returned. */
 export type User = Extract<Authorization, { readonly userId: string }>;
 
-/** Who is asking, where `authorize` names somebody; throws a Response or a `DurableChatError` for a no. */
+/** The user that `authorize` returned; undefined for `true`. Throws a Response or a `DurableChatError` for a refusal. */
 export async function authorized(
   authorize: Authorize | undefined,
   input: AuthorizeInput,
@@ -19,7 +19,7 @@ export async function authorized(
     throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
   if (answer == null)
     throw new DurableChatError('unauthorized', 'You are not signed in. Sign in, then try again.');
-  // Nothing but a plain yes is one: `user && user.owns(chat)` can be '' or 0 or an object of some kind.
+  // Every other value is a refusal: `user && user.owns(chat)` can be '', 0, or any object.
   if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') return answer;
   throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
 }

@@ -1,10 +1,10 @@
-// Requests that pages of other sites make: browsers send the visitor's cookies along, so they are refused before
-// anything else looks at them. A request that does not say where it comes from is no browser's.
+// Requests from pages of other sites. Browsers send the visitor's cookies with them, so they are refused before
+// anything else. A request without an origin does not come from a browser.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { durableHeader, runHeader } from '../../protocol/requests.ts';
 
-/** Throws `config` for what no browser would ever send as its `Origin`. */
+/** Throws `config` for a value that no browser sends as `Origin`. */
 export function checkOrigins(allowed: readonly string[]): void {
   const wrong = allowed.find((origin) => !/^[a-z][a-z\d+.-]*:\/\/[^/*?#\s]+$/.test(origin));
   if (wrong === undefined) return;
@@ -15,7 +15,7 @@ export function checkOrigins(allowed: readonly string[]): void {
 }
 
 /**
- * What an answer to this request has to carry so that its page may read it: nothing, unless the page is of one of
+ * The CORS headers for a response to this request: none, unless the page belongs to one of
  * the `allowed` origins. Throws `forbidden` for any other page of another site.
  */
 export function corsHeaders(request: Request, allowed: readonly string[]): Record<string, string> {
@@ -36,22 +36,22 @@ export function corsHeaders(request: Request, allowed: readonly string[]): Recor
 }
 
 function isOwn({ headers, url }: Request, origin: string | null): boolean {
-  // The browser's own verdict, where it gives one: it knows what a proxy may hide from us. A sibling subdomain is
-  // another site here, for somebody else may be serving it.
+  // `Sec-Fetch-Site` is the browser's own result, which does not depend on a proxy. A sibling subdomain counts as
+  // another site, because another party may serve it.
   const site = headers.get('sec-fetch-site');
   if (site !== null) return site === 'same-origin' || site === 'none';
   if (origin === null) return true;
-  // Behind a proxy the name that the browser knows is the forwarded one. No page can set these headers, unless
-  // a preflight allows it to. The scheme is left out: only the proxy knows it.
+  // Behind a proxy, the browser's host is the forwarded one. A page can set these headers only if
+  // a preflight allows it. The scheme is not compared, because only the proxy knows it.
   const named = headers.get('x-forwarded-host') ?? headers.get('host') ?? new URL(url).host;
   if (!URL.canParse(origin)) return false;
   const { protocol, host } = new URL(origin);
-  // Parsed as well, so that a default port is the same as none.
+  // Parsed too, so that a default port equals no port.
   const own = `${protocol}//${named.split(',')[0]?.trim()}`;
   return URL.canParse(own) && new URL(own).host === host;
 }
 
-/** The answer to a preflight, given its `corsHeaders`. */
+/** The response to a preflight with these `corsHeaders`. */
 export function preflight(request: Request, cors: Record<string, string>): Response {
   const asked = request.headers.get('access-control-request-headers');
   const methods = 'GET, POST, DELETE';

@@ -40,7 +40,7 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
         end();
         controller.close();
       };
-      // A viewer that has everything gets bytes too: proxies and clients wait for the first ones.
+      // An up-to-date viewer gets bytes too, because proxies and clients wait for the first ones.
       say(keepAlive);
       if (gone.aborted) return close();
       gone.addEventListener('abort', close);

@@ -8,7 +8,7 @@ import type { SendBody } from '../send/send-body.ts';
 /** Whom a handler answers, and how its framework calls it. */
 export interface HandlerCall<Params, R extends Request> extends Omit<HandlerContext<Params>, 'run'> {
   readonly handler: Handler<Params, R>;
-  /** Makes the framework's own kind of request. */
+  /** Makes a request of the framework's type. */
   readonly toRequest: (request: Request) => R;
 }
 
@@ -21,7 +21,7 @@ export function handlerCall<Params, R extends Request>(
     handler(withSignal(toRequest(handlerRequest(request, body, history)), signal), { ...context, run });
 }
 
-/** The request as the app's handler knows it, with the log's messages. */
+/** The request for the app's handler, with the log's messages. */
 function handlerRequest(
   request: Request,
   { changes: _changes, ...body }: SendBody,
@@ -38,7 +38,7 @@ function handlerRequest(
 
 /**
  * What the handler reads as `message`. Where that is the last message, the log's; another one, which was not validated,
- * is not handed on.
+ * object was not validated, and is not passed on.
  */
 function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]): unknown {
   if (typeof message !== 'object' || message === null) return message;
@@ -46,9 +46,9 @@ function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]):
 }
 
 /**
- * Gives the request the stop signal itself. A signal that is passed to a Request is followed by another one,
- * and in Node that one falls silent as soon as the Request is garbage-collected, which handlers that only
- * keep `request.signal` let happen.
+ * Gives the request the stop signal itself. `new Request(…, { signal })` makes a dependent signal,
+ * which in Node no longer aborts once the Request is garbage-collected. A handler that keeps only
+ * `request.signal` would lose the stop.
  */
 function withSignal<R extends Request>(request: R, signal: AbortSignal): R {
   return Object.defineProperty(request, 'signal', { value: signal });

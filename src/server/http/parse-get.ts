@@ -6,14 +6,14 @@ import { parseSessionId } from './parse-request.ts';
 
 export interface AskedSession {
   readonly sessionId: string;
-  /** The cursor to go on from; undefined for a snapshot. */
+  /** The cursor to resume at; undefined for a snapshot. */
   readonly after: string | undefined;
 }
 
 export interface SubscribeQuery {
-  /** One at least, each once. */
+  /** At least one, each once. */
   readonly sessions: readonly AskedSession[];
-  /** What the client calls this connection in its sends. */
+  /** The id of this subscription in the client's sends. */
   readonly subscriptionId: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export type GetQuery =
 export function parseGet({ url, headers }: Pick<Request, 'url' | 'headers'>): GetQuery {
   const { searchParams, pathname } = new URL(url);
   const query: Query = searchParams;
-  // The SDK's own way to resume: GET {api}/{id}/stream.
+  // The SDK's resume: GET {api}/{id}/stream.
   const [, resumed] = (!query.has('id') && /\/([^/]+)\/stream\/?$/.exec(pathname)) || [];
   if (resumed === undefined) return { type: 'subscribe', ...parseSubscribe(query, headers) };
   return { type: 'resume', sessions: [{ sessionId: parseSessionId(decode(resumed)), after: undefined }] };

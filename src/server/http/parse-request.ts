@@ -1,4 +1,4 @@
-// What a client may ask for. Every request goes through here before anything else sees it.
+// Parses and validates every request of a client before anything else reads it.
 
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -43,7 +43,7 @@ export type Posted =
   | { readonly type: 'tool-claim'; readonly sessionId: string; readonly claim: ToolClaim };
 
 /**
- * What a POST asks for: a send, an answer to a tool call, or a claim on one.
+ * The kind of a POST: a send, a tool answer, or a claim on a tool call.
  *
  * @throws `bad_request` that names the field and the rule, and never the value; `too_large` for a body over `maxBytes`.
  */
@@ -88,7 +88,7 @@ async function readJson(request: Request, limit: number): Promise<unknown> {
   try {
     return JSON.parse(text + decoder.decode());
   } catch {
-    // No cause: the parser's message quotes the body.
+    // Without a cause, because the parser's message quotes the body.
     throw new DurableChatError('bad_request', 'The body is not JSON. Post the body that the AI SDK sends.');
   }
 }
@@ -102,7 +102,7 @@ function parsed<T extends z.ZodObject>(schema: T, json: unknown): z.output<T> {
   );
 }
 
-/** The session's id from a query string; throws `bad_request`. */
+/** The session's id from the query. Throws `bad_request`. */
 export function parseSessionId(value: string | null): string {
   const result = id.safeParse(value ?? undefined);
   if (!result.success) {
@@ -116,14 +116,14 @@ export function parseSessionId(value: string | null): string {
   return result.data;
 }
 
-/** A validated DELETE of ours. */
+/** A validated DELETE of the protocol. */
 export type RemovalQuery =
   | { readonly type: 'stop'; readonly runId: string | undefined }
   | { readonly type: 'withdraw'; readonly runId: string }
   | { readonly type: 'delete-message'; readonly messageId: string }
   | { readonly type: 'clear' };
 
-/** What a DELETE of ours asks for; throws `bad_request`. */
+/** The kind of a DELETE of the protocol. Throws `bad_request`. */
 export function parseRemoval(query: Query): RemovalQuery {
   const type = query.get('durable');
   const runId = parseRunId(query.get('runId'));
@@ -155,7 +155,7 @@ export function parseRemoval(query: Query): RemovalQuery {
   }
 }
 
-/** An optional run id from a query string; throws `bad_request`. */
+/** An optional run id from the query. Throws `bad_request`. */
 function parseRunId(value: string | null): string | undefined {
   if (value === null) return undefined;
   if (!/^[\w-]{1,64}$/.test(value))

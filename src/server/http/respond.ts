@@ -1,4 +1,4 @@
-// Answers of the route that are no streams, and what every answer carries.
+// JSON responses, and the headers of every response.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { durableHeader, formatVersion } from '../../protocol/requests.ts';
@@ -7,7 +7,7 @@ export function json(body: unknown, status = 200): Response {
   return Response.json(body, { status, headers: { 'cache-control': 'no-store' } });
 }
 
-/** The answer for anything thrown. What is not ours says nothing about itself. */
+/** The response for a thrown value. Only a DurableChatError shows its message. */
 export function errorResponse(error: unknown): Response {
   const known = error instanceof DurableChatError ? error : unknownError();
   return json(known, known.status);
@@ -35,9 +35,9 @@ function unknownError(): DurableChatError {
   return new DurableChatError('handler_failed', 'The server failed. Try again.');
 }
 
-/** The answer as it leaves, whoever made it: kept by no cache, marked as ours, and with these headers. */
+/** The final response: not cached, marked with `x-durable-chat`, and with these headers. */
 export function sealed(response: Response, headers: Readonly<Record<string, string>>): Response {
-  const all = new Headers(response.headers); // a Response of the app's may not let its own be changed
+  const all = new Headers(response.headers); // the headers of the app's Response can be immutable
   if (!all.get('cache-control')?.includes('no-store')) all.set('cache-control', 'no-store');
   all.set(durableHeader, String(formatVersion));
   for (const [name, value] of Object.entries(headers)) all.set(name, value);

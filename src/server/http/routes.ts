@@ -20,29 +20,29 @@ import { parseGet } from './parse-get.ts';
 import { anyOf, subscribe } from './subscribe.ts';
 import { parsePost, parseRemoval, parseSessionId, type RemovalQuery } from './parse-request.ts';
 
-/** What a framework hands to a route besides the request. In Next, `params` is a promise. */
+/** The second argument of a route. In Next, `params` is a promise. */
 export interface RouteContext<Params = Promise<unknown>> {
   readonly params: Params;
 }
 
 /**
- * What a route exports. Each method has two signatures instead of an optional second argument: the route check of
+ * The methods of a route. Each method has two signatures instead of an optional second argument: the route check of
  * Next 15 reads the type of that argument, and refuses one that may be undefined.
  */
 export interface Routes<Params = Promise<unknown>> {
-  /** Subscribes to a session; `GET {api}/<id>/stream` is the AI SDK's own resume. */
+  /** Subscribes to sessions. `GET {api}/<id>/stream` is the AI SDK's resume. */
   GET(request: Request): Promise<Response>;
   GET(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Takes a send, which is the AI SDK's own chat request; an answer to a tool call; or a claim on one. */
+  /** Takes a send (the AI SDK's chat request), a tool answer, or a claim on a tool call. */
   POST(request: Request): Promise<Response>;
   POST(request: Request, context: RouteContext<Params>): Promise<Response>;
   /**
-   * Stops a run, or all of a session; withdraws a run; deletes a message, or all. A DELETE without `durable` in its query
+   * Stops one run or all, withdraws a run, or deletes one message or all. A DELETE without `durable` in its query
    * is a 404: see `isDurableRequest`. An unknown value of `durable` is a 400.
    */
   DELETE(request: Request): Promise<Response>;
   DELETE(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Answers the preflights of `allowedOrigins`; without such origins there is no need to export it. */
+  /** Answers the preflights of `allowedOrigins`. Only these need it. */
   OPTIONS(request: Request): Promise<Response>;
   OPTIONS(request: Request, context: RouteContext<Params>): Promise<Response>;
 }
@@ -54,7 +54,7 @@ export interface RouteOptions<Params, R extends Request> {
   readonly runtime: Runtime;
   readonly authorize: Authorize | undefined;
   readonly waitUntil: (promise: Promise<unknown>) => void;
-  /** Makes the framework's own kind of request. */
+  /** Makes a request of the framework's type. */
   readonly toRequest: (request: Request) => R;
 }
 
@@ -67,7 +67,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         const deadline = deadlineOf(settings);
         const asked = parseGet(request);
         const ask = (sessionId: string) => authorized(authorize, { request, sessionId, action: 'read' });
-        // Nobody reads or leaves the stream of such an answer.
+        // No client reads the body of a response to HEAD.
         if (request.method === 'HEAD') {
           await anyOf(asked.sessions.map(({ sessionId }) => ask(sessionId)));
           return new Response(null, { headers: eventStreamHeaders });
@@ -164,7 +164,7 @@ function actionOf({ type }: RemovalQuery): Action {
   return type === 'delete-message' || type === 'clear' ? 'delete' : 'stop';
 }
 
-/** Every way of failing ends in a typed answer. A page of another site gets nothing else, whatever it asks. */
+/** Turns every failure into a typed response. A page of another site gets only a 403. */
 async function answering(
   { allowedOrigins, onError }: Settings,
   request: Request,

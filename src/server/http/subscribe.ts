@@ -96,7 +96,7 @@ function watch(
   });
 }
 
-/** With time to spare, and not at the same moment for all viewers. */
+/** Before the deadline, and not at the same moment for all viewers. */
 function rotationMs(runtime: Runtime, deadline: number): number {
   const left = deadline - runtime.monotonic();
   return Math.max(0, left - marginBefore(left)) * (1 - runtime.random() / 10);
