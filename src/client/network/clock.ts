@@ -1,4 +1,4 @@
-// Durations are measured on a clock that nobody sets, which on some machines stands still while they sleep.
+// Durations are measured on a clock that cannot be set. On some machines it stands still while they sleep.
 
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 

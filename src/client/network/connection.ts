@@ -45,7 +45,7 @@ export function nextConnection(state: ConnectionState, event: ConnectionEvent): 
   const isUp = isTrying || type === 'open';
   switch (event.type) {
     case 'start':
-      // Somebody who was refused may have signed in since; a route without sessions has none now either.
+      // A user who was refused may have signed in since; a route without sessions has none now either.
       return type === 'idle' || (type === 'failed' && [401, 403].includes(state.error.status))
         ? { type: 'connecting', attempt }
         : state;

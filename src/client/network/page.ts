@@ -1,4 +1,4 @@
-// What the page tells of itself: whether anybody looks at it, and whether there is a network.
+// The page's own state: whether it is visible, and whether there is a network.
 
 export interface PageSubscription {
   start(): void;

@@ -61,7 +61,7 @@ describe.each([['with Web Locks', () => stubPage({ locks: createLocks() })]])(
       const tabs = ids.slice(0, 5).map((id) => open(client, id));
       for (const { session } of tabs)
         await expect.poll(() => session.getSnapshot().connection).toBe('connected');
-      // Sent by somebody else: everything has to come over the shared connection.
+      // Sent by another client: everything has to come over the shared connection.
       const { fetch } = world.client();
       for (const { session } of tabs)
         await fetch('/api/chat', { method: 'POST', body: sendBody(session.id, 'count to 150 at 100/s') });

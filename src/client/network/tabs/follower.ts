@@ -16,7 +16,7 @@ export interface FollowerOptions {
   readonly onRefused: (member: Member, error: unknown) => void;
   /** Called for a member for which the leader has no room. */
   readonly onFull: (member: Member) => void;
-  /** Called once, when nobody leads any more; with whether somebody did. */
+  /** Called once, when no page leads any more; with whether one did. */
   readonly onLost: (wasLed: boolean) => void;
 }
 
@@ -87,7 +87,7 @@ export class Follower implements Role {
     }
   }
 
-  /** The page goes: whoever leads does not need to follow its sessions. */
+  /** The page goes: the one that leads need not follow its sessions. */
   leave(): void {
     this.#options.bus.say({ type: 'leave', keys: this.#keys() });
   }

@@ -58,7 +58,7 @@ export class Line {
       });
       this.#members.add(member);
       this.#role?.add(member);
-      this.#outcome ??= this.#run().finally(() => this.#close());
+      this.#outcome ??= this.#run();
     });
   }
 
@@ -77,7 +77,7 @@ export class Line {
   #close(): void {
     this.#options.onClose?.();
     this.#over.abort();
-    this.#outcome?.catch(() => {}); // a line that everybody has left is nobody's failure
+    this.#outcome?.catch(() => {}); // a line without members fails for none
     for (const { end } of this.#members) end(this.#outcome!);
     this.#members.clear();
   }
@@ -89,16 +89,17 @@ export class Line {
     const locks = pageLocks();
     const bus =
       name === undefined || !locks ? undefined : openBus(runtime, name, (note) => this.#role?.take(note));
-    if (!bus || !locks || name === undefined) return this.#lead();
     const leaveOnHide = onPageHide(() => this.#role instanceof Follower && this.#role.leave());
     try {
+      if (!bus || !locks || name === undefined) return await this.#lead();
       const led = await underLock(locks, name, { ifAvailable: true }, (stolen) => this.#lead(bus, stolen));
       // Pages without an origin of their own, such as sandboxed frames, are given no locks.
       if (led === 'refused') return await this.#lead();
       return led === 'taken' ? await this.#follow(bus, locks, name) : led;
     } finally {
+      this.#close();
       leaveOnHide();
-      bus.close();
+      bus?.close();
     }
   }
 
