@@ -268,7 +268,8 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
       .poll(
         async () => {
           const viewer = await watch(elsewhere, here.sessionId);
-          await expect.poll(() => viewer.frames.length).toBe(1);
+          // Chunks may have come behind it already.
+          await expect.poll(() => viewer.frames.length).toBeGreaterThan(0);
           await viewer.close();
           return (viewer.frames[0] as SnapshotFrame).runs[0]?.count;
         },

@@ -7,13 +7,13 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A subscription over the wire. */
-async function subscription(options: { maxDurationMs?: number }) {
+async function subscription(options: { maxDurationMs?: number }, query = 'id=s') {
   const world = createWorld(
     memoryChannel(),
     chunkHandler(() => []),
     options,
   );
-  const response = await world.routes.GET(new Request('http://durable.test/api/chat?id=s'));
+  const response = await world.routes.GET(new Request(`http://durable.test/api/chat?${query}`));
   const reader = response.body!.getReader();
   const wire = { text: '', endedAt: undefined as number | undefined, leave: () => reader.cancel() };
   const startedAt = Date.now();
@@ -44,7 +44,7 @@ describe('a subscription on the wire', () => {
   it('G1: ends before its function’s deadline, after a whole event, and asks the client to reconnect', async () => {
     const endings = new Set<number>();
     for (let n = 0; n < 5; n++) {
-      const wire = await subscription({ maxDurationMs: 60_000 });
+      const wire = await subscription({ maxDurationMs: 60_000 }, n % 2 === 0 ? 'id=s' : 'id=s&id=t');
       await vi.advanceTimersByTimeAsync(60_000);
       expect(wire.endedAt).toBeGreaterThanOrEqual(49_500);
       expect(wire.endedAt).toBeLessThanOrEqual(55_001);
