@@ -1,40 +1,35 @@
 // The structure of the sources: what a file may import, how many a folder holds, and the files on the path of a POST.
 
-import { dirname } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCode, sourcesIn, type Code } from './program.fixture.ts';
-import { staysOf, tableOf, visitsOf } from './request-path.fixture.ts';
+import { staysOf, tableOf, visitsOf, type Stay } from './request-path.fixture.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
 
-/** What any file of the server imports. */
-const server = [
+/** The folders of the server. Each imports the folders behind it, and what any file of the server imports. */
+const serverFolders = ['http', 'handle', 'send', 'run', 'keep', 'follow', 'history', 'lib'];
+const forServer = [
   'src/protocol/',
   'src/channel/channel.ts',
-  'src/server/lib/',
   'src/server/options.ts',
   'src/server/settings.ts',
   'src/server/handler.ts',
 ];
-const history = 'src/server/history/';
-const follow = 'src/server/follow/';
-const keep = 'src/server/keep/';
-const run = 'src/server/run/';
 
 /** What the files of a layer import of src, besides their own layer and src/lib. What has no layer imports anything. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   'src/lib/': [],
   'src/protocol/': [],
   'src/channel/': ['src/protocol/'],
-  'src/server/lib/': server,
-  [history]: server,
-  [follow]: [...server, history],
-  [keep]: [...server, history, follow],
-  [run]: [...server, history, follow],
-  'src/server/send/': [...server, history, follow, keep, run],
-  'src/server/handle/': [...server, history, follow, keep],
-  'src/server/http/': [...server, follow, keep, 'src/server/handle/', 'src/server/send/'],
-  'src/server/': [...server, follow, keep, 'src/server/handle/', 'src/server/http/'],
+  ...Object.fromEntries(
+    serverFolders.map((folder, index) => [
+      `src/server/${folder}/`,
+      [...forServer, ...serverFolders.slice(index).map((below) => `src/server/${below}/`)],
+    ]),
+  ),
+  'src/server/': forServer,
   'src/client/': ['src/protocol/'],
   'src/react/': ['src/client/'],
   'src/testing/': ['src/protocol/', 'src/channel/channel.ts'],
@@ -51,6 +46,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   zod: [], // its version 3 and 4 have this name
   'zod/v4': ['src/server/'],
 };
+
+const map = readFileSync(join(root, 'src/README.md'), 'utf8');
+const pathsIn = (text: string) => [...text.matchAll(/`([\w./-]+\.ts)`/g)].map(([, path = '']) => path);
 
 let code: Code;
 beforeAll(() => {
@@ -92,17 +90,37 @@ test('no folder has more than 12 sources', () => {
   expect([...counts].filter(([, count]) => count > 12)).toEqual([]);
 });
 
-test('the path of a POST to its first chunk has at most 20 stays, and enters no file three times', () => {
-  const stays = staysOf(code, {
-    waypoints: [
-      'src/server/http/routes.ts POST',
-      'src/server/run/run.ts startRun',
-      'src/server/run/reply-stream.ts push',
-    ],
-    folders: ['src/server/http/', 'src/server/send/', 'src/server/run/'],
-    implementations: ['src/server', 'src/channel'],
+describe('the path of a POST to its first chunk', () => {
+  let stays: readonly Stay[] = [];
+  beforeAll(() => {
+    stays = staysOf(code, {
+      waypoints: [
+        'src/server/http/routes.ts POST',
+        'src/server/run/run.ts startRun',
+        'src/server/run/reply-stream.ts push',
+      ],
+      folders: ['src/server/http/', 'src/server/send/', 'src/server/run/'],
+      implementations: ['src/server', 'src/channel'],
+    });
+    console.log(tableOf(stays));
   });
-  console.log(tableOf(stays));
-  expect(stays.length).toBeLessThanOrEqual(20);
-  expect([...visitsOf(stays)].filter(([, visits]) => visits > 2)).toEqual([]);
+
+  test('has at most 20 stays, and enters no file three times', () => {
+    expect(stays.length).toBeLessThanOrEqual(20);
+    expect([...visitsOf(stays)].filter(([, visits]) => visits > 2)).toEqual([]);
+  });
+
+  test('is in the map, file by file', () => {
+    const [, section = ''] = /## Where does a POST go\?\n([^]*?)\nOff this path/.exec(map) ?? [];
+    const named = pathsIn(section).filter((path) => /^server\/(http|send|run)\//.test(path));
+    expect([...new Set(named)]).toEqual([...visitsOf(stays).keys()].map((path) => path.replace('src/', '')));
+  });
+});
+
+test('each file that the map names exists', () => {
+  const missing = pathsIn(map).filter(
+    (path) => !existsSync(join(root, 'src', path)) && !existsSync(join(root, path)),
+  );
+  expect(pathsIn(map)).toContain('server/http/routes.ts');
+  expect(missing).toEqual([]);
 });
