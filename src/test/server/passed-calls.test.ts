@@ -156,7 +156,7 @@ describe.each(stores)('an open call that later messages follow, on %s', (name, o
     ) as UIMessage['parts'];
     const late = await post([question('u1', 'location'), { ...asked, parts }]);
     expect(late.status).toBe(409);
-    expect(await late.text).toContain('gone on');
+    expect(await late.text).toContain('continued after');
     await say([question('u3', 'so?')]);
     const messages = await read();
     expect(messages.map(({ role }) => role)).toEqual([
@@ -208,7 +208,7 @@ describe.each(stores)('an open call that later messages follow, on %s', (name, o
     const outcome = { state: 'approval-responded', approved: true } as const;
     await expect(world.chat.session(id).answer({ ...callOf(asked), outcome })).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('gone on') as string,
+      message: expect.stringContaining('continued after') as string,
     });
     await say([question('u3', 'so?')]);
     expect(booked).toEqual([]);
