@@ -1,7 +1,7 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../protocol/entries.ts';
+import { versioned, type LogEntry } from '../../protocol/entries.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { messagesOf, type SessionState } from '../../protocol/session-state.ts';
@@ -138,7 +138,7 @@ function play(all: readonly Step[]): { log: Log; models: ReadonlyMap<string, Mod
     const [entry, after] = take(step, now, index) ?? [];
     if (!entry || !after) continue;
     now = after;
-    log.add({ ...entry, id: `${index + 1}-0` });
+    log.add({ ...versioned(entry), id: `${index + 1}-0` });
     models.set(log.lastId, now);
   }
   return { log, models, now };
@@ -213,7 +213,7 @@ describe('changeFrames', () => {
     const log = new Log();
     const all = Array.from({ length: maxChanges + 2 }, (_, n) => `m${n}`);
     const frames = all.map((id) => ({ type: 'message' as const, message: message(id, 'user', id) }));
-    log.add({ id: '1-0', key: 'k', frames });
+    log.add({ id: '1-0', ...versioned({ key: 'k', frames }) });
     const remove = (removed: string[]) => changeFrames(log, { ...none, seen: '1-0', removed }, 'next', 'me');
     expect(remove(all)).toEqual([{ type: 'message-delete', all: true, by: 'me' }]);
     expect(remove(all.slice(0, maxChanges)).length).toBe(maxChanges);

@@ -1,5 +1,6 @@
 import type { UIMessage } from 'ai';
 import { describe, expect, it } from 'vitest';
+import { versioned } from '../../protocol/entries.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { Log } from '../follow/log.ts';
 import { runOfSend, sendOf, type SendKey } from './idempotency.ts';
@@ -17,7 +18,7 @@ const end = (runId: string, chunks = 3): LogFrame => ({ type: 'run-end', runId, 
 const logOf = (...frames: LogFrame[]): Log => {
   const log = new Log();
   for (const [index, frame] of frames.entries())
-    log.add({ id: `${index + 1}-0`, key: `${index}`, frames: [frame] });
+    log.add({ id: `${index + 1}-0`, ...versioned({ key: `${index}`, frames: [frame] }) });
   return log;
 };
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });

@@ -43,19 +43,19 @@ const traffic: readonly Meant[] = [
       'a regeneration during an answer',
       'a resume, a stop, and another send',
     ],
-    lines: ['+ requests DELETE /api/chat?id=s&durable=stop {} '],
+    lines: ['+ requests DELETE /api/chat?id=s&durable=stop&wire=2 {} '],
   },
   {
     why: 'The same, for a stop that sends a queued message.',
     on: 7,
     in: ['a queued message that is sent now'],
-    lines: ['+ requests DELETE /api/chat?id=s&durable=stop {} '],
+    lines: ['+ requests DELETE /api/chat?id=s&durable=stop&wire=2 {} '],
   },
   {
     why: 'An answer to a tool call is in the log first: the first one counts, on whatever tab it was given.',
     in: [...clientTools, 'a tool that is answered without a send that follows'],
     lines: [
-      '+ requests POST /api/chat *"trigger":"tool-outcome"}',
+      '+ requests POST /api/chat?wire=2 *"trigger":"tool-outcome"}',
       '+ identities <assistant 1> is another object',
     ],
   },
