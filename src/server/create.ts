@@ -44,7 +44,7 @@ export function createCore<M extends UIMessage, A extends Authorization>(
   runtime: Runtime = systemRuntime,
 ): Core<M, A> {
   // The app's types of messages and users only pass through here.
-  const settings = settingsOf(options as unknown as DurableChatOptions);
+  const settings = settingsOf(options as unknown as DurableChatOptions, runtime);
   let opened: Promise<Opened> | undefined;
 
   function open(): Promise<Opened> {

@@ -2,7 +2,8 @@
 
 import { DurableChatError } from '../protocol/errors.ts';
 import { checkOrigins } from './http/cross-origin.ts';
-import { newId } from './lib/id.ts';
+import { newId } from '../lib/id.ts';
+import type { Runtime } from '../lib/runtime.ts';
 import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, Seed, WhenBusy } from './options.ts';
 
 export interface Settings {
@@ -36,7 +37,7 @@ const defaultLimits: Limits = {
 };
 
 /** Throws `config` for invalid options. */
-export function settingsOf(options: DurableChatOptions): Settings {
+export function settingsOf(options: DurableChatOptions, runtime: Runtime): Settings {
   const { allowedOrigins = [], loadMessages, onMessage, onRunEnd, reauthorizeMs = 60_000 } = options;
   checkOrigins(allowedOrigins);
   if (!(reauthorizeMs > 0)) {
@@ -54,7 +55,7 @@ export function settingsOf(options: DurableChatOptions): Settings {
     onMessage,
     seed: options.seed ?? 'text',
     onRunEnd,
-    generateId: options.generateId ?? newId,
+    generateId: options.generateId ?? (() => newId(runtime)),
     flushIntervalMs: options.flushIntervalMs ?? 50,
     leaseMs: options.leaseMs ?? 15_000,
     stopGraceMs: options.stopGraceMs ?? 2_000,

@@ -4,7 +4,7 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
 import { entries } from '../../protocol/entries.ts';
-import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { keptMessage } from '../history/kept-message.ts';
 import type { SessionStore } from './session-store.ts';
@@ -25,7 +25,7 @@ export interface EndOptions {
   readonly reservation?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
   readonly early?: true;
-  readonly runtime?: Runtime;
+  readonly runtime: Runtime;
   /** How long to try, in milliseconds. Default: 5 minutes. */
   readonly forMs?: number;
   /** Called once nobody can take the run for one that goes on. */
@@ -34,12 +34,11 @@ export interface EndOptions {
 
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
 export async function endRun(options: EndOptions): Promise<Closure> {
-  const { store, runId, base, runtime = systemRuntime, forMs = patienceMs } = options;
-  const patience = { runtime, forMs };
+  const { store, runId, base, runtime, forMs = patienceMs } = options;
   const written = (options.chunks?.length ?? 0) > 0;
-  const closure = await retry(() => store.close(runId, options.closure, { written }), patience);
+  const closure = await retry(runtime, () => store.close(runId, options.closure, { written }), forMs);
   options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(() => readClosed(store, runId), patience));
+  const chunks = options.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
   // What people have answered in it still waits for a run to go on with.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
@@ -51,7 +50,7 @@ export async function endRun(options: EndOptions): Promise<Closure> {
     ...(options.reservation !== undefined && { key: options.reservation }),
   } as const;
   const where = { lease, ...(options.early && { existing: false }) };
-  await retry(() => store.append(entry, where), patience);
+  await retry(runtime, () => store.append(entry, where), forMs);
   return closure;
 }
 

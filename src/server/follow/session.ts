@@ -179,7 +179,7 @@ export class Session {
 
   /** The first result of `attempt`, which is tried again while the store fails, for `forMs`. */
   retry<T>(attempt: () => Promise<T>, forMs?: number): Promise<T> {
-    return retry(attempt, { runtime: this.runtime, ...(forMs !== undefined && { forMs }) });
+    return retry(this.runtime, attempt, forMs);
   }
 
   /** Appends an entry to the log, and tries again while the store fails. Resolves and rejects as `Channel.append`. */

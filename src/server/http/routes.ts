@@ -64,7 +64,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
   return {
     GET: (request) =>
       answering(settings, request, async () => {
-        const deadline = deadlineOf(settings);
+        const deadline = deadlineOf(settings, runtime);
         const asked = parseGet(request);
         const ask = (sessionId: string) => authorized(authorize, { request, sessionId, action: 'read' });
         // No client reads the body of a response to HEAD.

@@ -9,10 +9,10 @@ afterEach(() => void delete shared[context]);
 
 describe('deadline', () => {
   it('is undefined if none is known', () => {
-    expect(deadlineOf({ maxDurationMs: undefined })).toBeUndefined();
+    expect(deadlineOf({ maxDurationMs: undefined }, simulatedTime())).toBeUndefined();
     for (const get of [undefined, () => ({}), () => ({ deadline: 'soon' }), () => undefined]) {
       shared[context] = { get };
-      expect(deadlineOf({ maxDurationMs: undefined })).toBeUndefined();
+      expect(deadlineOf({ maxDurationMs: undefined }, simulatedTime())).toBeUndefined();
     }
   });
 

@@ -1,6 +1,6 @@
 // The deadline of the function that serves a request.
 
-import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 
 /** The request context of Vercel's runtime, which `getDeadline` of `@vercel/functions` also reads. */
 const vercelContext = Symbol.for('@vercel/request-context');
@@ -15,16 +15,13 @@ type VercelGlobal = typeof globalThis & {
  */
 export function deadlineOf(
   { maxDurationMs = Infinity }: { readonly maxDurationMs: number | undefined },
-  runtime: Runtime = systemRuntime,
+  runtime: Runtime,
 ): number | undefined {
   const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
   const at = told === undefined ? NaN : new Date(told).getTime();
   const left = Math.min(Number.isNaN(at) ? Infinity : at - runtime.now(), maxDurationMs);
   return left === Infinity ? undefined : runtime.monotonic() + left;
 }
-
-/** The longest possible timeout: a longer one would fire at once. */
-export const longestTimeoutMs: number = 2 ** 31 - 1;
 
 /** How long before a deadline a run or a stream begins to end. */
 export function marginBefore(ms: number): number {

@@ -38,7 +38,9 @@ export function createOutput(options: OutputOptions): Output {
   const { session, turn, settings, control, reply, onEvent, onError } = options;
   const { runId, send } = turn;
   const chunks: UIMessageChunk[] = [];
+  const { runtime } = session;
   const writer = createWriter({
+    runtime,
     write: (from, batch) => store.write(from, batch),
     flushIntervalMs: settings.flushIntervalMs,
     onClosed: control.abort,
@@ -76,7 +78,7 @@ export function createOutput(options: OutputOptions): Output {
         // A send that came to nothing may be sent again.
         const reservation = !send?.once || chunks.length === 0 ? send?.key : undefined;
         // After the closing a heartbeat would only bring the lease back that the end gives up.
-        const ending = { ...about, store, runId, reservation, onClosed: control.close };
+        const ending = { ...about, runtime, store, runId, reservation, onClosed: control.close };
         // Chunks that a closed run refused are not part of it.
         if (drained === 'closed' || control.isGone) return await endRun({ ...ending, closure });
         if (drained === 'stored') return await endRun({ ...ending, closure, chunks });

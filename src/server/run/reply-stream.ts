@@ -2,6 +2,8 @@
 // Its reader may leave at any time; that changes nothing for the run (G2).
 
 import type { UIMessageChunk } from 'ai';
+import type { Runtime } from '../../lib/runtime.ts';
+import { every } from '../../lib/time.ts';
 import { chunkIds, encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { keepAliveMs, runHeader } from '../../protocol/requests.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
@@ -25,7 +27,7 @@ export interface ReplyStream extends Reply {
   readonly left: AbortSignal;
 }
 
-export function createReplyStream(runId: string): ReplyStream {
+export function createReplyStream(runtime: Runtime, runId: string): ReplyStream {
   const encoder = new TextEncoder();
   const leaving = new AbortController();
   const idOf = chunkIds();
@@ -39,14 +41,14 @@ export function createReplyStream(runId: string): ReplyStream {
       leaving.abort();
     },
   });
-  const timer = setInterval(() => send(keepAlive), keepAliveMs);
+  const cancelBeat = every(runtime, keepAliveMs, () => send(keepAlive));
 
   function send(text: string): void {
     controller?.enqueue(encoder.encode(text));
   }
 
   function close(): void {
-    clearInterval(timer);
+    cancelBeat();
     controller = undefined;
   }
 

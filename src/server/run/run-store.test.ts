@@ -1,6 +1,7 @@
 import type { UIMessageChunk } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { createChaos } from '../../testing/chaos.ts';
 import { retry } from '../lib/retry.ts';
@@ -41,7 +42,7 @@ describe('a run that is restored', () => {
           chunks.push(...batch);
           if (vanishes) await store.delete('s');
           for (const kind of faults) storeFaults({ kind }, { times: 1 });
-          expect(await retry(() => write(from, batch))).toBe('stored');
+          expect(await retry(systemRuntime, () => write(from, batch))).toBe('stored');
           expect((await store.readRun('s', 'run', 0)).chunks).toEqual(chunks);
         }
       }),

@@ -84,7 +84,7 @@ it('a run needs no request and no reader: the log says what it is to do', async 
           },
         });
       },
-      settings: settingsOf({}),
+      settings: settingsOf({}, systemRuntime),
       deadline: undefined,
     });
     expect(await started).toEqual({ type: 'streaming' });

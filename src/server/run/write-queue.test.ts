@@ -1,6 +1,7 @@
 import type { UIMessageChunk } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { createWriter, type CutCause, type Writer, type WriteResult } from './write-queue.ts';
 
 const text = (delta: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta });
@@ -31,6 +32,7 @@ function heldStore(
       waiting.shift()!(result);
     },
     writer: createWriter({
+      runtime: systemRuntime,
       flushIntervalMs,
       maxUnwritten,
       onClosed: () => store.closed++,
@@ -244,6 +246,7 @@ describe('writer', () => {
       fc.asyncProperty(plan, async ({ pushes, outcomes, flushIntervalMs }) => {
         const stored: UIMessageChunk[] = [];
         const writer = createWriter({
+          runtime: systemRuntime,
           flushIntervalMs,
           ...untold,
           write: async (from, chunks) => {
@@ -279,6 +282,7 @@ describe('writer', () => {
       let answer: (result: WriteResult) => void = () => {};
       let writes = 0;
       const writer = createWriter({
+        runtime: systemRuntime,
         flushIntervalMs: 0,
         ...untold,
         write: () => {

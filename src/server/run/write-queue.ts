@@ -3,10 +3,12 @@
 // wait where it is much faster.
 
 import type { UIMessageChunk } from 'ai';
+import type { Runtime } from '../../lib/runtime.ts';
+import { sleep } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { InterruptionCause } from '../../protocol/frames.ts';
 import { fitsRequest, maxStoredBytes } from '../../protocol/size.ts';
-import { patiently, retry } from '../lib/retry.ts';
+import { patienceMs, retry } from '../lib/retry.ts';
 
 export type WriteResult = 'stored' | 'closed';
 
@@ -29,6 +31,7 @@ export interface Writer {
 }
 
 export interface WriterOptions {
+  readonly runtime: Runtime;
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult>;
   /** The least time between the beginnings of two writes, in milliseconds. */
   readonly flushIntervalMs: number;
@@ -66,7 +69,7 @@ interface Pending {
 const maxBatchLength = 512_000;
 
 export function createWriter(options: WriterOptions): Writer {
-  const { write, flushIntervalMs, onClosed, maxUnwritten, onCut } = options;
+  const { runtime, write, flushIntervalMs, onClosed, maxUnwritten, onCut } = options;
   const pending: Pending[] = [];
   let unwritten = 0;
   /** How much has come since the store began to fail; undefined while it works. */
@@ -82,11 +85,11 @@ export function createWriter(options: WriterOptions): Writer {
   async function work(): Promise<void> {
     try {
       // The chunk is on its way to the reply: that comes first, even before making a request of it.
-      await new Promise((resolve) => setTimeout(resolve));
+      await sleep(runtime, 0);
       while (pending.length > 0 && !closed) {
         const batch = takeBatch(pending);
         const rested = rest();
-        const result = await retry(() => write(stored, batch), patiently);
+        const result = await retry(runtime, () => write(stored, batch), patienceMs);
         if (result === 'closed') {
           closed = true;
           release();
@@ -108,9 +111,9 @@ export function createWriter(options: WriterOptions): Writer {
   function rest(): Promise<void> {
     if (draining) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, flushIntervalMs);
+      const cancel = runtime.schedule(resolve, flushIntervalMs);
       wake = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

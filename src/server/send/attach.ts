@@ -28,7 +28,7 @@ export function attach(
   waitUntil: (promise: Promise<unknown>) => void,
 ): Response {
   const { session, release } = sessions.view(sessionId);
-  const reply = createReplyStream(runId);
+  const reply = createReplyStream(session.runtime, runId);
   waitUntil(
     relayRun(session, runId, reply)
       .catch(() => reply.fail())
@@ -53,7 +53,7 @@ export async function resume(
       release();
       return new Response(null, { status: 204, headers: { 'cache-control': 'no-store' } });
     }
-    const reply = createReplyStream(running.runId);
+    const reply = createReplyStream(session.runtime, running.runId);
     const base = session.state.byId.get(running.messageId);
     for (const chunk of base ? chunksOfMessage(base) : []) reply.push(chunk);
     waitUntil(

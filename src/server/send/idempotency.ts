@@ -12,8 +12,6 @@ import { appears } from './attach.ts';
 import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
-import { monotonicMs } from '../lib/clock.ts';
-import { retry } from '../lib/retry.ts';
 import { contentOf } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 import { takenError } from './refusals.ts';
@@ -67,8 +65,9 @@ export async function reserveSend(
   { readonly type: 'attach'; readonly runId: string } | { readonly type: 'ours'; readonly log: Log }
 > {
   const { session, send, runId, leaseMs } = reservation;
-  for (const until = monotonicMs() + acceptWithinMs; ;) {
-    const { runId: holder, entries } = await retry(() => session.store.reserve(send.key, runId));
+  const { runtime } = session;
+  for (const until = runtime.monotonic() + acceptWithinMs; ;) {
+    const { runId: holder, entries } = await session.retry(() => session.store.reserve(send.key, runId));
     const log = new Log();
     for (const entry of entries) log.add(entry);
     const known = runOfSend(log, send);
@@ -81,7 +80,7 @@ export async function reserveSend(
       await session.untilOver([holder], leaseMs);
     } else if (await becomes(session, send, holder)) {
       return { type: 'attach', runId: holder };
-    } else if (monotonicMs() > until) {
+    } else if (runtime.monotonic() > until) {
       throw new DurableChatError(
         'conflict',
         'Another request is accepting the same send. Try again in a minute.',

@@ -6,7 +6,8 @@ import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession } from '../../protocol/session-state.ts';
 import { pastOf } from './begin.ts';
-import { newId } from '../lib/id.ts';
+import { newId } from '../../lib/id.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 import type { Settings } from '../settings.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
@@ -34,11 +35,12 @@ async function historyOf(
 
 /** Rejects as the handler does, and with `handler_result`. */
 export async function passThrough(
+  runtime: Runtime,
   settings: Pick<Settings, 'loadMessages' | 'seed' | 'generateId' | 'onEvent'>,
   body: SendBody,
   call: CallHandler,
 ): Promise<Response> {
-  const runId = newId();
+  const runId = newId(runtime);
   settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
   const messageId = newMessageId(settings, ids);

@@ -41,6 +41,8 @@ export interface Wish {
   readonly runId: string;
   /** The id of the message that the run writes, unless it continues one. */
   readonly messageId: string;
+  /** The time of the send, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** The log, as far as a plan reads it. */
@@ -65,7 +67,7 @@ export interface SendPlan {
 /** Throws what the send is refused with in this log. */
 export function planSend(
   log: LogView,
-  { request: { body, subscriptionId }, key, whenBusy, by, runId, messageId }: Wish,
+  { request: { body, subscriptionId }, key, whenBusy, by, runId, messageId, at }: Wish,
   settings: Pick<Settings, 'limits' | 'onMessage' | 'onRunEnd'>,
 ): SendPlan {
   const last = body.messages.at(-1)!; // validated as not empty
@@ -80,7 +82,7 @@ export function planSend(
     runId,
     messageId: plan.messageId,
     trigger: body.trigger,
-    at: Date.now(),
+    at,
     send: key,
     ...(plan.userMessageId !== undefined && { userMessageId: plan.userMessageId }),
     ...(whenBusy === 'parallel' && ({ parallel: true } as const)),

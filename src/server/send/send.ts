@@ -9,9 +9,9 @@ import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { messagesIn } from '../keep/reports.ts';
 import { deadlineOf } from '../lib/deadline.ts';
-import { newId } from '../lib/id.ts';
+import { newId } from '../../lib/id.ts';
 import { newMessageId } from '../lib/message-id.ts';
-import { patiently, retry } from '../lib/retry.ts';
+import { patienceMs } from '../lib/retry.ts';
 import type { WhenBusy } from '../options.ts';
 import type { CallHandler } from '../run/call.ts';
 import { endRun } from '../follow/end.ts';
@@ -44,8 +44,9 @@ export interface Send {
 export async function send(sending: Sending, { request, by, call }: Send): Promise<Response> {
   const { sessions, keeper, settings, waitUntil } = sending;
   const { body } = request;
-  const deadline = deadlineOf(settings);
   const { session, release } = sessions.hold(body.id);
+  const { runtime } = session;
+  const deadline = deadlineOf(settings, runtime);
   let accepted: Accepted;
   try {
     accepted = await accept(sending, session, request, by);
@@ -54,7 +55,7 @@ export async function send(sending: Sending, { request, by, call }: Send): Promi
     // A continuation brings outcomes, which nobody can check now.
     const isNew = body.messages.at(-1)?.role === 'user';
     const lets = settings.onStoreDown === 'passthrough';
-    if (lets && isNew && isStoreDown(error)) return passThrough(settings, body, call);
+    if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, call);
     throw error;
   }
   if (accepted.type === 'attach') {
@@ -62,7 +63,7 @@ export async function send(sending: Sending, { request, by, call }: Send): Promi
     return attach(sessions, body.id, accepted.runId, waitUntil);
   }
   const { turn, plan } = accepted;
-  const reply = createReplyStream(turn.runId);
+  const reply = createReplyStream(runtime, turn.runId);
   const { started, ended } = startRun(session, turn, { call, settings, deadline }, reply);
   const messages = messagesIn(plan.frames);
   if (settings.onMessage && messages.length > 0) {
@@ -107,8 +108,9 @@ async function accept(
   const whenBusy = policyOf(settings, body);
   const key = sendOf(body, request.named);
   let messageId: string | undefined;
+  const { runtime } = session;
   for (let tries = 1; ; tries++) {
-    const runId = newId();
+    const runId = newId(runtime);
     const reservation = { session, send: key, runId, leaseMs: settings.leaseMs };
     let log: Log | undefined;
     let placing = false;
@@ -117,7 +119,7 @@ async function accept(
       if (reserved.type === 'attach') return reserved;
       ({ log } = reserved);
       if (last.role === 'assistant') await untilWritten(session, log, body, settings.leaseMs);
-      const wish = { request, key, whenBusy, by, runId };
+      const wish = { request, key, whenBusy, by, runId, at: runtime.now() };
       if (!log.hasBegun) {
         await beginSession(session, log, body, { keeper, settings }, (view) =>
           planSend(view, { ...wish, messageId: runId }, settings),
@@ -179,7 +181,7 @@ async function untilWritten(session: Session, log: Log, body: SendBody, leaseMs:
 
 /** Of a continuation that is refused, what it brings is kept all the same. */
 async function keepLate(session: Session, { state }: Log, body: SendBody, runId: string): Promise<void> {
-  const frames = lateResults(state, body, newId());
+  const frames = lateResults(state, body, newId(session.runtime));
   if (frames.length === 0) return;
   await session.append(entries.late(runId, frames), { existing: true });
 }
@@ -204,8 +206,9 @@ async function endDead(error: unknown, session: Session, log: Log | undefined): 
 
 async function undo(reservation: Reservation, placed: boolean): Promise<void> {
   const { session, runId, send } = reservation;
-  if (!placed) return retry(() => giveBack(reservation), patiently);
+  if (!placed) return session.retry(() => giveBack(reservation), patienceMs);
   await endRun({
+    runtime: session.runtime,
     store: session.store,
     runId,
     closure: { reason: 'error' },

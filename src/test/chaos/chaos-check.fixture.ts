@@ -1,6 +1,7 @@
 // What must hold for a session after all failures of a schedule.
 
 import type { UIMessageChunk } from 'ai';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { isFailedStart, messagesOf } from '../../protocol/session-state.ts';
 import { Log } from '../../server/follow/log.ts';
 import { retry } from '../../server/lib/retry.ts';
@@ -32,7 +33,7 @@ export async function checkSession(
   /** How each removed message was removed. */
   const gone = new Map<string, string>();
 
-  for (const entry of await retry(() => channel.readLog(sessionId, ''))) {
+  for (const entry of await retry(systemRuntime, () => channel.readLog(sessionId, ''))) {
     const before = log.state;
     // An entry that came too late has no effect.
     const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
@@ -86,7 +87,7 @@ export async function checkSession(
       demand(isWhole, `run ${runId}, which vanished, finished with "${text}" of "${spoken}"`);
       continue;
     }
-    const stored = await retry(() => channel.readRun(sessionId, runId, 0));
+    const stored = await retry(systemRuntime, () => channel.readRun(sessionId, runId, 0));
     demand(
       stored.chunks.length === end.chunks,
       `run ${runId} has ${stored.chunks.length} chunks, not ${end.chunks}`,

@@ -2,6 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { retry } from '../../server/lib/retry.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
@@ -59,11 +60,12 @@ describe('retrying', () => {
     let attempts = 0;
     const startedAt = performance.now();
     const failing = retry(
+      systemRuntime,
       () => {
         if (++attempts === 1) setClock(byMs);
         return Promise.reject(new Error('not yet'));
       },
-      { forMs: 400 },
+      400,
     );
     const outcome = await Promise.race([
       failing.catch((error: Error) => error.message),

@@ -1,13 +1,15 @@
 // An outage of the store, for the app, the viewers, other processes and the origin.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { createSseParser } from '../../protocol/sse.ts';
+import { simulatedTime } from '../fixtures/simulated-time.fixture.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
@@ -64,16 +66,17 @@ function speaker(): {
 }
 
 let sessions = 0;
-function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}) {
+function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}, runtime?: Runtime) {
   const events: DurableChatEvent[] = [];
   const errors: unknown[] = [];
   const model = speaker();
-  const world = createWorld(channel, model.handler, {
+  const observing = {
     flushIntervalMs: 1,
-    onEvent: (event) => events.push(event),
-    onError: (error) => errors.push(error),
+    onEvent: (event: DurableChatEvent) => events.push(event),
+    onError: (error: unknown) => errors.push(error),
     ...options,
-  });
+  };
+  const world = createWorld(channel, model.handler, observing, runtime);
   const sessionId = `outage ${++sessions}`;
   return {
     world,
@@ -309,44 +312,42 @@ it('G8: a tab shows an answer that passed through while the store was down, and 
 });
 
 it('G8: if the store never comes back, everything ends within minutes', async () => {
-  vi.useFakeTimers();
-  try {
-    const store = breakable(memoryChannel());
-    const here = open(store.channel);
-    const response = await here.post();
-    here.model.say(...opening);
-    await vi.advanceTimersByTimeAsync(100);
-    const body = sendBody(here.sessionId, 'and then');
-    const waiting = await here.world.client().fetch('/api/chat', { method: 'POST', body });
-    await vi.advanceTimersByTimeAsync(100);
-    store.down = true;
-    here.model.say(delta('all of it'));
-    here.model.end();
-    const text = deltasOf(response);
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(await text).toBe('all of it');
-    let settled = false;
-    void here.world.settled().then(() => (settled = true));
-    await vi.advanceTimersByTimeAsync(11 * 60_000);
-    expect(settled).toBe(true);
-    const ends = here.events.filter(({ type }) => type === 'run-end');
-    expect(ends).toMatchObject([
-      { reason: 'finish', logged: false },
-      { reason: 'error', logged: false },
-    ]);
-    expect(here.errors.length).toBeGreaterThan(0);
-    for (const error of here.errors) expect(error).toMatchObject({ code: 'store_failed' });
-    // The waiting send gets the error too.
-    expect(await waiting.text()).toMatch(/"type":"error".*\[DONE\]/s);
-    // Nothing continues in the background.
-    await vi.advanceTimersByTimeAsync(60_000);
-    const { calls } = store;
-    await vi.advanceTimersByTimeAsync(60 * 60_000);
-    expect(store.calls).toBe(calls);
-    expect(vi.getTimerCount()).toBe(0);
-  } finally {
-    vi.useRealTimers();
-  }
+  const time = simulatedTime();
+  const store = breakable(memoryChannel({}, time));
+  const here = open(store.channel, {}, time);
+  const posted = here.post();
+  await time.advance(100);
+  const response = await posted;
+  here.model.say(...opening);
+  await time.advance(100);
+  const body = sendBody(here.sessionId, 'and then');
+  const waiting = await here.world.client().fetch('/api/chat', { method: 'POST', body });
+  await time.advance(100);
+  store.down = true;
+  here.model.say(delta('all of it'));
+  here.model.end();
+  const text = deltasOf(response);
+  await time.advance(5_000);
+  expect(await text).toBe('all of it');
+  let settled = false;
+  void here.world.settled().then(() => (settled = true));
+  await time.advance(11 * 60_000);
+  expect(settled).toBe(true);
+  const ends = here.events.filter(({ type }) => type === 'run-end');
+  expect(ends).toMatchObject([
+    { reason: 'finish', logged: false },
+    { reason: 'error', logged: false },
+  ]);
+  expect(here.errors.length).toBeGreaterThan(0);
+  for (const error of here.errors) expect(error).toMatchObject({ code: 'store_failed' });
+  // The waiting send gets the error too.
+  expect(await waiting.text()).toMatch(/"type":"error".*\[DONE\]/s);
+  // Nothing continues in the background.
+  await time.advance(60_000);
+  const { calls } = store;
+  await time.advance(60 * 60_000);
+  expect(store.calls).toBe(calls);
+  expect(time.pending).toBe(0);
 });
 
 it('onEvent and onError may throw', async () => {

@@ -3,6 +3,7 @@
 import { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import type { Channel } from '../../channel/channel.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import type { ErrorBody } from '../../protocol/errors.ts';
@@ -191,12 +192,12 @@ async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promis
   const { sessionId, channel, world, events } = here;
   await world.settled();
   // A busy machine may take longer to answer than these channels wait.
-  const { messages, runs } = await retry(() => world.chat.session(sessionId).read());
+  const { messages, runs } = await retry(systemRuntime, () => world.chat.session(sessionId).read());
   expect(runs).toEqual([]);
   expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
   // A start that was applied after its sender gave up does not count.
   const log = new Log();
-  for (const entry of await retry(() => channel.readLog(sessionId, ''))) log.add(entry);
+  for (const entry of await retry(systemRuntime, () => channel.readLog(sessionId, ''))) log.add(entry);
   const frames = log.entries.flatMap((entry) => entry.frames);
   const starts = new Set(frames.flatMap((frame) => (frame.type === 'run-start' ? frame.runId : [])));
   // A run that was given up before its start was applied has only an end.
@@ -208,7 +209,7 @@ async function expectWhole(here: SetUp, sent: readonly UIMessageChunk[]): Promis
   expect([...ends.keys()]).toEqual([...starts]);
   const [end] = ends.values();
   expect(end).toMatchObject({ reason: 'finish', chunks: sent.length, message: messages[1] });
-  expect((await retry(() => channel.readRun(sessionId, end!.runId, 0))).chunks).toEqual(sent);
+  expect((await retry(systemRuntime, () => channel.readRun(sessionId, end!.runId, 0))).chunks).toEqual(sent);
   for (const { frames } of here.viewers) await expectExact(await frames, sent);
   const told = events.map((event) => ('durability' in event ? event.durability : event.type));
   // Each outage is reported once, and so is its end.
