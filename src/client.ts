@@ -1,7 +1,7 @@
 // durable-chat/client: the client without a framework.
 
 export type { Connection } from './client/network/connection.ts';
-export type { OutboxStorage } from './client/sends/outbox.ts';
+export type { OutboxStorage } from './client/sends/storage.ts';
 export type { RequestOptions, ToolAnswer } from './client/network/requests.ts';
 export type { StopReceipt } from './protocol/requests.ts';
 export {

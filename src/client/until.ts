@@ -1,4 +1,4 @@
-import type { DurableSession, SessionSnapshot } from './session.ts';
+import type { ClientStore, SessionSnapshot } from './store.ts';
 
 export interface UntilOptions {
   /** Milliseconds after which the wait is due to end. */
@@ -7,22 +7,22 @@ export interface UntilOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Resolves when the session fulfils `condition`, which is asked now, after each change, and when the wait is due. */
+/** Resolves when `condition` holds, which is asked now, after each change, and when the wait is due. */
 export function until(
-  session: DurableSession,
+  store: Pick<ClientStore, 'getSnapshot' | 'subscribe'>,
   condition: (snapshot: SessionSnapshot, isDue: boolean) => boolean,
   { ms, signal }: UntilOptions = {},
 ): Promise<void> {
   return new Promise((resolve) => {
     let isDue = signal?.aborted === true;
     const check = () => {
-      if (!condition(session.getSnapshot(), isDue)) return;
+      if (!condition(store.getSnapshot(), isDue)) return;
       off();
       clearTimeout(timer);
       signal?.removeEventListener('abort', end);
       resolve();
     };
-    const off = session.subscribe(check);
+    const off = store.subscribe(check);
     const end = () => {
       isDue = true;
       check();

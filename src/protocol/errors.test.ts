@@ -47,8 +47,8 @@ describe('DurableChatError', () => {
     [404, 'not_found'],
     [409, 'conflict'],
     [413, 'too_large'],
-    [503, 'store_failed'],
-    [502, 'store_failed'],
+    [503, 'network'],
+    [502, 'network'],
     [500, 'handler_failed'],
     [429, 'too_many'],
   ] as const)('a response %i without our body becomes %s', (status, code) => {

@@ -37,10 +37,11 @@ const statusOf = {
  *   stop. Also: `authorize`, `loadMessages` or `generateId` threw, or the server failed for an unknown reason. On the
  *   client, also any answer with status 500 that has no code.
  * - `handler_result`: the app's handler returned something that is not a UI message stream.
- * - `store_failed`: the store did not answer. On the client, also any answer with a status over 500 that has no code.
+ * - `store_failed`: the store did not answer. On the client, also any other answer with a status over 500 that has no code.
  * - `version`: the other side is of another version of the format. With status 503 it is newer, during a deploy: try again
  *   later. With status 400 the page is older than the server: reload it.
- * - `network`: the client did not reach the server (status 0).
+ * - `network`: the client did not reach the server (status 0), or a proxy answered in its place (502, 503 or 504 without
+ *   a code). The same request can succeed later.
  */
 export type DurableChatErrorCode = keyof typeof statusOf;
 
@@ -92,6 +93,8 @@ export class DurableChatError extends Error {
 function codeOf(status: number): DurableChatErrorCode {
   // Something threw. Nothing says that the set-up is wrong, which is the first code of this status.
   if (status === 500) return 'handler_failed';
+  // Our own 503 has a code: this one is a proxy's.
+  if (status === 502 || status === 503 || status === 504) return 'network';
   const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
   // The entry came out of statusOf, so its key is a code.
   return (code as DurableChatErrorCode | undefined) ?? (status > 500 ? 'store_failed' : 'bad_request');

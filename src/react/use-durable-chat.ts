@@ -64,7 +64,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   return Object.assign(helpers, {
     // Both in one: callers of `useChat`'s await nothing, ours get the receipt.
     stop: stop as UseDurableChatHelpers<M>['stop'],
-    status: statusOfChat(helpers.status, snapshot),
+    status: statusOfChat(helpers.status, helpers.messages, snapshot),
     connection: snapshot.connection,
     runs: snapshot.runs,
     session,

@@ -11,18 +11,23 @@ import type {
   PrepareSendMessagesRequest,
   UIMessage,
 } from 'ai';
-import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
-import { hasTold, isAnswered, isDurableRoute, isPlainRoute, untilAnswered } from '../plain-route.ts';
+import { unreachable } from '../network/network-failure.ts';
 import {
-  DurableSession,
-  sendWithinMs,
-  type DurableSessionOptions,
-  type SessionSnapshot,
-} from '../session.ts';
+  hasSession,
+  isAnswered,
+  isDurableRoute,
+  isPlainRoute,
+  untilAnswered,
+} from '../network/plain-route.ts';
+import { isOwn as isOwnRun } from '../sends/queries.ts';
+import { nothingStopped, sendWithinMs } from '../sends/stop.ts';
+import { coreOf, DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
 import { bindFunctions, ownFunctions } from './own-functions.ts';
 import { syncChat } from './sync-chat.ts';
+import { takeOver } from './tool-failover.ts';
 import { bindTools } from './tools.ts';
+import { warnOfTransport } from './transport-warning.ts';
 import { withTransportOptions } from './default-transport.ts';
 import { resolve } from '../network/requests.ts';
 import { DurableChatTransport } from './transport.ts';
@@ -90,18 +95,22 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       : new DurableSession({
           id,
           outbox: init.outbox,
-          ...(retryDelay && { retryDelay }),
-          ...(takeOverAfterMs !== undefined && { takeOverAfterMs }),
+          retryDelay,
+          takeOverAfterMs,
           api: () => latest().api,
-          fetch: (...request) => (latest().fetch ?? fetch)(...request),
+          // Undefined where the app gives none: then the platform's own is called.
+          get fetch() {
+            return latest().fetch;
+          },
           headers: () => resolve(latest().headers) ?? {},
           // Undefined where the app gives none: the platform's own default then holds.
           credentials: () => resolve(latest().credentials) as RequestCredentials,
         });
+  const core = coreOf(session);
+  const { store } = core;
   /** A transport of the app's own knows no session: the chat is then the SDK's, and nothing more. */
   const isOwnTransport = custom !== undefined && !(custom instanceof DurableChatTransport);
-  const isPlain = () => isOwnTransport || isPlainRoute(session);
-  const { following } = session;
+  const isPlain = () => isOwnTransport || isPlainRoute(core);
   const transport: ChatTransport<M> = isOwnTransport
     ? latestOf(() => given().transport ?? custom)
     : (custom ??
@@ -120,14 +129,14 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   /** Whether this chat's own send started the run that wrote the message. */
   function isOwn(messageId: string | undefined): boolean {
-    const { state } = session.getSnapshot();
+    const { session: state } = store.client;
     if (!state) return true;
     const runs = [
       ...state.active.map((run) => [run.runId, run.messageId] as const),
       ...[...state.ended].map(([runId, ended]) => [runId, ended.messageId] as const),
     ];
     const last = runs.findLast(([, written]) => written === messageId);
-    return last === undefined || following.isOwn(last[0]);
+    return last === undefined || isOwnRun(store.client, last[0]);
   }
 
   /** Calls that this chat was asked to execute, each with its message. */
@@ -135,7 +144,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   /** Whether a chat that connects again reads a call that was executed here, or has an answer already. */
   function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
-    const outcomes = session.getSnapshot().state?.outcomes ?? [];
+    const outcomes = store.client.session?.outcomes ?? [];
     return (
       executed.has(`${messageId} ${toolCallId}`) ||
       outcomes.some((one) => one.messageId === messageId && one.toolCallId === toolCallId)
@@ -155,7 +164,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       );
       if (!isOwn(message?.id) || isExecuted(message?.id, toolCallId)) return undefined;
       executed.add(`${message?.id} ${toolCallId}`);
-      session.held.add(toolCallId);
+      core.held.add(toolCallId);
       return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>
@@ -164,7 +173,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
         : false,
   });
 
-  const tools = bindTools(chat, session, (error) => latest().onError?.(error));
+  const tools = bindTools(chat, core, (error) => latest().onError?.(error));
 
   /**
    * A route that may have no sessions is not asked: what it does with a DELETE is its own. A send that has no answer
@@ -173,28 +182,22 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   async function stopSession(): Promise<StopReceipt> {
     const isReading = chat.status === 'streaming' || chat.status === 'submitted';
     // An answer that is no run's is stopped by leaving it.
-    const isLocal = () => isReading && !session.sending && !hasTold(session);
-    const isClear = () => isPlain() || isLocal() || isDurableRoute(session);
-    const isDone = () => isClear() || (!session.sending && isAnswered(session));
-    if (!isDone()) await untilAnswered(session, isDone, session.sending ? { ms: sendWithinMs } : {});
-    if (!isPlain() && !isLocal() && isDurableRoute(session)) return session.stop();
+    const isLocal = () => isReading && !core.sending && !hasSession(core);
+    const isClear = () => isPlain() || isLocal() || isDurableRoute(core);
+    const isDone = () => isClear() || (!core.sending && isAnswered(core));
+    if (!isDone()) await untilAnswered(core, isDone, core.sending ? { ms: sendWithinMs } : {});
+    if (!isPlain() && !isLocal() && isDurableRoute(core)) return session.stop();
     // What an earlier page has left is given up wherever it may have gone.
-    const gaveUp = session.outbox?.giveUp();
-    if (gaveUp || isPlain() || isLocal()) return { stopped: [], alreadyEnded: [], pending: [] };
-    if (session.sending) return session.stopSending();
-    const { error } = session.getSnapshot();
-    throw (
-      error ??
-      new DurableChatError(
-        'network',
-        'The server could not be reached. Check the connection, then try again.',
-      )
-    );
+    const gaveUp = core.deliveries.giveUp();
+    if (gaveUp || isPlain() || isLocal()) return nothingStopped;
+    if (core.sending) return core.stops.stopSending();
+    const { error } = store.getSnapshot();
+    throw error ?? unreachable();
   }
 
   function stop(): Promise<StopReceipt> {
     const stopped = Promise.all([stopSession(), ownFunctions(chat).stop()]).then(([receipt]) => receipt);
-    // Who awaits nothing, as with `useChat`, is told as of any other error.
+    // A caller that awaits nothing, as with `useChat`, gets the error from `onError`.
     stopped.catch((error: Error) => latest().onError?.(error));
     return stopped;
   }
@@ -210,20 +213,17 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   function open(): () => void {
     if (isOwnTransport) {
-      if (isDevelopment()) void import('./transport-warning.ts').then((warn) => warn.warnOfTransport(custom));
+      // Bundlers put a value in the place of the second half; elsewhere there may be no `process`.
+      if (typeof process !== 'undefined' && process.env.NODE_ENV !== 'production') warnOfTransport(custom);
       return () => void chat.stop();
     }
     const close = syncChat(chat, session);
+    core.stops.restore().catch((error: Error) => latest().onError?.(error));
     const { onToolCall, sendAutomaticallyWhen } = latest();
-    const looking =
-      (onToolCall || sendAutomaticallyWhen) &&
-      import('./tool-failover.ts').then(
-        ({ takeOver }) => takeOver({ session, chat, latest, isOwn }),
-        () => undefined, // then only the tab that asked acts
-      );
+    const off = onToolCall || sendAutomaticallyWhen ? takeOver({ core, chat, latest, isOwn }) : undefined;
     return () => {
       close();
-      if (looking) void looking.then((off) => off?.());
+      off?.();
     };
   }
 
@@ -252,19 +252,14 @@ function shared(open: () => () => void): () => () => void {
   };
 }
 
-function isDevelopment(): boolean {
-  // Bundlers put a value in its place; where nobody does, there may be no `process`.
-  try {
-    return process.env.NODE_ENV !== 'production';
-  } catch {
-    return false;
-  }
-}
-
 /** The chat's status with the session's: a run that the chat does not read is still a run. */
-export function statusOfChat(status: ChatStatus, { state }: SessionSnapshot): ChatStatus {
-  const run = state?.active[0];
-  return status === 'ready' && run && !run.stop ? 'streaming' : status;
+export function statusOfChat(
+  status: ChatStatus,
+  messages: readonly UIMessage[],
+  { runs: [run] }: SessionSnapshot,
+): ChatStatus {
+  if (status !== 'ready' || !run || run.status === 'stopping') return status;
+  return messages.some(({ id }) => id === run.messageId) ? 'streaming' : 'submitted';
 }
 
 /** The app's own transport, as it is at the time of each call. */

@@ -2,8 +2,7 @@
 // a plain one gets the body as it is.
 
 import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
-import type { DurableSession } from '../session.ts';
-import { untilAnswered } from '../plain-route.ts';
+import { untilAnswered, type Route } from '../network/plain-route.ts';
 
 /** How long a body that a durable route would take for another one waits for the session to connect. */
 const connectWithinMs = 5_000;
@@ -17,7 +16,7 @@ export interface PreparedBody<M extends UIMessage> {
 /** `prepare` for one request. */
 export function preparedBody<M extends UIMessage>(
   prepare: PrepareSendMessagesRequest<M>,
-  session: DurableSession,
+  route: Route,
 ): PreparedBody<M> {
   let whole: object | undefined;
   return {
@@ -28,8 +27,9 @@ export function preparedBody<M extends UIMessage>(
       const prepared = await prepare(options);
       // None today: then the SDK's own body it is.
       if (!prepared) return prepared;
-      if (!isClear(options, prepared.body)) await untilAnswered(session, isKnown, { ms: connectWithinMs });
-      const { state } = session.getSnapshot();
+      if (!isClear(options, prepared.body))
+        await untilAnswered(route, () => isKnown(route), { ms: connectWithinMs });
+      const { state } = route.store.getSnapshot();
       const completed = { ...prepared, body: complete(options, prepared.body, state?.order) };
       if (state) return completed;
       whole = completed.body;
@@ -72,7 +72,7 @@ function isClear<M extends UIMessage>({ trigger, messageId, messages }: Options<
 }
 
 /** Whether a session that is still connecting would tell no more. */
-function isKnown(session: DurableSession): boolean {
-  const { state, connection } = session.getSnapshot();
+function isKnown({ store }: Route): boolean {
+  const { state, connection } = store.getSnapshot();
   return state !== undefined || connection === 'closed';
 }

@@ -3,59 +3,51 @@
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { ownFunctions } from './own-functions.ts';
-import { mergeMessages } from './visible-messages.ts';
+import { visibleMessages } from './visible-messages.ts';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { withOutcome } from '../../protocol/tool-calls.ts';
 import { applyOutcome } from './tools.ts';
-import type { DurableSession, SessionRun } from '../session.ts';
+import { isOwn, isSending, nextRun } from '../sends/queries.ts';
+import { restore } from '../sends/restore.ts';
+import { coreOf, type DurableSession, type SessionRun } from '../session.ts';
 
 /** How soon a chat that is still busy with a run that has ended is looked at again. */
 const busyMs = 20;
 
 /**
- * Keeps `chat` equal to `session` until the result is called. The chat's transport has to be a
- * `DurableChatTransport` on the same session, and a session serves one chat. Ending it stops no run. The chat's own
- * `stop` closes a connection and stops no run either: `bindChat` makes a chat whose `stop` does.
+ * Keeps `chat` equal to `session`: connects it, shows what other viewers do, and reads runs that they started. For a Chat
+ * without `bindChat`. The chat's own `stop` closes a connection then and stops no run: `bindChat` makes a chat whose `stop`
+ * does.
+ *
+ * @param chat - any Chat of the AI SDK whose transport is a `DurableChatTransport` on the same session
+ * @param session - a session serves one chat
+ * @returns disconnects the chat, and stops no run
  */
 export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: DurableSession): () => void {
-  const { following } = session;
+  const core = coreOf(session);
+  const { store } = core;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
-  /** A session that is empty again was deleted, or has expired: then so is the chat. */
-  let isNew = true;
   const mirrored = new Map<string, M>();
 
   function sync(): void {
-    const { state, runs } = session.getSnapshot();
-    // A change that has no run yet is ahead of the log: wait until they can be compared.
-    if (closed || !state || session.changing || following.isAhead(state)) return;
-    // What a run is still writing is not in the log: the chat's own version stands until it is.
-    const writing = new Set(state.active.map(({ messageId }) => messageId));
-    for (const [runId, { messageId }] of state.ended) if (following.isReading(runId)) writing.add(messageId);
-    if (state.begun || following.hasOwn) isNew = false;
-    const messages = mergeMessages({
-      state,
-      isNew,
-      shown: chat.messages,
-      mirrored,
-      isWriting: (id) => writing.has(id),
-      isPending: (id) => following.isPending(id),
-    });
+    const { client } = store;
+    const { session: state } = client;
+    if (closed || !state) return;
+    const messages = visibleMessages(client, chat.messages, mirrored);
     if (messages) chat.messages = messages;
     answerWriting(state.outcomes);
-    const run = following.next(
-      runs.filter(({ userMessageId }) => userMessageId === undefined || !session.isSending(userMessageId)),
-    );
+    const run = nextRun(client, store.getSnapshot().runs);
     if (!run) return;
     // A resume begins with nothing, writes at the end, one at a time, and wipes an error that was just reported.
     const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
     const isLast = state.order.at(-1) === run.messageId;
-    if (base || !isLast || session.sending || following.isResuming || chat.status === 'error')
-      void mirror(run, base);
+    const isResuming = [...client.reads].some(([runId, how]) => how === 'reading' && !isOwn(client, runId));
+    if (base || !isLast || isSending(client) || isResuming || chat.status === 'error') void mirror(run, base);
     else void chat.resumeStream();
   }
 
-  /** A message that the chat is writing has to be told by the chat itself that somebody answered a call of it. */
+  /** The chat itself has to put an answer to a call into a message that it is writing. */
   function answerWriting(outcomes: readonly ToolOutcomeFrame[]): void {
     for (const { messageId, toolCallId, outcome } of outcomes) {
       const message = chat.messages.find(({ id }) => id === messageId);
@@ -67,7 +59,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
   /** Shows a run that the chat itself cannot follow; `base` is the message that the run continues. */
   async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
-    const stream = session.replay(run.runId);
+    // What the SDK refuses of it once, it refuses again: the log shows the message when the run has ended.
+    const stream = core.replay(run.runId, true);
     const message = base && structuredClone(base);
     let showing: ReturnType<typeof setTimeout> | undefined;
     // What is known already is read in one turn, and shown in one piece: it may be on the screen.
@@ -87,8 +80,6 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
       show();
     }
     clearTimeout(showing);
-    // The SDK refused a chunk, and would refuse it again: the log shows the message when the run has ended.
-    if (!closed) following.keep(run.runId);
     mirrored.delete(run.messageId);
     sync();
   }
@@ -98,24 +89,24 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     clearTimeout(timer);
     timer = setTimeout(() => {
       sync();
-      const idle = session.getSnapshot().state?.active.length === 0 && !session.sending;
+      const idle = store.client.session?.active.length === 0 && !core.sending;
       if (idle && isBusy(chat)) syncWhenWritten();
     }, busyMs);
   }
 
-  const close = session.open();
-  const offSession = session.subscribe(sync);
-  const offDelivered = following.onDelivered(syncWhenWritten);
+  const close = core.open();
+  const off = store.subscribe(sync);
+  core.onReadEnd = syncWhenWritten;
   // Not within the effect that may be calling this: what is read there is not to be tracked by it.
   queueMicrotask(sync);
-  session.restoreInto(chat);
+  void restore(core, chat);
   return () => {
     closed = true;
     clearTimeout(timer);
-    offDelivered();
-    offSession();
+    off();
+    core.onReadEnd = () => {};
     close();
-    session.leave();
+    core.leave();
     // Locally only: the chat reads no longer, the run goes on (G2).
     if (isBusy(chat)) void ownFunctions(chat).stop();
   };

@@ -1,18 +1,18 @@
 // What the tab that asked would do, done by another one when that is gone: its tools, and the send that follows
-// their results. Loaded by chats that have something of the kind to do.
+// their results.
 
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
 import type { ToolClaimBody } from '../../protocol/requests.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import { elapsedMs, thisMoment } from '../network/clock.ts';
-import type { DurableSession } from '../session.ts';
+import type { Core } from '../core.ts';
 
 /** A claim lasts as long again as its call has waited: a person who takes an hour costs a few requests. */
 const longestClaimMs = 300_000;
 
 export interface TakeOverOptions<M extends UIMessage> {
-  readonly session: DurableSession;
+  readonly core: Core;
   readonly chat: AbstractChat<M>;
   /** The callbacks as they are now. */
   readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen' | 'onError'>;
@@ -22,12 +22,12 @@ export interface TakeOverOptions<M extends UIMessage> {
 
 /** Looks after the session until the result is called. */
 export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () => void {
-  const { session, chat, latest, isOwn } = options;
-  const { takeOverAfterMs } = session;
+  const { core, chat, latest, isOwn } = options;
+  const { takeOverAfterMs, store } = core;
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
   function check(): void {
-    const { state } = session.getSnapshot();
+    const { session: state } = store.client;
     const calls = state && latest().onToolCall ? waitingCalls(state) : [];
     const answered = state && latest().sendAutomaticallyWhen ? answeredMessage(state) : undefined;
     const open = new Set([...calls.map(({ toolCallId }) => toolCallId), ...(answered ? [answered] : [])]);
@@ -65,7 +65,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));
       if (!claimed || own) return;
       own = true;
-      session.held.add(toolCallId);
+      core.held.add(toolCallId);
       // A call that waits is what the app's types say it is.
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }
@@ -75,7 +75,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   }
 
   async function ask(claim: Pick<ToolClaimBody, 'messageId' | 'toolCallId' | 'ms'>): Promise<boolean> {
-    const { id, holder, requests } = session;
+    const { id, holder, requests } = core;
     const answer = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
     return (answer as { claimed: boolean }).claimed; // our own server's
   }
@@ -87,7 +87,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     }
   }
 
-  const off = session.subscribe(check);
+  const off = store.subscribe(check);
   check();
   return () => {
     off();

@@ -398,7 +398,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     const [, message] = await agreed();
     const { toolCallId } = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
     const claim = (more: object) =>
-      origin.session.requests.post({
+      origin.core.requests.post({
         id,
         trigger: 'tool-claim',
         messageId: message!.id,

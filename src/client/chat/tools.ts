@@ -1,9 +1,9 @@
 // Answers to tool calls, between a Chat and its session: recorded in the log first, then shown.
 
 import type { AbstractChat, UIMessage } from 'ai';
-import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { ToolOutcome } from '../../protocol/frames.ts';
-import type { DurableSession } from '../session.ts';
+import { toolPartsOf } from '../../protocol/tool-calls.ts';
+import type { Core } from '../core.ts';
 import { ownFunctions } from './own-functions.ts';
 
 type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
@@ -23,7 +23,7 @@ export interface Tools {
  */
 export function bindTools<M extends UIMessage>(
   chat: AbstractChat<M>,
-  session: DurableSession,
+  core: Core,
   onError: (error: Error) => void,
 ): Tools {
   let answering = 0;
@@ -35,10 +35,10 @@ export function bindTools<M extends UIMessage>(
   ): Promise<void> {
     const shown = chat.messages.find((message) => toolPartsOf(message).some(find));
     const tool = shown && toolPartsOf(shown).find(find);
-    if (shown && tool && session.getSnapshot().state) {
+    if (shown && tool && core.store.client.session) {
       try {
         const { toolCallId } = tool;
-        const message = await session.answer({ messageId: shown.id, toolCallId, outcome });
+        const message = await core.answer({ messageId: shown.id, toolCallId, outcome });
         // What others have answered in the meantime, and our own call still waiting: the chat itself answers it.
         if (message) replaceMessage(chat, withWaiting(message as M, shown, toolCallId));
       } catch (error) {

@@ -1,4 +1,4 @@
-// What a developer is told of a transport that makes a chat a plain one. Loaded in development only.
+// The warning of a transport that makes a chat a plain one. Production bundles leave it out.
 
 import { HttpChatTransport } from 'ai';
 

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { mergeMessages } from './visible-messages.ts';
+import { emptyClient, reduce, type Client } from '../sends/sends.ts';
+import { visibleMessages } from './visible-messages.ts';
 
 const message = (id: string, role: UIMessage['role']): UIMessage => ({
   id,
@@ -28,16 +29,18 @@ const end = { type: 'run-end', runId: 'run', reason: 'finish', chunks: 3, messag
 const stateOf = (...frames: LogFrame[]): SessionState =>
   [{ type: 'message', message: asked } as const, ...frames].reduce(applyFrame, emptySession);
 
-function merge(state: SessionState, shown: readonly UIMessage[]): string[] {
-  const merged = mergeMessages({
-    state,
-    isNew: false,
-    shown,
-    mirrored: new Map(),
-    isWriting: () => false,
-    isPending: (id) => id === 'unsent',
-  });
-  return (merged ?? shown).map(({ id }) => id);
+/** A client of the session that has sent `unsent`, which the server answered without the session. */
+function clientOf(session: SessionState): Client {
+  const send = { key: 'key', kind: 'new', message: unsent, after: 'asked' } as const;
+  return [
+    { type: 'send', send } as const,
+    { type: 'attempt', key: 'key' } as const,
+    { type: 'pass', key: 'key' } as const,
+  ].reduce(reduce, { ...emptyClient, session, hasBegun: true });
+}
+
+function merge(session: SessionState, shown: readonly UIMessage[]): string[] {
+  return (visibleMessages(clientOf(session), shown) ?? shown).map(({ id }) => id);
 }
 
 it('G8: an answer that came without the session stays behind what it answers', () => {
@@ -62,14 +65,7 @@ it('G4: so does a message of the user that stood there', () => {
 
 describe('a message that the log holds as it is shown keeps its identity', () => {
   const merged = (shown: UIMessage, logged: UIMessage) =>
-    mergeMessages({
-      state: applyFrame(emptySession, { type: 'message', message: logged }),
-      isNew: false,
-      shown: [shown],
-      mirrored: new Map(),
-      isWriting: () => false,
-      isPending: () => false,
-    });
+    visibleMessages(reduce(emptyClient, { type: 'message', message: logged }), [shown]);
   const sent = {
     parts: [{ type: 'text', text: 'hello', state: undefined }],
     id: 'm',

@@ -1,55 +1,113 @@
-// What a Chat should show: the log's messages, the ones it is streaming itself, and what it has just sent.
+// What a Chat shows: the log's messages, what its sends change of them and the log does not show yet, and the answers
+// that the chat is writing itself.
 
 import type { UIMessage } from 'ai';
-import type { SessionState } from '../../protocol/session-state.ts';
+import { isOpen, type Client, type Send } from '../sends/sends.ts';
 
-export interface MergeInput<M extends UIMessage> {
-  readonly state: SessionState;
-  /** Whether the server has never had anything of the session. */
-  readonly isNew: boolean;
-  /** What the chat shows now. */
-  readonly shown: readonly M[];
-  /** Messages that the chat itself is writing. */
-  readonly isWriting: (messageId: string) => boolean;
-  /** Messages of runs that the chat cannot follow itself, as far as they are. */
-  readonly mirrored: ReadonlyMap<string, M>;
-  /** Messages that the chat has sent and the log may not show yet. */
-  readonly isPending: (messageId: string) => boolean;
-}
-
-/** The messages to show; undefined when that is what is shown already. */
-export function mergeMessages<M extends UIMessage>(input: MergeInput<M>): M[] | undefined {
-  const { state, shown, isWriting, isPending, mirrored } = input;
-  // A session that the server does not know yet begins with what the app has.
-  if (input.isNew) return undefined;
+/**
+ * The messages to show, in their order.
+ *
+ * @param client - what is known of the session
+ * @param shown - what the chat shows now; what has not changed keeps its identity
+ * @param mirrored - messages of runs that the chat cannot read itself, as far as they are
+ * @returns undefined when that is what is shown already
+ */
+export function visibleMessages<M extends UIMessage>(
+  client: Client,
+  shown: readonly M[],
+  mirrored: ReadonlyMap<string, M> = new Map(),
+): M[] | undefined {
+  const { session } = client;
+  if (!session) return undefined;
   const local = new Map(shown.map((message) => [message.id, message]));
-  const placed = new Set(state.order);
-  const merged = state.order.flatMap((id): M[] => {
-    const mine = sameOf(local.get(id), mirrored.get(id));
-    if (mine && isWriting(id)) return [mine];
-    const logged = state.byId.get(id) as M | undefined; // the app's own message type
-    if (!logged) return [];
-    return [mine && equal(mine, logged) ? mine : logged];
+  const isWritten = writtenIn(client);
+  const logged = session.order.flatMap((id): M[] => {
+    const mine = newerOf(local.get(id), mirrored.get(id));
+    if (mine && isWritten(id)) return [mine];
+    const message = session.byId.get(id) as M | undefined; // the app's own message type
+    if (!message) return [];
+    return [mine && equal(mine, message) ? mine : message];
   });
-  // An answer that came without the session, because its store was down, stands behind what it answers. What a run
-  // of the session has written is in the log, or gone.
-  let pending = false;
-  const sent = shown.filter(({ id, role }) => {
-    if (role === 'user') pending = isPending(id);
-    return pending && !placed.has(id) && !isWrittenByRun(state, id);
-  });
-  const next = [...merged, ...sent];
+  // A session that the server does not know yet begins with what the app has.
+  const base = client.hasBegun ? logged : [...shown];
+  const next = client.sends.reduce((list, send) => withSend(list, send, shown, local, client), base);
   const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
   return same ? undefined : next;
 }
 
+/** What a run is still writing is not in the log: the chat's own version stands until it is. */
+function writtenIn({ session, sends, reads }: Client): (messageId: string) => boolean {
+  const written = new Set(session?.active.map(({ messageId }) => messageId));
+  for (const [runId, how] of reads) {
+    const ended = how === 'reading' && session?.ended.get(runId);
+    if (ended) written.add(ended.messageId);
+  }
+  for (const send of sends) {
+    if (send.kind === 'continue' && (isOpen(send) || send.state === 'accepted')) written.add(send.message.id);
+    if (send.state === 'accepted' && send.answerId !== undefined) written.add(send.answerId);
+  }
+  return (messageId) => written.has(messageId);
+}
+
+/** The list with what a send changes, as long as the log does not show that. */
+function withSend<M extends UIMessage>(
+  list: M[],
+  send: Send,
+  shown: readonly M[],
+  local: ReadonlyMap<string, M>,
+  client: Client,
+): M[] {
+  const { kind, message, state } = send;
+  if (kind === 'continue' || state === 'logged' || state === 'lost') return list;
+  const own = local.get(message.id) ?? (message as M); // as this chat has sent it
+  const index = list.findIndex(({ id }) => id === message.id);
+  if (state === 'refused') {
+    if (index !== -1) return kind === 'edit' ? insert(list, index, [own], 1) : list;
+    const before = list.findIndex(({ id }) => id === send.after);
+    const place = before === -1 && send.after !== undefined ? list.length : before + 1;
+    return insert(list, place, [own]);
+  }
+  // The log has had it: if it is gone, it is gone.
+  if (send.isLogged && index === -1) return list;
+  const isChange = kind !== 'new' && index !== -1;
+  const changed = isChange ? [...list.slice(0, index), own] : index === -1 ? [...list, own] : list;
+  const place = changed.findIndex(({ id }) => id === message.id) + 1;
+  return insert(changed, place, answersTo(send, shown, local, changed, client));
+}
+
+function insert<M>(list: readonly M[], at: number, added: readonly M[], removed = 0): M[] {
+  return [...list.slice(0, at), ...added, ...list.slice(at + removed)];
+}
+
+/** What answers a send and is not in the log. */
+function answersTo<M extends UIMessage>(
+  send: Send,
+  shown: readonly M[],
+  local: ReadonlyMap<string, M>,
+  list: readonly M[],
+  client: Client,
+): M[] {
+  const isListed = (messageId: string) => list.some(({ id }) => id === messageId);
+  if (send.state === 'accepted') {
+    const answer = local.get(send.answerId ?? '');
+    return answer && !isListed(answer.id) ? [answer] : [];
+  }
+  // One that came without the session stands behind what it answers. What a run has written is in the log, or gone.
+  if (send.state !== 'passed') return [];
+  const at = shown.findIndex(({ id }) => id === send.message.id);
+  const end = shown.findIndex(({ role }, index) => index > at && role === 'user');
+  const behind = at === -1 ? [] : shown.slice(at + 1, end === -1 ? undefined : end);
+  return behind.filter(({ id }) => !isListed(id) && !isWrittenByRun(client, id));
+}
+
 /** The newer one, unless it says the same. */
-function sameOf<M extends UIMessage>(shown: M | undefined, newer: M | undefined): M | undefined {
+function newerOf<M extends UIMessage>(shown: M | undefined, newer: M | undefined): M | undefined {
   return shown && newer && equal(shown, newer) ? shown : (newer ?? shown);
 }
 
-function isWrittenByRun({ active, ended }: SessionState, messageId: string): boolean {
-  return [...active, ...ended.values()].some((run) => run.messageId === messageId);
+function isWrittenByRun({ session }: Client, messageId: string): boolean {
+  const runs = session ? [...session.active, ...session.ended.values()] : [];
+  return runs.some((run) => run.messageId === messageId);
 }
 
 /**

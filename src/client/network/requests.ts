@@ -14,13 +14,15 @@ import {
 } from '../../protocol/requests.ts';
 import { takeEvents, type SseEvent } from '../../protocol/sse.ts';
 import type { ToolOutcome, WireFrame } from '../../protocol/frames.ts';
-import { isNetworkFailure } from './network-failure.ts';
+import { fetchWith, isNetworkFailure, unreachable } from './network-failure.ts';
 import type { Subscribe } from './shared-get.ts';
 
 export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
-  'headers' | 'credentials' | 'fetch'
+  'headers' | 'credentials'
 > {
+  /** Called in the place of the platform's `fetch`. What it throws of its own is thrown as it is, and not retried. */
+  readonly fetch?: HttpChatTransportInitOptions<UIMessage>['fetch'] | undefined;
   /** The route; a function is asked anew for each request. Default `/api/chat`. */
   readonly api?: string | (() => string | undefined);
 }
@@ -85,7 +87,7 @@ export function createRequests(options: RequestOptions): Requests {
     const url = `${route}${route.includes('?') ? '&' : '?'}${search.toString()}`;
     let response: Response;
     try {
-      response = await (options.fetch ?? fetch)(url, {
+      response = await fetchWith(options.fetch, url, {
         method,
         headers,
         ...(text !== undefined && { body: text }),
@@ -183,14 +185,6 @@ function textOf(body: unknown): string {
       },
     );
   }
-}
-
-function unreachable(cause: unknown): DurableChatError {
-  return new DurableChatError(
-    'network',
-    'The server could not be reached. Check the connection, then try again.',
-    { cause },
-  );
 }
 
 /** An answer can break off as well. */

@@ -255,9 +255,9 @@ export class Conversation {
 }
 
 /** With several open sends, the chat's status is the newest one's. */
-function isBusy({ chat, session }: Tab): boolean {
+function isBusy({ chat, core }: Tab): boolean {
   const isReading = chat.status === 'streaming' || chat.status === 'submitted';
-  return isReading || session.sending || session.outbox?.isEmpty === false;
+  return isReading || core.sending || !core.deliveries.isEmpty;
 }
 
 /** Equal as JSON, like the messages in the log. */

@@ -79,7 +79,7 @@ it('G9: a call that another tab has answered meanwhile is not executed', async (
   onTestFinished(() => other.close());
   await expect.poll(() => tab.session.getSnapshot().state && other.session.getSnapshot().state).toBeDefined();
   void tab.chat.sendMessage({ text: 'pay' });
-  await expect.poll(() => tab.session.following.hasOwn).toBe(true);
+  await expect.poll(() => tab.core.store.client.reads.size).toBe(1);
   tab.close();
   await expect.poll(() => tab.chat.status).toBe('ready');
   call();

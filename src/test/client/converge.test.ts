@@ -63,7 +63,7 @@ function describeConvergence(
             }
             case 'cut':
               // A connection that breaks between a send and its response is not tested here.
-              if (!chosen.session.sending) chosen.client.cut();
+              if (!chosen.core.sending) chosen.client.cut();
               break;
             case 'stop':
               pending.push(
@@ -72,12 +72,12 @@ function describeConvergence(
               break;
             case 'reload':
               // A send without a response would be lost with its tab. The outbox has its own tests.
-              if (chosen.session.sending) break;
+              if (chosen.core.sending) break;
               chosen.close();
               tabs[act.tab] = openTab(world.client(), id);
               break;
             case 'regenerate':
-              if (chosen.chat.messages.length === 0 || chosen.session.sending) break;
+              if (chosen.chat.messages.length === 0 || chosen.core.sending) break;
               regenerated = true;
               pending.push(chosen.chat.regenerate());
               break;

@@ -28,7 +28,7 @@ it('G4: a tab whose own send waits for its handler shows the changes of other ta
   await expect.poll(() => other.chat.messages.length).toBe(1);
   await other.chat.sendMessage({ text: 'count to 3' });
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 2', 'count to 3', '1 2 3']);
-  expect(tab.session.sending).toBe(true);
+  expect(tab.core.sending).toBe(true);
   expect(tab.chat.status).toBe('submitted');
   letGo();
   await sent;

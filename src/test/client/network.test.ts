@@ -142,7 +142,7 @@ it.each(['while its send has no answer yet', 'with two answers on their way'])(
     await new Promise((resolve) => setImmediate(resolve));
     isHeld = false;
     answer();
-    await expect.poll(() => tab.session.sending).toBe(false);
+    await expect.poll(() => tab.core.sending).toBe(false);
     await expect.poll(() => client.open).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect({ open: client.open, gets: gets() }).toEqual({ open: 0, gets: before });

@@ -6,7 +6,8 @@ import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, PlainChat, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type Client } from '../fixtures/world.fixture.ts';
-import { isPlainRoute } from '../../client/plain-route.ts';
+import { coreOf } from '../../client/session.ts';
+import { isPlainRoute } from '../../client/network/plain-route.ts';
 import { DurableSession } from '../../client/session.ts';
 import { DurableChatTransport } from '../../client/chat/transport.ts';
 
@@ -163,7 +164,7 @@ describe('the durable client on a route that fails at GET', () => {
     onTestFinished(close);
     await chat.sendMessage({ text: 'count to 5' });
     expect(chat.messages.map(textOf)).toEqual(['count to 5', '1 2 3 4 5']);
-    expect(isPlainRoute(session)).toBe(true);
+    expect(isPlainRoute(coreOf(session))).toBe(true);
     await expect.poll(() => session.getSnapshot().connection).toBe('closed');
     expect(route.gets()).toBeLessThan(3);
   });

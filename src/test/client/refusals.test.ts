@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
+import { createStorage } from '../fixtures/browser.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
 
@@ -45,21 +46,83 @@ const connectionOf = ({ session }: Tab) => session.getSnapshot().connection;
 const logged = async () => (await world.chat.session('s').read()).messages;
 const slowDown = (action: string) => action !== 'send' || new Response('Slow down.', { status: 429 });
 
-it('G4: a refused message stays until a later one is accepted', async () => {
+/** What the chat shows, without the messages that were refused. */
+const shown = ({ chat, session }: Tab) => {
+  const refused = session.getSnapshot().unsent.map(({ messageId }) => messageId);
+  return chat.messages.filter(({ id }) => !refused.includes(id));
+};
+
+it('G4: a message that was refused stays in its place, marked, until it is removed', async () => {
   const tab = await open();
   await tab.chat.sendMessage({ text: 'count to 2' });
   allow = slowDown;
   await tab.chat.sendMessage({ text: 'count to 3' });
   expect(tab.chat.status).toBe('error');
   expect(tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 3']);
+  const { id } = tab.chat.messages[2]!;
+  await expect
+    .poll(() => tab.session.getSnapshot().unsent)
+    .toMatchObject([{ messageId: id, status: 'refused', error: { message: 'Slow down.' } }]);
   allow = () => true;
   await tab.chat.sendMessage({ text: 'count to 4' });
   await world.settled();
-  await expect.poll(() => tab.chat.messages).toEqual(await logged());
-  expect(tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 4', '1 2 3 4']);
+  await expect.poll(() => shown(tab)).toEqual(await logged());
+  expect(tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 3', 'count to 4', '1 2 3 4']);
   await tab.chat.regenerate();
   await world.settled();
   expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 4', '1 2 3 4']);
+  await tab.session.deleteMessage(id);
+  expect(tab.session.getSnapshot().unsent).toEqual([]);
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+});
+
+it('G4: a message that was refused, and that later ones follow, can be sent again', async () => {
+  const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  allow = () => true;
+  await tab.chat.sendMessage({ text: 'count to 4' });
+  await tab.chat.regenerate({ messageId: tab.chat.messages[2]!.id });
+  await world.settled();
+  const texts = ['count to 2', '1 2', 'count to 4', '1 2 3 4', 'count to 3', '1 2 3'];
+  expect((await logged()).map(textOf)).toEqual(texts);
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  expect(tab.session.getSnapshot().unsent).toEqual([]);
+});
+
+it('G4: an edit that was refused keeps its text, and hides nothing that the session has', async () => {
+  const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await world.settled();
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  allow = slowDown;
+  const { id } = tab.chat.messages[0]!;
+  await tab.chat.sendMessage({ text: 'count to 3', messageId: id });
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 3', '1 2']);
+  expect(tab.session.getSnapshot().unsent).toMatchObject([{ messageId: id, status: 'refused' }]);
+  await tab.session.deleteMessage(id);
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2']);
+});
+
+it('G4: what was refused is shown again, marked, after a reload', async () => {
+  const storage = createStorage();
+  const tab = await open({ outbox: storage });
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await expect.poll(() => storage.entries.size).toBe(1);
+  tab.close();
+  allow = () => true;
+  const reloaded = await open({ outbox: storage });
+  await expect.poll(() => reloaded.chat.messages.map(textOf)).toEqual(['count to 2', '1 2', 'count to 3']);
+  const messageId = reloaded.chat.messages[2]!.id;
+  expect(reloaded.session.getSnapshot().unsent).toMatchObject([{ messageId, status: 'refused' }]);
+  await reloaded.chat.regenerate();
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(['count to 2', '1 2', 'count to 3', '1 2 3']);
+  await expect.poll(() => storage.entries.size).toBe(0);
 });
 
 it.each([
@@ -94,7 +157,8 @@ it.each([
   await tab.chat.sendMessage({ text: 'count to 4' });
   await world.settled();
   expect((await logged()).map(textOf)).toEqual(['count to 4', '1 2 3 4']);
-  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  await expect.poll(() => shown(tab)).toEqual(await logged());
+  expect(tab.chat.messages.map(textOf)).toEqual(['count to 3', 'count to 4', '1 2 3 4']);
 });
 
 it('a refused message can be sent again', async () => {

@@ -3,7 +3,7 @@
 import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
-import { RunLog } from '../../client/run-log.ts';
+import { RunLog } from '../../client/runs/run-log.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
 

@@ -146,7 +146,7 @@ it('G3: a send without a response is stopped once it is a run, while the subscri
   const tab = open(client);
   await expect.poll(() => tab.session.getSnapshot().connection).toBe('reconnecting');
   const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
-  await expect.poll(() => tab.session.sending).toBe(true);
+  await expect.poll(() => tab.core.sending).toBe(true);
   expect((await tab.stop()).stopped).toHaveLength(1);
   await sent;
   expect(model.calls.every(({ finished }) => !finished)).toBe(true);

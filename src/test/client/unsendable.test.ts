@@ -28,7 +28,7 @@ async function waitingCall(): Promise<{ tab: Tab; world: World; errors: Error[] 
   );
   const tab = openTab(world.client(), 's', { onError: (error) => void errors.push(error) });
   onTestFinished(() => {
-    tab.session.outbox?.giveUp();
+    tab.core.deliveries.giveUp();
     tab.close();
   });
   await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();

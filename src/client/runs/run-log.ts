@@ -2,7 +2,7 @@
 // streams of them that begin at the beginning and go on until the run ends.
 
 import type { UIMessageChunk } from 'ai';
-import { compact, remainder } from '../protocol/compact.ts';
+import { compact, remainder } from '../../protocol/compact.ts';
 import { fromFirstPart } from './first-part.ts';
 
 export class RunLog {
@@ -27,6 +27,11 @@ export class RunLog {
   /** What builds the message so far, compacted. */
   get chunks(): UIMessageChunk[] {
     return compact(this.#chunks);
+  }
+
+  /** Whether a stream of it is open. */
+  get isRead(): boolean {
+    return this.#streams.size > 0;
   }
 
   get ended(): boolean {

@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(async () => {
   vi.unstubAllGlobals();
   for (const tab of tabs) {
-    tab.session.outbox?.giveUp();
+    tab.core.deliveries.giveUp();
     tab.close();
   }
   await world.settled();
@@ -38,7 +38,7 @@ async function open(id: string, init: Init = {}): Promise<Tab> {
 function reload(tab: Tab, storage: ReturnType<typeof createStorage>): ReturnType<typeof createStorage> {
   const left = createStorage(storage.entries);
   tab.client.refuse = true;
-  tab.session.outbox?.giveUp();
+  tab.core.deliveries.giveUp();
   tab.close();
   return left;
 }
@@ -166,7 +166,7 @@ describe('a send that the network fails', () => {
     expect(storage.entries.size).toBe(0);
     left.client.refuse = false;
     client.lose = () => false;
-    await expect.poll(() => left.session.outbox?.isEmpty).toBe(true);
+    await expect.poll(() => left.core.deliveries.isEmpty).toBe(true);
     expect(await texts('left')).toEqual(['count to 1', '1']);
   });
 
@@ -185,7 +185,7 @@ describe('a send that the network fails', () => {
     await expect.poll(() => posts(after)).toBeGreaterThan(1);
     await after.stop();
     await expect.poll(() => left.entries.size).toBe(0);
-    expect(after.session.outbox?.isEmpty).toBe(true);
+    expect(after.core.deliveries.isEmpty).toBe(true);
     client.refuse = false;
     await expect.poll(() => after.session.getSnapshot().connection).toBe('connected');
     expect(await texts('unreached')).toEqual([]);
@@ -371,7 +371,7 @@ it(`G5: every message arrives once, in order, whatever the network does (seed ${
       }
       await expect.poll(() => storage.entries.size, { timeout: 10_000 }).toBe(0);
       await world.settled();
-      await expect.poll(() => tab.session.outbox?.isEmpty).toBe(true);
+      await expect.poll(() => tab.core.deliveries.isEmpty).toBe(true);
       const { messages } = await world.chat.session(id).read();
       expect(messages.filter(({ role }) => role === 'user').map(textOf)).toEqual(sent);
       await expect.poll(() => tab.chat.messages, { timeout: 10_000 }).toEqual(messages);

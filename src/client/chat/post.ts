@@ -1,0 +1,109 @@
+// One POST of a send, made by the SDK's own code.
+
+import {
+  HttpChatTransport,
+  type ChatTransport,
+  type HttpChatTransportInitOptions,
+  type UIMessage,
+  type UIMessageChunk,
+} from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+import { durableHeader } from '../../protocol/requests.ts';
+import type { Core } from '../core.ts';
+import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
+import { isPlainRoute } from '../network/plain-route.ts';
+import { preparedBody } from './prepared-body.ts';
+
+export type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
+
+/** What a send has become. */
+export interface Sent {
+  /** Undefined when the answer is not a durable one. */
+  readonly runId: string | undefined;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** An abort leaves the POST alone until the run is known (G2). */
+export class Post<M extends UIMessage> extends HttpChatTransport<M> {
+  readonly sent: Promise<Sent>;
+
+  /** `key` is the send's own, `name` its idempotency key. */
+  constructor(
+    options: HttpChatTransportInitOptions<M>,
+    { abortSignal, ...send }: SendOptions<M>,
+    core: Core,
+    key: string,
+    name: string | undefined,
+  ) {
+    const last = send.messages.at(-1);
+    /** What only a durable route understands is said only to one. */
+    const isDurable = () => core.store.client.session !== undefined;
+    const leave = new AbortController();
+    /** At an abort, if that may be then. */
+    const leaveWhen = (isAllowed: () => boolean) => {
+      const check = () => void (isAllowed() && leave.abort());
+      if (abortSignal?.aborted) check();
+      else abortSignal?.addEventListener('abort', check);
+    };
+    let runId: string | undefined;
+    const { prepareSendMessagesRequest: prepare } = options;
+    const prepared = prepare && preparedBody(prepare, core);
+    super({
+      ...options,
+      api: core.requests.api(),
+      ...(prepared && { prepareSendMessagesRequest: prepared.prepare }),
+      fetch: async (input, init) => {
+        const post = (change?: RequestInit) => {
+          const named = isDurable() && name !== undefined && { 'idempotency-key': name };
+          // The SDK's own headers are a plain object.
+          const headers = { ...named, ...(init?.headers as Record<string, string>) };
+          return fetchWith(options.fetch, input, { ...init, ...change, headers, signal: leave.signal });
+        };
+        let response = await post();
+        core.requests.hear(response);
+        let refusal = await refusalOf(response, isDurable());
+        if (refusal?.code === 'bad_request' && prepared?.whole) {
+          response = await post({ body: JSON.stringify(prepared.whole) });
+          refusal = await refusalOf(response, isDurable());
+        }
+        if (refusal) throw refusal;
+        runId = response.headers.get('x-durable-run') ?? undefined;
+        // Before anyone learns that the send has its run: it is not to be read twice.
+        if (runId !== undefined && response.ok) core.accept(key, runId);
+        // Now the run can be stopped by its name: leaving stops nothing.
+        leaveWhen(() => true);
+        return response;
+      },
+    });
+    // A route without sessions is left at once: there is no run to be stopped by its name.
+    leaveWhen(() => isPlainRoute(core));
+    // What is not in the session brings itself: a session that is new to the server is not to begin with it.
+    const unsent = new Set(
+      core.store.client.sends.flatMap(({ kind, isLogged, state, message }) =>
+        kind === 'new' && !isLogged && state !== 'lost' ? message.id : [],
+      ),
+    );
+    const messages = send.messages.filter(
+      (message) => !isDurable() || message === last || !unsent.has(message.id),
+    );
+    this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
+      runId,
+      body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
+    }));
+  }
+
+  protected override processResponseStream(
+    stream: ReadableStream<Uint8Array>,
+  ): ReadableStream<UIMessageChunk> {
+    return stream as unknown as ReadableStream<UIMessageChunk>; // taken as bytes by `sent`
+  }
+}
+
+/** What a durable route refused the send with, or a proxy before it; anything else is the SDK's to report. */
+async function refusalOf(response: Response, isDurable: boolean): Promise<DurableChatError | undefined> {
+  const { ok, status, headers } = response;
+  if (ok) return undefined;
+  const isGateway = isDurable && isGatewayStatus(status) && !headers.has(durableHeader);
+  const body = await response.clone().text();
+  return isGateway ? DurableChatError.fromBody(status, body) : DurableChatError.parse(status, body);
+}

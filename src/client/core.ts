@@ -1,0 +1,228 @@
+// What stands behind the public handle of a session: its state, its network, and what the chat that shows it needs.
+
+import { generateId, type UIMessage, type UIMessageChunk } from 'ai';
+import type { Frame, SnapshotFrame } from '../protocol/frames.ts';
+import { toSnapshot } from '../protocol/snapshot.ts';
+import { tabStorage } from './network/browser.ts';
+import { emptySession, isActive } from '../protocol/session-state.ts';
+import type { ToolOutcome } from '../protocol/frames.ts';
+import { jitteredDelay } from './network/connection.ts';
+import { createLive, type Live } from './network/live.ts';
+import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
+import { RunLogs } from './runs/run-logs.ts';
+import { Deliveries } from './sends/deliver.ts';
+import { isOwn, isSending } from './sends/queries.ts';
+import { Stops } from './sends/stop.ts';
+import { SendStorage, type OutboxStorage } from './sends/storage.ts';
+import { ClientStore } from './store.ts';
+
+export interface DurableSessionOptions extends RequestOptions {
+  /** The session's id: the chat id. A function is asked once, when the id is first needed. */
+  readonly id: string | (() => string);
+  /**
+   * Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again.
+   *
+   * @defaultValue up to 0.5, 1, 2, … 10 s, at random
+   */
+  readonly retryDelay?: ((attempt: number) => number) | undefined;
+  /**
+   * How long a tool call that waits for a client is left to the tab that started it before another tab with an
+   * `onToolCall` may take it over, in milliseconds.
+   *
+   * @defaultValue 5,000
+   */
+  readonly takeOverAfterMs?: number | undefined;
+  /**
+   * Where sends without an answer, refused sends and stops are kept over a reload: the message, its idempotency key, and the
+   * body that came with it, but no headers. With `false`, a request that the network fails is neither kept nor made again.
+   *
+   * @defaultValue the tab's `sessionStorage`
+   */
+  readonly outbox?: OutboxStorage | false | undefined;
+}
+
+export class Core {
+  readonly store: ClientStore = new ClientStore();
+  readonly runs: RunLogs = new RunLogs();
+  readonly requests: Requests;
+  /** Undefined where the app wants nothing to be kept. */
+  readonly storage: SendStorage | undefined;
+  readonly deliveries: Deliveries;
+  readonly stops: Stops;
+  readonly takeOverAfterMs: number;
+  /** Calls that this client executes. */
+  readonly held: Set<string> = new Set<string>();
+  /** Called when the chat has read a run to its end. */
+  onReadEnd: () => void = () => {};
+  readonly #live: Live;
+  #id: string | (() => string);
+  #holder: string | undefined;
+  #users = 0;
+  #left = new AbortController();
+
+  constructor(options: DurableSessionOptions) {
+    const { store, runs } = this;
+    const { id, outbox, retryDelay = jitteredDelay, takeOverAfterMs = 5_000 } = options;
+    this.#id = id;
+    this.takeOverAfterMs = takeOverAfterMs;
+    this.requests = createRequests(options);
+    this.storage =
+      outbox === false
+        ? undefined
+        : new SendStorage(
+            outbox ?? tabStorage(),
+            () => `durable-chat outbox ${this.requests.api()} ${this.id}`,
+          );
+    // A hidden tab that rested is busy again.
+    const onAttempt = () => void (this.#users > 0 && this.#live.wake());
+    this.deliveries = new Deliveries({ store, storage: this.storage, retryDelay, onAttempt });
+    this.stops = new Stops({
+      store,
+      deliveries: this.deliveries,
+      storage: this.storage,
+      request: (runId) => this.requests.stop(this.id, runId),
+    });
+    this.#live = createLive({
+      requests: this.requests,
+      sessionId: () => this.id,
+      retryDelay,
+      isBusy: () => store.getSnapshot().runs.length > 0 || !this.deliveries.isEmpty,
+      snapshot: () => this.#asSnapshot(),
+      onAsk: () => store.dispatch({ type: 'ask' }),
+      onFrame: (frame) => this.#take(frame),
+      onConnection: (connection, error) => {
+        // What others write cannot be followed any more; the chat's own answers come with their sends.
+        for (const { runId } of error ? store.getSnapshot().runs : [])
+          if (!isOwn(store.client, runId)) runs.get(runId).end(error);
+        store.connect(connection, error);
+      },
+    });
+  }
+
+  // A page may be rendered long before it is shown: what is random is made when it is first needed, never before.
+  get id(): string {
+    return typeof this.#id === 'string' ? this.#id : (this.#id = this.#id());
+  }
+
+  /** Names this client where it claims tool calls. */
+  get holder(): string {
+    return (this.#holder ??= generateId());
+  }
+
+  /** Keeps the subscription up until the result is called. May be called many times. */
+  open(): () => void {
+    if (this.#users++ === 0) this.#live.open();
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      if (--this.#users === 0) this.#live.close();
+    };
+  }
+
+  /** Whether a request to send has no answer yet. */
+  get sending(): boolean {
+    return isSending(this.store.client);
+  }
+
+  async answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
+    const { id, holder } = this;
+    const body = {
+      id,
+      trigger: 'tool-outcome' as const,
+      // Posted again, it is the same answer.
+      answerId: generateId(),
+      ...answer,
+      ...(this.held.has(answer.toolCallId) && { holder }),
+    };
+    const answered = await this.deliveries.command(() => this.requests.post(body));
+    // What the server has taken is shown at once; the log's own frame follows.
+    const { session } = this.store.client;
+    if (session && !session.outcomes.some((one) => one.answerId === body.answerId)) {
+      const { messageId, toolCallId, answerId } = body;
+      const outcome = JSON.parse(JSON.stringify(answer.outcome)) as ToolOutcome; // as the log holds it
+      this.store.dispatch({ type: 'tool-outcome', messageId, toolCallId, outcome, answerId });
+    }
+    return (answered as { message?: UIMessage }).message; // our own server's
+  }
+
+  /** Removes a message whose send was refused; false where there is none. */
+  dismiss(messageId: string): boolean {
+    const refused = this.store.client.sends.find(
+      ({ state, message }) => state === 'refused' && message.id === messageId,
+    );
+    if (!refused) return false;
+    this.storage?.forgetRefused(messageId);
+    this.store.dispatch({ type: 'drop', key: refused.key });
+    return true;
+  }
+
+  /** A send has become a run. */
+  accept(key: string, runId: string): void {
+    this.store.dispatch({ type: 'accept', key, runId });
+    // A route that seemed to have no sessions is asked less and less often.
+    const { state, connection } = this.store.getSnapshot();
+    if (!state && connection === 'reconnecting') this.#live.hurry();
+  }
+
+  /** The session's frames are to name the run within `ms`: they do not name one that ended long ago. */
+  expect(runId: string, ms: number): void {
+    const isAhead = () =>
+      this.store.client.sends.some((send) => send.state === 'accepted' && send.runId === runId);
+    if (isAhead()) setTimeout(() => isAhead() && this.#live.renew(), ms);
+  }
+
+  /** A run from its start, for a chat that did not start it. With `isOnce` the chat does not want it again. */
+  replay(runId: string, isOnce = false): ReadableStream<UIMessageChunk> {
+    this.store.dispatch({ type: 'read', runId });
+    return this.read(runId, isOnce);
+  }
+
+  /** A run from its start, until it ends or the chat is left. */
+  read(runId: string, isOnce = false): ReadableStream<UIMessageChunk> {
+    const { left } = this;
+    return this.runs.get(runId).stream((closed) => {
+      const how = isOnce && !left.aborted ? 'end' : closed;
+      this.store.dispatch({ type: 'read-end', runId, how }, 'quiet');
+      if (how === 'end') this.onReadEnd();
+      this.expect(runId, catchUpMs);
+    }, left);
+  }
+
+  /** Removes the chunks of a run that is over. */
+  forget(runId: string): void {
+    const { session } = this.store.client;
+    if (!session || !isActive(session, runId)) this.runs.forget(runId);
+  }
+
+  /** Aborts when the chat that shows the session now is left. */
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** The chat is left: its sends give up their connections, which stops no run (G2). */
+  leave(): void {
+    this.#left.abort();
+    this.#left = new AbortController();
+  }
+
+  #asSnapshot(): SnapshotFrame | undefined {
+    const { session } = this.store.client;
+    return (
+      session &&
+      toSnapshot(session, ({ runId }) => {
+        const { count, chunks } = this.runs.get(runId);
+        return { count, chunks };
+      })
+    );
+  }
+
+  #take(frame: Frame): void {
+    const before = this.store.client.session;
+    this.store.dispatch(frame);
+    if (!this.runs.take(frame, before, this.store.client.session ?? emptySession)) this.#live.renew();
+  }
+}
+
+/** How long the session's frames may stay behind an answer that has been read to its end, before it is asked for again. */
+const catchUpMs = 10_000;

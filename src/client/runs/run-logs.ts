@@ -1,0 +1,61 @@
+// The chunks of the session's runs, as frames bring them.
+
+import type { Frame } from '../../protocol/frames.ts';
+import { isActive, type SessionState } from '../../protocol/session-state.ts';
+import { RunLog } from './run-log.ts';
+
+export class RunLogs {
+  readonly #logs = new Map<string, RunLog>();
+
+  /** A run's chunks; made on first mention. */
+  get(runId: string): RunLog {
+    let log = this.#logs.get(runId);
+    if (!log) this.#logs.set(runId, (log = new RunLog(runId)));
+    return log;
+  }
+
+  /** Removes the chunks of a run that is over. */
+  forget(runId: string): void {
+    this.#logs.delete(runId);
+  }
+
+  /** Takes what a frame says of runs. False when chunks are missing before those of the frame. */
+  take(frame: Frame, before: SessionState | undefined, after: SessionState): boolean {
+    switch (frame.type) {
+      case 'snapshot':
+        for (const { runId, count, chunks } of frame.runs) this.get(runId).acceptSnapshot(count, chunks);
+        for (const [runId, log] of this.#logs) {
+          const wasActive = before !== undefined && isActive(before, runId);
+          const isOver = wasActive || frame.ended.some((end) => end.runId === runId);
+          if (isOver && !frame.runs.some((active) => active.runId === runId)) log.end();
+        }
+        return true;
+      case 'run-start':
+        this.get(frame.runId);
+        return true;
+      case 'chunks':
+        return this.get(frame.runId).accept(frame.from, frame.chunks);
+      case 'run-withdraw':
+      case 'run-steer':
+      case 'run-end':
+        if (isActive(after, frame.runId)) return true;
+        this.#logs.get(frame.runId)?.end();
+        this.forget(frame.runId);
+        return true;
+      case 'message':
+      case 'truncate':
+      case 'message-delete':
+      case 'run-stop':
+      case 'run-saved':
+      case 'tool-outcome':
+      case 'durability':
+      case 'reset':
+      case 'refused':
+        return true;
+      default:
+        // A type that a newer server sends changes nothing here.
+        frame satisfies never;
+        return true;
+    }
+  }
+}

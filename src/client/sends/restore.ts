@@ -1,0 +1,53 @@
+// What an earlier page has left: its sends are made again, and what was refused is shown again.
+
+import type { AbstractChat, UIMessage } from 'ai';
+import type { Core } from '../core.ts';
+import { until } from '../until.ts';
+import { errorOf, nameOf, type KeptSend } from './storage.ts';
+
+const restored = new WeakSet<Core>();
+
+/** Restores the session of `core` into `chat`; once. */
+export async function restore<M extends UIMessage>(core: Core, chat: AbstractChat<M>): Promise<void> {
+  const { store, storage, deliveries } = core;
+  if (!storage || restored.has(core)) return;
+  restored.add(core);
+  for (const kept of storage.sends) {
+    const { message, trigger, messageId, key, body } = kept;
+    const isNew = trigger === 'submit-message' && messageId === undefined;
+    // A new message is shown as waiting even while there is no telling what the log has.
+    await until(
+      store,
+      ({ state, connection }) => state !== undefined || (isNew && !connection.startsWith('connect')),
+    );
+    if (isNew && store.client.session?.byId.has(message.id)) {
+      storage.forget(nameOf(kept));
+      continue;
+    }
+    if (kept.refused) {
+      showRefused(core, kept, isNew);
+      continue;
+    }
+    deliveries.markLeft(kept);
+    const options = {
+      ...(body && { body }),
+      ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+      ...(messageId !== undefined && { messageId }),
+    };
+    const made =
+      trigger === 'regenerate-message'
+        ? chat.regenerate(options)
+        : // The app's own message type, as this chat has sent it before.
+          chat.sendMessage({ ...(message as M), ...(messageId !== undefined && { messageId }) }, options);
+    // The chat itself reports a refusal; what it cannot send, it does not have any more.
+    made.catch(() => storage.forget(nameOf(kept)));
+  }
+}
+
+function showRefused({ store }: Core, { message, refused }: KeptSend, isNew: boolean): void {
+  if (!refused) return;
+  const key = `refused ${message.id}`;
+  const send = { key, kind: isNew ? 'new' : 'edit', message, after: refused.after } as const;
+  store.dispatch({ type: 'send', send });
+  store.dispatch({ type: 'refuse', key, error: errorOf(refused) });
+}

@@ -1,0 +1,261 @@
+// What a client knows of its session: the log's state, its own sends, its stops, and the runs that its chat reads. One
+// value, changed by `reduce` alone.
+
+import type { UIMessage } from 'ai';
+import type { Frame } from '../../protocol/frames.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession, isActive, type SessionState } from '../../protocol/session-state.ts';
+
+/**
+ * What a send asks for: to add its message, to put it in the place of one with its id, to answer it again, or to go on
+ * with it.
+ */
+export type SendKind = 'new' | 'edit' | 'regenerate' | 'continue';
+
+/** A send as it was made. */
+export interface Outgoing {
+  /** Tells it from other sends. */
+  readonly key: string;
+  readonly kind: SendKind;
+  /** The last message that it posts. */
+  readonly message: UIMessage;
+  /** The id of the message before it; undefined at the very start. */
+  readonly after: string | undefined;
+}
+
+export type Send = Outgoing & {
+  /** The log has had its message: from then on the log decides what is shown of it. */
+  readonly isLogged: boolean;
+} & (
+    | { readonly state: 'queued' }
+    /** `attempt` counts from 1. `offline` waits for the next one. */
+    | { readonly state: 'posting' | 'offline'; readonly attempt: number }
+    /**
+     * It is a run that no frame has named. `isAsked`: the session was asked for since, and its snapshot will name the
+     * run or prove it gone. `answerId` is the message that the run writes, once that is known.
+     */
+    | {
+        readonly state: 'accepted';
+        readonly runId: string;
+        readonly isAsked: boolean;
+        readonly answerId?: string;
+      }
+    /** The log has named the run, or has lost it before it named it. */
+    | { readonly state: 'logged' | 'lost'; readonly runId: string }
+    /** The server answered it without the session. */
+    | { readonly state: 'passed' }
+    | { readonly state: 'refused'; readonly error: Error }
+  );
+
+/** A stop of one run, or of what becomes of the send of one message. */
+export interface Stop {
+  readonly id: string;
+  /** `waiting` waits for the network. `taken`: the server has it, and the log will say so. */
+  readonly state: 'posting' | 'waiting' | 'taken';
+}
+
+export interface Client {
+  /** Undefined until the first snapshot. */
+  readonly session: SessionState | undefined;
+  /** The server has had something of the session. */
+  readonly hasBegun: boolean;
+  /** In the order in which they were made. */
+  readonly sends: readonly Send[];
+  readonly stops: readonly Stop[];
+  /** The runs that the chat has been given as a stream, and whether it is still reading it. */
+  readonly reads: ReadonlyMap<string, 'reading' | 'read'>;
+}
+
+export const emptyClient: Client = {
+  session: undefined,
+  hasBegun: false,
+  sends: [],
+  stops: [],
+  reads: new Map(),
+};
+
+export type SendEvent =
+  | { readonly type: 'send'; readonly send: Outgoing }
+  | { readonly type: 'attempt'; readonly key: string }
+  | { readonly type: 'fail'; readonly key: string }
+  | { readonly type: 'pass'; readonly key: string }
+  | { readonly type: 'drop'; readonly key: string }
+  | { readonly type: 'accept'; readonly key: string; readonly runId: string }
+  | { readonly type: 'refuse'; readonly key: string; readonly error: Error };
+
+export type ClientEvent =
+  | SendEvent
+  /** A run's own message, as its stream names it. */
+  | { readonly type: 'name'; readonly runId: string; readonly answerId: string }
+  /** A subscription begins: its snapshot will hold what there has been so far. */
+  | { readonly type: 'ask' }
+  | { readonly type: 'read'; readonly runId: string }
+  /** `cancel`: the chat may want the run again. */
+  | { readonly type: 'read-end'; readonly runId: string; readonly how: 'end' | 'cancel' }
+  | {
+      readonly type: 'stop' | 'stop-fail' | 'stop-taken' | 'stop-over';
+      readonly ids: readonly string[];
+    };
+
+export function reduce(client: Client, event: Frame | ClientEvent): Client {
+  switch (event.type) {
+    case 'send': {
+      const { send } = event;
+      const isLogged = send.kind === 'new' && client.session?.order.includes(send.message.id) === true;
+      // The same message again takes the place of one that was refused.
+      const others = client.sends.filter(
+        (one) => one.key !== send.key && !(one.state === 'refused' && one.message.id === send.message.id),
+      );
+      return { ...client, sends: [...others, { ...send, isLogged, state: 'queued' }] };
+    }
+    case 'attempt':
+    case 'fail':
+    case 'pass':
+    case 'drop':
+    case 'accept':
+    case 'refuse': {
+      // A send that was given up has no answer any more.
+      if (!client.sends.some(({ key }) => key === event.key)) return client;
+      const changed = client.sends.flatMap((send) =>
+        send.key === event.key ? (nextSend(send, event, client.session) ?? []) : send,
+      );
+      if (event.type !== 'accept') return { ...client, sends: changed };
+      const reads = new Map(client.reads).set(event.runId, 'reading');
+      return withLog({ ...client, sends: changed, reads }, false);
+    }
+    case 'name': {
+      const { runId, answerId } = event;
+      const sends = client.sends.map((send) =>
+        send.state === 'accepted' && send.runId === runId ? { ...send, answerId } : send,
+      );
+      return { ...client, sends };
+    }
+    case 'ask':
+      return {
+        ...client,
+        sends: client.sends.map((send) => (send.state === 'accepted' ? { ...send, isAsked: true } : send)),
+      };
+    case 'read':
+      return { ...client, reads: new Map(client.reads).set(event.runId, 'reading') };
+    case 'read-end': {
+      const reads = new Map(client.reads);
+      if (event.how === 'end') reads.set(event.runId, 'read');
+      else reads.delete(event.runId);
+      return { ...client, reads };
+    }
+    case 'stop': {
+      const known = new Set(client.stops.map(({ id }) => id));
+      const made = event.ids.filter((id) => !known.has(id)).map((id): Stop => ({ id, state: 'posting' }));
+      return { ...client, stops: [...client.stops, ...made] };
+    }
+    case 'stop-fail':
+    case 'stop-taken': {
+      const state = event.type === 'stop-fail' ? 'waiting' : 'taken';
+      const stops = client.stops.map((stop) =>
+        event.ids.includes(stop.id) ? ({ id: stop.id, state } as const) : stop,
+      );
+      return withLog({ ...client, stops }, false);
+    }
+    case 'stop-over':
+      return { ...client, stops: client.stops.filter(({ id }) => !event.ids.includes(id)) };
+    default: {
+      const session = applyFrame(client.session ?? emptySession, event);
+      if (session === client.session) return client;
+      return withLog({ ...client, session }, event.type === 'snapshot');
+    }
+  }
+}
+
+/** A send after an event of its own; undefined when nothing is left of it. */
+function nextSend(
+  before: Send,
+  event: Exclude<SendEvent, { type: 'send' }>,
+  session: SessionState | undefined,
+): Send | undefined {
+  // What has its answer gets no other one.
+  if (!isOpen(before) && event.type !== 'drop') return before;
+  const { key, kind, message, after, isLogged } = before;
+  const send = { key, kind, message, after, isLogged };
+  const attempt = 'attempt' in before ? before.attempt : 0;
+  switch (event.type) {
+    case 'attempt':
+      return { ...send, state: 'posting', attempt: attempt + 1 };
+    case 'fail':
+      return { ...send, state: 'offline', attempt };
+    case 'accept':
+      return { ...send, state: 'accepted', runId: event.runId, isAsked: false };
+    case 'pass':
+      return { ...send, state: 'passed' };
+    case 'refuse': {
+      // What says nothing new is no loss; nor is the change of a message that is gone.
+      const isKept = kind === 'new' ? !isLogged : kind === 'edit' && session?.byId.has(message.id) !== false;
+      return isKept ? { ...send, state: 'refused', error: event.error } : undefined;
+    }
+    case 'drop':
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}
+
+/** What the log says of sends and stops. `isWhole`: it has just said everything. */
+function withLog(client: Client, isWhole: boolean): Client {
+  const { session } = client;
+  if (!session) return client;
+  const isNamed = (runId: string) => session.ended.has(runId) || isActive(session, runId);
+  const sends = client.sends.flatMap((send): Send | readonly Send[] => {
+    const isLogged = send.isLogged || (send.kind === 'new' && session.order.includes(send.message.id));
+    switch (send.state) {
+      case 'accepted': {
+        const { state: _state, isAsked, answerId: _answerId, ...accepted } = send;
+        if (isNamed(send.runId)) return { ...accepted, isLogged: true, state: 'logged' };
+        return isWhole && isAsked ? { ...accepted, state: 'lost' } : withLogged(send, isLogged);
+      }
+      case 'refused':
+        return isLogged || (send.kind === 'edit' && !session.byId.has(send.message.id)) ? [] : send;
+      case 'passed':
+        return isLogged ? [] : send;
+      default:
+        return withLogged(send, isLogged);
+    }
+  });
+  const isOver = ({ id, state }: Stop) => {
+    const run = session.active.find(({ runId }) => runId === id);
+    const isAhead = sends.some((send) =>
+      send.state === 'accepted' ? send.runId === id : isOpen(send) && send.message.id === id,
+    );
+    if (run) return run.stop !== undefined;
+    return !isAhead && (isWhole || state === 'taken' || session.ended.has(id));
+  };
+  const stops = client.stops.filter((stop) => !isOver(stop));
+  // The log gets what the app began with before the run of the send that brings it.
+  const bringsBeginning = sends.some(
+    ({ after, ...send }) =>
+      (isOpen(send) || send.state === 'accepted') &&
+      after !== undefined &&
+      !session.order.includes(after) &&
+      !sends.some(({ message }) => message.id === after),
+  );
+  return {
+    ...client,
+    hasBegun:
+      client.hasBegun ||
+      (session.begun && (isWhole || !bringsBeginning)) ||
+      sends.some(({ state }) => state === 'lost'),
+    sends: isSame(sends, client.sends) ? client.sends : sends,
+    stops: stops.length === client.stops.length ? client.stops : stops,
+  };
+}
+
+function isSame<T>(list: readonly T[], other: readonly T[]): boolean {
+  return list.length === other.length && list.every((one, index) => one === other[index]);
+}
+
+function withLogged(send: Send, isLogged: boolean): Send {
+  return isLogged === send.isLogged ? send : { ...send, isLogged };
+}
+
+/** Whether the send has no answer yet. */
+export function isOpen({ state }: Pick<Send, 'state'>): boolean {
+  return state === 'queued' || state === 'posting' || state === 'offline';
+}

@@ -1,0 +1,164 @@
+// Stops: kept like sends until the server has them, and delivered before them.
+
+import { DurableChatError } from '../../protocol/errors.ts';
+import type { StopReceipt } from '../../protocol/requests.ts';
+import { isNetworkFailure } from '../network/network-failure.ts';
+import type { ClientStore } from '../store.ts';
+import { until } from '../until.ts';
+import type { Deliveries } from './deliver.ts';
+import type { SendStorage } from './storage.ts';
+
+export interface StopOptions {
+  readonly store: ClientStore;
+  readonly deliveries: Deliveries;
+  readonly storage: SendStorage | undefined;
+  /** Stops one run, or all; resolves with the server's receipt. */
+  readonly request: (runId: string | undefined) => Promise<StopReceipt>;
+}
+
+/** How long a stop waits to learn which run a send has become, in milliseconds. */
+export const sendWithinMs = 10_000;
+
+export const nothingStopped: StopReceipt = { stopped: [], alreadyEnded: [], pending: [] };
+
+export class Stops {
+  readonly #options: StopOptions;
+
+  constructor(options: StopOptions) {
+    this.#options = options;
+  }
+
+  /** Stops one run, or every active one and what becomes of sends that have no answer yet. */
+  async stop(runId: string | undefined): Promise<StopReceipt> {
+    const { store, deliveries } = this.#options;
+    const { session, sends } = store.client;
+    const isAll = runId === undefined;
+    const active = session?.active.map((run) => run.runId) ?? [];
+    const accepted = sends.flatMap((send) => (send.state === 'accepted' ? send.runId : []));
+    const runIds = isAll ? [...active, ...accepted] : [runId];
+    const posting = isAll ? deliveries.underWay : [];
+    const ids = [
+      ...runIds,
+      ...sends.flatMap(({ key, message }) => (posting.some((one) => one.key === key) ? message.id : [])),
+    ];
+    const gaveUp = isAll && deliveries.giveUp();
+    store.dispatch({ type: 'stop', ids });
+    try {
+      const receipts = [await this.#deliver(runId, runIds, gaveUp && runIds.length === 0)];
+      store.dispatch({ type: 'stop-taken', ids: runIds });
+      const due = posting.length > 0 ? lateAfter(sendWithinMs) : undefined;
+      for (const { run } of posting) {
+        const started = await Promise.race([run, due]);
+        if (started === late) return this.#stopLate(posting);
+        if (started === undefined) continue;
+        const isStopped = receipts.some(({ stopped }) => stopped.some((one) => one.runId === started));
+        if (!isStopped) receipts.push(await this.#stopOne(started));
+      }
+      return joined(receipts);
+    } finally {
+      store.dispatch({ type: 'stop-over', ids: waitingAmong(store, ids) });
+    }
+  }
+
+  /** Stops what becomes of sends that have no answer yet as soon as it is known. Throws until then. */
+  stopSending(): never {
+    return this.#stopLate(this.#options.deliveries.underWay);
+  }
+
+  #stopLate(posting: Deliveries['underWay']): never {
+    for (const { run } of posting) {
+      void run
+        .then((runId) => (runId === undefined ? nothingStopped : this.#stopOne(runId)))
+        // The one who stopped it knows already that this is not certain.
+        .catch(() => {});
+    }
+    throw new DurableChatError(
+      'network',
+      'The stop is not confirmed: a send has no response yet. The send is stopped as soon as it has one.',
+    );
+  }
+
+  /** Delivers the stops that an earlier page has kept, of runs that have not ended since. */
+  async restore(): Promise<void> {
+    const { store, storage } = this.#options;
+    const kept = storage?.stops ?? [];
+    if (kept.length === 0) return;
+    await until(store, ({ state }) => state !== undefined);
+    const runIds =
+      store.client.session?.active.flatMap(({ runId }) => (kept.includes(runId) ? runId : [])) ?? [];
+    for (const runId of kept) if (!runIds.includes(runId)) storage?.forgetStop(runId);
+    await this.#again(runIds, 0);
+  }
+
+  /** `isLocal`: as far as is known here, there may be nothing on the server to be stopped. */
+  async #deliver(
+    runId: string | undefined,
+    runIds: readonly string[],
+    isLocal: boolean,
+  ): Promise<StopReceipt> {
+    const { deliveries, request } = this.#options;
+    try {
+      return await request(runId);
+    } catch (error) {
+      if (isNetworkFailure(error) && deliveries.canRetry && runIds.length > 0) return this.#again(runIds, 1);
+      // The server may hear of the stop before it has made the send into a run.
+      const isEarly = error instanceof DurableChatError && error.code === 'not_found';
+      if (isLocal || (runId === undefined && isEarly)) return nothingStopped;
+      throw error;
+    }
+  }
+
+  #stopOne(runId: string): Promise<StopReceipt> {
+    const { deliveries, request } = this.#options;
+    return deliveries.canRetry ? this.#again([runId], 0) : request(runId);
+  }
+
+  /** Stops runs that are known by name, for as long as the network fails; those that end meanwhile need no stop. */
+  async #again(runIds: readonly string[], failures: number): Promise<StopReceipt> {
+    const { store, deliveries, storage, request } = this.#options;
+    store.dispatch({ type: 'stop', ids: runIds });
+    if (failures > 0) store.dispatch({ type: 'stop-fail', ids: runIds });
+    for (const runId of runIds) storage?.keepStop(runId);
+    const receipts: StopReceipt[] = [];
+    try {
+      for (const runId of runIds) {
+        const attempt = async (): Promise<StopReceipt> => {
+          if (store.client.session?.ended.has(runId)) return { ...nothingStopped, alreadyEnded: [runId] };
+          try {
+            return await request(runId);
+          } catch (error) {
+            if (isNetworkFailure(error)) store.dispatch({ type: 'stop-fail', ids: [runId] });
+            throw error;
+          }
+        };
+        receipts.push(await deliveries.again(attempt, undefined, failures));
+        failures = 0;
+        store.dispatch({ type: 'stop-taken', ids: [runId] });
+        storage?.forgetStop(runId);
+      }
+    } finally {
+      for (const runId of runIds) storage?.forgetStop(runId);
+      store.dispatch({ type: 'stop-over', ids: waitingAmong(store, runIds) });
+    }
+    return joined(receipts);
+  }
+}
+
+const late = Symbol('late');
+
+function lateAfter(ms: number): Promise<typeof late> {
+  return new Promise((resolve) => setTimeout(() => resolve(late), ms));
+}
+
+/** Those that the server does not have. */
+function waitingAmong(store: ClientStore, ids: readonly string[]): string[] {
+  return store.client.stops.flatMap(({ id, state }) => (ids.includes(id) && state !== 'taken' ? id : []));
+}
+
+function joined(receipts: readonly StopReceipt[]): StopReceipt {
+  return {
+    stopped: receipts.flatMap(({ stopped }) => stopped),
+    alreadyEnded: receipts.flatMap(({ alreadyEnded }) => alreadyEnded),
+    pending: receipts.flatMap(({ pending }) => pending),
+  };
+}

@@ -1,0 +1,157 @@
+// What is kept over a reload: sends without an answer, sends that were refused, and stops that wait.
+
+import type { UIMessage } from 'ai';
+import { DurableChatError } from '../../protocol/errors.ts';
+
+/** What of the Web's `Storage` is needed. */
+export type OutboxStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+
+/** What tells a send from others, and what it takes to make it again. Headers are not in it: they may be secret. */
+export interface KeptSend {
+  readonly message: UIMessage;
+  readonly trigger: 'submit-message' | 'regenerate-message';
+  readonly messageId?: string | undefined;
+  /** Its idempotency key; a new message is named by its id. */
+  readonly key?: string | undefined;
+  readonly body?: object | undefined;
+  /** Present once it was refused. */
+  readonly refused?: Refusal;
+}
+
+interface Refusal {
+  readonly message: string;
+  /** The code and status of a `DurableChatError`. */
+  readonly code?: string | undefined;
+  readonly status?: number | undefined;
+  /** The id of the message that the send's own stands behind. */
+  readonly after?: string | undefined;
+}
+
+interface KeptStop {
+  readonly stop: string;
+}
+
+type Kept = KeptSend | KeptStop;
+
+export class SendStorage {
+  readonly #storage: OutboxStorage | undefined;
+  readonly #name: () => string;
+
+  /** Keeps nothing where `storage` is undefined. `name` is asked each time: it may depend on options. */
+  constructor(storage: OutboxStorage | undefined, name: () => string) {
+    this.#storage = storage;
+    this.#name = name;
+  }
+
+  get sends(): KeptSend[] {
+    return this.#read().filter((kept) => 'message' in kept);
+  }
+
+  /** The runs whose stops wait. */
+  get stops(): string[] {
+    return this.#read().flatMap((kept) => ('stop' in kept ? kept.stop : []));
+  }
+
+  /** Whether a send of this name is kept that waits for its answer. */
+  isWaiting(name: string): boolean {
+    return this.sends.some((kept) => nameOf(kept) === name && !kept.refused);
+  }
+
+  /** Keeps a send, in the place of one of its name. */
+  keep(send: KeptSend): void {
+    this.#put(send, (kept) => 'message' in kept && nameOf(kept) === nameOf(send));
+  }
+
+  keepStop(runId: string): void {
+    this.#put({ stop: runId }, (kept) => 'stop' in kept && kept.stop === runId);
+  }
+
+  /** Forgets the send of this name. */
+  forget(name: string): void {
+    this.#write((list) => list.filter((kept) => 'stop' in kept || nameOf(kept) !== name));
+  }
+
+  /** Forgets that a send of this message was refused. */
+  forgetRefused(messageId: string): void {
+    this.#write((list) =>
+      list.filter((kept) => 'stop' in kept || !kept.refused || kept.message.id !== messageId),
+    );
+  }
+
+  forgetStop(runId: string): void {
+    this.#write((list) => list.filter((kept) => !('stop' in kept) || kept.stop !== runId));
+  }
+
+  #put(entry: Kept, isSame: (kept: Kept) => boolean): void {
+    this.#write((list) => {
+      const index = list.findIndex(isSame);
+      return index === -1 ? [...list, entry] : list.map((kept, at) => (at === index ? entry : kept));
+    });
+  }
+
+  #read(): Kept[] {
+    try {
+      const list: unknown = JSON.parse(this.#storage?.getItem(this.#name()) ?? '[]');
+      // Other code of the page may write there.
+      return Array.isArray(list) ? list.filter(isKept) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  #write(change: (list: Kept[]) => Kept[]): void {
+    const before = this.#read();
+    const list = change(before);
+    if (list.length === 0 && before.length === 0) return;
+    try {
+      if (list.length === 0) this.#storage?.removeItem(this.#name());
+      else this.#storage?.setItem(this.#name(), JSON.stringify(list));
+    } catch {
+      // The storage is full or not allowed: sends are retried for as long as the page lives.
+    }
+  }
+}
+
+/** Under which name a send is kept. */
+export function nameOf({ key, message }: Pick<KeptSend, 'key' | 'message'>): string {
+  return key ?? message.id;
+}
+
+/** What is kept of a refusal. */
+export function refusalOf(error: Error, after: string | undefined): Refusal {
+  const { code, status } = error instanceof DurableChatError ? error : {};
+  return { message: error.message, code, status, after };
+}
+
+/** The error of a refusal that was kept. */
+export function errorOf({ message, code, status = 0 }: Refusal): Error {
+  return DurableChatError.parse(status, JSON.stringify({ error: { code, message } })) ?? new Error(message);
+}
+
+function isKept(entry: unknown): entry is Kept {
+  if (!isObject(entry)) return false;
+  if (isText(entry['stop'])) return true;
+  const { message, trigger, messageId, key, body, refused } = entry;
+  const isOptional = (value: unknown) => value === undefined || isText(value);
+  return (
+    isObject(message) &&
+    message['role'] === 'user' &&
+    isText(message['id']) &&
+    Array.isArray(message['parts']) &&
+    message['parts'].every((part: unknown) => isObject(part) && isText(part['type'])) &&
+    (trigger === 'submit-message' || trigger === 'regenerate-message') &&
+    isOptional(messageId) &&
+    isOptional(key) &&
+    (body === undefined || isObject(body)) &&
+    (refused === undefined ||
+      (isObject(refused) && isText(refused['message']) && isOptional(refused['after'])))
+  );
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

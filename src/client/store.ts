@@ -1,0 +1,84 @@
+// The client's state, how its subscription is doing, and everyone who is told when one of them changes.
+
+import type { DurableChatError } from '../protocol/errors.ts';
+import type { Frame } from '../protocol/frames.ts';
+import type { SessionRun, SessionState } from '../protocol/session-state.ts';
+import type { Connection } from './network/connection.ts';
+import { runsWithStops, unsentOf, type UnsentMessage } from './sends/queries.ts';
+import { emptyClient, reduce, type Client, type ClientEvent } from './sends/sends.ts';
+
+/** What `getSnapshot` returns: a new object whenever something in it has changed. */
+export interface SessionSnapshot {
+  readonly connection: Connection;
+  /** Why the connection is `closed`. */
+  readonly error: DurableChatError | undefined;
+  /** Runs that have not ended, in the order in which they run. A stop that is on its way counts: `stopping`. */
+  readonly runs: readonly SessionRun[];
+  /** Messages of this client that the session does not have. */
+  readonly unsent: readonly UnsentMessage[];
+  /** The session's state; undefined until the first snapshot. */
+  readonly state: SessionState | undefined;
+}
+
+export class ClientStore {
+  #client = emptyClient;
+  #snapshot: SessionSnapshot = {
+    connection: 'connecting',
+    error: undefined,
+    runs: [],
+    unsent: [],
+    state: undefined,
+  };
+  readonly #listeners = new Set<() => void>();
+
+  get client(): Client {
+    return this.#client;
+  }
+
+  /** The same object until something changes. */
+  getSnapshot = (): SessionSnapshot => this.#snapshot;
+
+  /** Calls back after every change, chunks included, until the result is called. */
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  };
+
+  /** Applies an event. A `quiet` one tells nobody until `notify`. */
+  dispatch(event: Frame | ClientEvent, how?: 'quiet'): void {
+    const before = this.#client;
+    const after = reduce(before, event);
+    this.#client = after;
+    const { session, sends, stops } = after;
+    this.#update({
+      ...(session !== before.session && { state: session }),
+      ...((session !== before.session || stops !== before.stops) && { runs: runsWithStops(after) }),
+      ...(sends !== before.sends && { unsent: sameUnless(this.#snapshot.unsent, unsentOf(after)) }),
+    });
+    if (!how) this.notify();
+  }
+
+  connect(connection: Connection, error: DurableChatError | undefined): void {
+    this.#update({ connection, error });
+    this.notify();
+  }
+
+  notify(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #update(change: Partial<SessionSnapshot>): void {
+    const next = { ...this.#snapshot, ...change };
+    const keys = Object.keys(next) as (keyof SessionSnapshot)[];
+    if (keys.some((key) => next[key] !== this.#snapshot[key])) this.#snapshot = next;
+  }
+}
+
+/** The older list where the newer one says the same. */
+function sameUnless(old: readonly UnsentMessage[], list: readonly UnsentMessage[]): readonly UnsentMessage[] {
+  const isSame = list.every(({ messageId, status, error }, index) => {
+    const one = old[index];
+    return one?.messageId === messageId && one.status === status && one.error === error;
+  });
+  return isSame && list.length === old.length ? old : list;
+}
