@@ -1,18 +1,18 @@
-// Time and randomness come in through this port: the system's own clock, or a simulated one.
+// The port for time and randomness: the system clock, or a simulated one.
 
-/** Cancels what was scheduled. Calling it again, or too late, does nothing. */
+/** Cancels a timer. A second or a late call does nothing. */
 export type Cancel = () => void;
 
-/** Where the library takes time and randomness from. */
+/** The source of time and randomness. */
 export interface Runtime {
-  /** @returns The wall clock in milliseconds since 1970. People read it, and may set it. */
+  /** @returns The system time in milliseconds since 1970, for people to read. It can be changed. */
   now(): number;
-  /** @returns Whole milliseconds on a clock that nobody sets. Durations are measured on it. */
+  /** @returns Whole milliseconds on a monotonic clock, for durations. */
   monotonic(): number;
   /**
    * Calls back once.
    *
-   * @param callback - Called after `ms`. What it throws is not caught.
+   * @param callback - Called after `ms`. Its exceptions are not caught.
    * @param ms - Milliseconds. A time of 2 ** 31 ms (25 days) or more never comes.
    * @param options - With `background` the timer does not keep the process alive.
    * @returns Cancels the timer.
@@ -22,7 +22,7 @@ export interface Runtime {
   random(): number;
   /**
    * @param length - How many bytes.
-   * @returns Bytes that nobody can guess.
+   * @returns Cryptographically random bytes.
    */
   randomBytes(length: number): Uint8Array;
   /**
@@ -32,10 +32,10 @@ export interface Runtime {
   sha256(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
 }
 
-/** What a timer can hold; a larger number would make it fire at once. */
+/** The longest timer. A larger number would make it fire at once. */
 const longestMs = 2 ** 31 - 1;
 
-/** The system's own time and randomness. */
+/** The system's time and randomness. */
 export const systemRuntime: Runtime = {
   now: () => Date.now(),
   monotonic: () => Math.floor(performance.now()),

@@ -1,4 +1,4 @@
-// What is built from a runtime's timers.
+// Helpers on a runtime's timers.
 
 import type { Cancel, Runtime } from './runtime.ts';
 
@@ -17,7 +17,7 @@ export function every(runtime: Runtime, ms: number, callback: () => void): Cance
   return () => cancel();
 }
 
-/** The promise's result, or undefined when it has not settled after `ms`. Rejects as the promise does. */
+/** The promise's result, or undefined if it has not settled after `ms`. Rejects like the promise. */
 export async function within<T>(runtime: Runtime, ms: number, promise: Promise<T>): Promise<T | undefined> {
   let cancel: Cancel = () => {};
   const late = new Promise<undefined>((resolve) => {
@@ -30,7 +30,7 @@ export async function within<T>(runtime: Runtime, ms: number, promise: Promise<T
   }
 }
 
-/** As `AbortSignal.timeout`: it aborts with a `TimeoutError` after `ms`, and keeps no process alive. */
+/** Like `AbortSignal.timeout`: aborts with a `TimeoutError` after `ms`, and keeps no process alive. */
 export function timeoutSignal(runtime: Runtime, ms: number): AbortSignal {
   const controller = new AbortController();
   const abort = () => controller.abort(new DOMException('No answer in time.', 'TimeoutError'));

@@ -6,7 +6,7 @@ import { followSession, leaseMs } from '../../test/fixtures/session.fixture.ts';
 const ended = (here: ReturnType<typeof followSession>) => [...here.session.state.ended.keys()];
 
 describe('G6: runs whose producers died, while a viewer watches', () => {
-  it('one is ended within its lease and 2 s, although another run of its session streams', async () => {
+  it('a dead run is ended within its lease and 2 s, although another run of its session streams', async () => {
     const here = followSession();
     await here.begin('lives');
     await here.begin('dies');
@@ -22,19 +22,19 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
-  it('four that wait in a row are ended at once', async () => {
+  it('four dead queued runs are ended at once', async () => {
     const here = followSession();
     const runs = ['1', '2', '3', '4'];
     for (const runId of runs) await here.begin(runId);
     void here.session.watch();
     expect(await here.untilEnded('4')).toBeLessThanOrEqual(leaseMs + 2_000);
     expect(ended(here).sort()).toEqual(runs);
-    // One question for the four, when watching began, and one when their leases had run out.
+    // One read of the four leases when the watch began, and one when they had ended.
     expect(here.asked['leases']).toBe(2);
     here.session.close();
   });
 
-  it('a run that begins later is looked after', async () => {
+  it('the lease of a later run is checked too', async () => {
     const here = followSession();
     void here.session.watch();
     await here.time.advance(60_000);
@@ -43,7 +43,7 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
-  it('one whose last renewal was a moment ago is ended when that lease is over', async () => {
+  it('a run that died right after a renewal is ended when that lease has ended', async () => {
     const here = followSession();
     await here.begin('renewed');
     void here.session.watch();
@@ -58,7 +58,7 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
-  it('one whose end the store does not take is tried by one attempt at a time', async () => {
+  it('if the store fails, there is one attempt to end a run at a time', async () => {
     let ending = 0;
     let most = 0;
     const here = followSession((channel) => ({
@@ -87,7 +87,7 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
-  it('an hour of a run that lives costs at most 400 questions for leases', async () => {
+  it('an hour of a live run costs at most 400 reads of leases', async () => {
     const here = followSession();
     await here.begin('thinks');
     void here.session.watch();
@@ -100,7 +100,7 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
-  it('G8: none is ended because the store has failed, and its producer could renew nothing', async () => {
+  it('G8: no run is ended while a failure of the store prevented renewals', async () => {
     let fails = false;
     const here = followSession((channel) => ({
       ...channel,
@@ -121,8 +121,8 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
   });
 });
 
-describe('G6: runs whose producers died, while nobody watches', () => {
-  it('one is not asked for, and is ended by the next who finds it in the way', async () => {
+describe('G6: runs whose producers died, without a viewer', () => {
+  it('its lease is not read, and the next request that needs it ends the run', async () => {
     const here = followSession();
     await here.begin('dies');
     await here.session.ready;
@@ -135,7 +135,7 @@ describe('G6: runs whose producers died, while nobody watches', () => {
   });
 });
 
-it('a session that was closed asks nothing more', async () => {
+it('a closed session makes no more requests', async () => {
   const here = followSession();
   await here.begin('run');
   void here.session.watch();

@@ -3,7 +3,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { sleep } from '../../lib/time.ts';
 import { followSession } from '../../test/fixtures/session.fixture.ts';
 
-/** A store whose subscriptions can end, or fall silent without a sign. */
+/** A store whose subscriptions can end, or become silent without a sign. */
 function mortal() {
   const open = new Set<{ end: () => void; silent: boolean }>();
   let refuses = false;
@@ -36,7 +36,7 @@ function mortal() {
     async say(runId: string, index: number) {
       await here.channel.write('s', runId, index, [{ type: 'text-delta', id: 't', delta: String(index) }]);
     },
-    /** Lets the clock run until the session has so many chunks of the run; resolves with how long that took. */
+    /** Advances the clock until the session has this number of chunks. Resolves with the time that it took. */
     async untilHas(runId: string, count: number) {
       const from = here.time.monotonic();
       while (here.session.countOf(runId) < count) {
@@ -49,7 +49,7 @@ function mortal() {
 }
 
 describe('a subscription', () => {
-  it('that ends is renewed at once, and nothing said meanwhile is missed', async () => {
+  it('that ends is renewed at once, and no change is missed', async () => {
     const here = mortal();
     await here.begin('run');
     void here.session.watch();
@@ -62,7 +62,7 @@ describe('a subscription', () => {
     here.session.close();
   });
 
-  it('that ends while nobody expects anything is renewed at once, too', async () => {
+  it('that ends while no wake-up is expected is renewed at once too', async () => {
     const here = mortal();
     await here.session.ready;
     here.end();
@@ -84,7 +84,7 @@ describe('a subscription', () => {
     here.session.close();
   });
 
-  it('that falls silent while a run is active is renewed within 10 s of the first news it misses', async () => {
+  it('that becomes silent while a run is active is renewed within 10 s of the first missed change', async () => {
     for (const quietMs of [0, 5_000, 60_000, 180_000]) {
       const here = mortal();
       await here.begin('run');
@@ -103,7 +103,7 @@ describe('a subscription', () => {
       expect(await here.untilHas('run', 1)).toBeLessThanOrEqual(10_000);
       await here.time.advance(0);
       expect(here.subscribed()).toBe(before + 1);
-      // What is said now is heard.
+      // New wake-ups arrive again.
       await here.say('run', 1);
       await here.time.advance(0);
       expect(here.session.countOf('run')).toBe(2);
@@ -111,7 +111,7 @@ describe('a subscription', () => {
     }
   });
 
-  it('that falls silent while nothing is expected is renewed within 4 minutes', async () => {
+  it('that becomes silent while no wake-up is expected is renewed within 4 minutes', async () => {
     const here = mortal();
     await here.session.watch();
     here.silence();
@@ -120,7 +120,7 @@ describe('a subscription', () => {
     here.session.close();
   });
 
-  it('is not taken for dead because its hints come late', async () => {
+  it('is not taken for dead when its wake-ups come late', async () => {
     const here = followSession((channel) => ({
       ...channel,
       subscribe: (sessionId, onWake) =>
@@ -137,7 +137,7 @@ describe('a subscription', () => {
     here.session.close();
   });
 
-  it('that is slow to stand is not opened twice, and the session is read meanwhile', async () => {
+  it('that is slow is not opened twice, and the session is read meanwhile', async () => {
     let open = 0;
     const here = followSession((channel) => ({
       ...channel,
@@ -163,7 +163,7 @@ describe('a subscription', () => {
     expect(open).toBe(0);
   });
 
-  it('that stands after its session was closed is closed', async () => {
+  it('that is acknowledged after its session was closed is closed', async () => {
     let open = 0;
     const here = followSession((channel) => ({
       ...channel,
@@ -180,7 +180,7 @@ describe('a subscription', () => {
     expect([open, here.asked['subscribe']]).toEqual([0, 1]);
   });
 
-  it('that the store refuses is asked for again, and the session is read meanwhile', async () => {
+  it('that the store refuses is tried again, and the session is read meanwhile', async () => {
     const here = mortal();
     here.refuse(true);
     await here.begin('run');

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { emptySession } from '../../protocol/session-state.ts';
 import { past, placeNow, withDurability } from './place.ts';
 
-it('a run that the store fails before its start was sent is said to be degraded behind its start', () => {
+it('a run that is degraded before its start was sent is reported as degraded after its start', () => {
   const degraded = new Set(['r']);
   const place = placeNow({ entries: [], state: emptySession }, () => 0, new Set());
   const early = withDurability(place, degraded);

@@ -100,16 +100,16 @@ describe('the watch over a subscription', () => {
     });
   }
 
-  it('a look that shows nothing new is no reason to subscribe again', () => {
+  it('a read that shows nothing new does not renew the subscription', () => {
     expect(nextWatch(checking(6_000), { type: 'looked', missed: false })).toEqual([listening(0, 6_000)]);
   });
 
-  it('a subscription is replaced before 4 minutes of silence are over', () => {
+  it('a subscription is replaced within 4 minutes of silence', () => {
     expect(nextWatch(listening(0, 216_999), events.silence)).toEqual([checking(219_999), 'look']);
     expect(nextWatch(listening(0, 217_000), events.silence)).toEqual([connecting(0), 'connect']);
   });
 
-  it('a store that ends each subscription at once is asked with growing pauses', () => {
+  it('if the store ends each subscription at once, the pauses grow', () => {
     let state: WatchState = listening(0);
     const pauses: (number | undefined)[] = [];
     for (let ends = 0; ends < 6; ends++) {
@@ -126,14 +126,14 @@ describe('the watch over a subscription', () => {
     expect(nextWatch(state, events.ended)).toEqual([connecting(1), 'connect']);
   });
 
-  it('while hints are due a dead connection is missed within 10 s, else within 22', () => {
+  it('while wake-ups are expected a dead connection is detected within 10 s, else within 22 s', () => {
     const quiet = (ms: number) => patienceMs(listening(0, ms), true);
     expect([0, 3_000, 6_000, 12_000, 200_000].map(quiet)).toEqual([3_000, 3_000, 6_000, 8_000, 8_000]);
     expect([0, 200_000].map((ms) => patienceMs(listening(0, ms), false))).toEqual([22_000, 22_000]);
     expect(patienceMs(connecting(0), false)).toBe(3_000);
   });
 
-  it('one connection at a time is opened, whatever happens, and the watch never stands still', () => {
+  it('one connection at a time is opened, with any events, and the watch never stops', () => {
     const type = fc.constantFrom(...(Object.keys(events) as Event[]).filter((name) => name !== 'close'));
     const any = type.map((name) => events[name]);
     fc.assert(
@@ -142,7 +142,7 @@ describe('the watch over a subscription', () => {
         let opening = true;
         for (const event of heard) {
           const answers = event.type === 'subscribed' || event.type === 'unsubscribed';
-          // An answer comes only where one was asked for.
+          // A result comes only after its effect.
           if (answers && !opening) continue;
           if (answers) opening = false;
           const [next, ...effects] = nextWatch(state, event);

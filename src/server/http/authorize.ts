@@ -24,7 +24,7 @@ export async function authorized(
   throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
 }
 
-/** Whether `authorize` has said no, and did not merely fail. */
+/** Whether `authorize` refused, and did not only fail. */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof Response) return error.status < 500;
   if (error instanceof DurableChatError) return error.status >= 400 && error.status < 500;

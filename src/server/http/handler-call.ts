@@ -1,11 +1,11 @@
-// The call of the app's handler for a POST: its own request, with the log's messages and a signal that aborts on Stop.
+// Calls the app's handler for a POST, with a request that has the log's messages and a signal that aborts on Stop.
 
 import type { UIMessage } from 'ai';
 import type { Handler, HandlerContext } from '../handler.ts';
 import type { Send } from '../send/send.ts';
 import type { SendBody } from '../send/send-body.ts';
 
-/** Whom a handler answers, and how its framework calls it. */
+/** What a handler needs from its POST and its framework. */
 export interface HandlerCall<Params, R extends Request> extends Omit<HandlerContext<Params>, 'run'> {
   readonly handler: Handler<Params, R>;
   /** Makes a request of the framework's type. */
@@ -37,7 +37,7 @@ function handlerRequest(
 }
 
 /**
- * What the handler reads as `message`. Where that is the last message, the log's; another one, which was not validated,
+ * The `message` for the handler: the log's last message if the client posted its last message under that name. Another
  * object was not validated, and is not passed on.
  */
 function messageFor({ message, messages }: SendBody, log: readonly UIMessage[]): unknown {

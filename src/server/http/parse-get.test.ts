@@ -24,7 +24,7 @@ describe('a GET', () => {
     }
   });
 
-  it('names one session, with a cursor or without', () => {
+  it('names one session, with or without a cursor', () => {
     expect(parse('id=a')).toEqual({
       type: 'subscribe',
       sessions: [{ sessionId: 'a', after: undefined }],
@@ -35,7 +35,7 @@ describe('a GET', () => {
     expect(parse('id=a&after=c', 'newer').sessions).toEqual([{ sessionId: 'a', after: 'newer' }]);
   });
 
-  it('names several, each with the cursor at its own place', () => {
+  it('names several, each with its cursor at the same position', () => {
     expect(parse('id=a&id=b&after=&after=c').sessions).toEqual([
       { sessionId: 'a', after: undefined },
       { sessionId: 'b', after: 'c' },
@@ -65,7 +65,7 @@ describe('a GET', () => {
     expect(() => parse(query)).toThrow(expect.objectContaining({ code: 'bad_request', status: 400 }));
   });
 
-  it('is taken or refused whatever it holds, and a refusal quotes nothing', () => {
+  it('is accepted or refused with any content, and a refusal quotes nothing', () => {
     const secret = 'a-very-private-sentence';
     const name = fc.constantFrom('id', 'after', 'subscription', 'other');
     const value = fc.oneof(fc.string(), fc.constantFrom('a', 'b', '', `${secret}\n`));

@@ -1,4 +1,4 @@
-// What a GET asks for: sessions, each from a place on, or the AI SDK's own resume of one.
+// Parses a GET: a subscription to sessions, each from its cursor on, or the AI SDK's resume of one session.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { mostSessions, type Query } from '../../protocol/requests.ts';
@@ -41,7 +41,7 @@ function parseSubscribe(query: Query, headers: Headers): SubscribeQuery {
     throw refused('A GET has one `after` for each `id`, in the same order, or none');
   }
   const sessionIds = ids.length === 0 ? [parseSessionId(null)] : ids.map(parseSessionId);
-  // A browser's own EventSource brings the last cursor, and does not say of which session it is.
+  // An EventSource sends the last cursor, which does not name its session.
   const last = ids.length === 1 ? headers.get('last-event-id') : null;
   return {
     sessions: sessionIds.map((sessionId, index) => ({

@@ -67,7 +67,7 @@ export async function parsePost(request: Request, maxBytes: number): Promise<Pos
   }
 }
 
-/** The request's JSON, read up to `limit` bytes. */
+/** The JSON of the request, read up to `limit` bytes. */
 async function readJson(request: Request, limit: number): Promise<unknown> {
   const tooLarge = () =>
     new DurableChatError(

@@ -5,7 +5,7 @@ import { reauthorize } from './reauthorize.ts';
 
 const refusal = new Error('refused');
 
-/** A permission with a clock of its own. */
+/** A permission with its own clock. */
 function permission(everyMs = 1_000, random = () => 0.5) {
   const timers: { readonly at: number; readonly callback: () => void }[] = [];
   let now = 0;
@@ -59,7 +59,7 @@ function permission(everyMs = 1_000, random = () => 0.5) {
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe('a permission', () => {
-  it('is asked for again at intervals, and ends with the first refusal', async () => {
+  it('is checked at intervals, and ends with the first refusal', async () => {
     const { start, pass, answer, asked, refused, timers } = permission();
     start();
     for (let times = 1; times <= 3; times++) {
@@ -76,7 +76,7 @@ describe('a permission', () => {
     expect(timers).toEqual([]);
   });
 
-  it('is not ended by an error, and is asked for again', async () => {
+  it('is not ended by an error, and is checked again', async () => {
     const { start, pass, answer, asked, errors, refused } = permission();
     start();
     const broken = new Error('the database is away');
@@ -91,7 +91,7 @@ describe('a permission', () => {
     expect(refused).toEqual([refusal]);
   });
 
-  it('has one question at a time, however long the answer takes', async () => {
+  it('is checked by one call at a time, also if the answer takes long', async () => {
     const { start, pass, answer, asked, timers, refused } = permission();
     start();
     await pass(1_000);
@@ -102,7 +102,7 @@ describe('a permission', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('is not asked for any more once it is not used, and an answer that comes late has no effect', async () => {
+  it('is no longer checked after its end, and a late answer has no effect', async () => {
     for (const how of ['yes', refusal, new Error('broken')] as const) {
       const { start, pass, answer, over, timers, refused, errors } = permission();
       start();
@@ -118,7 +118,7 @@ describe('a permission', () => {
     expect(timers).toEqual([]);
   });
 
-  it('is asked for within a tenth of the interval, before it or behind it', async () => {
+  it('is checked within a tenth of the interval, before or after it', async () => {
     for (const [random, ms] of [
       [0, 900],
       [1, 1_100],
@@ -129,13 +129,13 @@ describe('a permission', () => {
     }
   });
 
-  it('is never asked for again where the interval is Infinity', () => {
+  it('is never checked again if the interval is Infinity', () => {
     const { start, timers } = permission(Infinity);
     start();
     expect(timers).toEqual([]);
   });
 
-  it('is asked for in the context of its own request, each time', async () => {
+  it('is checked in the context of its own request, each time', async () => {
     const user = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
     const over = new AbortController();

@@ -1,33 +1,33 @@
-// Asks for a permission again while it is used. A permission holds until the answer says otherwise.
+// Calls `authorize` again while its permission is used. The permission holds until a refusal.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 
 export interface ReauthorizeOptions {
   readonly runtime: Pick<Runtime, 'schedule' | 'random'>;
-  /** Rejects if the permission is refused, or if that cannot be known. */
+  /** Rejects if the permission is refused, or if `authorize` fails. */
   readonly ask: () => Promise<unknown>;
-  /** Whether what `ask` rejected with is a refusal. */
+  /** Whether a rejection of `ask` is a refusal. */
   readonly isRefusal: (error: unknown) => boolean;
-  /** The mean time between an answer and the next question, in milliseconds; Infinity: never. */
+  /** The mean time between an answer and the next call, in milliseconds. Infinity: no further call. */
   readonly everyMs: number;
   readonly onRefused: (refusal: unknown) => void;
-  /** Called with what `ask` rejected with if that is no refusal. The permission stays. */
+  /** Called with a rejection of `ask` that is not a refusal. The permission stays. */
   readonly onError: (error: unknown) => void;
-  /** Ends the questions. */
+  /** Ends the calls. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks again until a refusal or `signal`. To be called in the context of the viewer's own request: each question is asked
- * in that context (`AsyncLocalStorage`), because the first timer is set in it and each other one by the one before. There
- * is one question at a time: while an answer is due, nothing is asked.
+ * Calls `ask` again until a refusal or `signal`. Call it in the context of the viewer's own request: each call of `ask` is made
+ * in that context (`AsyncLocalStorage`), because the first timer is set in it, and each later one by the previous one. There
+ * is one call at a time.
  */
 export function reauthorize(options: ReauthorizeOptions): void {
   const { runtime, ask, isRefusal, everyMs, onRefused, onError, signal } = options;
   if (signal.aborted) return;
   let cancel: Cancel = () => {};
   const wait = () => {
-    // Viewers that came at the same moment do not ask at the same moment for ever.
+    // Random, so that viewers that connected at the same moment do not all call at the same moment.
     cancel = runtime.schedule(() => void askNow(), everyMs * (0.9 + runtime.random() / 5));
   };
   async function askNow(): Promise<void> {

@@ -13,7 +13,7 @@ export function errorResponse(error: unknown): Response {
   return json(known, known.status);
 }
 
-/** The same as a frame says it. Calls back with what says nothing about itself. */
+/** The same error for a frame. `onError` is called with an error that is not a DurableChatError. */
 export async function errorOf(
   thrown: unknown,
   onUnknown: (error: unknown) => void,
@@ -26,7 +26,7 @@ export async function errorOf(
   return unknownError();
 }
 
-/** A framework's own way of answering, such as Next's redirect(). */
+/** Whether a framework throws this to answer, such as Next's redirect(). */
 export function isFrameworkAnswer(error: unknown): boolean {
   return error instanceof Error && 'digest' in error;
 }

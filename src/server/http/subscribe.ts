@@ -1,4 +1,4 @@
-// A GET: sessions as server-sent events, several of them on one connection.
+// The response to GET: one or several sessions as server-sent events.
 
 import type { Runtime } from '../../lib/runtime.ts';
 import { encodeEvent } from '../../protocol/sse.ts';
@@ -18,20 +18,20 @@ import { watchSession, type WatchedSession } from './watch-session.ts';
 export interface SubscribeOptions extends SubscribeQuery {
   readonly runtime: Runtime;
   readonly settings: Pick<Settings, 'reauthorizeMs' | 'onError'>;
-  /** Asks whether the viewer may read a session; rejects if not. */
+  /** Checks whether the viewer may read a session. Rejects if not. */
   readonly ask: (sessionId: string) => Promise<unknown>;
   readonly open: () => Promise<Opened>;
   readonly waitUntil: (promise: Promise<unknown>) => void;
-  /** When the process will be ended, on the monotonic clock. */
+  /** The deadline of the process, on the monotonic clock. */
   readonly deadline: number | undefined;
   /** Aborts when the viewer has left. */
   readonly gone: AbortSignal;
 }
 
 /**
- * Rejects if no session can be had, as the first of them does: as `ask` and `openViewer` do, or with `too_many`. Once it
- * has resolved, and for a session among others, a `refused` frame says so. The answer ends itself before `deadline`, and
- * asks its viewer to come back.
+ * Rejects if no session can be opened, with the first one's error: an error of `ask` or `openViewer`, or `too_many`. Once it
+ * has resolved, and if other sessions are open, a `refused` frame has the error. The response ends before `deadline`, and
+ * asks its viewer to reconnect.
  */
 export async function subscribe(options: SubscribeOptions): Promise<Response> {
   const { sessions, runtime, deadline = Infinity, gone } = options;
@@ -87,7 +87,7 @@ function watch(
       return viewer;
     },
     async explain(error, isRefused) {
-      // A viewer of one session comes back with its cursor, and gets the status.
+      // The viewer of a single session reconnects with its cursor, and gets the status.
       if (isAlone && !isRefused) return undefined;
       return errorOf(error, onError);
     },
@@ -102,11 +102,11 @@ function rotationMs(runtime: Runtime, deadline: number): number {
   return Math.max(0, left - marginBefore(left)) * (1 - runtime.random() / 10);
 }
 
-/** Resolves as soon as one of them does; rejects as the first of them does once all have rejected. */
+/** Resolves as soon as one of them resolves. Rejects with the first one's error once all have rejected. */
 export async function anyOf(promises: readonly Promise<unknown>[]): Promise<void> {
   try {
     await Promise.any(promises);
   } catch (error) {
-    throw (error as AggregateError).errors[0]; // nothing else is thrown by `any`
+    throw (error as AggregateError).errors[0]; // `any` throws nothing else
   }
 }

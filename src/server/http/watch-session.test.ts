@@ -10,7 +10,7 @@ const frameOf = (messageId: string): ViewerFrame => ({
 const refusal = new DurableChatError('forbidden', 'No.');
 const refused = { type: 'refused', error: { code: 'forbidden', message: 'No.' } };
 
-/** A session that says what a test pushes. */
+/** A session that emits what a test pushes. */
 function watched(options: Partial<WatchOptions> = {}) {
   const said: ViewerFrame[] = [];
   let wake = () => {};
@@ -51,7 +51,7 @@ function watched(options: Partial<WatchOptions> = {}) {
 }
 
 describe('a session of a connection', () => {
-  it('sends nothing that was read before a refusal after it', async () => {
+  it('sends no frame after a refusal, also none that was read before it', async () => {
     const { frames, say, refuse, isHeld } = watched();
     const all = frames();
     say(frameOf('a'), frameOf('b'));
@@ -67,7 +67,7 @@ describe('a session of a connection', () => {
     expect((await all.next()).done).toBe(true);
   });
 
-  it('is refused while it is being opened', async () => {
+  it('can be refused while it is being opened', async () => {
     let open = () => {};
     const opening = new Promise<void>((resolve) => (open = resolve));
     const { frames, opened, refuse } = watched({
@@ -88,7 +88,7 @@ describe('a session of a connection', () => {
     expect((await first).value?.frame).toEqual(refused);
   });
 
-  it('says why it cannot be had, under its name', async () => {
+  it('reports why it cannot be opened, with its id', async () => {
     const { frames, opened } = watched({ ask: () => Promise.reject(refusal), label: { sessionId: 's' } });
     await expect(opened).rejects.toBe(refusal);
     const all = frames();
@@ -96,7 +96,7 @@ describe('a session of a connection', () => {
     expect((await all.next()).done).toBe(true);
   });
 
-  it('lets go of the session when the connection ends, and says nothing more', async () => {
+  it('releases the session when the connection ends, and sends nothing more', async () => {
     const { frames, say, left, isHeld } = watched();
     const all = frames();
     say(frameOf('a'));
@@ -107,7 +107,7 @@ describe('a session of a connection', () => {
     expect((await all.next()).done).toBe(true);
   });
 
-  it('is not opened for a viewer that has left while the permission was asked for', async () => {
+  it('is not opened for a viewer that left during the permission check', async () => {
     let answer = () => {};
     let isOpened = false;
     const { opened, frames, left } = watched({

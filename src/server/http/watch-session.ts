@@ -1,20 +1,20 @@
-// One session of a connection: its permission, its frames, and the end of both. What becomes of one session changes
-// nothing for the others.
+// One session of a connection: its permission, its frames, and the end of both. Sessions of one connection do not affect
+// each other.
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { WireFrame } from '../../protocol/frames.ts';
 import type { Viewer } from '../follow/viewer.ts';
 
 export interface WatchOptions {
-  /** Asks for the permission; rejects if it is refused. */
+  /** Checks the permission. Rejects if it is refused. */
   readonly ask: () => Promise<unknown>;
-  /** Asks again at intervals until `signal`, in the context of its caller. */
+  /** Checks it again at intervals until `signal`, in the context of its caller. */
   readonly keepAsking: (onRefused: (refusal: unknown) => void, signal: AbortSignal) => void;
-  /** Opens the session. `signal` lets go of it. */
+  /** Opens the session, and releases it on `signal`. */
   readonly open: (signal: AbortSignal) => Promise<Viewer>;
-  /** Says why the session has no more frames; undefined where the end of the connection says enough. */
+  /** The error for a session without further frames; undefined if the end of the connection is enough. */
   readonly explain: (error: unknown, isRefused: boolean) => Promise<DurableChatError | undefined>;
-  /** What each frame has besides. */
+  /** Additional fields of each frame. */
   readonly label: Pick<WireFrame, 'sessionId'>;
   /** Aborts when the connection ends. */
   readonly left: AbortSignal;
@@ -22,16 +22,16 @@ export interface WatchOptions {
 
 interface WatchedFrame {
   readonly frame: WireFrame;
-  /** The cursor to go on from after it. */
+  /** The cursor after this frame. */
   readonly cursor?: string | undefined;
-  /** Whether it may be sent: nothing that was read before a refusal is sent after it. */
+  /** Whether it may be sent: frames that were read before a refusal are not sent after it. */
   readonly isCurrent: () => boolean;
 }
 
 export interface WatchedSession {
-  /** Resolves once the session is open; rejects with why it is not. */
+  /** Resolves once the session is open. Rejects with the reason if it cannot be opened. */
   readonly opened: Promise<unknown>;
-  /** Frames until the connection ends, or a refusal, which is the last frame. To be called once. Does not reject. */
+  /** Frames until the connection ends, or until a refusal, which is the last frame. Call it once. It does not reject. */
   frames(): AsyncGenerator<WatchedFrame, void, undefined>;
 }
 

@@ -23,7 +23,7 @@ const kept: UIMessage[] = [
   { id: 'answer-before', role: 'assistant', parts: [{ type: 'text', text: 'kept', state: 'done' }] },
 ];
 
-/** Answers with the number of messages it was given; "wait" until it is stopped, "break" with an error. */
+/** Answers with the number of its messages; "wait" waits until it is stopped, "break" fails with an error. */
 function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}): World {
   return createWorld(
     channel,
@@ -61,7 +61,7 @@ async function framesOf(channel: Channel, sessionId: string) {
 }
 
 describe.each(stores)('loadMessages, on %s', (_, openStore) => {
-  it('is what a session begins with: for a reader, a viewer and a send, once, and never over what is there', async () => {
+  it('begins an empty session, once, for a reader, a viewer and a send, and never replaces messages', async () => {
     const begin: ((world: World, sessionId: string) => Promise<unknown>)[] = [
       (world, sessionId) => world.chat.session(sessionId).read(),
       async (world, sessionId) => (await get(world, sessionId)).body!.cancel(),
@@ -85,7 +85,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     }
   });
 
-  it('goes before what a client says of earlier messages, also when there is nothing', async () => {
+  it('overrides earlier messages of a client, also if it returns none', async () => {
     for (const loaded of [kept, [], null, undefined]) {
       const sessionId = newSession();
       const world = open(openStore()(), { loadMessages: () => loaded });
@@ -102,7 +102,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     }
   });
 
-  it('a failure is a typed error without its text, and the next try asks again', async () => {
+  it('a failure is a typed error without its text, and the next request calls it again', async () => {
     const sessionId = newSession();
     const told: unknown[] = [];
     let fails = true;
@@ -126,7 +126,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     expect(await textsOf(world, sessionId)).toEqual(['before', 'kept', 'now', 'given 3']);
   });
 
-  it('a tab of an expired session shows it, an open one and a reloaded one, and goes on with it', async () => {
+  it('an open and a reloaded tab of an expired session show its messages, and continue with them', async () => {
     const sessionId = newSession();
     const shared = openStore({ ttl: 3 });
     const database: UIMessage[] = [];
@@ -140,7 +140,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
     await world.settled();
     const [, answer] = database;
     expect(database.map((message) => textOf(message))).toEqual(['one', 'given 1']);
-    // As if somebody had worked on it: so it can be told from what the tab still shows.
+    // The stored text differs, so that the test can tell it from the text that the tab still shows.
     database[1] = { ...answer!, metadata: { loaded: true } };
     const probe = shared();
     await eventually(() => probe.readLog(sessionId, '')).toEqual([]);
@@ -158,7 +158,7 @@ describe.each(stores)('loadMessages, on %s', (_, openStore) => {
 });
 
 describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
-  it('is told once of each end, how it came and what there is now; viewers hear nothing of that', async () => {
+  it('is called once for each end, with its reason and all messages; viewers do not see the report', async () => {
     const sessionId = newSession();
     const channel = openStore()();
     const ends: RunEnd[] = [];
@@ -197,7 +197,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     expect(seen).not.toContain('run-saved');
     leaving.abort();
     await viewer;
-    // Nobody who comes later tells it again.
+    // No later request reports it again.
     const later = vi.fn();
     const other = open(channel, { onRunEnd: later });
     await (await get(other, sessionId)).body!.cancel();
@@ -212,7 +212,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     ['send', async (world, sessionId) => (await post(world, sessionId, 'two')).text()],
   ];
   it.each(openers)(
-    'a process that dies while it tells: made up for on the next %s, by the run’s name',
+    'a process that dies during the report: the next %s reports again, with the same run id',
     async (_, next) => {
       const sessionId = newSession();
       const shared = openStore();
@@ -235,7 +235,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     },
   );
 
-  it('a process that dies after it told, or before it could write so: told again, and then no more', async () => {
+  it('a process that dies after the report, before its mark is written: reported again, and then no more', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const working = shared();
@@ -257,7 +257,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     expect(second.mock.calls[0]).toEqual(first.mock.calls[0]);
   });
 
-  it('a rejection goes to onError, and the next who comes tells again', async () => {
+  it('a rejection goes to onError, and the next request reports again', async () => {
     const sessionId = newSession();
     const errors: unknown[] = [];
     let fails = true;
@@ -276,7 +276,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     }
   });
 
-  it('is not told of what is deleted', async () => {
+  it('is not called for a deleted session', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const onRunEnd = vi.fn();
@@ -291,7 +291,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     expect(onRunEnd).not.toHaveBeenCalled();
   });
 
-  it('G6: a run whose producer died is told of by whoever ends it', async () => {
+  it('G6: the end of a dead run is reported by the process that ends it', async () => {
     const sessionId = newSession();
     const channel = openStore()();
     const start = {
@@ -320,7 +320,7 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
     expect(textOf(ends[0]!.message)).toBe('half');
   });
 
-  it('a message that is gone by then is not told of as one to keep; a withdrawn run has no end', async () => {
+  it('a message that is gone by then is not reported; a withdrawn run has no end', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onRunEnd: () => new Promise(() => {}) });
@@ -340,14 +340,14 @@ describe.each(stores)('onRunEnd, on %s', (_, openStore) => {
   });
 });
 
-it('what was removed does not come back when a server takes a session for empty', async () => {
+it('removed messages do not come back when a server takes a session for empty', async () => {
   const [, openStore] = stores.find(([name]) => name === 'upstash')!;
   const channels = openStore();
   const sessionId = newSession();
   const first = open(channels(), { loadMessages: () => kept });
   await (await post(first, sessionId, 'one')).text();
   await first.settled();
-  // The first message is sent again as another one: all that followed it is gone.
+  // An edit of the first message: all following messages are removed.
   const edit = {
     ...JSON.parse(sendBody(sessionId, 'changed', 'user-before')),
     messageId: 'user-before',

@@ -1,5 +1,5 @@
-// What the app keeps of its sessions in a database of its own: an empty session begins with it, and what is new in a
-// session is reported to it.
+// The app's database of messages: an empty session begins with loadMessages, and new messages and ends are reported with
+// onMessage and onRunEnd.
 
 import type { LogFrame } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
@@ -12,17 +12,17 @@ import { createReports, type Reports } from './reports.ts';
 import type { Settings } from '../settings.ts';
 
 export interface Keeper {
-  /** Fills a log of the session that is empty. Rejects with what `loadMessages` rejects with. */
+  /** Fills an empty log from loadMessages. Rejects with the error of loadMessages. */
   seed(session: Session, log: Log): Promise<void>;
-  /** The same for a session that is followed. */
+  /** The same for a session of this process. */
   seedSession(session: Session): Promise<void>;
-  /** Reports user messages that a send stored just now. Never rejects. */
+  /** Reports user messages that a send has just stored. Never rejects. */
   readonly tellMessages: Reports['tellMessages'];
-  /** Reports all that has not been reported to the app, which `waitUntil` is given to wait for. */
+  /** Makes all missing reports to the app, and passes them to `waitUntil`. */
   tell(sessionId: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
 }
 
-/** What routes and sessions work with, once the store is open. */
+/** The open store's sessions and keeper, for routes and handles. */
 export interface Opened {
   readonly sessions: Sessions;
   readonly keeper: Keeper;
@@ -33,27 +33,27 @@ export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessag
 }
 
 /**
- * Begins a log with what came before it; `log` then holds what the store has. In a log that has begun meanwhile, or
- * that a replica which is behind did not show, nothing comes of it, and neither where the session was deleted meanwhile.
+ * Begins a log with earlier messages. `log` is then up to date. It has no effect if the log has begun meanwhile, if a
+ * stale replica did not show that, or if the session was deleted meanwhile.
  */
 export async function seedLog(session: Session, log: Log, frames: readonly LogFrame[]): Promise<void> {
   const { epoch } = log;
   for (const entry of entries.seed(frames, epoch, newId(session.runtime))) {
     await session.appendTo(log, entry);
-    // Somebody else was faster, or has deleted the session.
+    // Another request was faster, or the session was deleted.
     if (log.hasBegun || log.epoch !== epoch) return;
   }
 }
 
 export function createKeeper(options: KeeperOptions): Keeper {
   const { loadMessages, onMessage, onRunEnd } = options;
-  /** Many viewers may find the same log empty at once. */
+  /** Several viewers can find the same log empty at the same moment. */
   const seeding = new WeakMap<Log, Promise<void>>();
   const reports = createReports(options);
 
   async function seed(session: Session, log: Log): Promise<void> {
     if (!loadMessages) return;
-    // What was loaded before a deletion is loaded again.
+    // Messages that were loaded before a deletion are loaded again.
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
       ({ epoch } = log);
       const messages = (await loadMessages({ sessionId: session.sessionId })) ?? [];
@@ -83,7 +83,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       try {
         waitUntil?.(told);
       } catch {
-        // Outside of a request a framework may have nothing to keep alive.
+        // Outside of a request, a framework's `waitUntil` can throw.
       }
       await told;
     },

@@ -13,7 +13,7 @@ let sessions = 0;
 const newSession = () => `reported ${++sessions}`;
 const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 15_000 });
 
-/** Answers "to" what it was asked; "wait" until it is stopped. */
+/** Answers "to" and the question; "wait" waits until it is stopped. */
 function open(channel: Channel, options: Omit<DurableChatOptions, 'channel'> = {}): World {
   return createWorld(
     channel,
@@ -45,14 +45,14 @@ const user = (text: string): UIMessage => ({
 });
 const textsOf = (stored: readonly StoredMessage[]) => stored.map(({ message }) => textOf(message));
 
-/** An `onMessage` that writes down what it is told. */
+/** An `onMessage` that records its calls. */
 function collect() {
   const stored: StoredMessage[] = [];
   return { stored, onMessage: (one: StoredMessage) => void stored.push(structuredClone(one)) };
 }
 
 describe.each(stores)('onMessage, on %s', (_, openStore) => {
-  it('is told once of each user message that is stored, an edit included, and of nothing else', async () => {
+  it('is called once for each stored user message, edits included, and for nothing else', async () => {
     const sessionId = newSession();
     const { stored, onMessage } = collect();
     const world = open(openStore()(), { onMessage, authorize: () => ({ userId: 'ann' }) });
@@ -77,14 +77,14 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
       { sessionId, runId: runs[1], message: user('two'), by: 'ann' },
       { sessionId, runId: runs[3], message: { ...user('edited'), id: 'user-two' }, by: 'ann' },
     ]);
-    // Nobody who comes later tells it again, and no viewer sees how it is kept.
+    // No later request reports it again, and no viewer sees the mark.
     const later = open(openStore()(), { onMessage });
     await later.chat.session(sessionId).read();
     await later.settled();
     expect(stored.length).toBe(3);
   });
 
-  it('keeps nobody waiting, and is told while the answer is written', async () => {
+  it('delays no request, and is called during the answer', async () => {
     const sessionId = newSession();
     const never = vi.fn(() => new Promise<void>(() => {}));
     const world = open(openStore()(), { onMessage: never });
@@ -97,7 +97,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     while (!seen.includes('[DONE]')) seen += (await reader.read()).value ?? '';
   });
 
-  it('is told nothing of a message that did not get in', async () => {
+  it('is not called for a refused message', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const { stored, onMessage } = collect();
@@ -119,7 +119,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     expect(textsOf(stored).sort()).toEqual(won.sort());
   });
 
-  it('a store that is down: a message that is answered all the same, and kept nowhere, is not told of', async () => {
+  it('is not called for a message that passes through while the store is down', async () => {
     const chaos = createChaos(openStore()());
     const { stored, onMessage } = collect();
     const world = open(chaos.channel, { onMessage, onStoreDown: 'passthrough' });
@@ -131,7 +131,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     expect(stored).toEqual([]);
   });
 
-  it('a process that dies while it tells: made up for once its run has ended, and then no more', async () => {
+  it('a process that dies during the report: reported again after the run’s end, and then no more', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onMessage: () => new Promise(() => {}) });
@@ -140,7 +140,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     const world = open(shared(), { onMessage });
     await world.chat.session(sessionId).read();
     await world.settled();
-    // Its own server is at it.
+    // Its own server is still reporting it.
     expect(stored).toEqual([]);
     await world.chat.session(sessionId).stop();
     await response.text();
@@ -151,7 +151,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     }
   });
 
-  it('what is gone by then is not told of: an edited message by its edit alone, a withdrawn one not at all', async () => {
+  it('a message that is gone by then is not reported: an edited one only as its edit, a withdrawn one not at all', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const dying = open(shared(), { onMessage: () => new Promise(() => {}) });
@@ -170,7 +170,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     expect(textsOf(stored)).toEqual(['edited', 'wait']);
   });
 
-  it('a rejection goes to onError and is told again; the end of the run comes after it in any case', async () => {
+  it('a rejection goes to onError and is reported again; the end of the run is always reported after it', async () => {
     const sessionId = newSession();
     const order: string[] = [];
     let fails = true;
@@ -186,7 +186,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     await (await post(world, sessionId, 'one')).text();
     await world.settled();
     const told = ['message one', 'database away'];
-    // Once or twice, as soon as the run is over in time.
+    // Once or twice, depending on the time of the run's end.
     expect([[...told, 'end to one'].join(), [...told, ...told, 'end to one'].join()]).toContain(order.join());
     const { length } = order;
     fails = false;
@@ -197,7 +197,7 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
     expect(order.slice(length)).toEqual(['message one']);
   });
 
-  it('the end of a run waits for the message that came with it', async () => {
+  it('the report of a run’s end waits for the report of its message', async () => {
     const sessionId = newSession();
     let saved: () => void = () => {};
     const saving = new Promise<void>((resolve) => (saved = resolve));
@@ -215,8 +215,8 @@ describe.each(stores)('onMessage, on %s', (_, openStore) => {
   });
 });
 
-describe.each(stores)('an app that begins to listen, on %s', (_, openStore) => {
-  it('is told of the runs that a server which listens has accepted, and of none before', async () => {
+describe.each(stores)('an app that adds callbacks, on %s', (_, openStore) => {
+  it('gets reports of runs that a server with callbacks accepted, and of no earlier ones', async () => {
     const sessionId = newSession();
     const shared = openStore();
     const before = open(shared());
@@ -235,11 +235,11 @@ describe.each(stores)('an app that begins to listen, on %s', (_, openStore) => {
     await now.settled();
     expect(onRunEnd.mock.calls.map(([{ message }]) => textOf(message))).toEqual(['to three']);
     expect(onMessage.mock.calls.map(([{ message }]) => textOf(message))).toEqual(['three']);
-    // All of them are in the list that it is given.
+    // All messages are in its list.
     expect(onRunEnd.mock.calls[0]?.[0].messages.length).toBe(8);
   });
 
-  it('viewers do not see what the app is told', async () => {
+  it('viewers do not see the reports', async () => {
     const sessionId = newSession();
     const world = open(openStore()(), { onRunEnd: () => {}, onMessage: () => {} });
     const leaving = new AbortController();

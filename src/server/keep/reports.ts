@@ -1,6 +1,6 @@
-// What is reported to the app, each at least once: user messages that were stored, and runs that ended. The process
-// that knows it first reports it, and writes a mark into the log; what has no mark is reported by the next process that
-// touches the session.
+// Reports to the app, each at least once: stored user messages, and the ends of runs. The process
+// that knows first makes the report, and writes a mark into the log. A missing mark makes the next process that
+// reads the session report again.
 
 import type { UIMessage } from 'ai';
 import { entries, type LogEntry } from '../../protocol/entries.ts';
@@ -12,13 +12,13 @@ import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 
 export interface Reports {
-  /** Reports messages that a send stored just now. Never rejects. */
+  /** Reports messages that a send has just stored. Never rejects. */
   tellMessages(
     session: Session,
     run: Pick<StoredMessage, 'runId' | 'by'>,
     messages: readonly UIMessage[],
   ): Promise<void>;
-  /** Reports all that has not been reported. Never rejects. */
+  /** Makes all missing reports. Never rejects. */
   tellAll(sessionId: string): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' 
   readonly sessions: Sessions;
 }
 
-/** What is to be reported of a run. A run whose server had nobody to report to is never reported. */
+/** The reports of a run. Without onMessage or onRunEnd on its server, it has none. */
 export function reportsFor(
   { onMessage, onRunEnd }: Pick<Settings, 'onMessage' | 'onRunEnd'>,
   frames: readonly LogFrame[],
@@ -37,7 +37,7 @@ export function reportsFor(
   return reports.length > 0 ? { reports } : {};
 }
 
-/** The user messages among the frames that a send writes: its own, and those that the app edited. */
+/** The user messages in the frames of a send: its own, and those that the app edited. */
 export function messagesIn(frames: readonly LogFrame[]): UIMessage[] {
   return frames.flatMap((frame) =>
     frame.type === 'message' && frame.message.role === 'user' ? [frame.message] : [],
@@ -46,10 +46,10 @@ export function messagesIn(frames: readonly LogFrame[]): UIMessage[] {
 
 export function createReports(options: ReportsOptions): Reports {
   const { sessions, onMessage, onRunEnd, onError } = options;
-  /** Reports under way in this process, by name. */
+  /** The open reports of this process, by name. */
   const telling = new Map<string, Promise<void>>();
 
-  /** One at a time of each name: whoever asks meanwhile waits for the same. */
+  /** One report per name at a time: a second caller waits for the same one. */
   function once(name: string, runId: string, sessionId: string, tell: () => Promise<void>): Promise<void> {
     const told =
       telling.get(name) ??
@@ -70,7 +70,7 @@ export function createReports(options: ReportsOptions): Reports {
       for (const message of messages) {
         await onMessage?.({ sessionId, runId, message, ...(by !== undefined && { by }) });
       }
-      // It belongs to what is there, so that it does not bring back a session that was deleted meanwhile.
+      // The mark needs an existing log, so that it does not create a deleted session again.
       await session.append(entries.messageSaved(runId), { existing: true });
     });
   }
@@ -90,13 +90,13 @@ export function createReports(options: ReportsOptions): Reports {
         messages: messagesOf(state),
         seeded: seededOf(state),
       });
-      // A release, for the same reason.
+      // A release needs an existing log too.
       await session.append(entries.saved(runId), { lease: { type: 'release', runId } });
       await session.refresh();
     });
   }
 
-  /** Until the run has ended its own server reports its messages; one that is gone by then is not reported. */
+  /** Until the run has ended, its own server reports its messages. A message that is gone by then is not reported. */
   async function makeUpFor(session: Session, { frames }: LogEntry, start: RunStartFrame): Promise<void> {
     const kept = messagesIn(frames).filter((message) => session.state.byId.get(message.id) === message);
     if (kept.length === 0 || !session.state.ended.has(start.runId)) return;
@@ -126,7 +126,7 @@ export function createReports(options: ReportsOptions): Reports {
         await session.refresh();
         await tell(session);
       });
-      // The store is away: the next touch tries again.
+      // The store failed. The next request tries again.
       await told.catch(() => {});
     },
   };

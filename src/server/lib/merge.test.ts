@@ -6,7 +6,7 @@ async function* of<T>(...values: T[]): Source<T> {
   yield* values;
 }
 
-/** Yields what a test pushes. */
+/** Yields the values that a test pushes. */
 function pushed<T>(): {
   readonly source: Source<T>;
   push(value: T): void;
@@ -48,7 +48,7 @@ async function drain<T>(next: () => Promise<T | undefined>): Promise<T[]> {
 }
 
 describe('merged sources', () => {
-  it('bring each value of each source once, in the order of its source', async () => {
+  it('yield each value of each source once, in the order of its source', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(fc.nat(), { maxLength: 8 }), { maxLength: 6 }), async (lists) => {
         const sources = lists.map((list, from) => of(...list.map((value) => ({ from, value }))));
@@ -59,7 +59,7 @@ describe('merged sources', () => {
     );
   });
 
-  it('do not wait for a source that has nothing to say, and take turns', async () => {
+  it('do not wait for a silent source, and alternate', async () => {
     const silent = pushed<string>();
     const next = merge([silent.source, of('a1', 'a2', 'a3'), of('b1', 'b2')]);
     const first = [await next(), await next(), await next(), await next(), await next()];
@@ -84,7 +84,7 @@ describe('merged sources', () => {
     expect(sources.map(({ read }) => read)).toEqual([2, 1]);
   });
 
-  it('without a source are at their end', async () => {
+  it('without a source end at once', async () => {
     expect(await merge([])()).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-// Several sources of values, read as one. No source waits for another, and each has at most one value ready.
+// Merges several sources of values. No source waits for another, and each has at most one value ready.
 
 /** Sources do not reject. A source that ends is left out. */
 export type Source<T> = AsyncGenerator<T, void, undefined>;
@@ -6,7 +6,7 @@ export type Source<T> = AsyncGenerator<T, void, undefined>;
 /**
  * Reads several sources in turn.
  *
- * @returns reads the next value of any source; undefined once all sources have ended. A source is only read on while
+ * @returns reads the next value of any source; undefined once all sources have ended. A source is read only while
  * this is called: a slow reader makes no source run ahead by more than one value.
  */
 export function merge<T>(sources: readonly Source<T>[]): () => Promise<T | undefined> {

@@ -15,7 +15,7 @@ const message = (id: string, role: UIMessage['role'], text: string): UIMessage =
 });
 const none: Changes = { seen: '', removed: [], edited: [] };
 
-/** A session as simple as it can be said: its messages in order, each with the number of its last change. */
+/** A minimal model of a session: its messages in order, each with the number of its last change. */
 interface Model {
   readonly id: string;
   readonly role: UIMessage['role'];
@@ -25,7 +25,7 @@ interface Model {
   readonly writer?: string;
 }
 
-/** What can happen in a session; `at` says to which of its messages. */
+/** A step in a session. `at` selects the message. */
 type Step = {
   readonly type:
     | 'say'
@@ -40,7 +40,7 @@ type Step = {
   readonly at: number;
 };
 
-/** The entry of a step, and the model behind it; undefined where the step has nothing to act on. */
+/** The entry of a step, and the model after it; undefined if the step has no message to act on. */
 function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'>, Model[]] | undefined {
   const entry = (...frames: LogFrame[]) => ({ key: `k${n}`, frames });
   const pick = (which: (item: Model) => boolean) => {
@@ -58,7 +58,7 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
   });
   switch (type) {
     case 'say': {
-      // Also ids that an earlier message had.
+      // Also ids of earlier messages.
       const id = `u${at % 6}`;
       if (now.some((item) => item.id === id)) return undefined;
       const said: Model = { id, role: 'user', text: `say ${n}`, change: n };
@@ -129,7 +129,7 @@ const steps = fc.array(
   { minLength: 6, maxLength: 25 },
 );
 
-/** The log of these steps, with the model behind each of its entries. */
+/** The log of these steps, with the model after each entry. */
 function play(all: readonly Step[]): { log: Log; models: ReadonlyMap<string, Model[]>; now: Model[] } {
   const log = new Log();
   const models = new Map<string, Model[]>();
@@ -144,7 +144,7 @@ function play(all: readonly Step[]): { log: Log; models: ReadonlyMap<string, Mod
   return { log, models, now };
 }
 
-/** Every id that a session of these steps can have, and what the app does with its message. */
+/** Every possible id of these steps, and the app's change of its message. */
 const ids = [
   ...Array.from({ length: 6 }, (_, n) => `u${n}`),
   ...Array.from({ length: 25 }, (_, n) => `a${n}`),
@@ -159,7 +159,7 @@ function stoppedIn({ active }: SessionState): string[] {
 }
 
 describe('changeFrames', () => {
-  it('carries out what the log has unchanged since it was seen, and nothing else', () => {
+  it('applies changes of messages that are unchanged since the client saw them, and no others', () => {
     let applied = 0;
     fc.assert(
       fc.property(steps, fc.nat(), wishes, (all, at, wanted) => {
@@ -183,10 +183,10 @@ describe('changeFrames', () => {
             .filter(({ id }) => state.byId.has(id))
             .map((item) => [item.id, [{ type: 'text', text: isEdited(item) ? 'edited' : item.text }]]),
         );
-        // A run that writes a message which goes is stopped, and no other one.
+        // A run that writes a removed message is stopped, and no other one.
         const writers = now.filter((item) => isGone(item)).flatMap(({ writer }) => writer ?? []);
         const stopped = stoppedIn(state).filter((runId) => !stoppedIn(log.state).includes(runId));
-        // Without a message left, a run that has lost its place is stopped too.
+        // If no message is left, a run without a place is stopped too.
         const isClear = frames.some((frame) => 'all' in frame);
         if (isClear) expect(stopped).toEqual(expect.arrayContaining(writers));
         else expect(stopped.toSorted()).toEqual(writers.toSorted());
@@ -196,20 +196,20 @@ describe('changeFrames', () => {
     expect(applied).toBeGreaterThan(300);
   });
 
-  it('a log without the entry that was seen loses nothing', () => {
+  it('nothing is removed from a log without the seen entry', () => {
     const { log } = play([{ type: 'say', at: 0 }]);
     for (const seen of ['', '7-7']) {
       expect(changeFrames(log, { ...none, seen, removed: ['u0'] }, 'next', undefined)).toEqual([]);
     }
   });
 
-  it('the message that is sent is not changed by it', () => {
+  it('the sent message itself is not changed', () => {
     const { log } = play([{ type: 'say', at: 0 }]);
     const changes = { seen: log.lastId, removed: ['u0'], edited: [message('u0', 'user', 'new')] };
     expect(changeFrames(log, changes, 'u0', undefined)).toEqual([]);
   });
 
-  it('the removal of all messages is one frame; a part of them has a limit', () => {
+  it('the removal of all messages is one frame; the removal of some has a limit', () => {
     const log = new Log();
     const all = Array.from({ length: maxChanges + 2 }, (_, n) => `m${n}`);
     const frames = all.map((id) => ({ type: 'message' as const, message: message(id, 'user', id) }));

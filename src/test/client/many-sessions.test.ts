@@ -1,4 +1,4 @@
-// Several sessions in one page, and in the tabs of one browser, over one connection: real routes, the real client.
+// Several sessions in one page, or in the tabs of one browser, over one connection, with real routes and the real client.
 
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -18,7 +18,7 @@ function open(client: Client, id: string): Tab {
   return tab;
 }
 
-/** The ids of GETs that were asked for. */
+/** The ids of the GETs. */
 function asked(client: Client): string[][] {
   return client.requests
     .filter(({ method }) => method === 'GET')
@@ -41,7 +41,7 @@ async function expectAnswered(world: World, tabs: readonly Tab[]): Promise<void>
 describe.each([['with Web Locks', () => stubPage({ locks: createLocks() })]])(
   'eight chats on one page, %s',
   (_, stub) => {
-    it('are connected by one GET, and all answer at the same time', async () => {
+    it('use one GET, and all answer at the same time', async () => {
       stub();
       const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
       const client = world.client();
@@ -54,7 +54,7 @@ describe.each([['with Web Locks', () => stubPage({ locks: createLocks() })]])(
       await expect.poll(() => client.open).toBe(1);
     });
 
-    it('G1: lose nothing when one of them closes, another one opens, and the connection breaks', async () => {
+    it('G1: lose nothing when one closes, another one opens, and the connection breaks', async () => {
       stub();
       const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
       const client = world.client();
@@ -84,7 +84,7 @@ describe.each([['with Web Locks', () => stubPage({ locks: createLocks() })]])(
   },
 );
 
-it('eight tabs with eight chats are connected by one GET, past the end of the tab that held it', async () => {
+it('eight tabs with eight chats use one GET, also after its tab is closed', async () => {
   stubPage({ locks: createLocks() });
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
   const tabs = ids.map((id) => open(world.client(), id));
@@ -99,7 +99,7 @@ it('eight tabs with eight chats are connected by one GET, past the end of the ta
   await expect.poll(connections).toBe(1);
 });
 
-it('G10: a session that may not be read is closed, and the others on its connection go on', async () => {
+it('G10: a refused session is closed, and the others on its connection continue', async () => {
   stubPage({ locks: createLocks() });
   const denied = new Set(['chat-1']);
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()), {
@@ -112,7 +112,7 @@ it('G10: a session that may not be read is closed, and the others on its connect
   expect(refused!.session.getSnapshot().error?.code).toBe('forbidden');
   for (const { session } of [first!, last!])
     await expect.poll(() => session.getSnapshot().connection).toBe('connected');
-  // The permission of another one ends while it is watched.
+  // The permission of another one is withdrawn while it is watched.
   const shown = new Set<string>();
   onTestFinished(first!.session.subscribe(() => void shown.add(first!.session.getSnapshot().connection)));
   const askedAlone = () => asked(client).filter((one) => one.join() === 'chat-2').length;
@@ -122,12 +122,12 @@ it('G10: a session that may not be read is closed, and the others on its connect
   const before = asked(client).length;
   await expectAnswered(world, [first!]);
   expect([...shown]).toEqual(['connected']);
-  // The refusal was asked about once more, and that was final.
+  // The client asked once more, and that answer was final.
   expect(askedAlone()).toBe(aloneBefore + 1);
   expect(asked(client).length).toBe(before);
 });
 
-it('new headers are the answer to a refusal: the sessions go on with them, over one connection', async () => {
+it('after a refusal the sessions continue with new headers, over one connection', async () => {
   stubPage({ locks: createLocks() });
   let valid = 'one';
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()), {
@@ -155,9 +155,9 @@ it('new headers are the answer to a refusal: the sessions go on with them, over 
   expect([...shown]).toEqual(['connected']);
 });
 
-it('a session that is let in only by itself has a connection of its own', async () => {
+it('a session that is authorized only alone has its own connection', async () => {
   stubPage({ locks: createLocks() });
-  // An app that asks in a way of its own, which the client cannot see.
+  // An app whose fetch differs in a way that the client cannot see.
   const world = createWorld(memoryChannel(), modelHandler(scriptedModel()), {
     authorize: ({ request, sessionId }) =>
       sessionId !== 'chat-1' || new URL(request.url).searchParams.getAll('id').length < 2,

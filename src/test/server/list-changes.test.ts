@@ -81,7 +81,7 @@ async function open(options: Omit<DurableChatOptions, 'channel'> = {}) {
     a2,
     store,
     settled: () => world.settled(),
-    /** What the last call of the handler read. */
+    /** The messages of the last call of the handler. */
     read: () => bodies.at(-1)!.messages.map((message) => textOf(message)),
     lastBody: () => bodies.at(-1)!,
     calls: () => bodies.length,
@@ -94,7 +94,7 @@ async function open(options: Omit<DurableChatOptions, 'channel'> = {}) {
     },
     between: (next: () => Promise<unknown>) => void (between = next),
     goDown: () => void (isDown = true),
-    /** The cursor of a viewer that has seen all of it. */
+    /** The cursor of an up-to-date viewer. */
     async seen(): Promise<string> {
       for await (const { cursor } of session.follow()) if (cursor !== undefined) return cursor;
       throw new Error('No frame came.');
@@ -102,7 +102,7 @@ async function open(options: Omit<DurableChatOptions, 'channel'> = {}) {
   };
 }
 
-it('a chat that was cleared does not feed its old messages to the model', async () => {
+it('after setMessages([]) the model does not read the old messages', async () => {
   const { post, read, ids, texts, seen, a1, a2, lastBody } = await open();
   const changes = { seen: await seen(), removed: ['u1', a1, 'u2', a2] };
   expect(await post({ messages: [user('u3')], changes })).toBe(200);
@@ -112,7 +112,7 @@ it('a chat that was cleared does not feed its old messages to the model', async 
   expect((await ids())[0]).toBe('u3');
 });
 
-it('a removal in the middle deletes that message alone; ids that the session does not have are ignored', async () => {
+it('a removal in the middle deletes only that message; unknown ids are ignored', async () => {
   const { post, read, ids, seen, a1, a2 } = await open();
   const changes = { seen: await seen(), removed: [a1, 'stranger'], edited: [user('other')] };
   expect(await post({ messages: [user('u3')], changes })).toBe(200);
@@ -120,7 +120,7 @@ it('a removal in the middle deletes that message alone; ids that the session doe
   expect((await ids()).slice(0, 4)).toEqual(['u1', 'u2', a2, 'u3']);
 });
 
-it('an edited message is read and kept as edited, and reported to the app beside the new one', async () => {
+it('an edited message is read and stored as edited, and reported to the app with the new one', async () => {
   const stored: string[] = [];
   const { post, read, texts, seen } = await open({
     onMessage: ({ message }) => void stored.push(textOf(message)),
@@ -132,7 +132,7 @@ it('an edited message is read and kept as edited, and reported to the app beside
   expect(stored).toEqual(['u1', 'u2', 'edited', 'u3']);
 });
 
-it('what another tab sent or edited since then stays', async () => {
+it('later messages and edits of another tab stay', async () => {
   const { post, texts, seen, a1, a2 } = await open();
   const old = await seen();
   await post({ messages: [user('u3')] });
@@ -142,7 +142,7 @@ it('what another tab sent or edited since then stays', async () => {
   expect(await texts()).toEqual(['edited', 'u3', 'answer 3', 'u4', 'answer 4', 'u5', 'answer 5']);
 });
 
-it('what another tab edits between the plan and the log stays, too', async () => {
+it('an edit of another tab between the plan and the append stays too', async () => {
   const { post, texts, seen, between } = await open();
   const cursor = await seen();
   const other = { seen: cursor, edited: [user('u1', 'edited')] };
@@ -152,7 +152,7 @@ it('what another tab edits between the plan and the log stays, too', async () =>
   expect(await texts()).toEqual(['edited', 'answer 1', 'answer 2', 'u3', 'answer 3', 'u4', 'answer 4']);
 });
 
-it('a run that writes a removed message is stopped, also one that ends before the send comes', async () => {
+it('a run that writes a removed message is stopped, also if it ends before the send', async () => {
   for (const isOver of [false, true]) {
     const { session, begin, post, read, ids, seen, holdNext, settled } = await open();
     const release = holdNext();
@@ -172,7 +172,7 @@ it('a run that writes a removed message is stopped, also one that ends before th
   }
 });
 
-it('a list cut to a question is answered again by a regeneration', async () => {
+it('a list that ends with a question is answered again by a regeneration', async () => {
   const { post, read, texts, seen, a1, a2 } = await open();
   const changes = { seen: await seen(), removed: [a1, 'u2', a2] };
   expect(await post({ trigger: 'regenerate-message', messages: [user('u1')], changes })).toBe(200);
@@ -180,7 +180,7 @@ it('a list cut to a question is answered again by a regeneration', async () => {
   expect(await texts()).toEqual(['u1', 'answer 3']);
 });
 
-it('a send that is refused removes nothing', async () => {
+it('a refused send removes nothing', async () => {
   const { post, ids, seen, a1, calls } = await open({ limits: { messageBytes: 200 } });
   const before = await ids();
   const changes = { seen: await seen(), removed: [a1] };
@@ -191,7 +191,7 @@ it('a send that is refused removes nothing', async () => {
   expect(calls()).toBe(2);
 });
 
-it('changes that are not valid are a 400', async () => {
+it('invalid changes are a 400', async () => {
   const { post, ids, seen, a1 } = await open();
   const before = await ids();
   const cursor = await seen();
@@ -212,7 +212,7 @@ it('changes that are not valid are a 400', async () => {
   expect(await ids()).toEqual(before);
 });
 
-it('while the store is down, removed messages that the app has kept are not read either', async () => {
+it('while the store is down, removed messages of loadMessages are not read either', async () => {
   const kept = [user('k1'), user('k2')];
   const { begin, read, seen, goDown } = await open({
     loadMessages: () => kept,

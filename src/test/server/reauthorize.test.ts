@@ -1,4 +1,4 @@
-// A viewer that may not read any more stops receiving, while it is connected.
+// A connected viewer whose permission is withdrawn stops receiving frames.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { UIMessageChunk } from 'ai';
@@ -22,7 +22,7 @@ const get = (world: World, query: string, headers: Record<string, string> = {}) 
 const send = async (world: World, id: string, text: string) =>
   (await world.routes.POST(new Request(url, { method: 'POST', body: sendBody(id, text) }))).text();
 
-/** A world whose permissions to read a test changes. */
+/** A world whose read permissions the test changes. */
 function open(options: Partial<DurableChatOptions> = {}, channel = memoryChannel()) {
   const asked: AuthorizeInput[] = [];
   const may: { read: () => unknown } = { read: () => true };
@@ -58,7 +58,7 @@ describe.each(stores)(
         () => Promise.reject(Object.assign(new Error('redirect'), { digest: 'x' })),
         'forbidden',
       ],
-    ])('ends the connection with a frame that says so (%s)', async (_, refuse, code) => {
+    ])('ends the connection with a `refused` frame (%s)', async (_, refuse, code) => {
       const { world, may, askedFor } = open({ limits: { viewersPerSession: 1 } }, openStore()());
       const id = `${name} ${code} ${_}`;
       const wire = readWire(await get(world, new URLSearchParams({ id }).toString()));
@@ -67,7 +67,7 @@ describe.each(stores)(
       await expect.poll(() => wire.ended).toBe(true);
       expect(last(wire)).toEqual({ type: 'refused', error: { code, message: expect.any(String) as string } });
       expect(wire.events.at(-1)!.id).toBeUndefined();
-      // Its place is free, and nothing is asked for it any more.
+      // It no longer counts as a viewer, and authorize is no longer called for it.
       may.read = () => true;
       const again = readWire(await get(world, new URLSearchParams({ id }).toString()));
       await expect.poll(() => types(again.frames)).toEqual(['snapshot']);
@@ -78,7 +78,7 @@ describe.each(stores)(
       await world.settled();
     });
 
-    it('ends that session alone among several, and what is said in it later is not sent', async () => {
+    it('ends only that session of several, and later frames of it are not sent', async () => {
       const channelOf = openStore();
       const here = open({}, channelOf());
       const [a, b] = [`${name} a`, `${name} b`];
@@ -108,8 +108,8 @@ describe.each(stores)(
   },
 );
 
-describe('a permission that is asked for again', () => {
-  it('is not ended by an error, which the app is told of', async () => {
+describe('a permission that is checked again', () => {
+  it('is not ended by an error, which goes to onError', async () => {
     const { world, may, askedFor, errors } = open();
     const wire = readWire(await get(world, 'id=s'));
     const away = [
@@ -132,7 +132,7 @@ describe('a permission that is asked for again', () => {
     expect(types(wire.frames).filter((type) => type === 'refused')).toHaveLength(1);
   });
 
-  it('stays while there is no answer, and is asked for once', async () => {
+  it('stays while authorize does not answer, and there is one call at a time', async () => {
     const { world, may, askedFor } = open();
     const wire = readWire(await get(world, 'id=s'));
     let answer: (allowed: boolean) => void = () => {};
@@ -146,13 +146,13 @@ describe('a permission that is asked for again', () => {
     await expect.poll(() => last(wire)?.type).toBe('refused');
   });
 
-  it('is asked for with the request of its viewer, in the context of that request', async () => {
+  it('is checked with the request of its viewer, in the context of that request', async () => {
     const user = new AsyncLocalStorage<string>();
     const seen: (readonly [string | undefined, string | null])[] = [];
     const { world } = open({
       authorize: ({ request }) => seen.push([user.getStore(), request.headers.get('x-user')]) > 0,
     });
-    // They share the session, and with it what wakes them.
+    // The viewers share the session, and therefore its timers.
     const connect = (name: string) => user.run(name, () => get(world, 'id=s&id=t', { 'x-user': name }));
     const wires = (await Promise.all(['ann', 'bob'].map(connect))).map((response) => readWire(response));
     await user.run('eve', () => send(world, 's', 'hello'));
@@ -172,7 +172,7 @@ describe('a permission that is asked for again', () => {
     for (const id of ['a', 'b', 'c']) expect(types(wire.of(id))).toEqual(['snapshot', 'refused']);
   });
 
-  it('is never asked for again with Infinity; other intervals are over 0', async () => {
+  it('is never checked again with Infinity; other intervals must be over 0', async () => {
     const { world, asked } = open({ reauthorizeMs: Infinity });
     const wire = readWire(await get(world, 'id=s'));
     await expect.poll(() => types(wire.frames)).toEqual(['snapshot']);

@@ -1,4 +1,4 @@
-// Several sessions on one GET: each comes as it would by itself, whatever becomes of the others.
+// Several sessions on one GET: each one works as if it were alone.
 
 import type { UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -26,7 +26,7 @@ const said = (...texts: string[]): UIMessageChunk[] => [
   { type: 'finish' },
 ];
 
-/** The query of a GET; `after` holds the cursors of those sessions that have one. */
+/** The query of a GET. `after` has the cursors of the sessions that have one. */
 function queryOf(ids: readonly string[], after?: ReadonlyMap<string, string>): string {
   const query = new URLSearchParams(ids.map((id) => ['id', id]));
   if (after) for (const id of ids) query.append('after', after.get(id) ?? '');
@@ -45,7 +45,7 @@ const types = (frames: readonly Frame[]) => frames.map(({ type }) => type);
 let count = 0;
 const names = (...all: string[]) => all.map((name) => `${name} ${++count}`);
 
-/** Chunks of each run come once each, in order, and all of them before its end. */
+/** The chunks of each run come once, in order, and all before its end. */
 function expectExact(frames: readonly Frame[]): void {
   const next = new Map<string, number>();
   for (const frame of frames) {
@@ -72,7 +72,7 @@ describe.each(stores)('several sessions on one connection, on %s', (_, open) => 
     );
 
   it.each([1, 2])(
-    'G1, G4: each comes whole and exactly once, over connections that break anywhere (seed %i)',
+    'G1, G4: each one is complete and exact, over connections that break anywhere (seed %i)',
     async (seed) => {
       const random = createRandom(seed);
       const channelOf = open();
@@ -90,7 +90,7 @@ describe.each(stores)('several sessions on one connection, on %s', (_, open) => 
         await Promise.all(ids.map((id) => send(here, id, `${id} says last`)));
         await here.settled();
       })();
-      /** Only what a cursor stands behind was seen. */
+      /** Only frames before a cursor count as received. */
       const take = (wire: Wire) => {
         const group = new Map<string, WireFrame[]>();
         for (const {
@@ -126,7 +126,7 @@ describe.each(stores)('several sessions on one connection, on %s', (_, open) => 
     },
   );
 
-  it('one that is deleted while it is watched begins again, and the others go on', async () => {
+  it('one that is deleted while it is watched begins again, and the others continue', async () => {
     const channelOf = open();
     const here = worldOf(channelOf());
     const ids = names('kept', 'gone');
@@ -154,7 +154,7 @@ describe('a session among several', () => {
       options,
     );
 
-  it('that cannot be had is refused in a frame, and holds up none of the others', async () => {
+  it('that cannot be opened is refused in a frame, and does not delay the others', async () => {
     const errors: unknown[] = [];
     const store = memoryChannel();
     const world = worldOf(
@@ -198,16 +198,16 @@ describe('a session among several', () => {
     });
     expect(JSON.stringify(wire.frames)).not.toMatch(/database|no store/);
     expect(errors).toContainEqual(['thrown', 'the database is away']);
-    // Each of them has said its last.
+    // Each of them has sent its last frame.
     for (const id of ids.slice(1, -1)) expect(types(wire.of(id))).toEqual(['refused']);
     await wire.close();
     await full.close();
   });
 
-  it('is answered with the status of the first where none can be had', async () => {
+  it('gives the status of the first one if none can be opened', async () => {
     const world = worldOf({
       authorize: async ({ sessionId }) => {
-        // The first one takes longest.
+        // The first one takes the longest.
         if (sessionId === 'a') await new Promise((resolve) => setTimeout(resolve, 20));
         return sessionId === 'a' ? null : new Response('pay first', { status: 402 });
       },
@@ -220,7 +220,7 @@ describe('a session among several', () => {
     expect((await get(world, 'id=b&id=a', { method: 'HEAD' })).status).toBe(402);
   });
 
-  it('lets go of the store, and of its place among the viewers, when the connection ends', async () => {
+  it('releases the store and its place among the viewers when the connection ends', async () => {
     const world = worldOf({ limits: { viewersPerSession: 1 } });
     for (let times = 0; times < 3; times++) {
       const wire = readWire(await get(world, 'id=a&id=b&id=c'));
@@ -236,7 +236,7 @@ describe('a session among several', () => {
     await wire.close();
   });
 
-  it('is read at the speed of its reader: a slow one gets fewer frames, and all of the text', async () => {
+  it('is read at the speed of its reader: a slow one gets fewer frames, with the whole text', async () => {
     const channel = memoryChannel();
     const world = worldOf({}, channel);
     const ids = ['a', 'b', 'c'];
@@ -266,7 +266,7 @@ describe('a session among several', () => {
     }
     const textOf = (frames: readonly Frame[]) =>
       frames.flatMap((frame) => (frame.type === 'chunks' ? frame.chunks : []));
-    // The server has all of it.
+    // The server has the whole answer.
     for (const id of ids) await expect.poll(() => textOf(fast.of(id))).toEqual(chunks);
     open();
     for (const id of ids) {

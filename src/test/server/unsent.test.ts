@@ -1,4 +1,4 @@
-// A client that reads its runs from its POSTs is not sent them again, and lacks nothing when a POST breaks off.
+// A client that reads its runs from its POSTs does not get them again, and misses nothing when a POST breaks.
 
 import type { UIMessageChunk } from 'ai';
 import fc from 'fast-check';
@@ -21,16 +21,16 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 interface Known {
   /** How many chunks were written. */
   written: number;
-  /** How many the client has, from its POST or from its subscription. */
+  /** How many chunks the client has, from its POST or from its subscription. */
   has: number;
-  /** How many the subscription brought, a snapshot's among them. */
+  /** How many chunks came from the subscription, those of a snapshot included. */
   sent: number;
-  /** The client reads it from its POST, which named the subscription of that time. */
+  /** The client reads the run from its POST, which named the subscription at that time. */
   post: boolean;
   ended: boolean;
 }
 
-/** A client with its subscription and its POSTs, and the session that they are of. */
+/** A client with its subscription and its POSTs, and their session. */
 function open() {
   const channel = memoryChannel();
   const session = new Session({
@@ -56,7 +56,7 @@ function open() {
         run.sent = count;
         run.has = Math.max(run.has, count);
       }
-      // The snapshot holds what the run has written.
+      // The snapshot has the chunks so far.
       for (const { runId, chunks } of frame.ended) {
         ended.add(runId);
         runs.get(runId)!.has = chunks;
@@ -117,7 +117,7 @@ function open() {
       if (runId === undefined || !run) return;
       const chunks = Array.from({ length: count }, (_, at) => chunk(run.written + at));
       run.written += count;
-      // What the model says goes to the POST at once.
+      // Each chunk goes to the POST at once.
       if (run.post) run.has = run.written;
       await channel.write(sessionId, runId, run.written - count, chunks);
     },
@@ -128,7 +128,7 @@ function open() {
       const frame = { type: 'run-end', runId, reason: 'finish', chunks: run.written } as const;
       await channel.append(sessionId, { key: `${runId} end`, frames: [frame] }, {});
     },
-    /** All POSTs break: the client subscribes under another name. */
+    /** All POSTs break, and the client subscribes under another name. */
     async break(from: 'cursor' | 'snapshot') {
       name++;
       for (const run of runs.values()) run.post = false;
@@ -155,7 +155,7 @@ const operation = fc.oneof(
   fc.record({ type: fc.constant('turn' as const) }),
 );
 
-it('G1: what the POSTs bring and what the subscription brings are all chunks, each once while the POSTs last', async () => {
+it('G1: the POSTs and the subscription together bring all chunks, each once while the POSTs last', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
       const client = open();
@@ -180,7 +180,7 @@ it('G1: what the POSTs bring and what the subscription brings are all chunks, ea
 const { stores } = useStores();
 
 it.each(stores)(
-  'G1: a POST names its subscription: that one is sent no chunks, others are (%s)',
+  'G1: a POST names its subscription: that one gets no chunks, others do (%s)',
   async (name, open) => {
     const url = 'http://durable.test/api/chat';
     let finish = () => {};

@@ -1,5 +1,5 @@
-// Two versions of the format meet: in a store, in a request, in a response. What a build does not know reads as expired,
-// or is refused with `version`; it is never misread, and never damaged.
+// Two versions of the format meet in a store, in a request, or in a response. Unknown data counts as expired,
+// or is refused with `version`. It is never misread, and never damaged.
 
 import { readFileSync } from 'node:fs';
 import type { UIMessage, UIMessageChunk } from 'ai';
@@ -45,7 +45,7 @@ async function framesOf(response: Response, count: number): Promise<Frame[]> {
   return frames;
 }
 
-/** What a server of version 1 left in the store: `before` with two answers, one half written and a queued send; `gone`, deleted. */
+/** The store of a server of version 1: `before` has two answers, one half written, and a queued send; `gone` was deleted. */
 const first = JSON.parse(
   readFileSync(new URL('../fixtures/store-of-version-1.json', import.meta.url), 'utf8'),
 ) as { cursor: string; streams: Record<string, [id: string, field: string, value: string][]> };
@@ -68,8 +68,8 @@ async function storeOfVersion1(
   };
 }
 
-describe('a log of the version before', () => {
-  it('reads as expired, and is neither changed, nor ended, nor continued', async () => {
+describe('a log of the previous version', () => {
+  it('counts as expired, and is neither changed, nor ended, nor continued', async () => {
     const { channel, dump } = await storeOfVersion1('read');
     const world = createWorld(
       channel,
@@ -85,7 +85,7 @@ describe('a log of the version before', () => {
     expect(await dump()).toEqual(before);
   });
 
-  it('a send begins the session again, with what its client has', async () => {
+  it('a send begins the session again, with the messages of its client', async () => {
     const { channel, dump } = await storeOfVersion1('send');
     const world = createWorld(
       channel,
@@ -98,12 +98,12 @@ describe('a log of the version before', () => {
     const { messages } = await world.chat.session(id).read();
     expect(idsOf(messages).slice(0, 2)).toEqual(['old', 'new']);
     expect(messages).toHaveLength(3);
-    // The runs that were active then wait for nobody, and are left to expire.
+    // The runs that were active then block nothing, and expire.
     const [log = [], ...runs] = await dump();
     expect([log.slice(0, before[0]!.length), ...runs]).toEqual(before);
   });
 
-  it('its cursor is answered with a reset, and a request from its page with an error', async () => {
+  it('its cursor gets a reset, and a request of its page gets an error', async () => {
     const { channel } = await storeOfVersion1('cursor');
     const world = createWorld(
       channel,
@@ -117,7 +117,7 @@ describe('a log of the version before', () => {
     expect(await versionOf(await get(world, query))).toEqual([400, 'version']);
   });
 
-  it('a deletion is remembered, and a deletion removes its chunks as well', async () => {
+  it('its deletion is remembered, and a new deletion removes its chunks too', async () => {
     const { channel, dump } = await storeOfVersion1('delete');
     const world = createWorld(
       channel,
@@ -132,7 +132,7 @@ describe('a log of the version before', () => {
 });
 
 describe.each(stores)('two builds on one store: %s', (name, open) => {
-  /** The same build, as if its version were the next one: it reads ours. */
+  /** The same build with the next version, which can read this one. */
   function nextBuild(channel: Channel): Channel {
     const read = (entries: LogEntry[]) =>
       entries.map((entry) => (entry.v === newer ? { ...entry, v: formatVersion } : entry));
@@ -173,12 +173,12 @@ describe.each(stores)('two builds on one store: %s', (name, open) => {
     return { id: `${id} ${name}`, old, next, release, channel: channelOf() };
   }
 
-  it('the older one refuses the session, writes nothing into it, and ends the runs that it produces', async () => {
+  it('the older build refuses the session, writes nothing into it, and ends its own runs', async () => {
     const { id, old, next, release, channel } = deploy('refused');
     await post(old, id, user('u1'));
     const viewer = readEvents((await get(old, `id=${id}`)).body!).getReader();
     const queued = await post(next, id, user('u2'));
-    // The viewer's connection ends: it comes back to whichever server answers next.
+    // The viewer's connection ends, and it reconnects to the next server.
     while (!(await viewer.read()).done);
     const refused = [503, 'version'];
     expect(await versionOf(await get(old, `id=${id}`))).toEqual(refused);
@@ -203,7 +203,7 @@ describe.each(stores)('two builds on one store: %s', (name, open) => {
     expect(runs).toEqual([]);
   });
 
-  it('the older one does not end a run whose producer it cannot follow', async () => {
+  it('the older build does not end a run whose producer it cannot follow', async () => {
     const { id, old, channel } = deploy('dead');
     await (await post(old, `${id} other`, user('u1'))).body?.cancel();
     const start = {
@@ -248,14 +248,14 @@ describe('a page and a server of two versions', () => {
     return { world, session };
   }
 
-  it('a page that is older than the server is refused for good, and told to be reloaded', async () => {
+  it('a page that is older than the server gets a final error that asks for a reload', async () => {
     const { session } = connect((request, response) => [request.replace(/wire=\d+/, 'wire=1'), response]);
     await expect.poll(() => session.getSnapshot()).toMatchObject({ connection: 'closed' });
     expect(session.getSnapshot().error).toMatchObject({ code: 'version', status: 400 });
     expect(session.getSnapshot().error?.message).toContain('Reload');
   });
 
-  it('a page that is newer than the server waits until the deploy reaches it', async () => {
+  it('a page that is newer than the server retries until the deploy reaches the server', async () => {
     let isDeployed = false;
     let asked = 0;
     const { session } = connect((request, response) => {
@@ -268,7 +268,7 @@ describe('a page and a server of two versions', () => {
     await expect.poll(() => session.getSnapshot().connection).toBe('connected');
   });
 
-  it('a page reads no response of another version', async () => {
+  it('a page does not read a response of another version', async () => {
     let isDeployed = false;
     let read = 0;
     const { session } = connect((request, response) => {
@@ -284,7 +284,7 @@ describe('a page and a server of two versions', () => {
     await expect.poll(() => session.getSnapshot().connection).toBe('connected');
   });
 
-  it('a stop of version 1, which would stop every run here, stops none', async () => {
+  it('a stop of version 1, which this version would take for all runs, stops none', async () => {
     const world = createWorld(
       openMemory()(),
       chunkHandler(() => answer('hi')),
