@@ -4,29 +4,7 @@ import { DurableChatError } from '../protocol/errors.ts';
 import { checkOrigins } from './http/cross-origin.ts';
 import { newId } from '../lib/id.ts';
 import type { Runtime } from '../lib/runtime.ts';
-import type { DurableChatOptions, ErrorContext, Limits, OnStoreDown, Seed, WhenBusy } from './options.ts';
-
-export interface Settings {
-  readonly whenBusy: WhenBusy;
-  readonly allowWhenBusy: readonly WhenBusy[];
-  readonly limits: Limits;
-  readonly allowedOrigins: readonly string[];
-  readonly loadMessages: DurableChatOptions['loadMessages'];
-  readonly onMessage: DurableChatOptions['onMessage'];
-  readonly seed: Seed;
-  readonly onRunEnd: DurableChatOptions['onRunEnd'];
-  readonly generateId: () => string;
-  readonly flushIntervalMs: number;
-  readonly leaseMs: number;
-  readonly stopGraceMs: number;
-  readonly maxDurationMs: number | undefined;
-  /** Infinity without `authorize`. */
-  readonly reauthorizeMs: number;
-  readonly onStoreDown: OnStoreDown;
-  readonly maxUnwrittenBytes: number;
-  readonly onError: NonNullable<DurableChatOptions['onError']>;
-  readonly onEvent: NonNullable<DurableChatOptions['onEvent']>;
-}
+import type { DurableChatOptions, ErrorContext, Limits } from './options.ts';
 
 const defaultLimits: Limits = {
   bodyBytes: 4 * 1024 * 1024,
@@ -36,35 +14,53 @@ const defaultLimits: Limits = {
   activeRunsPerSession: 100,
 };
 
+/** Options without a default. */
+type Optional = 'loadMessages' | 'onMessage' | 'onRunEnd' | 'maxDurationMs';
+
+type Defaulted = Required<
+  Omit<DurableChatOptions, Optional | 'limits' | 'channel' | 'authorize' | 'waitUntil'>
+>;
+
+export type Settings = Defaulted & Pick<DurableChatOptions, Optional> & { readonly limits: Limits };
+
+/** The defaults of all other options. */
+const defaultsOf = (runtime: Runtime): Defaulted => ({
+  whenBusy: 'queue',
+  allowWhenBusy: [],
+  allowedOrigins: [],
+  seed: 'text',
+  generateId: () => newId(runtime),
+  flushIntervalMs: 50,
+  leaseMs: 15_000,
+  stopGraceMs: 2_000,
+  reauthorizeMs: 60_000,
+  onStoreDown: 'reject',
+  maxUnwrittenBytes: 8 * 1024 * 1024,
+  onError: logName,
+  onEvent: () => {},
+});
+
 /** Throws `config` for invalid options. */
-export function settingsOf(options: DurableChatOptions, runtime: Runtime): Settings {
-  const { allowedOrigins = [], loadMessages, onMessage, onRunEnd, reauthorizeMs = 60_000 } = options;
-  checkOrigins(allowedOrigins);
-  if (!(reauthorizeMs > 0)) {
+export function settingsOf({ limits, ...options }: DurableChatOptions, runtime: Runtime): Settings {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const settings: Omit<Settings, 'limits'> = {
+    ...defaultsOf(runtime),
+    ...(Object.fromEntries(given) as DurableChatOptions), // the options without those that are undefined
+  };
+  checkOrigins(settings.allowedOrigins);
+  if (!(settings.reauthorizeMs > 0)) {
     throw new DurableChatError(
       'config',
       '`reauthorizeMs` must be greater than 0. With Infinity, `authorize` is not called again.',
     );
   }
   return {
-    whenBusy: options.whenBusy ?? 'queue',
-    allowWhenBusy: options.allowWhenBusy ?? [],
-    limits: { ...defaultLimits, ...options.limits },
-    allowedOrigins,
-    loadMessages,
-    onMessage,
-    seed: options.seed ?? 'text',
-    onRunEnd,
-    generateId: options.generateId ?? (() => newId(runtime)),
-    flushIntervalMs: options.flushIntervalMs ?? 50,
-    leaseMs: options.leaseMs ?? 15_000,
-    stopGraceMs: options.stopGraceMs ?? 2_000,
-    maxDurationMs: options.maxDurationMs,
-    reauthorizeMs: options.authorize ? reauthorizeMs : Infinity,
-    onStoreDown: options.onStoreDown ?? 'reject',
-    maxUnwrittenBytes: options.maxUnwrittenBytes ?? 8 * 1024 * 1024,
-    onError: harmless(options.onError ?? logName),
-    onEvent: harmless(options.onEvent ?? (() => {})),
+    ...settings,
+    limits: { ...defaultLimits, ...limits },
+    // Without `authorize` there is nothing to call again.
+    reauthorizeMs: options.authorize ? settings.reauthorizeMs : Infinity,
+    onError: harmless(settings.onError),
+    onEvent: harmless(settings.onEvent),
   };
 }
 

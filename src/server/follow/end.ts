@@ -10,9 +10,8 @@ import { keptMessage } from '../history/kept-message.ts';
 import type { SessionStore } from './session-store.ts';
 import { patienceMs, retry } from '../lib/retry.ts';
 
-export interface EndOptions {
-  readonly store: Pick<SessionStore, 'close' | 'readRun' | 'append'>;
-  readonly runId: string;
+/** What is known of a run that ends. */
+export interface Ending {
   /** How it ends unless somebody else closed it first. */
   readonly closure: Closure;
   /** The message that the run continues. */
@@ -25,6 +24,9 @@ export interface EndOptions {
   readonly reservation?: string | undefined;
   /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
   readonly early?: true;
+}
+
+export interface EndOptions {
   readonly runtime: Runtime;
   /** How long to try, in milliseconds. Default: 5 minutes. */
   readonly forMs?: number;
@@ -32,24 +34,31 @@ export interface EndOptions {
   readonly onClosed?: () => void;
 }
 
+type EndStore = Pick<SessionStore, 'close' | 'readRun' | 'append'>;
+
 /** Ends a run; resolves once the log says so. Repeating it changes nothing. */
-export async function endRun(options: EndOptions): Promise<Closure> {
-  const { store, runId, base, runtime, forMs = patienceMs } = options;
-  const written = (options.chunks?.length ?? 0) > 0;
-  const closure = await retry(runtime, () => store.close(runId, options.closure, { written }), forMs);
-  options.onClosed?.();
-  const chunks = options.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
+export async function endRun(
+  store: EndStore,
+  runId: string,
+  ending: Ending,
+  { runtime, forMs = patienceMs, onClosed }: EndOptions,
+): Promise<Closure> {
+  const { base } = ending;
+  const written = (ending.chunks?.length ?? 0) > 0;
+  const closure = await retry(runtime, () => store.close(runId, ending.closure, { written }), forMs);
+  onClosed?.();
+  const chunks = ending.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
   // What people have answered in it still waits for a run to go on with.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
-  const tried = failedOn(closure, chunks, options.tried);
+  const tried = failedOn(closure, chunks, ending.tried);
   const entry = entries.end({ runId, ...closure, chunks: chunks.length, ...kept, ...tried });
   const lease = {
     type: 'release',
     runId,
-    ...(options.reservation !== undefined && { key: options.reservation }),
+    ...(ending.reservation !== undefined && { key: ending.reservation }),
   } as const;
-  const where = { lease, ...(options.early && { existing: false }) };
+  const where = { lease, ...(ending.early && { existing: false }) };
   await retry(runtime, () => store.append(entry, where), forMs);
   return closure;
 }
@@ -75,7 +84,7 @@ function failedOn(
 }
 
 /** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
-async function readClosed(store: EndOptions['store'], runId: string): Promise<readonly UIMessageChunk[]> {
+async function readClosed(store: EndStore, runId: string): Promise<readonly UIMessageChunk[]> {
   const { chunks, closure } = await store.readRun(runId, 0);
   if (!closure)
     throw new DurableChatError('store_failed', 'The store does not have the end of the run yet. Try again.');

@@ -100,14 +100,12 @@ export class Leases {
     if (!isActive(state(), runId)) return Promise.resolve();
     const ended =
       this.#ending.get(runId) ??
-      endRun({
-        runtime,
+      endRun(
         store,
         runId,
-        base: baseOf(state(), runId),
-        closure: { reason: 'interrupted' },
-        forMs: 5_000,
-      }).finally(() => this.#ending.delete(runId));
+        { base: baseOf(state(), runId), closure: { reason: 'interrupted' } },
+        { runtime, forMs: 5_000 },
+      ).finally(() => this.#ending.delete(runId));
     this.#ending.set(runId, ended);
     return ended;
   }

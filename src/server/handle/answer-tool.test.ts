@@ -33,6 +33,7 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
       world.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify({ id, ...body }) }));
     const read = async () => (await world.chat.session(id).read()).messages;
     return {
+      id,
       world,
       read,
       /** Calls `use` once, before the entry of this kind is appended. */
@@ -132,6 +133,23 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
       });
     },
   );
+
+  it('an output that lands just behind the end of a stopped run is refused', async () => {
+    const here = setUp(async function* () {
+      yield* ask;
+      await new Promise(() => {});
+    });
+    const response = await here.send(user('u1'));
+    await expect
+      .poll(async () => (await here.world.chat.session(here.id).read()).runs[0]?.messageId)
+      .toBeDefined();
+    const { messageId } = (await here.world.chat.session(here.id).read()).runs[0]!;
+    here.before('output', async () => void (await here.world.chat.session(here.id).stop()));
+    expect((await here.answer(messageId, output('late'))).status).toBe(409);
+    await response.text();
+    expect((await here.toolsOf())[0]).toMatchObject({ state: 'output-error' });
+    expect((await here.answer(messageId, output('late'))).status).toBe(409);
+  });
 
   it('a tool that returns nothing can be answered without an output', async () => {
     const here = setUp(() => [...ask, ...end]);

@@ -166,7 +166,7 @@ function actionOf({ type }: RemovalQuery): Action {
 
 /** Turns every failure into a typed response. A page of another site gets only a 403. */
 async function answering(
-  { allowedOrigins, onError }: Settings,
+  { allowedOrigins, onError }: Pick<Settings, 'allowedOrigins' | 'onError'>,
   request: Request,
   respond: (cors: Record<string, string>) => Promise<Response>,
 ): Promise<Response> {

@@ -14,7 +14,7 @@ type VercelGlobal = typeof globalThis & {
  * because `maxDurationMs` counts from the call.
  */
 export function deadlineOf(
-  { maxDurationMs = Infinity }: { readonly maxDurationMs: number | undefined },
+  { maxDurationMs = Infinity }: { readonly maxDurationMs?: number | undefined },
   runtime: Runtime,
 ): number | undefined {
   const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;

@@ -7,7 +7,7 @@ import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { Settings } from '../settings.ts';
 import type { Control } from './abort.ts';
-import { endRun, type EndOptions } from '../follow/end.ts';
+import { endRun, type Ending } from '../follow/end.ts';
 import type { Reply } from './reply-stream.ts';
 import { createRunStore } from './run-store.ts';
 import type { Turn } from './turn.ts';
@@ -21,7 +21,7 @@ export interface Output {
   /** Resolves once there is room for more. */
   room(): Promise<void>;
   /** Stores what is left to store, and ends the run; resolves with how it ended. */
-  end(closure: Closure, about: Pick<EndOptions, 'base' | 'tried'>): Promise<Closure>;
+  end(closure: Closure, about: Pick<Ending, 'base' | 'tried'>): Promise<Closure>;
 }
 
 export interface OutputOptions {
@@ -78,13 +78,13 @@ export function createOutput(options: OutputOptions): Output {
         // A send that came to nothing may be sent again.
         const reservation = !send?.once || chunks.length === 0 ? send?.key : undefined;
         // After the closing a heartbeat would only bring the lease back that the end gives up.
-        const ending = { ...about, runtime, store, runId, reservation, onClosed: control.close };
+        const how = { runtime, onClosed: control.close };
+        const finish = (ending: Ending) => endRun(store, runId, { ...about, reservation, ...ending }, how);
         // Chunks that a closed run refused are not part of it.
-        if (drained === 'closed' || control.isGone) return await endRun({ ...ending, closure });
-        if (drained === 'stored') return await endRun({ ...ending, closure, chunks });
+        if (drained === 'closed' || control.isGone) return await finish({ closure });
+        if (drained === 'stored') return await finish({ closure, chunks });
         onError(cutError(drained));
-        return await endRun({
-          ...ending,
+        return await finish({
           closure: closure.reason === 'stop' ? closure : { reason: 'interrupted', cause: drained },
           chunks: chunks.slice(0, writer.stored),
         });

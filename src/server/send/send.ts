@@ -207,13 +207,6 @@ async function endDead(error: unknown, session: Session, log: Log | undefined): 
 async function undo(reservation: Reservation, placed: boolean): Promise<void> {
   const { session, runId, send } = reservation;
   if (!placed) return session.retry(() => giveBack(reservation), patienceMs);
-  await endRun({
-    runtime: session.runtime,
-    store: session.store,
-    runId,
-    closure: { reason: 'error' },
-    chunks: [],
-    reservation: send.key,
-    early: true,
-  });
+  const ending = { closure: { reason: 'error' }, chunks: [], reservation: send.key, early: true } as const;
+  await endRun(session.store, runId, ending, { runtime: session.runtime });
 }
