@@ -11,14 +11,14 @@ import { RunBuffers } from './run-buffers.ts';
 import type { SessionStore } from './session-store.ts';
 
 export class Copy {
-  /** Another object once the session has begun again: it had expired, or was deleted. */
+  /** A new object once the session has begun again after an expiry or a deletion. */
   log: Log = new Log();
   /** Whether the chunks of active runs are kept. */
   keepsRuns = false;
   /** When the log was read last, and when the store failed last, on the monotonic clock. */
   readAt: number = -Infinity;
   failedAt: number = -Infinity;
-  /** Why the log cannot be read to its end: a build of a newer version has written to it. */
+  /** The error if the log cannot be read to its end, because a build of a newer version has written to it. */
   unreadable: DurableChatError | undefined;
 
   readonly #runtime: Runtime;
@@ -36,8 +36,8 @@ export class Copy {
   }
 
   /**
-   * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
-   * than `least` in all are only had of a run whose chunks are gone for good.
+   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer has them.
+   * The run has fewer than `least` in all only if its chunks are gone.
    */
   async chunksOf(runId: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
     if (this.#runs.has(runId) && this.#runs.countOf(runId) >= least) {
@@ -46,12 +46,12 @@ export class Copy {
     return (await this.#readTail(runId, from, least)).chunks;
   }
 
-  /** The chunks of a run that are here. */
+  /** The chunks of a run that this process has. */
   knownChunksOf(runId: string): readonly UIMessageChunk[] {
     return this.#runs.chunksOf(runId);
   }
 
-  /** Reads what the store has. With `fresh`, no replica is asked for the log. */
+  /** Reads from the store. With `fresh`, the log is not read from a replica. */
   read(fresh: boolean): Promise<void> {
     return this.#serially(async () => {
       await this.#readLog(fresh);
@@ -65,13 +65,13 @@ export class Copy {
     return this.#serially(() => this.#readRuns());
   }
 
-  /** Takes a hint, and reads where it does not fit. Rejects when the store does not answer. */
+  /** Takes a wake-up, and reads from the store if the wake-up does not fit. Rejects if the store does not answer. */
   take(wake: Wake): Promise<void> {
     if ('runId' in wake && this.log.state.ended.has(wake.runId)) return Promise.resolve();
     return this.#serially(() => this.#take(wake));
   }
 
-  /** How far this copy has read: another text after each piece of news. */
+  /** The position of this copy, as a text that differs after each change. */
   get progress(): string {
     const { lastId, state } = this.log;
     return [lastId, ...state.active.map(({ runId }) => this.#runs.countOf(runId))].join();
@@ -86,7 +86,7 @@ export class Copy {
     switch (wake.type) {
       case 'log':
         if (!this.log.hasKey(wake.key)) await this.#readLog(false);
-        // A replica does not have it yet, and no other hint may come.
+        // A replica does not have the entry yet, and perhaps no other wake-up comes.
         if (!this.log.hasKey(wake.key)) await this.#readLog(true);
         return;
       case 'deleted':
@@ -103,7 +103,7 @@ export class Copy {
       }
       default:
         wake satisfies never;
-        // A hint of a newer version: the log says what it is about.
+        // A wake-up of a newer version: the log has the change.
         return this.#readLog(false);
     }
   }
@@ -145,7 +145,7 @@ export class Copy {
     this.#onChange();
   }
 
-  /** A replica that is behind is not believed as long as the run is known to have more. */
+  /** Reads again without a replica if the run is known to have more chunks. */
   async #readTail(runId: string, from: number, least: number): Promise<RunTail> {
     const tail = await this.#store.readRun(runId, from);
     if (from + tail.chunks.length >= least) return tail;

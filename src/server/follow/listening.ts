@@ -1,4 +1,4 @@
-// A session's subscription, kept as the watch says: opened, and replaced when it has ended or is suspect.
+// Keeps a session's subscription, as the watchdog decides: opens it, and replaces it after its end or when it is suspect.
 
 import type { Subscription, Wake } from '../../channel/channel.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
@@ -9,14 +9,14 @@ export interface ListeningOptions {
   readonly runtime: Runtime;
   readonly store: SessionStore;
   readonly onWake: (wake: Wake) => void;
-  /** Whether hints are due: see `patienceMs`. */
+  /** Whether wake-ups are expected, see `patienceMs`. */
   readonly expects: () => boolean;
-  /** Reads the session; resolves with whether that showed what no hint had said. */
+  /** Reads the session. Resolves with whether the read showed a change without a wake-up. */
   readonly look: () => Promise<boolean>;
 }
 
 export class Listening {
-  /** Settles when the first subscription stands and the session has been read behind it, or when either has failed. */
+  /** Settles once the first subscription is acknowledged and the session has been read after it, or one of them failed. */
   readonly begun: Promise<void>;
 
   readonly #options: ListeningOptions;
@@ -33,7 +33,7 @@ export class Listening {
     this.#wait();
   }
 
-  /** To be called after every change of the session: it may change whether hints are due. */
+  /** Call it after every change of the session, which can change whether wake-ups are expected. */
   changed(): void {
     if (this.#options.expects() !== this.#expects) this.#wait();
   }
@@ -60,7 +60,7 @@ export class Listening {
     this.#expects = expects();
     const patience = patienceMs(this.#state, this.#expects);
     if (patience === undefined) return;
-    // Sessions that were opened at one moment do not ask at one moment.
+    // Random, so that sessions that were opened at the same moment do not read at the same moment.
     const ms = patience * (1 - runtime.random() / 10);
     const onSilence = () => this.#dispatch({ type: 'silence', ms });
     this.#cancel = runtime.schedule(onSilence, ms, { background: true });
@@ -85,7 +85,7 @@ export class Listening {
       return this.#dispatch({ type: 'unsubscribed' });
     }
     if (this.#state.type === 'closed') return current.close();
-    // Only now: the one before may have brought hints until here.
+    // Only now, because the previous subscription received wake-ups until here.
     this.#subscription?.close();
     this.#subscription = current;
     this.#dispatch({ type: 'subscribed' });

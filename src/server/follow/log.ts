@@ -8,7 +8,7 @@ import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
-  /** In order, each with the frames that have an effect here; an entry that was written twice is here once. */
+  /** The entries in order, each with the frames that have an effect. An entry that was written twice is here once. */
   readonly entries: LogEntry[] = [];
   readonly #keys = new Set<string>();
   #state: SessionState = emptySession;
@@ -30,7 +30,7 @@ export class Log {
     return this.#state.begun;
   }
 
-  /** Which log of the session it is: the id of its `deleted` entry, or `firstEpoch`. */
+  /** The epoch of this log: the id of its `deleted` entry, or `firstEpoch`. */
   get epoch(): string {
     return this.#epoch;
   }
@@ -45,7 +45,7 @@ export class Log {
     return this.#keys.has(key);
   }
 
-  /** Whether the session has ever had a message of this id, or a place for it. */
+  /** Whether the session ever had a message with this id, or a place for it. */
   hasHad(messageId: string): boolean {
     return this.entries.some(({ frames }) =>
       frames.some(
@@ -57,9 +57,9 @@ export class Log {
   }
 
   /**
-   * Takes an entry in; false when it was known, or is of an older version, which reads as expired.
+   * Adds an entry. Returns false if it was known, or is of an older version, which counts as expired.
    *
-   * @throws `version` for an entry of a newer version: what stands behind it cannot be read
+   * @throws `version` for an entry of a newer version: the entries after it cannot be read
    */
   add(entry: LogEntry): boolean {
     if (this.has(entry.id)) return false;
@@ -81,7 +81,7 @@ export class Log {
     return true;
   }
 
-  /** A log that goes on from here by itself. */
+  /** An independent copy of this log. */
   copy(): Log {
     const copy = new Log();
     copy.entries.push(...this.entries);
@@ -93,7 +93,7 @@ export class Log {
     return copy;
   }
 
-  /** What stood before a deletion is no part of the session any more, also where it was read before. */
+  /** Removes the entries before a deletion. */
   #forget(epoch: string): void {
     this.entries.length = 0;
     this.#keys.clear();
@@ -103,7 +103,7 @@ export class Log {
   }
 }
 
-/** Compares stream ids, which are two numbers; '' stands before all. */
+/** Compares stream ids, which are two numbers; '' comes before all. */
 function isAfter(id: string, other: string): boolean {
   if (id === '' || other === '') return id !== '';
   const [time = 0n, sequence = 0n] = id.split('-').map(BigInt);

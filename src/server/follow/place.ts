@@ -1,5 +1,5 @@
-// A viewer's place in a session, and the frames that it is sent as it moves along. Nothing is read here: a place says
-// which chunks it lacks, and takes them.
+// A viewer's place in a session, and the frames that are sent as it moves. It is pure: a place names the
+// chunks that it lacks, and its caller reads them.
 
 import type { UIMessageChunk } from 'ai';
 import { encodeCursor, type Cursor } from '../../protocol/cursor.ts';
@@ -14,11 +14,11 @@ export interface Place {
   readonly index: number;
   /** The active runs, and how many chunks of each were sent. */
   readonly runs: ReadonlyMap<string, number>;
-  /** Those of them that the viewer takes for degraded. */
+  /** The runs that the viewer knows as degraded. */
   readonly degraded: ReadonlySet<string>;
-  /** Those of them whose chunks are not sent: the viewer reads them from its POST. */
+  /** The runs whose chunks are not sent, because the viewer reads them from its POST. */
   readonly unsent: ReadonlySet<string>;
-  /** What the viewer called its subscription in such POSTs. */
+  /** The id of the viewer's subscription in such POSTs. */
   readonly subscriptionId: string | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface Lack {
   readonly to?: number;
 }
 
-/** A place after a step, and what the step sends. */
+/** A place after a step, and the frames of the step. */
 export interface Step<F> {
   readonly place: Place;
   readonly frames: readonly F[];
@@ -43,12 +43,12 @@ export interface Step<F> {
 
 type CountOf = (runId: string) => number;
 
-/** How many runs a viewer may have missed to be sent each of them: the chunks of each one cost a read. */
+/** How many missed runs are replayed. The chunks of each one cost a read. */
 export const mostReplayed = 10;
 
 /**
- * The place of a cursor, whose entry the log has; undefined if a snapshot is sent instead of what stands behind it. What
- * was deleted since is not shown again, and what is much is shorter as a snapshot.
+ * The place of a cursor whose entry the log has; undefined if a snapshot is sent instead of the frames after it. Deleted
+ * messages are not shown again, and many frames are shorter as a snapshot.
  */
 export function placeAt(
   { log, runs, degraded }: Cursor,
@@ -90,7 +90,7 @@ function isReadBy(subscriptionId: string | undefined) {
     subscriptionId !== undefined && run.subscriptionId === subscriptionId;
 }
 
-/** The chunks that come before an entry: the rest of a run comes before its end. */
+/** The chunks that are sent before an entry: the rest of a run comes before its end. */
 export function lacksBefore({ runs, unsent }: Place, { frames }: LogEntry): Lack[] {
   return frames.flatMap((frame) => {
     if (frame.type !== 'run-end' || unsent.has(frame.runId)) return [];
@@ -100,14 +100,14 @@ export function lacksBefore({ runs, unsent }: Place, { frames }: LogEntry): Lack
   });
 }
 
-/** The chunks of active runs that are here and were not sent. */
+/** The known chunks of active runs that were not sent. */
 export function lacksNow({ runs, unsent }: Place, countOf: CountOf): Lack[] {
   return [...runs].flatMap(([runId, from]) =>
     countOf(runId) > from && !unsent.has(runId) ? { runId, from } : [],
   );
 }
 
-/** Sends the chunks that a place lacked, as many as there are. */
+/** Sends the chunks that a place lacked. */
 export function withChunks(
   place: Place,
   { runId, from }: Lack,
@@ -125,12 +125,12 @@ export function past(place: Place, entry: LogEntry, state: SessionState): Step<L
   return { place: moved(place, entry, state), frames: entry.frames.filter(isSent).map(forViewers) };
 }
 
-/** Says which runs the store began to fail, and which it takes again. */
+/** Sends changes of durability. */
 export function withDurability(place: Place, degraded: ReadonlySet<string>): Step<DurabilityFrame> {
   const runIds = [...place.runs.keys()];
   const changed = runIds.filter((runId) => degraded.has(runId) !== place.degraded.has(runId));
   return {
-    // A run whose start was not sent yet is told of later.
+    // A run whose start was not sent yet comes later.
     place: { ...place, degraded: new Set(runIds.filter((runId) => degraded.has(runId))) },
     frames: changed.map((runId) => ({
       type: 'durability',
@@ -140,7 +140,7 @@ export function withDurability(place: Place, degraded: ReadonlySet<string>): Ste
   };
 }
 
-/** Of a run that the viewer reads from its POST, the cursor holds what was sent here. */
+/** For a run that the viewer reads from its POST, the cursor has what was sent on this connection. */
 export function cursorOf(sessionId: string, { log, runs, degraded }: Place): string {
   return encodeCursor(sessionId, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
 }
@@ -162,7 +162,7 @@ function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState):
   return { ...place, log: id, index: place.index + 1, runs, unsent };
 }
 
-/** What a client called its send, and what the app is told, is not for others. */
+/** Removes the client's name of its send and the app's reports, which are not for viewers. */
 function forViewers(frame: LogFrame): LogFrame {
   if (frame.type !== 'run-start') return frame;
   const { send: _send, reports: _reports, ...rest } = frame;

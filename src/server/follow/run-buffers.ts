@@ -1,10 +1,10 @@
-// The chunks of a session's runs as far as they are in this process.
+// The chunks of a session's runs that this process has.
 
 import type { UIMessageChunk } from 'ai';
 import type { RunTail } from '../../channel/channel.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 
-/** How long an ended run stays: those who follow have it in a moment, whoever comes later reads the store. */
+/** How long an ended run is kept for current viewers. Later viewers read the store. */
 const keptMs = 30_000;
 
 export class RunBuffers {
@@ -28,12 +28,12 @@ export class RunBuffers {
     return this.chunksOf(runId).length;
   }
 
-  /** Takes what was read from the store behind the chunks that are here. */
+  /** Appends chunks that were read from the store. */
   append(runId: string, { chunks }: RunTail): void {
     this.#of(runId).push(...chunks);
   }
 
-  /** Takes what a wake-up says; `gap` when chunks before these are missing here. */
+  /** Appends the chunks of a wake-up. `gap`: chunks before them are missing. */
   accept(runId: string, from: number, chunks: readonly UIMessageChunk[]): 'taken' | 'known' | 'gap' {
     const buffer = this.#of(runId);
     const known = buffer.length;
@@ -43,7 +43,7 @@ export class RunBuffers {
     return 'taken';
   }
 
-  /** Lets go of an ended run, after a while. */
+  /** Removes an ended run after a while. */
   release(runId: string): void {
     if (!this.has(runId)) return;
     const forget = () => {

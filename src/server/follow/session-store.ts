@@ -6,7 +6,7 @@ type Bound<Method> = Method extends (sessionId: string, ...rest: infer Rest) => 
   ? (...rest: Rest) => Result
   : never;
 
-/** The methods of `Channel`, for one session. They fail as the channel's do. */
+/** The methods of `Channel` for one session. They fail like the channel's. */
 export type SessionStore = { readonly [Name in keyof Channel]: Bound<Channel[Name]> };
 
 export function storeOf(channel: Channel, sessionId: string): SessionStore {

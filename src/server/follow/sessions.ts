@@ -1,4 +1,4 @@
-// Which sessions this process follows: they are shared while they are used, and linger a little after.
+// The sessions of this process. They are shared while they are used, and kept a little longer.
 
 import type { Channel } from '../../channel/channel.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
@@ -15,14 +15,14 @@ interface Held {
 
 export interface Sessions {
   /**
-   * Lends a session to `work`, which may read it at once.
+   * Calls `work` with a session that has been read.
    *
-   * @returns The result of `work`. Rejects as it does, and with `store_failed` when the session cannot be read.
+   * @returns The result of `work`. Rejects like `work`, and with `store_failed` if the session cannot be read.
    */
   use<T>(sessionId: string, work: (session: Session) => Promise<T>): Promise<T>;
-  /** Holds a session until it is released. It is opened by the first use of `ready` or `watch()`. */
+  /** Holds a session until it is released. The first use of `ready` or `watch()` opens it. */
   hold(sessionId: string): Held;
-  /** The same for a viewer. Throws `too_many` when the session has as many here as it may have. */
+  /** The same for a viewer. Throws `too_many` if the session is at its limit of viewers in this process. */
   view(sessionId: string): Held;
 }
 
@@ -64,7 +64,7 @@ export function createSessions({
       runtime,
       leaseMs,
       onReaped: () => onReaped(sessionId),
-      // The next user gets another one; who has this one keeps it, and it goes on trying.
+      // The next user gets a new session. Current users keep this one, which continues to retry.
       onUnreadable: () => forget(entry),
     });
     const entry: Entry = { session, users: 0, viewers: 0, cancelDrop: () => {} };

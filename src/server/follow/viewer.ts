@@ -1,5 +1,5 @@
-// One viewer's way through a session: it reads what the viewer's place lacks, and sends what the place says. A viewer
-// pulls; a slow one gets more chunks in one frame, and never an unbounded queue.
+// One viewer of a session: it reads the chunks that the viewer's place lacks, and sends the frames of the place. A viewer
+// pulls frames, so that a slow one gets more chunks in one frame and needs no queue.
 
 import { compact } from '../../protocol/compact.ts';
 import { decodeCursor } from '../../protocol/cursor.ts';
@@ -21,33 +21,33 @@ import {
 } from './place.ts';
 import type { Session } from './session.ts';
 
-/** A frame, and the cursor to go on from after it; absent inside a group that has to be seen whole. */
+/** A frame, and the cursor after it. The cursor is absent inside a group of frames that belong together. */
 export interface ViewerFrame {
   readonly frame: Frame;
   readonly cursor?: string;
 }
 
-/** How many ended runs a snapshot tells of: a viewer may wait for the end of one it knows. */
+/** How many ended runs a snapshot has: a viewer can wait for the end of one. */
 const endedKept = 20;
 
 export interface Viewer {
-  /** Frames from the viewer's place on, until `signal` aborts. To be called once. */
+  /** Frames from the viewer's place on, until `signal` aborts. Call it once. */
   frames(signal?: AbortSignal): Frames<void>;
 }
 
 type Frames<T> = AsyncGenerator<ViewerFrame, T, undefined>;
 
 export interface ViewerOptions {
-  /** The cursor to go on from; without one, the first frame is a snapshot. */
+  /** The cursor to resume at. Without one, the first frame is a snapshot. */
   readonly after?: string | undefined;
-  /** What the viewer called its subscription in POSTs from which it reads runs: no chunks of them are sent. */
+  /** The id of the viewer's subscription. Runs whose POSTs name it are sent without chunks. */
   readonly subscriptionId?: string | undefined;
-  /** Waited for before each snapshot: it may fill a session that is empty. */
+  /** Called before each snapshot. It can fill an empty session. */
   readonly prepare?: (session: Session) => Promise<void>;
 }
 
 /**
- * Rejects with `invalid_cursor` for a cursor that is not this session's, and with `store_failed` when the session cannot
+ * Rejects with `invalid_cursor` for a cursor of another session, and with `store_failed` if the session cannot
  * be read.
  */
 export async function openViewer(
@@ -91,7 +91,7 @@ export async function openViewer(
   };
 }
 
-/** Whether the log has the entry. A replica that is behind is not believed when it says no. */
+/** Whether the log has the entry. If not, it reads again without a replica. */
 async function find(session: Session, id: string): Promise<boolean> {
   if (id === '') return true;
   if (!session.log.has(id)) await session.refresh();
@@ -114,7 +114,7 @@ async function* snapshot(session: Session, subscriptionId: string | undefined): 
   return yield* sent(session, { place, frames: [frame] });
 }
 
-/** Everything between the place and now; `lost` when some of it is gone for good. */
+/** All frames between the place and now. `lost`: some of them are gone. */
 async function* advance(session: Session, log: Log, from: Place): Frames<Place | 'lost'> {
   let place = from;
   while (place.index < log.entries.length) {
@@ -141,7 +141,7 @@ async function* sendChunks(session: Session, place: Place, lack: Lack): Frames<P
   return yield* sent(session, withChunks(place, lack, chunks));
 }
 
-/** The frames of a step belong together: the cursor stands behind the last one. */
+/** The frames of a step belong together, and only the last one has a cursor. */
 function* sent<F extends Frame>(
   session: Session,
   { place, frames }: Step<F>,

@@ -1,5 +1,5 @@
-// The watch over a session's subscription as a pure state machine. Hints can be lost and a connection can die without
-// a sign, so that silence makes the session read, and news that no hint brought makes it subscribe again.
+// The watch over a session's subscription as a pure state machine. Wake-ups can be lost, and a connection can die without
+// a sign. So silence makes the session read, and a change without a wake-up makes it subscribe again.
 //
 //   connecting ──subscribed──▶ listening ──silence──▶ checking ──nothing missed, heard──▶ listening
 //     │   ▲  ▲                   │     │                  │
@@ -9,15 +9,15 @@
 //     │   └──silence── deaf ◀──────────┘
 //     └──unsubscribed───▲                                         any: close ──▶ closed
 
-/** What the watch is at. `attempt` counts the connections in a row that failed or ended without a sign of life. */
+/** The state of the watch. `attempt` counts successive connections that failed or ended without a wake-up. */
 export type WatchState =
-  /** A subscription is being opened. The one before, if it still stands, stays until then. */
+  /** A subscription is being opened. The previous one stays until then. */
   | { readonly type: 'connecting'; readonly attempt: number }
-  /** A subscription stands. `quietMs` is how long the session has read without hearing anything. */
+  /** A subscription is open. `quietMs` is how long there was no wake-up. */
   | { readonly type: 'listening'; readonly attempt: number; readonly quietMs: number }
-  /** It is silent: whether it missed something is being read. */
+  /** The subscription is silent, and a read checks whether it missed something. */
   | { readonly type: 'checking'; readonly quietMs: number }
-  /** No subscription stands; the next attempt waits. */
+  /** No subscription is open, and the next attempt waits. */
   | { readonly type: 'deaf'; readonly attempt: number }
   | { readonly type: 'closed' };
 
@@ -25,36 +25,36 @@ export type WatchEvent =
   | { readonly type: 'subscribed' }
   /** The store did not acknowledge a subscription. */
   | { readonly type: 'unsubscribed' }
-  /** A hint came. */
+  /** A wake-up arrived. */
   | { readonly type: 'heard' }
-  /** The subscription has ended, and nobody closed it. */
+  /** The subscription has ended by itself. */
   | { readonly type: 'ended' }
-  /** `patienceMs` have passed, which were `ms`. */
+  /** The `ms` of `patienceMs` have passed. */
   | { readonly type: 'silence'; readonly ms: number }
-  /** The session has been read. `missed`: that showed what no hint had said. */
+  /** The session was read. `missed`: the read showed a change without a wake-up. */
   | { readonly type: 'looked'; readonly missed: boolean }
   /** The store did not answer. */
   | { readonly type: 'unread' }
   | { readonly type: 'close' };
 
-/** What a transition asks for: open a subscription, read the session, or close. */
+/** The effect of a transition: open a subscription, read the session, or close. */
 type WatchEffect = 'connect' | 'look' | 'close';
 
-/** The next state, and what to do on the way. */
+/** The next state, and the effects. */
 export type WatchStep = readonly [state: WatchState, ...effects: readonly WatchEffect[]];
 
-/** A silent connection is replaced before it is likely to be cut: the client's HTTP ends a body after 300 s. */
+/** A silent connection is replaced after this time, because the client's HTTP ends a body after 300 s. */
 const renewAfterMs = 220_000;
-/** Silence after which the session is read while hints are expected, or none can come. */
+/** The silence before a read while wake-ups are expected, or while none can arrive. */
 const activeSilenceMs = 3_000;
-/** The same when each reading before showed that nothing was missed. */
+/** The same after reads that showed nothing missed. */
 const longestActiveSilenceMs = 8_000;
-/** The same when no hint is expected. */
+/** The same while no wake-up is expected. */
 const idleSilenceMs = 22_000;
-/** The wait before the first attempt that is not made at once; it doubles. */
+/** The wait before the first delayed attempt. It doubles. */
 const againMs = 500;
 
-/** The watch begins with this, and with the effect `connect`. */
+/** The first state of the watch. Its effect is `connect`. */
 export const firstWatch: WatchState = { type: 'connecting', attempt: 0 };
 
 export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
@@ -62,7 +62,7 @@ export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
   switch (state.type) {
     case 'connecting':
       if (event.type === 'subscribed') {
-        // Nothing that happened meanwhile falls between: it is read now.
+        // A read now, so that changes before the subscription are not missed.
         return [{ type: 'listening', attempt: state.attempt, quietMs: 0 }, 'look'];
       }
       if (event.type === 'unsubscribed') return [{ type: 'deaf', attempt: state.attempt + 1 }, 'look'];
@@ -75,13 +75,13 @@ export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
         return [{ type: 'checking', quietMs }, 'look'];
       }
       if (event.type !== 'ended') return [state];
-      // A store that ends each subscription at once is not asked without a pause.
+      // If the store ends each subscription at once, the attempts have pauses.
       if (state.attempt > 0) return [{ type: 'deaf', attempt: state.attempt + 1 }, 'look'];
       return [{ type: 'connecting', attempt: 1 }, 'connect'];
     case 'checking':
       if (event.type === 'heard') return [listening(0)];
       if (event.type === 'ended') return [{ type: 'connecting', attempt: 1 }, 'connect'];
-      // While the store fails it is asked often: only so is its failure known when a lease has run out.
+      // Reads are frequent while the store fails, so that the failure is known when a lease ends.
       if (event.type === 'unread') return [listening(0)];
       if (event.type !== 'looked') return [state];
       return event.missed ? [firstWatch, 'connect'] : [listening(state.quietMs)];
@@ -96,8 +96,8 @@ export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
 }
 
 /**
- * How long a silence is believed; undefined where none is waited for. `expects`: a run is active and somebody here
- * watches, so that hints are due.
+ * How long a silence may last; undefined if no silence is timed. `expects`: a run is active and a viewer of this process
+ * watches, so that wake-ups are expected.
  */
 export function patienceMs(state: WatchState, expects: boolean): number | undefined {
   switch (state.type) {
@@ -116,7 +116,7 @@ export function patienceMs(state: WatchState, expects: boolean): number | undefi
   }
 }
 
-/** It has been heard of, or has lasted: what failed before does not count any more. */
+/** The connection works, so that earlier failures no longer count. */
 function listening(quietMs: number): WatchState {
   return { type: 'listening', attempt: 0, quietMs };
 }

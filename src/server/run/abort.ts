@@ -22,9 +22,9 @@ export interface Control {
   close(): void;
 }
 
-/** Two renewals fit into a lease: one of them may fail. */
+/** Two renewals fit into a lease, so that one may fail. */
 const heartbeatPart = 0.4;
-/** A renewal that has failed is tried again this soon: others wait no longer once the store is back. */
+/** A failed renewal is retried this soon, because others end the run soon after the store is back. */
 const againMs = 1_000;
 
 /** `deadline` says when the process will be ended, on the monotonic clock. */

@@ -1,4 +1,4 @@
-// A run calls the app's handler, and reads its stream to the end.
+// Calls the app's handler for a run, and reads its stream to the end.
 
 import type { UIMessage } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
@@ -12,38 +12,38 @@ import type { Output } from './output.ts';
 import { createSteering, type HandlerRun } from './steering.ts';
 import type { Turn } from './turn.ts';
 
-/** Calls the app's handler, with what it reads of the session and a signal that aborts with a stop. */
+/** Calls the app's handler, with its messages and a signal that aborts with a stop. */
 export type CallHandler = (
   run: HandlerRun,
   history: readonly UIMessage[],
   signal: AbortSignal,
 ) => Promise<unknown>;
 
-/** What became of the app's handler. */
+/** The result of calling the app's handler. */
 export type Started =
   | { readonly type: 'streaming'; readonly headers?: Headers }
-  /** The app's handler refused with a Response of its own. */
+  /** The app's handler refused with its own Response. */
   | { readonly type: 'refused'; readonly response: Response }
   | { readonly type: 'failed'; readonly error: DurableChatError };
 
 export interface CallOptions {
   readonly session: Session;
-  /** With the session as it is now that the turn has come. */
+  /** With the session's state at the run's turn. */
   readonly turn: Turn;
   readonly call: CallHandler;
   readonly control: Control;
   readonly output: Output;
   readonly onStarted: (started: Started) => void;
-  /** Called with what the handler, or its stream, failed with; without an error for an `error` chunk. */
+  /** Called with the error of the handler or of its stream; without an error for an `error` chunk. */
   readonly onFailure: (error?: unknown) => void;
-  /** Called with what the stream failed with, unless the run was to end then. */
+  /** Called with the error of the stream, unless the run was ending. */
   readonly onError: (error: unknown) => void;
 }
 
 /** How long the end of a run waits for the log to have what became of messages that it was offered. */
 const settleWithinMs = 1_000;
 
-/** Resolves with how the run is to end. Rejects when there is no stream to read. */
+/** Resolves with how the run ends. Rejects if there is no stream. */
 export async function callHandler(options: CallOptions): Promise<Closure> {
   const { session, turn, control, output, onStarted, onFailure } = options;
   const { run, settle } = createSteering(session, turn);
@@ -72,7 +72,7 @@ export async function callHandler(options: CallOptions): Promise<Closure> {
             reason = 'error';
             onFailure();
           } else if (reason !== 'error' && (chunk.type === 'abort' || chunk.type === 'finish')) {
-            // The app ended its model by itself, and did not go on to finish.
+            // The app aborted its model itself, without a `finish`.
             reason = chunk.type === 'abort' ? 'stop' : 'finish';
           }
         }
@@ -81,10 +81,10 @@ export async function callHandler(options: CallOptions): Promise<Closure> {
     } catch (error) {
       reason = 'error';
       onFailure(error);
-      // Where a chunk was the failure, nobody reads what follows it.
+      // After a failing chunk the rest is not read.
       void reader.cancel().catch(() => {});
       if (!control.ending) {
-        // What the error says is the app's business; viewers learn that there was one.
+        // The text of the error is for the app. Viewers only get that there was one.
         options.onError(error);
         output.emit({ type: 'error', errorText: 'An error occurred.' });
       }

@@ -1,11 +1,11 @@
-// Whatever an app's handler returned, as one stream of UI message chunks.
+// The result of an app's handler as one stream of UI message chunks.
 
 import type { UIMessageChunk } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isNestedOver, maxLevels } from '../../protocol/size.ts';
 import { readEvents } from '../../protocol/sse.ts';
 
-/** A handler's answer that is the app's own refusal: it goes to the client as it is. */
+/** The app's own refusal, which the client gets unchanged. */
 export interface Refusal {
   readonly type: 'refusal';
   readonly response: Response;
@@ -14,11 +14,11 @@ export interface Refusal {
 export interface ChunkSource {
   readonly type: 'chunks';
   readonly chunks: ReadableStream<UIMessageChunk>;
-  /** The app's own response headers, where it made a Response. */
+  /** The headers of the app's Response, if it returned one. */
   readonly headers?: Headers;
 }
 
-/** A `streamText` result, by what we use of it. */
+/** The part of a `streamText` result that is used. */
 interface StreamTextLike {
   toUIMessageStream(): ReadableStream<UIMessageChunk>;
 }
@@ -76,13 +76,13 @@ function parsed(): TransformStream<{ data: string }, unknown> {
   });
 }
 
-/** Servers that are not the SDK's own leave `[DONE]` out: a stream that ends behind such a chunk was not cut. */
+/** Some servers omit `[DONE]`. A stream that ends after such a chunk is complete. */
 function endsStream(item: unknown): boolean {
   if (typeof item !== 'object' || item === null || !('type' in item)) return false;
   return item.type === 'finish' || item.type === 'abort';
 }
 
-/** Lets through what has a type; what the types mean is the SDK's business. */
+/** Passes on every value with a type. The SDK checks the types. */
 function checked(): TransformStream<unknown, UIMessageChunk> {
   return new TransformStream({
     transform(item, controller) {
@@ -98,7 +98,7 @@ function checked(): TransformStream<unknown, UIMessageChunk> {
 }
 
 /**
- * Gives the run's message the id that everybody uses, whatever id the app's stream had for it. A stream that
+ * Sets the id of the run's message, whatever id the app's stream has for it. A stream that
  * does not begin with `start` gets one.
  */
 export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIMessageChunk[] {
@@ -112,11 +112,11 @@ export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIM
 }
 
 /**
- * The chunk as it is now: the app may go on changing the object that it emitted. Throws `too_large` for one that is
- * nested too deeply for those who read it.
+ * Copies the chunk, because the app can change the object later. Throws `too_large` for a chunk that is
+ * nested too deeply.
  */
 export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
-  // Deltas come by the thousand: what holds nothing but text needs no way through JSON.
+  // There are thousands of deltas. A chunk with only strings needs no copy through JSON.
   const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
   if (isFlat) return { ...chunk };
   const copy = throughJson(chunk);
@@ -129,10 +129,10 @@ export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
   return copy;
 }
 
-/** Undefined for what has too many levels even for JSON. */
+/** Undefined for a chunk that is nested too deeply for JSON. */
 function throughJson(chunk: UIMessageChunk): UIMessageChunk | undefined {
   try {
-    return JSON.parse(JSON.stringify(chunk)) as UIMessageChunk; // what it was, without what JSON has no words for
+    return JSON.parse(JSON.stringify(chunk)) as UIMessageChunk; // the same chunk, without what JSON cannot express
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -1,5 +1,5 @@
-// The answer to a POST: the AI SDK's own UI message stream, the chunks of the run counted by its SSE ids.
-// Its reader may leave at any time; that changes nothing for the run (G2).
+// The response to a POST: the AI SDK's UI message stream, with the chunks of the run counted by its SSE ids.
+// Its reader may leave at any time, which does not affect the run (G2).
 
 import type { UIMessageChunk } from 'ai';
 import type { Runtime } from '../../lib/runtime.ts';
@@ -8,20 +8,20 @@ import { chunkIds, encodeEvent, keepAlive } from '../../protocol/sse.ts';
 import { keepAliveMs, runHeader } from '../../protocol/requests.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 
-/** The SDK's own marker of a UI message stream. */
+/** The SDK's marker of a UI message stream. */
 const uiMessageStreamHeader = 'x-vercel-ai-ui-message-stream';
 
 /** The reader of a run. */
 export interface Reply {
-  /** Sends one chunk at once; `count` is how many chunks the run has with it, absent for what is no chunk of the run. */
+  /** Sends one chunk at once. `count` is the run's number of chunks with it; absent for a chunk that is not the run's. */
   push(chunk: UIMessageChunk, count?: number): void;
-  /** Ends the stream as the SDK does. */
+  /** Ends the stream like the SDK. */
   done(): void;
 }
 
 export interface ReplyStream extends Reply {
   response(headers?: Headers): Response;
-  /** Breaks the stream off: its reader goes on from the session. */
+  /** Breaks the stream. Its reader continues from the session. */
   fail(): void;
   /** Aborts when the reader has left. */
   readonly left: AbortSignal;
@@ -60,7 +60,7 @@ export function createReplyStream(runtime: Runtime, runId: string): ReplyStream 
       for (const [name, value] of Object.entries(eventStreamHeaders)) all.set(name, value);
       all.set(uiMessageStreamHeader, 'v1');
       all.set(runHeader, runId);
-      // Servers hold the headers back until there is a byte to send, and the client waits for the run's name.
+      // Servers send the headers with the first byte, and the client waits for the run's id.
       send(keepAlive);
       return new Response(stream, { headers: all });
     },

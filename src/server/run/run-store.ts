@@ -1,6 +1,6 @@
-// The store as a run uses it. Its writes are watched (G8): the run is durable until one fails or is not answered, and again
-// with the next one that succeeds. Chunks that vanish from the store are written again from memory, from the first one, so
-// that viewers miss nothing and see nothing twice.
+// The store as a run uses it. Its writes are watched (G8): the run is durable until one fails or gets no answer, and again
+// with the next successful one. Chunks that vanish from the store are written again from memory, from the first one, so
+// that viewers miss nothing and get nothing twice.
 
 import type { UIMessageChunk } from 'ai';
 import type { Durability } from '../../protocol/frames.ts';
@@ -12,15 +12,15 @@ import { firstBatch, type WriteResult } from './write-queue.ts';
 export interface RunStore extends Pick<SessionStore, 'close' | 'readRun' | 'append'> {
   /** Writes chunks `from`, `from + 1`, … of the run. */
   write(from: number, chunks: readonly UIMessageChunk[]): Promise<WriteResult>;
-  /** A part of the run will never be stored: it stays degraded. */
+  /** A part of the run will never be stored, so that it stays degraded. */
   giveUp(): void;
 }
 
-/** A write that is not answered for this long does not go well. */
+/** A write without an answer for this long counts as failing. */
 const slowMs = 2_000;
 
 /**
- * @param chunks - What the run has emitted so far.
+ * @param chunks - The chunks of the run so far.
  * @param onChange - Called with every change of the durability, the first of which is `degraded`.
  */
 export function createRunStore(
@@ -71,17 +71,17 @@ export function createRunStore(
 
 export interface RestoreOptions {
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult | 'gone'>;
-  /** What the run has emitted so far. */
+  /** The chunks of the run so far. */
   readonly chunks: readonly UIMessageChunk[];
-  /** Asks the log: a run that was ended, or whose session was deleted, is not written again. */
+  /** Reads the log: a run that has ended, or whose session was deleted, is not written again. */
   readonly isActive: () => Promise<boolean>;
 }
 
 const lengthOf = (chunk: UIMessageChunk) => JSON.stringify(chunk).length;
 
-/** Writes as `write` does, to a run that may have lost what was written before. */
+/** Writes like `write`, to a run that may have lost its stored chunks. */
 export function restoring({ write, chunks, isActive }: RestoreOptions): RunStore['write'] {
-  /** How many chunks are there. A failure in the middle of writing them again does not forget where that was. */
+  /** How many chunks are stored. It is kept when the restoring fails in between. */
   let stored = 0;
   return async (from, batch) => {
     for (;;) {

@@ -23,14 +23,14 @@ export interface Work {
     Settings,
     'leaseMs' | 'stopGraceMs' | 'flushIntervalMs' | 'maxUnwrittenBytes' | 'onError' | 'onEvent'
   >;
-  /** When the process will be ended, on the monotonic clock. */
+  /** The deadline of the process, on the monotonic clock. */
   readonly deadline: number | undefined;
 }
 
 export interface Run {
   /** Settles as soon as the handler has returned. Never rejects. */
   readonly started: Promise<Started>;
-  /** Settles once the log holds the run's end. Rejects with `store_failed` when it cannot be written. */
+  /** Settles once the log has the run's end. Rejects with `store_failed` if the end cannot be written. */
   readonly ended: Promise<Closure>;
 }
 
@@ -63,7 +63,7 @@ async function produce(
   const about = { sessionId, runId, ...(question !== undefined && { messageId: question }) };
   const onError = (error: unknown) => settings.onError(error, about);
   const onEvent = (event: RunEvent) => settings.onEvent({ ...event, sessionId, runId });
-  // A stop has to reach the run: its session is followed from now on.
+  // A stop must reach the run, so that its session is followed from now on.
   void session.ready;
   onEvent({ type: 'run-start', queued });
   const control = createControl(session, runId, settings, deadline);
@@ -79,8 +79,8 @@ async function produce(
     base = state?.byId.get(turn.messageId);
     if (!state || control.ending) closure = control.ending ?? { reason: 'stop' };
     else {
-      // Nobody is asked for an approval any more once the conversation has gone past it. Without the entry, such an
-      // approval is refused all the same, and executes nothing.
+      // Denies open approvals that this run's message follows. Without the entry, such an
+      // approval is still refused, and executes nothing.
       const passed = passedApprovals(state, turn.messageId, runId);
       if (passed.length > 0) {
         denied = session.append(entries.passed(runId, passed), { existing: true }).catch(() => {});
@@ -109,7 +109,7 @@ async function produce(
               cause: error,
             },
           );
-    // A queued send was answered with a stream already: there the error has to be a chunk.
+    // A queued send already has a stream as its response, so that the error must be a chunk.
     if (queued && !control.ending) output.emit({ type: 'error', errorText: failure.message });
     if (!control.ending) {
       onError(failure.cause ?? failure);
@@ -131,8 +131,8 @@ async function produce(
       report(closure, false);
     },
   );
-  // A client takes the end of its stream for the end of the run: what it does next has to find it so. A store
-  // that is away keeps it waiting no longer than this.
+  // A client takes the end of its stream for the end of the run, so that the log must have the end first. A failing store
+  // delays the client no longer than this.
   await within(runtime, doneWithinMs, ended).catch(() => {});
   reply?.done();
   await denied;

@@ -1,5 +1,5 @@
-// Steering across processes: a message that was sent with `whenBusy: 'steer'` waits as any queued one does, and
-// is offered to the running answer in the meantime. Taken, it needs no turn of its own; else it gets one.
+// Steering across processes: a message that was sent with `whenBusy: 'steer'` waits like any queued one, and
+// is offered to the running answer meanwhile. If the answer takes it, it needs no turn of its own.
 
 import * as ai from 'ai';
 import type { ModelMessage, UIMessage } from 'ai';
@@ -8,17 +8,17 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { ActiveRun } from '../../protocol/session-state.ts';
 import type { Session } from '../follow/session.ts';
 
-/** The SDK's steering object, where the installed `ai` has one. */
+/** The SDK's steering object, if the installed `ai` has one. */
 export type Steering = typeof ai extends { experimental_createSteering: () => infer S } ? S : unknown;
 
-/** What a handler can do with messages that were sent to steer its answer. Without either, they wait. */
+/** How a handler takes messages that were sent to steer its answer. If it uses neither, the messages wait. */
 export interface Steered {
   /**
-   * To be passed on as `experimental_steering` (ai 7): it is fed from the session, from any tab and any server
-   * instance. Throws `config` where the installed `ai` knows no steering.
+   * Pass it as `experimental_steering` (ai 7). It gets messages from any tab, through any server
+   * instance. Throws `config` if the installed `ai` has no steering.
    */
   readonly steering: Steering;
-  /** The messages that have come since the last call, for `prepareStep`; taking them counts as delivery. */
+  /** The messages since the last call, for `prepareStep`. Taking them counts as delivery. */
   takeMessages(): Promise<ModelMessage[]>;
 }
 
@@ -26,15 +26,15 @@ export interface Steered {
 export interface HandlerRun extends Steered {
   readonly id: string;
   /**
-   * The assistant message that it writes: everybody has it under this id, whatever id the handler's stream gives it.
-   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, and callbacks of the SDK see it too.
+   * The id of the assistant message that the run writes, for all viewers, whatever id the handler's stream has.
+   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, so that callbacks of the SDK get it too.
    */
   readonly messageId: string;
 }
 
 type Outcome = { readonly step?: number; readonly inside: boolean } | { readonly missed: string };
 
-/** The SDK's own, as far as it is used here. */
+/** The part of the SDK's object that is used. */
 interface SdkSteering {
   steer(
     message: ModelMessage,
@@ -53,11 +53,11 @@ export function createSteering(
   { runId, messageId }: Pick<HandlerRun, 'messageId'> & { readonly runId: string },
 ): RunSteering {
   const offered = new Set<string>();
-  const words = new Set<Promise<void>>();
+  const deliveries = new Set<Promise<void>>();
   let steering: SdkSteering | undefined;
   let off: () => void = () => {};
 
-  /** Messages that wait and were not offered yet. Of runs that go on side by side the first one takes them. */
+  /** Waiting messages that were not offered yet. Of parallel runs the first one takes them. */
   function waiting(): { of: ActiveRun; message: UIMessage }[] {
     if (session.state.active[0]?.runId !== runId) return [];
     return session.state.active.slice(1).flatMap((of) => {
@@ -82,9 +82,9 @@ export function createSteering(
     if (!steering) return;
     for (const { of, message } of waiting()) {
       offered.add(of.runId);
-      // A failure leaves the message waiting for its turn.
-      const word = offer(steering, of, message).catch(() => {});
-      words.add(word);
+      // After a failure the message still waits for its turn.
+      const delivery = offer(steering, of, message).catch(() => {});
+      deliveries.add(delivery);
     }
   }
 
@@ -117,8 +117,8 @@ export function createSteering(
     },
     async settle() {
       off();
-      for (const { of } of waiting()) words.add(record(of, { missed: 'not-taken' }).catch(() => {}));
-      await Promise.all(words);
+      for (const { of } of waiting()) deliveries.add(record(of, { missed: 'not-taken' }).catch(() => {}));
+      await Promise.all(deliveries);
     },
   };
 }

@@ -12,11 +12,11 @@ export interface Turn {
   readonly runId: string;
   /** The message that it writes. */
   readonly messageId: string;
-  /** The id of the user message that it is to answer. */
+  /** The id of the user message that the run answers. */
   readonly question: string | undefined;
   /** The send that became this run. */
   readonly send: RunStartFrame['send'];
-  /** Whether the run has to wait for others: it is neither the first active run nor parallel. */
+  /** Whether the run waits for others: it is neither the first active run nor parallel. */
   readonly queued: boolean;
   /** The session with the run in its place. */
   readonly state: SessionState;
@@ -35,10 +35,10 @@ export function turnOf(state: SessionState, runId: string): Turn {
   return { runId, messageId, question, send, queued: !isItsTurn(state, runId), state };
 }
 
-/** The stop of a run that lost its place follows within this time. It says who took the place. */
+/** The stop of a run that lost its place follows within this time. It names who took the place. */
 const stopFollowsWithinMs = 5_000;
 
-/** The session when the run's turn has come. Undefined when the run has nothing to answer any more. */
+/** The session's state when the run's turn has come. Undefined if the run no longer has a question. */
 export async function takeTurn(
   session: Session,
   turn: Turn,
@@ -48,10 +48,10 @@ export async function takeTurn(
   const state = turn.queued ? await waitForTurn(session, turn.runId, leaseMs, signal) : turn.state;
   if (!state || signal.aborted) return state;
   if (state.order.includes(turn.messageId)) {
-    // Its question was deleted: the handler is not called with nothing to read.
+    // Its question was deleted, so that the handler is not called.
     return readableHistory(state, turn.messageId).length > 0 ? state : undefined;
   }
-  // An edit or a regeneration took the place of the answer. Its writer stops this run next.
+  // An edit or a regeneration replaced the answer, and its sender stops this run next.
   const stopped = () => signal.aborted || undefined;
   await session.until(stopped, { signal, ms: stopFollowsWithinMs });
   return undefined;

@@ -1,6 +1,6 @@
-// A run's write queue: the first chunk goes out at once; then one write is under way at a time, and what
-// arrives meanwhile is the next batch. A store that fails is waited for by nobody; one that works makes the source
-// wait where it is much faster.
+// A run's write queue. The first chunk is written at once. After that one write is open at a time, and the chunks that
+// arrive meanwhile are the next batch. The source does not wait for a failing store. If the store works, a source that
+// is much faster waits.
 
 import type { UIMessageChunk } from 'ai';
 import type { Runtime } from '../../lib/runtime.ts';
@@ -12,41 +12,41 @@ import { patienceMs, retry } from '../lib/retry.ts';
 
 export type WriteResult = 'stored' | 'closed';
 
-/** Why not everything is taken: the store failed for too long, or a chunk is larger than a request may be. */
+/** Why the queue is cut: the store failed for too long, or a chunk is too large for a request. */
 export type CutCause = Extract<InterruptionCause, 'store' | 'too_large'>;
 
 export interface Writer {
   push(chunk: UIMessageChunk): void;
-  /** Resolves once the source may go on: at once, unless the store works and `maxUnwritten` waits for it. */
+  /** Resolves once the source may continue: at once, unless the store works and `maxUnwritten` is waiting. */
   room(): Promise<void>;
-  /** The store fails, or works again. What comes while it fails is bounded. */
+  /** The store fails, or works again. While it fails, the queue is limited. */
   setFailing(failing: boolean): void;
   /**
-   * Resolves once everything that was taken is stored, or the run was found closed; with why, when not all was taken.
-   * Rejects when the store stays down.
+   * Resolves once all accepted chunks are stored, or the run is closed; with the cause if the queue was cut.
+   * Rejects if the store stays down.
    */
   drain(): Promise<WriteResult | CutCause>;
-  /** Chunks known to be stored. */
+  /** How many chunks are stored. */
   readonly stored: number;
 }
 
 export interface WriterOptions {
   readonly runtime: Runtime;
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult>;
-  /** The least time between the beginnings of two writes, in milliseconds. */
+  /** The least time between the starts of two writes, in milliseconds. */
   readonly flushIntervalMs: number;
-  /** The run was closed by somebody else: its producer has to give up. */
+  /** Called if another process has closed the run: its producer must give up. */
   readonly onClosed: () => void;
   /**
-   * How much of what comes while the store fails may wait, as characters of JSON. What comes beyond that, and after it,
-   * is not taken. While the store works the source waits once as much is waiting.
+   * How much may wait while the store fails, in characters of JSON. Beyond it the queue is cut: later chunks
+   * are not accepted. While the store works, the source waits once as much is waiting.
    */
   readonly maxUnwritten: number;
-  /** Called once, when not everything is taken any more. */
+  /** Called once, when the queue is cut. */
   readonly onCut: (cause: CutCause) => void;
 }
 
-/** What the app is to know of a run that was cut. */
+/** The error for the app about a run that was cut. */
 export function cutError(cause: CutCause): DurableChatError {
   return cause === 'store'
     ? new DurableChatError(
@@ -61,18 +61,18 @@ export function cutError(cause: CutCause): DurableChatError {
 
 interface Pending {
   readonly chunk: UIMessageChunk;
-  /** Of its JSON. */
+  /** The length of its JSON. */
   readonly length: number;
 }
 
-/** A batch is cut here, so that one write stays far from the store's request limit. */
+/** The largest batch, so that one write stays far below the store's request limit. */
 const maxBatchLength = 512_000;
 
 export function createWriter(options: WriterOptions): Writer {
   const { runtime, write, flushIntervalMs, onClosed, maxUnwritten, onCut } = options;
   const pending: Pending[] = [];
   let unwritten = 0;
-  /** How much has come since the store began to fail; undefined while it works. */
+  /** How much has arrived since the store began to fail; undefined while it works. */
   let sinceFailure: number | undefined;
   let stored = 0;
   let closed = false;
@@ -84,7 +84,7 @@ export function createWriter(options: WriterOptions): Writer {
 
   async function work(): Promise<void> {
     try {
-      // The chunk is on its way to the reply: that comes first, even before making a request of it.
+      // The reply gets the chunk first, before the request is made.
       await sleep(runtime, 0);
       while (pending.length > 0 && !closed) {
         const batch = takeBatch(pending);
@@ -102,12 +102,12 @@ export function createWriter(options: WriterOptions): Writer {
         await rested;
       }
     } finally {
-      // In the same turn as the loop's last look: a push right after it has to find that nobody works.
+      // In the same turn as the loop's last check, so that the next push starts a new loop.
       working = undefined;
     }
   }
 
-  /** Ends early when the run drains: the last batch has nothing to wait for. */
+  /** Ends early when the run drains, because no more chunks follow. */
   function rest(): Promise<void> {
     if (draining) return Promise.resolve();
     return new Promise((resolve) => {
@@ -155,7 +155,7 @@ export function createWriter(options: WriterOptions): Writer {
       }
       unwritten += length;
       pending.push({ chunk, length });
-      // A failure shows in `drain`.
+      // A failure rejects `drain`.
       start().catch(() => {});
     },
     room: () => (isFull() ? new Promise((resolve) => waiting.add(resolve)) : Promise.resolve()),
@@ -177,7 +177,7 @@ function takeBatch(pending: readonly Pending[]): UIMessageChunk[] {
   return firstBatch(pending, ({ length }) => length).map(({ chunk }) => chunk);
 }
 
-/** As many of the items, from the first on, as go into one write; at least one. */
+/** As many of the first items as fit into one write; at least one. */
 export function firstBatch<T>(items: readonly T[], lengthOf: (item: T) => number): readonly T[] {
   let total = 0;
   const end = items.findIndex((item, index) => {

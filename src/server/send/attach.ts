@@ -1,4 +1,4 @@
-// The answer to a send that another request has already made into a run: that run's stream, from its start.
+// The response to a send that another request has already made into a run: that run's stream from its start.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
@@ -11,7 +11,7 @@ function isKnown({ state }: Session, runId: string): boolean {
   return state.ended.has(runId) || isActive(state, runId);
 }
 
-/** Waits for the run to be in the log; false when it has not come by then. */
+/** Waits until the log has the run; false if it does not within `ms`. */
 export async function appears(session: Session, runId: string, ms: number): Promise<boolean> {
   await session.ready;
   const known = () => isKnown(session, runId) || undefined;
@@ -37,7 +37,7 @@ export function attach(
   return reply.response();
 }
 
-/** The answer to the SDK's own resume: the run that is being written, from its start; 204 when there is none. */
+/** The response to the SDK's resume: the running run from its start, or a 204 if there is none. */
 export async function resume(
   sessions: Sessions,
   sessionId: string,
@@ -69,14 +69,14 @@ export async function resume(
 }
 
 /**
- * Feeds the reply from the session until the run has ended or the reader has left. Rejects when the rest of the run
- * is gone: the client goes on from the session, which has its message.
+ * Feeds the reply from the session until the run has ended or the reader has left. Rejects if the rest of the run
+ * is gone: the client continues from the session, which has its message.
  */
 async function relayRun(session: Session, runId: string, reply: ReplyStream): Promise<void> {
   await session.watch();
   let count = 0;
   let seen = false;
-  /** A session that was deleted has nothing more to say of its runs. */
+  /** A deleted session has no more frames about its runs. */
   const isGone = () => {
     const isHere = isKnown(session, runId);
     seen ||= isHere;
@@ -92,7 +92,7 @@ async function relayRun(session: Session, runId: string, reply: ReplyStream): Pr
           'store_failed',
           'The rest of the run is no longer in the store. The session has its message.',
         );
-      // The stream has expired; the message it made is still there.
+      // The stream has expired, but its message still exists.
       const message = session.state.byId.get(ended.messageId);
       for (const chunk of message ? chunksOfMessage(message) : []) reply.push(chunk);
     }

@@ -1,5 +1,5 @@
-// The beginning of a session that the store does not know: what the app keeps of it, else what its client says. An
-// entry of its own, which counts only as the log's first, so that nothing which was removed comes back by it.
+// The beginning of a session that the store does not know: the messages of loadMessages, else those of the client. It is
+// an entry of its own that counts only as the log's first, so that it cannot bring removed messages back.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -39,14 +39,14 @@ export async function beginSession(
       'The message to continue is not in the session. Send a user message instead.',
     );
   }
-  // The app knows the past, or it was deleted: then it is not for a client to say.
+  // With loadMessages or after a deletion, the client's earlier messages are ignored.
   if (settings.loadMessages || log.epoch !== firstEpoch) return;
   const frames = pastOf(settings.seed, messages);
-  // Counted before it is folded: that takes a while.
+  // Counted before the fold, which takes time.
   if (frames.length > settings.limits.messagesPerSession) throw fullError(settings.limits);
   for (const { message, seeded } of frames) {
     if (message.role === 'user') checkSize(message, settings.limits);
-    // Of what is seeded a handler reads what it can; a user's message can be sent again as it is.
+    // A handler reads only safe parts of seeded messages, but a user message can be edited and regenerated as it is.
     if (message.role === 'user' || !seeded) await checkMessage(message);
   }
   const { epoch, lastId } = log;
@@ -54,7 +54,7 @@ export async function beginSession(
   await seedLog(session, log, frames);
 }
 
-/** What a client's messages say of a session before its last one, as far as the app lets them. */
+/** The earlier messages of a client that `seed` accepts. */
 export function pastOf(seed: Settings['seed'], messages: readonly UIMessage[]): MessageFrame[] {
   const past = messages.slice(0, -1);
   switch (seed) {

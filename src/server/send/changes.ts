@@ -1,5 +1,5 @@
-// Messages that the app removed from its chat's list, or edited there, since the client saw the session: frames of the
-// entry of the send that comes next. What another request has changed meanwhile stays.
+// Messages that the app removed from its chat's list or edited there since the client saw the session. They become frames
+// in the entry of the next send. Changes of other requests stay.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -15,7 +15,7 @@ export interface Changes {
   readonly edited: readonly UIMessage[];
 }
 
-/** Each one is work for every reader of the log. */
+/** A limit, because each change is work for every reader of the log. */
 export const maxChanges = 1_000;
 
 /**

@@ -1,4 +1,4 @@
-// User messages are checked before the log takes them: one that the AI SDK cannot read would fail every later turn.
+// Checks user messages before the log takes them: a message that the AI SDK cannot read would make every later turn fail.
 
 import { safeValidateUIMessages, type UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -16,14 +16,14 @@ export async function checkPosted(
 }
 
 /**
- * Throws `bad_request` for a message that the SDK's own validation refuses, or that has a file part without a file. It
- * says which part that is, and nothing of what is in it. The message stays as it was posted.
+ * Throws `bad_request` for a message that the SDK's validation refuses, or that has a file part without a file. The error
+ * names the part, and nothing of its content. The message is not changed.
  */
 export async function checkMessage(message: UIMessage): Promise<void> {
   const checked = await safeValidateUIMessages({ messages: [message] });
   if (!checked.success) {
     const { place, part } = placeOf(message, checked.error);
-    // The SDK wants a string here, also beside a reference, which then counts alone.
+    // The SDK requires a string here, also with a reference, and then ignores it.
     const lacksUrl = part?.type === 'file' && typeof part.url !== 'string';
     throw refused(
       lacksUrl
@@ -43,7 +43,7 @@ function refused(why: string): DurableChatError {
   return new DurableChatError('bad_request', `${why}. The send was not stored.`);
 }
 
-/** The part that the SDK's error is about. Its path goes on into what the client has named itself. */
+/** The part that the SDK's error names. The rest of its path can contain names of the client. */
 function placeOf(
   { parts }: UIMessage,
   { cause }: Error,

@@ -1,5 +1,5 @@
-// One send is one run, however often it is posted (G5): the request that reserves it first makes it into one, and
-// the others wait for that; a request that fails gives its reservation back.
+// One send is one run, however often it is posted (G5). The request that reserves it first makes the run, and
+// the others wait for that. A request that fails releases its reservation.
 
 import type { UIMessage } from 'ai';
 import { digest } from '../../protocol/cursor.ts';
@@ -20,14 +20,14 @@ import { takenError } from './refusals.ts';
 export type SendKey = NonNullable<RunStartFrame['send']>;
 
 /**
- * The name under which a send is claimed (G5). A continuation is named by what it continues. Anything else a
- * client can name; where it does not, a new message names itself, and asking again for an answer is named by its
- * content, as long as its run.
+ * The key under which a send is reserved (G5). A continuation is identified by what it continues. A
+ * client can name any other send. Without a name, a new message identifies itself, and a regeneration is identified by its
+ * content, until its run ends.
  */
 export function sendOf(body: SendBody, named: string | null): SendKey {
   const last = body.messages.at(-1)!; // validated as not empty
   if (continues(body, last)) {
-    // What a continuation adds to the log is its outcomes; all else in it is how its client happens to spell it.
+    // A continuation adds only its outcomes to the log, so that the rest of its content does not count.
     const key = sendKeys.continuation(last.id, statesOf(last));
     return { key, once: false, ...(named !== null && { named }) };
   }
@@ -45,19 +45,19 @@ function statesOf(message: UIMessage): unknown {
 export interface Reservation {
   readonly session: Session;
   readonly send: SendKey;
-  /** What it becomes, if the reservation is ours. */
+  /** The run that it becomes if this request gets the reservation. */
   readonly runId: string;
   readonly leaseMs: number;
 }
 
 /** How long a send waits for another request that accepts the same one. */
 const acceptWithinMs = 10_000;
-/** How often it looks whether that one has given up. */
+/** How often it checks whether that request has failed. */
 const lookAgainMs = 1_000;
 
 /**
- * Makes the send this request's own, with the log as it is then, unless it is a run already. Throws `conflict` when
- * somebody else has it and makes nothing of it.
+ * Reserves the send for this request, with the log at that moment, unless it is a run already. Throws `conflict` if
+ * another request has the reservation and does not make a run.
  */
 export async function reserveSend(
   reservation: Reservation,
@@ -74,7 +74,7 @@ export async function reserveSend(
     if (known !== undefined) return { type: 'attach', runId: known };
     if (holder === runId) return { type: 'ours', log };
     const isStopping = log.state.active.some((active) => active.runId === holder && active.stop);
-    // The same wish again, while what it became the first time is being stopped.
+    // The same send again while its first run is being stopped.
     if (isStopping) {
       await session.ready;
       await session.untilOver([holder], leaseMs);
@@ -86,11 +86,11 @@ export async function reserveSend(
         'Another request is accepting the same send. Try again in a minute.',
       );
     }
-    // Whoever had it has ended it, or may have failed and given it back.
+    // The other request has ended the run, or has failed and released the reservation.
   }
 }
 
-/** Whether the send turns out to have become this run, before long. Throws `conflict` as `runOfSend` does. */
+/** Waits a little until the log shows whether the send became this run. Throws `conflict` like `runOfSend`. */
 async function becomes(session: Session, send: SendKey, runId: string): Promise<boolean> {
   if (!(await appears(session, runId, lookAgainMs))) return false;
   for (const frame of session.log.entries.flatMap(({ frames }) => frames)) {
@@ -99,14 +99,14 @@ async function becomes(session: Session, send: SendKey, runId: string): Promise<
   return true;
 }
 
-/** A message is the same send again when it says the same. */
+/** A message with equal content is the same send. */
 function checkContent(known: RunStartFrame['send'], { content }: SendKey): void {
   if (known?.content !== undefined && content !== undefined && known.content !== content) throw takenError();
 }
 
 /**
- * The run that a send became, if the log knows of one that still stands for it. Throws `conflict` where that run
- * answers a message which has the id of this one and says something else.
+ * The run of a send, if the log has one that is still valid for it. Throws `conflict` if that run
+ * answers a message with the same id and other content.
  */
 export function runOfSend({ entries, state }: Log, send: SendKey): string | undefined {
   for (const frame of entries.flatMap(({ frames }) => frames)) {
@@ -125,12 +125,12 @@ export function runOfSend({ entries, state }: Log, send: SendKey): string | unde
   return undefined;
 }
 
-/** A run that another one took its message from is answered there. */
+/** If another run took the message, the answer is in that run. */
 function cameToNothing({ reason, chunks, withdrawn, steered }: EndedRun): boolean {
   return steered ? false : withdrawn === true || isFailedStart(reason, chunks);
 }
 
-/** Gives a reservation back that may have become somebody else's, or may never have been ours. */
+/** Releases the reservation if this request still has it. */
 export async function giveBack({ session, send: { key }, runId }: Reservation): Promise<void> {
   const { runId: holder } = await session.store.reserve(key, runId);
   if (holder === runId) await session.store.release(key);

@@ -1,4 +1,4 @@
-// The outcomes that a continuation brings: of what a client says of an assistant's message, nothing else is taken.
+// The tool outcomes of a continuation. The server takes nothing else from a posted assistant message.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -9,8 +9,8 @@ import { outcomesOf, toolPartsOf, waitsFor } from '../../protocol/tool-calls.ts'
 import type { SendBody } from './send-body.ts';
 
 /**
- * The outputs that a continuation brings which is refused, because the conversation has gone past its message or
- * another run goes on with it: they are kept. An approval is not: nothing would come of it.
+ * The outputs of a continuation that is refused because later messages follow, or
+ * another run continues the message. They are kept. An approval is not, because it would have no effect.
  */
 export function lateResults(state: SessionState, body: SendBody, answerId: string): ToolOutcomeFrame[] {
   const last = body.messages.at(-1)!; // validated as not empty
@@ -19,12 +19,12 @@ export function lateResults(state: SessionState, body: SendBody, answerId: strin
   return outcomeFrames(known, last, answerId).filter(({ outcome }) => outcome.state !== 'approval-responded');
 }
 
-/** Each one is work for whoever reads the log. */
+/** A limit, because each outcome is work for every reader of the log. */
 const maxOutcomes = 1_000;
 
 /**
- * Those of `posted`'s tool outcomes that one of `known`'s calls is waiting for. As changes, not as a message: what
- * somebody else answers in the meantime stays.
+ * The tool outcomes of `posted` for which calls of `known` wait. They are changes and not a message, so that
+ * answers of other clients stay.
  */
 export function outcomeFrames(known: UIMessage, posted: UIMessage, answerId: string): ToolOutcomeFrame[] {
   const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));

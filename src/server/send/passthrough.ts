@@ -1,5 +1,5 @@
-// The answer to a send that the store cannot take, where the app would rather have one that is not durable than
-// none: the handler's own stream, for this one client.
+// The response to a send while the store is down, with onStoreDown 'passthrough':
+// the handler's stream for this client only.
 
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
 import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
@@ -16,7 +16,7 @@ import type { CallHandler } from '../run/call.ts';
 import { createSteering } from '../run/steering.ts';
 import type { SendBody } from './send-body.ts';
 
-/** What the handler would read of a session that the store does not know. */
+/** The messages that a handler reads in a session that the store does not know. */
 async function historyOf(
   { loadMessages, seed }: Pick<Settings, 'loadMessages' | 'seed'>,
   { id, messages, changes }: SendBody,
@@ -33,7 +33,7 @@ async function historyOf(
   return readableHistory([...left, ...last, start].reduce(applyFrame, emptySession), messageId);
 }
 
-/** Rejects as the handler does, and with `handler_result`. */
+/** Rejects with the handler's error, or with `handler_result`. */
 export async function passThrough(
   runtime: Runtime,
   settings: Pick<Settings, 'loadMessages' | 'seed' | 'generateId' | 'onEvent'>,
@@ -46,7 +46,7 @@ export async function passThrough(
   const messageId = newMessageId(settings, ids);
   const session = { state: emptySession, onChange: () => () => {}, append: async () => [] };
   const { run } = createSteering(session, { runId, messageId });
-  // Nobody but its reader can end it, by leaving.
+  // Only its reader can end it, by leaving.
   const leaving = new AbortController();
   const history = await historyOf(settings, body, messageId);
   const source = sourceOf(await call(run, history, leaving.signal));

@@ -32,14 +32,14 @@ export async function placeSend(
     log.add(added);
   }
   if (!isInPlace) return false;
-  // Others were a moment earlier: the entry does not count.
+  // Another entry came first, so that this one does not count.
   if (why) throw refusal(why, settings);
 
   const index = log.state.active.findIndex((active) => active.runId === runId);
   const isDisplaced = (active: ActiveRun) => displaced.includes(active.runId);
   const before = log.state.active.slice(0, index).filter((active) => !active.stop && !isDisplaced(active));
   const cause = { by, interruptedBy: userMessageId };
-  // Only now: a send that comes to nothing stops nothing.
+  // Only now, because a refused send must not stop a run.
   await session.stop(displaced, cause);
   const hasPlace = ({ messageId }: ActiveRun) => log.state.order.includes(messageId);
   const running = before.filter((active) => hasPlace(active) && isItsTurn(log.state, active.runId));

@@ -1,4 +1,4 @@
-// What a send means for the log: a pure plan. The log is the authority; of what a client posts, only its own new
+// What a send means for the log, as a pure function. The log is the authority: from a posted body it takes only a new
 // message, the outcomes that a waiting tool call asked it for, and changes that the log's rules allow are taken.
 
 import type { UIMessage } from 'ai';
@@ -116,21 +116,21 @@ export function planSend(
 
 /** What a send changes, without its run. */
 export interface Plan {
-  /** To be appended before `run-start`. */
+  /** The frames before `run-start`. */
   readonly frames: readonly LogFrame[];
-  /** The assistant message that the run writes: an existing one when the run continues it. */
+  /** The assistant message that the run writes; an existing one if the run continues it. */
   readonly messageId: string;
   /** The user message that the plan writes. */
   readonly userMessageId?: string;
-  /** Active runs whose place the plan takes away; they are stopped. */
+  /** Active runs whose place the plan removes. They are stopped. */
   readonly displaced: readonly string[];
-  /** What the plan rests on: its entry counts only where the log is like that. */
+  /** The conditions of the plan: its entry counts only if the log meets them. */
   readonly when: readonly EntryCondition[];
 }
 
 /**
- * Throws `bad_request`, `not_found` or `conflict` when the body does not fit the session. `hasHad` says of an id that the
- * session does not have whether it ever had it.
+ * Throws `bad_request`, `not_found` or `conflict` if the body does not fit the session. `hasHad` tests whether the session
+ * ever had a message with an id that it does not have now.
  */
 export function planTurn(
   state: SessionState,
@@ -148,7 +148,7 @@ export function planTurn(
   if (continues(body, last)) return planContinuation(state, last, newMessageId);
   checkRole(state, last);
   checkPlace(state, body, last, hasHad);
-  // What an assistant said is the log's to say.
+  // The log decides the content of assistant messages.
   const isNew = last.role === 'user' && (!state.byId.has(last.id) || isEdited(state, last));
   const write: LogFrame = { type: 'message', message: last };
 
@@ -167,7 +167,7 @@ export function planTurn(
     };
   }
   if (body.messageId === undefined && isEdited(state, last)) throw takenError();
-  // A message the log already has is sent anew: it and what followed it are replaced.
+  // An edit replaces the message, and removes what followed it.
   const target = state.order.includes(last.id) ? last.id : undefined;
   return {
     frames: [...truncation(target), write],
@@ -178,7 +178,7 @@ export function planTurn(
   };
 }
 
-/** A user's message has no id of an answer, be it still written. What an assistant is said to have said is not taken. */
+/** A user message must not have the id of an answer, also of one that is still being written. */
 function checkRole(state: SessionState, last: UIMessage): void {
   if (last.role === 'user' && state.order.includes(last.id) && state.byId.get(last.id)?.role !== 'user') {
     throw roleError();
@@ -186,8 +186,8 @@ function checkRole(state: SessionState, last: UIMessage): void {
 }
 
 /**
- * Throws `conflict` for an edit or a regeneration of what the log does not have, unless it can only be a message
- * that never got through: one that the log never had, and that follows what it ends with.
+ * Throws `conflict` for an edit or a regeneration of a message that the log does not have, unless it can be a message
+ * that never reached the server: the log never had it, and it follows the log's last message.
  */
 function checkPlace(
   state: SessionState,
@@ -221,35 +221,35 @@ function planContinuation(state: SessionState, posted: UIMessage, answerId: stri
   };
 }
 
-/** What a plan found of an id has to be so still. */
+/** The condition that an id is still present, or still free. */
 function place({ order }: SessionState, messageId: string): EntryCondition {
   return { type: order.includes(messageId) ? 'present' : 'free', messageId };
 }
 
-/** Asked for a first answer, a message has none yet. */
+/** The condition that a message without an answer still has none. */
 function nothingBehind({ order }: SessionState, messageId: string): EntryCondition[] {
   return order.includes(messageId) ? [{ type: 'last', messageId }] : [];
 }
 
-/** The first message that a regeneration removes, if there is one. */
+/** The first message that a regeneration removes, if any. */
 function regenerated(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
   const { messageId } = body;
   const isKnown = messageId !== undefined && state.order.includes(messageId);
   const edited = isEdited(state, last);
   if (edited && messageId !== undefined && !isKnown) throw goneError();
-  // One that is still being written has its place already. What followed an edited message goes, all of it.
+  // A message that is still being written has its place already. After an edit, all following messages are removed.
   if (isKnown && !edited && state.byId.get(messageId)?.role !== 'user') return messageId;
   const index = state.order.indexOf(last.id);
   return index === -1 ? undefined : state.order[index + 1];
 }
 
-/** Whether a user message says something else than the log's message of its id. */
+/** Whether the log has a user message with this id and other content. */
 function isEdited(state: SessionState, posted: UIMessage): boolean {
   const known = state.byId.get(posted.id);
   return known?.role === 'user' && posted.role === 'user' && contentOf(known) !== contentOf(posted);
 }
 
-/** What a message says, in one spelling: JSON from a database has its fields in another order. */
+/** The content of a message with sorted keys, because JSON from a database can have another order. */
 export function contentOf({ parts }: UIMessage): string {
   return JSON.stringify(parts, (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)

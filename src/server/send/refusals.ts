@@ -1,10 +1,10 @@
-// What the sender of a send that is refused is told.
+// The errors for refused sends.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { VoidReason } from '../../protocol/entries.ts';
 import type { Limits } from '../options.ts';
 
-/** For the sender of an entry that does not count. */
+/** The error for the sender of an entry that does not count. */
 export function refusal(why: VoidReason, { limits }: { readonly limits: Limits }): DurableChatError {
   switch (why) {
     case 'epoch':
@@ -35,7 +35,7 @@ function conflict(message: string): DurableChatError {
   return new DurableChatError('conflict', message);
 }
 
-/** For a message whose id another message has. */
+/** The error for a message whose id another message has. */
 export function takenError(): DurableChatError {
   return conflict(
     'The session has a message with this id and other parts. To edit that message, name it in messageId.',
@@ -54,7 +54,7 @@ export function roleError(): DurableChatError {
   return conflict('A message of another role has this id. Use a new id.');
 }
 
-/** What a run adds to such a message could not be told from what its client supplied. */
+/** A continued seeded message would mix the run's parts with the client's. */
 export function suppliedError(): DurableChatError {
   return conflict('A client supplied that message, so it cannot be continued. Send a new message instead.');
 }

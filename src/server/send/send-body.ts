@@ -1,4 +1,4 @@
-// What a client may send. A send goes through here before anything else sees it.
+// Parses and validates a send before anything else reads it.
 
 import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
@@ -12,12 +12,12 @@ import type { WhenBusy } from '../options.ts';
 import type { Changes } from './changes.ts';
 import { checkPosted } from './check-message.ts';
 
-/** A validated body of a send: the AI SDK's own, with whatever else the app added to it. */
+/** The validated body of a send: the AI SDK's fields, and the app's own. */
 export interface SendBody {
   readonly id: string;
-  /** What was posted as `messages`, or as `message` alone. */
+  /** The posted `messages`, or the posted `message` as the only one. */
   readonly messages: readonly UIMessage[];
-  /** What else was posted as `message`; it was not validated. */
+  /** Another posted `message`, which was not validated. */
   readonly message?: unknown;
   readonly trigger: Trigger;
   readonly messageId?: string;
@@ -28,9 +28,9 @@ export interface SendBody {
 /** A validated send. */
 export interface SendRequest {
   readonly body: SendBody;
-  /** A name for this send that its client chose; a retry carries the same. */
+  /** The client's idempotency key. A retry has the same one. */
   readonly named: string | null;
-  /** The client's own subscription, which needs no chunks of the run: the client reads them from the answer. */
+  /** The client's own subscription, which gets no chunks of the run: the client reads them from the response. */
   readonly subscriptionId: string | null;
 }
 
@@ -68,7 +68,7 @@ export async function parseSend(json: unknown, headers: Headers): Promise<SendRe
 }
 
 function parseBody(json: unknown): SendBody {
-  // What was taken or emitted before comes back as a part of a message, which is some levels more.
+  // Stored values come back inside a part of a message, which adds some levels.
   checkLevels(json, maxLevels + 10);
   const result = sendBody.safeParse(withMessages(json));
   if (!result.success) throw invalid(result.error, 'Post the body that the AI SDK sends.');
@@ -95,13 +95,13 @@ function seenAt(sessionId: string, text: string): string {
   throw olderError();
 }
 
-/** The body that the SDK's documentation makes most often, `{ id, message }`, as the SDK's own. */
+/** Turns the documented short body `{ id, message }` into `{ id, messages }`. */
 function withMessages(json: unknown): unknown {
   const isAlone = typeof json === 'object' && json !== null && 'message' in json && !('messages' in json);
   return isAlone ? { ...json, messages: [json.message] } : json;
 }
 
-/** A name that a client chose, in a header. */
+/** A client's own id in a header. */
 function nameIn(headers: Headers, header: string): string | null {
   const name = headers.get(header);
   if (name === null || /^[\w-]{1,128}$/.test(name)) return name;
