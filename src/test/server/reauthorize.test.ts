@@ -163,6 +163,26 @@ describe('a permission that is checked again', () => {
     await Promise.all(wires.map((wire) => wire.close()));
   });
 
+  it('holds back what was read before the refusal and waits for a slow reader', async () => {
+    const { world, may, askedFor } = open();
+    const reader = (await get(world, 'id=a&id=b')).body!.getReader();
+    // One snapshot is on its way then, and the other one waits for it to be read.
+    await reader.read();
+    for (const id of ['a', 'b']) await expect.poll(() => askedFor(id)).toBeGreaterThan(3);
+    may.read = () => false;
+    const counts = ['a', 'b'].map(askedFor);
+    for (const [index, id] of ['a', 'b'].entries()) {
+      await expect.poll(() => askedFor(id)).toBe(counts[index]! + 1);
+    }
+    let text = '';
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      text += new TextDecoder().decode(read.value);
+    }
+    expect(text.match(/"type":"\w+"/g)).toEqual(
+      ['snapshot', 'refused', 'refused'].map((type) => `"type":"${type}"`),
+    );
+  });
+
   it('ends the connection once all of its sessions are refused', async () => {
     const { world, may } = open();
     const wire = readWire(await get(world, 'id=a&id=b&id=c'));

@@ -204,6 +204,32 @@ describe('a session among several', () => {
     await full.close();
   });
 
+  it('that fails later is refused in a frame; a connection of its own just ends', async () => {
+    let isAway = false;
+    const world = worldOf({
+      loadMessages: () => {
+        if (isAway) throw new Error('the database is away');
+        return [];
+      },
+    });
+    await send(world, 'a', 'hello');
+    await world.settled();
+    const [alone, both] = [readWire(await get(world, 'id=a')), readWire(await get(world, 'id=a&id=b'))];
+    await expect.poll(() => types(alone.frames)).toEqual(['snapshot']);
+    await expect.poll(() => types(both.frames)).toEqual(['snapshot', 'snapshot']);
+    isAway = true;
+    // What the app keeps is asked for.
+    await world.chat.session('a').delete();
+    await expect.poll(() => alone.ended).toBe(true);
+    expect(types(alone.frames)).toEqual(['snapshot', 'reset']);
+    await expect.poll(() => types(both.of('a'))).toEqual(['snapshot', 'reset', 'refused']);
+    expect(codesIn(both.of('a'))).toEqual(['handler_failed']);
+    isAway = false;
+    await send(world, 'b', 'hello');
+    await expect.poll(() => types(both.of('b')).at(-1)).toBe('run-end');
+    await both.close();
+  });
+
   it('gives the status of the first one if none can be opened', async () => {
     const world = worldOf({
       authorize: async ({ sessionId }) => {
