@@ -12,6 +12,7 @@ export {
   type SessionRun,
   type SessionSnapshot,
   type SessionState,
+  type UnsentMessage,
 } from './client/session.ts';
 export {
   bindChat,

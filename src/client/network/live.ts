@@ -31,7 +31,7 @@ export interface LiveOptions {
 }
 
 /** The connection of a POST whose answer is read to its end. */
-export interface HeldPost {
+interface HeldPost {
   /** Names this client's subscription, for the POST's `x-durable-subscription`; undefined where others need the chunks, too. */
   readonly subscriptionId: string | undefined;
   /** To be called once. `isWhole`: all chunks of the run have come; if not, they come on the subscription from the first on. */

@@ -13,7 +13,7 @@ import { nextConnection, type ConnectionEvent, type ConnectionState } from './co
  * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
  * Resolves when it has ended, with whether the server asked to come back at once.
  */
-export type Connect = (
+type Connect = (
   after: string | undefined,
   signal: AbortSignal,
   onEvent: (event?: SseEvent) => void,

@@ -25,7 +25,7 @@ export function isOwn({ sends }: Client, runId: string): boolean {
 }
 
 /** Whether the run can be that of a send which has no answer yet: the send itself will read it. */
-export function isAwaited({ sends }: Client, run: SessionRun): boolean {
+function isAwaited({ sends }: Client, run: SessionRun): boolean {
   return sends.some((send) => {
     if (!isOpen(send)) return false;
     if (send.kind === 'continue') return run.messageId === send.message.id;

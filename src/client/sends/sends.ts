@@ -48,7 +48,7 @@ export type Send = Outgoing & {
   );
 
 /** A stop of one run, or of what becomes of the send of one message. */
-export interface Stop {
+interface Stop {
   readonly id: string;
   /** `waiting` waits for the network. `taken`: the server has it, and the log will say so. */
   readonly state: 'posting' | 'waiting' | 'taken';

@@ -5,7 +5,7 @@ import { newId } from '../../../lib/id.ts';
 import type { Runtime } from '../../../lib/runtime.ts';
 import { openChannel } from '../browser.ts';
 
-export type Note =
+type Note =
   /** From now on this tab holds the line: each member joins again. */
   | { readonly type: 'lead' }
   /** `to` the tab that leads, where that is known. */
