@@ -1,5 +1,5 @@
-// The end of a run: closed in the store, folded to its message, told to the log. Whoever notices can do it,
-// in whatever order; the first closer decides, and the entry's key makes the log count it once.
+// The end of a run: it is closed in the store, its chunks become its message, and the log gets an entry. Any process can do
+// it; the first closer decides how the run ended, and the entry's key makes the log count it once.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import type { Closure } from '../../channel/channel.ts';
@@ -12,7 +12,7 @@ import { patienceMs, retry } from '../lib/retry.ts';
 
 /** What is known of a run that ends. */
 export interface Ending {
-  /** How it ends unless somebody else closed it first. */
+  /** How it ends, unless another process closed it first. */
   readonly closure: Closure;
   /** The message that the run continues. */
   readonly base?: UIMessage | undefined;

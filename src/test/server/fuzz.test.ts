@@ -59,17 +59,47 @@ const message = fc.record({
   ),
   parts: fc.array(part, { maxLength: 3 }),
 });
-const send = fc.record({
-  id,
-  messages: fc.oneof(
-    { weight: 19, arbitrary: fc.array(message, { minLength: 1, maxLength: 3 }) },
-    { weight: 1, arbitrary: fc.constant([]) },
-  ),
-  trigger: rarely(one('submit-message', 'regenerate-message', 'regenerate-message', 'resume')),
-  messageId: rarely(messageId),
-  whenBusy: rarely(one<unknown[]>(...policies, ...policies, 'never', 7)),
-  by: fc.constant('eve'),
-});
+/** A function makes a cursor of the requested session. */
+const cursor = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ log: one('', '1-0', '70-0', '99999999-0'), run: fc.nat(9) }).map(
+      ({ log, run }) =>
+        (sessionId: string) =>
+          encodeCursor(sessionId, { log, runs: { run } }),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(awkwardStrings(), fc.string({ maxLength: 200 })).map((text) => () => text),
+  },
+);
+const send = fc
+  .record({
+    id,
+    messages: fc.oneof(
+      { weight: 19, arbitrary: fc.array(message, { minLength: 1, maxLength: 3 }) },
+      { weight: 1, arbitrary: fc.constant([]) },
+    ),
+    trigger: rarely(one('submit-message', 'regenerate-message', 'regenerate-message', 'resume')),
+    messageId: rarely(messageId),
+    whenBusy: rarely(one<unknown[]>(...policies, ...policies, 'never', 7)),
+    by: fc.constant('eve'),
+    changes: rarely(
+      fc.record(
+        {
+          seen: cursor,
+          removed: fc.array(messageId, { maxLength: 4 }),
+          edited: fc.array(message, { maxLength: 2 }),
+        },
+        { requiredKeys: ['seen'] },
+      ),
+    ),
+  })
+  .map(({ changes, ...value }) => ({
+    ...value,
+    changes: changes && { ...changes, seen: changes.seen(value.id) },
+  }));
 const answer = fc.record({
   id,
   trigger: fc.constant('tool-outcome'),
@@ -90,21 +120,6 @@ const body = fc.oneof(
   { weight: 1, arbitrary: send.map((value) => JSON.stringify(value).slice(0, -20)) },
   { weight: 1, arbitrary: fc.constant(`{"id":"s","pad":"${'x'.repeat(70_000)}"}`) },
   { weight: 1, arbitrary: fc.constant(undefined) },
-);
-/** A function makes a cursor of the requested session. */
-const cursor = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ log: one('', '1-0', '70-0', '99999999-0'), run: fc.nat(9) }).map(
-      ({ log, run }) =>
-        (sessionId: string) =>
-          encodeCursor(sessionId, { log, runs: { run } }),
-    ),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.oneof(awkwardStrings(), fc.string({ maxLength: 200 })).map((text) => () => text),
-  },
 );
 const headers = fc.record(
   {
