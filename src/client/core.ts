@@ -1,4 +1,4 @@
-// What stands behind the public handle of a session: its state, its network, and what the chat that shows it needs.
+// The core of a session: its state, its network, and the functions for the chat that shows it.
 
 import { generateId, type UIMessage, type UIMessageChunk } from 'ai';
 import type { Frame, SnapshotFrame } from '../protocol/frames.ts';
@@ -17,7 +17,7 @@ import { SendStorage, type OutboxStorage } from './sends/storage.ts';
 import { ClientStore } from './store.ts';
 
 export interface DurableSessionOptions extends RequestOptions {
-  /** The session's id: the chat id. A function is asked once, when the id is first needed. */
+  /** The session's id: the chat id. A function is called once, when the id is first needed. */
   readonly id: string | (() => string);
   /**
    * Milliseconds to wait before attempt 1, 2, … to reconnect, or to send again.
@@ -26,15 +26,15 @@ export interface DurableSessionOptions extends RequestOptions {
    */
   readonly retryDelay?: ((attempt: number) => number) | undefined;
   /**
-   * How long a tool call that waits for a client is left to the tab that started it before another tab with an
+   * How long a waiting tool call is reserved for the tab that started the run, before another tab with an
    * `onToolCall` may take it over, in milliseconds.
    *
    * @defaultValue 5,000
    */
   readonly takeOverAfterMs?: number | undefined;
   /**
-   * Where sends without an answer, refused sends and stops are kept over a reload: the message, its idempotency key, and the
-   * body that came with it, but no headers. With `false`, a request that the network fails is neither kept nor made again.
+   * The storage of sends without a response, refused sends and stops over a reload: the message, its idempotency key, and the
+   * body of the send, but no headers. With `false`, nothing is stored or retried.
    *
    * @defaultValue the tab's `sessionStorage`
    */
@@ -45,7 +45,7 @@ export class Core {
   readonly store: ClientStore = new ClientStore();
   readonly runs: RunLogs = new RunLogs();
   readonly requests: Requests;
-  /** Undefined where the app wants nothing to be kept. */
+  /** Undefined with `outbox: false`. */
   readonly storage: SendStorage | undefined;
   readonly deliveries: Deliveries;
   readonly stops: Stops;
@@ -73,7 +73,7 @@ export class Core {
             outbox ?? tabStorage(),
             () => `durable-chat outbox ${this.requests.api()} ${this.id}`,
           );
-    // A hidden tab that rested is busy again.
+    // A hidden tab with a paused connection is busy again.
     const onAttempt = () => void (this.#users > 0 && this.#live.wake());
     this.deliveries = new Deliveries({ store, storage: this.storage, retryDelay, onAttempt });
     this.stops = new Stops({
@@ -91,7 +91,7 @@ export class Core {
       onAsk: () => store.dispatch({ type: 'ask' }),
       onFrame: (frame) => this.#take(frame),
       onConnection: (connection, error) => {
-        // What others write cannot be followed any more; the chat's own answers come with their sends.
+        // Runs of other clients can no longer be followed. The chat's own answers come with their sends.
         for (const { runId } of error ? store.getSnapshot().runs : [])
           if (!isOwn(store.client, runId)) runs.get(runId).end(error);
         store.connect(connection, error);
@@ -99,17 +99,17 @@ export class Core {
     });
   }
 
-  // A page may be rendered long before it is shown: what is random is made when it is first needed, never before.
+  // A page can be rendered long before it is shown, so that random values are made only when they are needed.
   get id(): string {
     return typeof this.#id === 'string' ? this.#id : (this.#id = this.#id());
   }
 
-  /** Names this client where it claims tool calls. */
+  /** The id of this client in claims of tool calls. */
   get holder(): string {
     return (this.#holder ??= generateId());
   }
 
-  /** Keeps the subscription up until the result is called. May be called many times. */
+  /** Keeps the subscription open until the result is called. It may be called several times. */
   open(): () => void {
     if (this.#users++ === 0) this.#live.open();
     let open = true;
@@ -120,7 +120,7 @@ export class Core {
     };
   }
 
-  /** Whether a request to send has no answer yet. */
+  /** Whether a send has no response yet. */
   get sending(): boolean {
     return isSending(this.store.client);
   }
@@ -136,17 +136,17 @@ export class Core {
       ...(this.held.has(answer.toolCallId) && { holder }),
     };
     const answered = await this.deliveries.command(() => this.requests.post(body));
-    // What the server has taken is shown at once; the log's own frame follows.
+    // An accepted answer is shown at once. The log's frame follows.
     const { session } = this.store.client;
     if (session && !session.outcomes.some((one) => one.answerId === body.answerId)) {
       const { messageId, toolCallId, answerId } = body;
       const outcome = JSON.parse(JSON.stringify(answer.outcome)) as ToolOutcome; // as the log holds it
       this.store.dispatch({ type: 'tool-outcome', messageId, toolCallId, outcome, answerId });
     }
-    return (answered as { message?: UIMessage }).message; // our own server's
+    return (answered as { message?: UIMessage }).message; // a response of our server
   }
 
-  /** Removes a message whose send was refused; false where there is none. */
+  /** Removes a message whose send was refused; false if there is none. */
   dismiss(messageId: string): boolean {
     const refused = this.store.client.sends.find(
       ({ state, message }) => state === 'refused' && message.id === messageId,
@@ -189,7 +189,7 @@ export class Core {
     }, left);
   }
 
-  /** Removes the chunks of a run that is over. */
+  /** Removes the chunks of an ended run. */
   forget(runId: string): void {
     const { session } = this.store.client;
     if (!session || !isActive(session, runId)) this.runs.forget(runId);

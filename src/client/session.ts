@@ -1,4 +1,4 @@
-// The public handle of a session. What the library itself needs of one is its core.
+// The public handle of a session. The library itself uses its core.
 
 import type { UIMessage } from 'ai';
 import type { StopReceipt } from '../protocol/requests.ts';
@@ -15,7 +15,7 @@ export type { SessionSnapshot } from './store.ts';
 
 const cores = new WeakMap<DurableSession, Core>();
 
-/** What stands behind a handle. */
+/** The core of a handle. */
 export function coreOf(session: DurableSession): Core {
   const core = cores.get(session);
   if (!core) throw new TypeError('This is not a DurableSession of this copy of durable-chat.');
@@ -23,8 +23,8 @@ export function coreOf(session: DurableSession): Core {
 }
 
 /**
- * One session as a client sees it: its state, and what can be done to it. It connects while it is open, and needs no
- * framework and no Chat. All requests are retried while the network fails, once the session has been connected;
+ * One session on the client: its state and its commands. It connects while it is open, and needs no
+ * framework and no Chat. Sends, stops and tool answers are retried while the network fails, once the session has been connected;
  * `outbox: false` turns that off.
  *
  * @example
@@ -47,54 +47,54 @@ export class DurableSession {
     this.subscribe = core.store.subscribe;
   }
 
-  /** The session's id. The first read of it calls the `id` option where that is a function. */
+  /** The session's id. If the option `id` is a function, the first read calls it. */
   get id(): string {
     return coreOf(this).id;
   }
 
   /**
-   * The session as it is known now. It can be detached from the session, and passed to `useSyncExternalStore`.
+   * The current state. The function can be passed to `useSyncExternalStore`.
    *
    * @returns the same object until something in it changes
    */
   readonly getSnapshot: () => SessionSnapshot;
 
   /**
-   * Calls `listener` after every change, chunks included. It can be detached from the session.
+   * Calls `listener` after every change, chunks included. The function can be passed to `useSyncExternalStore`.
    *
    * @param listener - called without arguments
-   * @returns ends the calls; a second call does nothing
+   * @returns a function that ends the calls
    */
   readonly subscribe: (listener: () => void) => () => void;
 
   /**
    * Keeps the session connected. It may be called several times: the connection lasts until each result has been called.
    *
-   * @returns ends this use of the connection, and stops no run; a second call does nothing
+   * @returns a function that ends this use of the connection, and stops no run
    */
   open(): () => void {
     return coreOf(this).open();
   }
 
   /**
-   * Stops one run or, without `runId`, every active one, and what becomes of sends that have no answer yet. Stopping a run
-   * twice is fine. A stop that the network fails is kept, over a reload too: its runs have the status `stopping`, and it is
-   * delivered before any send when the network is back. What is kept are the runs that were known when it was made.
+   * Stops one run or, without `runId`, all active runs and the runs of sends without a response. Stopping a run
+   * twice succeeds. If the network fails, the stop is kept, over a reload too: its runs have the status `stopping`, and it is
+   * delivered before any send when the network is back. It then concerns the runs that were known when it was made.
    *
-   * @returns the server's receipt, once the server has the stop. It is empty where there is nothing to stop
+   * @returns the server's receipt, once the server has the stop. It is empty if there is nothing to stop
    * @throws DurableChatError `network` if no run is known to stop and the server cannot be reached, or if a send has no
-   *   answer after 10 s (it is stopped as soon as it has one); `store_failed`; `not_found` for a `runId` that the session
-   *   does not have; and what `authorize` answered
+   *   response after 10 s (it is stopped as soon as it has one); `store_failed`; `not_found` for a `runId` that the session
+   *   does not have; and the refusal of `authorize`
    */
   stop({ runId }: { readonly runId?: string } = {}): Promise<StopReceipt> {
     return coreOf(this).stops.stop(runId);
   }
 
   /**
-   * Takes back a send that still waits for its turn, with its message, for all viewers. The request is made once.
+   * Takes back a send that waits for its turn, with its message, for all viewers. It is not retried.
    *
-   * @throws DurableChatError `conflict` when its turn has come, `not_found` for a run that the session does not have,
-   *   `network`, and what `authorize` answered
+   * @throws DurableChatError `conflict` if its turn has come, `not_found` for a run that the session does not have,
+   *   `network`, and the refusal of `authorize`
    */
   withdraw({ runId }: { readonly runId: string }): Promise<void> {
     const { id, requests } = coreOf(this);
@@ -102,23 +102,23 @@ export class DurableSession {
   }
 
   /**
-   * Answers a tool call that waits. The first answer counts, from any viewer. A repeated request is the same answer.
+   * Answers a tool call that waits. The first answer of any viewer counts.
    *
-   * @returns the message as the answer left it; undefined while that is still being written
-   * @throws DurableChatError `conflict` when the call has an answer or does not wait any more, `not_found` when there is no
-   *   such call, `bad_request` for an output that is no JSON, `network`, and what `authorize` answered
+   * @returns the message with the answer; undefined while the message is being written
+   * @throws DurableChatError `conflict` if the call has an answer or no longer waits, `not_found` for an unknown
+   *   call, `bad_request` for an output that is not JSON, `network`, and the refusal of `authorize`
    */
   answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
     return coreOf(this).answer(answer);
   }
 
   /**
-   * Deletes one message for all viewers, and stops the run that was sent with it or that writes it. Deleting a message
-   * that the session does not have is fine. Of a message whose send was refused it removes what this client keeps, without
-   * a request. The request is made once.
+   * Deletes one message for all viewers, and stops the run that was sent with it or that writes it. It succeeds for an
+   * unknown message. A message whose send was refused is only removed from this client, without
+   * a request. It is not retried.
    *
-   * @throws DurableChatError `not_found` for a session that the store does not know, `network`, and what `authorize`
-   *   answered (action `delete`)
+   * @throws DurableChatError `not_found` for a session that the store does not know, `conflict` if other changes came first
+   *   ten times, `network`, and the refusal of `authorize` (action `delete`)
    */
   async deleteMessage(messageId: string): Promise<void> {
     const core = coreOf(this);
@@ -126,10 +126,10 @@ export class DurableSession {
   }
 
   /**
-   * Deletes all messages for all viewers, and stops all runs. The session is empty from then on, also one that the store
-   * did not know: no client can fill it with an earlier history. Clearing twice is fine. The request is made once.
+   * Deletes all messages for all viewers, and stops all runs. The session is then known and empty, also if the store
+   * did not know it: no client can fill it with earlier messages. It is not retried.
    *
-   * @throws DurableChatError `network`, and what `authorize` answered (action `delete`)
+   * @throws DurableChatError `conflict` if other changes came first ten times, `network`, and the refusal of `authorize`
    */
   clear(): Promise<void> {
     const { id, requests } = coreOf(this);

@@ -1,4 +1,4 @@
-// The client's state, how its subscription is doing, and everyone who is told when one of them changes.
+// The store of the client's state and its connection, with listeners.
 
 import type { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
@@ -7,14 +7,14 @@ import type { Connection } from './network/connection.ts';
 import { runsWithStops, unsentOf, type UnsentMessage } from './sends/queries.ts';
 import { emptyClient, reduce, type Client, type ClientEvent } from './sends/sends.ts';
 
-/** What `getSnapshot` returns: a new object whenever something in it has changed. */
+/** The result of `getSnapshot`: a new object after each change. */
 export interface SessionSnapshot {
   readonly connection: Connection;
   /** Why the connection is `closed`. */
   readonly error: DurableChatError | undefined;
-  /** Runs that have not ended, in the order in which they run. A stop that is on its way counts: `stopping`. */
+  /** Runs that have not ended, in the order in which they run. A run with a waiting stop has the status `stopping`. */
   readonly runs: readonly SessionRun[];
-  /** Messages of this client that the session does not have. */
+  /** Messages of this client that the session does not have, with their status. */
   readonly unsent: readonly UnsentMessage[];
   /** The session's state; undefined until the first snapshot. */
   readonly state: SessionState | undefined;
@@ -44,7 +44,7 @@ export class ClientStore {
     return () => void this.#listeners.delete(listener);
   };
 
-  /** Applies an event. A `quiet` one tells nobody until `notify`. */
+  /** Applies an event. With `quiet`, listeners are called only by `notify`. */
   dispatch(event: Frame | ClientEvent, how?: 'quiet'): void {
     const before = this.#client;
     const after = reduce(before, event);
@@ -74,7 +74,7 @@ export class ClientStore {
   }
 }
 
-/** The older list where the newer one says the same. */
+/** The older list if the newer one is equal. */
 function sameUnless(old: readonly UnsentMessage[], list: readonly UnsentMessage[]): readonly UnsentMessage[] {
   const isSame = list.every(({ messageId, status, error }, index) => {
     const one = old[index];

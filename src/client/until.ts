@@ -1,13 +1,13 @@
 import type { ClientStore, SessionSnapshot } from './store.ts';
 
 export interface UntilOptions {
-  /** Milliseconds after which the wait is due to end. */
+  /** The time after which `isDue` is true, in milliseconds. */
   readonly ms?: number;
-  /** Its abort makes the wait due to end at once. */
+  /** Its abort makes `isDue` true at once. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Resolves when `condition` holds, which is asked now, after each change, and when the wait is due. */
+/** Resolves when `condition` holds. It is checked now, after each change, and when `isDue` becomes true. */
 export function until(
   store: Pick<ClientStore, 'getSnapshot' | 'subscribe'>,
   condition: (snapshot: SessionSnapshot, isDue: boolean) => boolean,

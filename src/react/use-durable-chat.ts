@@ -1,6 +1,6 @@
 'use client';
 
-// useChat over a durable session. Everything that thinks lives in the client core.
+// useChat over a durable session. The logic is in the client.
 
 import { Chat, useChat, type UseChatHelpers } from '@ai-sdk/react';
 import type { ChatInit, UIMessage } from 'ai';
@@ -11,19 +11,19 @@ import type { DurableSession, SessionRun, StopReceipt } from '../client/session.
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
 export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
-  /** How often the messages may render, in milliseconds. Default: with every change. */
+  /** The least time between two renders of the messages, in milliseconds. @defaultValue every change renders */
   readonly throttle?: number;
   /** @deprecated Use `throttle` instead. */
   readonly experimental_throttle?: number;
-  /** A durable chat always resumes. Elsewhere, as with `useChat`, whether to resume an answer when it mounts. Default false. */
+  /** Whether to resume an answer on mount, on a route that is not durable. A durable chat always resumes. @defaultValue false */
   readonly resume?: boolean;
 };
 
-/** What `useChat` returns, and the session. */
+/** The result of `useChat`, and the session. */
 export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & {
   /** Stops the session's runs on the server, from any tab or device. */
   readonly stop: (() => Promise<StopReceipt>) & UseChatHelpers<M>['stop'];
-  /** How the subscription to the session is doing. */
+  /** The state of the subscription to the session. */
   readonly connection: Connection;
   /** Runs that have not ended, in the order in which they run. */
   readonly runs: readonly SessionRun[];
@@ -31,8 +31,8 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
 };
 
 /**
- * A drop-in for `useChat`: the same options and fields, on a session that survives reloads and drops and is
- * the same in every tab. `id` names the session; without one, it lasts as long as the component.
+ * A drop-in for `useChat`: the same options and fields, on a session that survives reloads and lost connections, and is
+ * the same in every tab. `id` is the session's id. Without one, the session lasts as long as the component.
  */
 export function useDurableChat<M extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<M> = {},
@@ -40,7 +40,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   const { id } = options;
   const currentRef = useRef(options);
   currentRef.current = options;
-  // A chat that was left may still send: with the options that it was last rendered with.
+  // A previous chat can still send, with the options of its last render.
   const { bound, latestRef } = useMemo(() => {
     const own = { current: currentRef.current };
     const given = () => ({ ...own.current, ...(id !== undefined && { id }) });
@@ -52,7 +52,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
   const isPlain = useSyncExternalStore(session.subscribe, bound.isPlain, bound.isPlain);
-  // `@ai-sdk/react` 3 knows only the second name, 4 both.
+  // `@ai-sdk/react` 3 has only the second name, 4 has both.
   const wait = options.throttle ?? options.experimental_throttle;
   const helpers = useChat<M>({
     chat,
@@ -60,9 +60,9 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
     resume: options.resume === true && isPlain,
     ...(wait !== undefined && { throttle: wait, experimental_throttle: wait }),
   });
-  // Not copied: `ai` 7 makes an id when `id` is read, and a page that is prerendered must not.
+  // Not copied, because `ai` 7 makes a random id when `id` is read, which a prerendered page must not contain.
   return Object.assign(helpers, {
-    // Both in one: callers of `useChat`'s await nothing, ours get the receipt.
+    // Callers of the SDK's `stop` ignore the result, and ours get the receipt.
     stop: stop as UseDurableChatHelpers<M>['stop'],
     status: statusOfChat(helpers.status, helpers.messages, snapshot),
     connection: snapshot.connection,

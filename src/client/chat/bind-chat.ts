@@ -1,4 +1,4 @@
-// A Chat on a session: its transport, and those of its functions that have to act in one tab only or reach the
+// Binds a Chat to a session: its transport, and its functions that must act in one tab only or reach the
 // server.
 
 import type {
@@ -37,22 +37,22 @@ export type DurableChatInit<M extends UIMessage> = ChatInit<M> &
   HttpChatTransportInitOptions<M> &
   Pick<DurableSessionOptions, 'outbox'>;
 
-/** What `bindChat` takes: the options of `useDurableChat`, and when a session tries again. */
+/** The options of `bindChat`: those of `useDurableChat`, and the delays of a session. */
 export type BindChatOptions<M extends UIMessage> = DurableChatInit<M> &
   Pick<DurableSessionOptions, 'retryDelay' | 'takeOverAfterMs'>;
 
-/** A Chat and the session that it shows. */
+/** A Chat and its session. */
 export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   /**
    * The Chat that `createChat` made. Its `stop` stops the session's runs on the server, its `addToolOutput` and
-   * `addToolApprovalResponse` answer in the session. What those reject with goes to `onError`.
+   * `addToolApprovalResponse` answer in the session. Their errors go to `onError`.
    */
   readonly chat: C;
   readonly session: DurableSession;
-  /** Whether there is no session, so that the chat is the SDK's and nothing more; true once that is known. */
+  /** Whether the route has no session, so that the chat is the SDK's. True once that is known. */
   isPlain(): boolean;
   /**
-   * Keeps the chat equal to the session until the result is called, which stops no run. May be called many times: the
+   * Keeps the chat equal to the session until the result is called, which stops no run. It may be called several times: the
    * chat is connected until the last result has been called.
    */
   connect(): () => void;
@@ -66,11 +66,11 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
 
 /**
  * Makes a Chat of any AI SDK framework package durable: it shows its session, in every tab, and its `stop` reaches the
- * server. A Chat of your own class or a shared one is made durable this way; for React alone there is `useDurableChat`.
+ * server. Use it for a Chat of your own class, or for a shared one. In React, `useDurableChat` does this.
  *
- * @param options The options of `useChat` and of its default transport, or a function that is asked for them at each
- *   request and callback. `id` names the session and is read once; without it, an id is made.
- * @param createChat Makes the Chat from what it is given, for instance `(init) => new Chat(init)`. Called once.
+ * @param options The options of `useChat` and of its default transport, or a function that returns them, called at each
+ *   request and callback. `id` is the session's id, and is read once. Without it, the chat makes one.
+ * @param createChat Makes the Chat, for instance `(init) => new Chat(init)`. Called once.
  * @returns The chat, not connected yet.
  *
  * @example
@@ -87,7 +87,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const latest = () => withTransportOptions(given());
   const init = latest();
   const { transport: custom, retryDelay, takeOverAfterMs } = init;
-  /** Without one, the chat makes it: some of its versions not before it is read. */
+  /** Without one, the chat makes it; some versions only when it is read. */
   const id = init.id ?? (() => chat.id);
   const session =
     custom instanceof DurableChatTransport
@@ -98,17 +98,17 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
           retryDelay,
           takeOverAfterMs,
           api: () => latest().api,
-          // Undefined where the app gives none: then the platform's own is called.
+          // Undefined if the app has none: then the platform's is used.
           get fetch() {
             return latest().fetch;
           },
           headers: () => resolve(latest().headers) ?? {},
-          // Undefined where the app gives none: the platform's own default then holds.
+          // Undefined if the app has none: then the platform's default applies.
           credentials: () => resolve(latest().credentials) as RequestCredentials,
         });
   const core = coreOf(session);
   const { store } = core;
-  /** A transport of the app's own knows no session: the chat is then the SDK's, and nothing more. */
+  /** The app's own transport has no session, so that the chat is only the SDK's. */
   const isOwnTransport = custom !== undefined && !(custom instanceof DurableChatTransport);
   const isPlain = () => isOwnTransport || isPlainRoute(core);
   const transport: ChatTransport<M> = isOwnTransport
@@ -120,7 +120,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
           return given().transport?.resumeStreamIsReplay ?? true;
         },
         body: () => resolve(latest().body) ?? {},
-        // Undefined where the app prepares nothing: the SDK then makes the request itself.
+        // Undefined if the app has none: then the SDK makes the request itself.
         prepareSendMessagesRequest: (request) =>
           latest().prepareSendMessagesRequest?.(request) as ReturnType<PrepareSendMessagesRequest<M>>,
         prepareReconnectToStreamRequest: (request) =>
@@ -139,10 +139,10 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     return last === undefined || isOwnRun(store.client, last[0]);
   }
 
-  /** Calls that this chat was asked to execute, each with its message. */
+  /** Calls that this chat has executed, each with its message. */
   const executed = new Set<string>();
 
-  /** Whether a chat that connects again reads a call that was executed here, or has an answer already. */
+  /** Whether a call was executed here already, or has an answer, when a chat that connects again reads it. */
   function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
     const outcomes = store.client.session?.outcomes ?? [];
     return (
@@ -176,18 +176,18 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const tools = bindTools(chat, core, (error) => latest().onError?.(error));
 
   /**
-   * A route that may have no sessions is not asked: what it does with a DELETE is its own. A send that has no answer
-   * yet is waited for, as it may become a run.
+   * Sends no DELETE to a route that may have no sessions, because its DELETE can have another meaning. Waits for a send without a
+   * response, because it can become a run.
    */
   async function stopSession(): Promise<StopReceipt> {
     const isReading = chat.status === 'streaming' || chat.status === 'submitted';
-    // An answer that is no run's is stopped by leaving it.
+    // An answer without a run is stopped by closing its connection.
     const isLocal = () => isReading && !core.sending && !hasSession(core);
     const isClear = () => isPlain() || isLocal() || isDurableRoute(core);
     const isDone = () => isClear() || (!core.sending && isAnswered(core));
     if (!isDone()) await untilAnswered(core, isDone, core.sending ? { ms: sendWithinMs } : {});
     if (!isPlain() && !isLocal() && isDurableRoute(core)) return session.stop();
-    // What an earlier page has left is given up wherever it may have gone.
+    // Sends of an earlier page are given up on any route.
     const gaveUp = core.deliveries.giveUp();
     if (gaveUp || isPlain() || isLocal()) return nothingStopped;
     if (core.sending) return core.stops.stopSending();
@@ -205,7 +205,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   if (!isOwnTransport) {
     bindFunctions(chat, {
       stop: () => stop().then(nothing, nothing),
-      // The chat's own signatures: what they say of M's tools is for the caller's eyes.
+      // The chat's own signatures. Their tool types are for the caller.
       addToolOutput: tools.addToolOutput as C['addToolOutput'],
       addToolApprovalResponse: tools.addToolApprovalResponse,
     });
@@ -213,7 +213,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
   function open(): () => void {
     if (isOwnTransport) {
-      // Bundlers put a value in the place of the second half; elsewhere there may be no `process`.
+      // Bundlers replace the second half by a value. Elsewhere `process` may not exist.
       if (typeof process !== 'undefined' && process.env.NODE_ENV !== 'production') warnOfTransport(custom);
       return () => void chat.stop();
     }
@@ -232,7 +232,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
 
 const nothing = () => {};
 
-/** Opens with the first user, and closes with the last. */
+/** Opens for the first user, and closes after the last. */
 function shared(open: () => () => void): () => () => void {
   const users = new Set<object>();
   let close: (() => void) | undefined;
@@ -242,7 +242,7 @@ function shared(open: () => () => void): () => () => void {
     close ??= open();
     return () => {
       users.delete(user);
-      // A component that mounts twice (React's StrictMode) comes back at once: what it has sent is not let go of.
+      // A component that mounts twice (React's StrictMode) connects again at once, and must not lose its sends.
       queueMicrotask(() => {
         if (users.size > 0) return;
         close?.();
@@ -252,7 +252,7 @@ function shared(open: () => () => void): () => () => void {
   };
 }
 
-/** The chat's status with the session's: a run that the chat does not read is still a run. */
+/** The chat's status, or `streaming` while a run is active that the chat does not read. */
 export function statusOfChat(
   status: ChatStatus,
   messages: readonly UIMessage[],
@@ -262,7 +262,7 @@ export function statusOfChat(
   return messages.some(({ id }) => id === run.messageId) ? 'streaming' : 'submitted';
 }
 
-/** The app's own transport, as it is at the time of each call. */
+/** The app's own transport at the time of each call. */
 function latestOf<M extends UIMessage>(transport: () => ChatTransport<M>): ChatTransport<M> {
   return {
     get resumeStreamIsReplay() {

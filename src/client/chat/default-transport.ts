@@ -1,5 +1,5 @@
-// The options of the SDK's own transport, taken over from it: nearly every example of `useChat` has one, and left in
-// place it would answer without a session.
+// Takes the options out of the SDK's default transport: most examples of `useChat` have one, and if it were used it
+// would answer without a session.
 
 import {
   DefaultChatTransport,
@@ -10,10 +10,10 @@ import {
 
 type TransportOptions<M extends UIMessage> = HttpChatTransportInitOptions<M>;
 
-/** The fields are protected: a subclass may read them. */
+/** A subclass may read the protected fields. */
 class Fields<M extends UIMessage> extends DefaultChatTransport<M> {
   /**
-   * Each option of a request has a field of its name. One that an update of the SDK adds or renames does not compile here.
+   * Each request option has a field with its name. If an update of the SDK adds or renames one, this does not compile.
    * `resumeStreamIsReplay` is public, and read where it is needed.
    */
   static of<M extends UIMessage>(transport: Fields<M>): Record<keyof TransportOptions<M>, unknown> {
@@ -25,8 +25,8 @@ class Fields<M extends UIMessage> extends DefaultChatTransport<M> {
 }
 
 /**
- * `init` without its transport, and with the options of that, where it is exactly the SDK's `DefaultChatTransport`.
- * An option that `init` has as well counts as it stands there. Any other transport is left in place.
+ * `init` without its transport, and with the transport's options, if it is exactly the SDK's `DefaultChatTransport`.
+ * An option of `init` overrides the transport's. Any other transport stays.
  */
 export function withTransportOptions<M extends UIMessage, T extends TransportOptions<M>>(
   init: T & { readonly transport?: ChatTransport<M> },
@@ -35,12 +35,12 @@ export function withTransportOptions<M extends UIMessage, T extends TransportOpt
   if (transport?.constructor !== DefaultChatTransport) return init;
   const options = Object.entries(Fields.of(transport as Fields<M>)); // read, and checked here:
   const isKnown = options.every(([field]) => Object.hasOwn(transport, field));
-  // A method that was put in the place of the SDK's is the app's own transport.
+  // A replaced method makes it the app's own transport.
   const isChanged = Object.keys(transport).some((key) => key in DefaultChatTransport.prototype);
   if (!isKnown || isChanged) return init;
   const taken = options.filter(
     ([field, value]) => value !== undefined && own[field as keyof TransportOptions<M>] === undefined,
   );
-  // `T` but for the transport: the fields hold what its options were.
+  // `T` without the transport: the fields have its options.
   return { ...own, ...Object.fromEntries(taken) } as T;
 }

@@ -16,14 +16,14 @@ import { preparedBody } from './prepared-body.ts';
 
 export type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
 
-/** What a send has become. */
+/** The response to a send. */
 export interface Sent {
-  /** Undefined when the answer is not a durable one. */
+  /** Undefined if the response is not durable. */
   readonly runId: string | undefined;
   readonly body: ReadableStream<Uint8Array>;
 }
 
-/** An abort leaves the POST alone until the run is known (G2). */
+/** An abort does not affect the POST until the run is known (G2). */
 export class Post<M extends UIMessage> extends HttpChatTransport<M> {
   readonly sent: Promise<Sent>;
 
@@ -36,10 +36,10 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
     name: string | undefined,
   ) {
     const last = send.messages.at(-1);
-    /** What only a durable route understands is said only to one. */
+    /** Headers of durable-chat are sent only to a durable route. */
     const isDurable = () => core.store.client.session !== undefined;
     const leave = new AbortController();
-    /** At an abort, if that may be then. */
+    /** Leaves the response at an abort, if `isAllowed`. */
     const leaveWhen = (isAllowed: () => boolean) => {
       const check = () => void (isAllowed() && leave.abort());
       if (abortSignal?.aborted) check();
@@ -55,7 +55,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
       fetch: async (input, init) => {
         const post = (change?: RequestInit) => {
           const named = isDurable() && name !== undefined && { 'idempotency-key': name };
-          // The SDK's own headers are a plain object.
+          // The SDK's headers are a plain object.
           const headers = { ...named, ...(init?.headers as Record<string, string>) };
           return fetchWith(options.fetch, input, { ...init, ...change, headers, signal: leave.signal });
         };
@@ -68,16 +68,16 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
         }
         if (refusal) throw refusal;
         runId = response.headers.get('x-durable-run') ?? undefined;
-        // Before anyone learns that the send has its run: it is not to be read twice.
+        // Before any listener is called, so that the run is not read twice.
         if (runId !== undefined && response.ok) core.accept(key, runId);
-        // Now the run can be stopped by its name: leaving stops nothing.
+        // Now the run can be stopped by its id, and leaving the response stops nothing.
         leaveWhen(() => true);
         return response;
       },
     });
-    // A route without sessions is left at once: there is no run to be stopped by its name.
+    // A route without sessions has no run to stop, so that its response is left at once.
     leaveWhen(() => isPlainRoute(core));
-    // What is not in the session brings itself: a session that is new to the server is not to begin with it.
+    // Messages that are not in the session have their own sends, so that a new session must not begin with them.
     const unsent = new Set(
       core.store.client.sends.flatMap(({ kind, isLogged, state, message }) =>
         kind === 'new' && !isLogged && state !== 'lost' ? message.id : [],
@@ -99,7 +99,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
   }
 }
 
-/** What a durable route refused the send with, or a proxy before it; anything else is the SDK's to report. */
+/** The refusal of a durable route, or of a proxy in front of it. The SDK reports any other error. */
 async function refusalOf(response: Response, isDurable: boolean): Promise<DurableChatError | undefined> {
   const { ok, status, headers } = response;
   if (ok) return undefined;

@@ -1,19 +1,19 @@
-// A body of the app's own making, with what a durable route has to know where that was left out. A route that may be
-// a plain one gets the body as it is.
+// Completes a body of `prepareSendMessagesRequest` with the fields that a durable route needs. A route that may be
+// plain gets the body unchanged.
 
 import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
 import { untilAnswered, type Route } from '../network/plain-route.ts';
 
-/** How long a body that a durable route would take for another one waits for the session to connect. */
+/** How long an ambiguous body waits for the session to connect. */
 const connectWithinMs = 5_000;
 
 export interface PreparedBody<M extends UIMessage> {
   readonly prepare: PrepareSendMessagesRequest<M>;
-  /** The whole body, where less was sent: for a route that turns out to be durable by refusing that. */
+  /** The complete body if less was sent, for a route that refuses it and thereby shows that it is durable. */
   readonly whole: object | undefined;
 }
 
-/** `prepare` for one request. */
+/** `prepareSendMessagesRequest` for one request. */
 export function preparedBody<M extends UIMessage>(
   prepare: PrepareSendMessagesRequest<M>,
   route: Route,
@@ -25,7 +25,7 @@ export function preparedBody<M extends UIMessage>(
     },
     async prepare(options) {
       const prepared = await prepare(options);
-      // None today: then the SDK's own body it is.
+      // It returned no body: then the SDK's body is used.
       if (!prepared) return prepared;
       if (!isClear(options, prepared.body))
         await untilAnswered(route, () => isKnown(route), { ms: connectWithinMs });
@@ -40,7 +40,7 @@ export function preparedBody<M extends UIMessage>(
 
 type Options<M extends UIMessage> = Parameters<PrepareSendMessagesRequest<M>>[0];
 
-/** `order` is the session's, where it is known. */
+/** `order` is the session's, if it is known. */
 function complete<M extends UIMessage>(
   options: Options<M>,
   body: object,
@@ -52,18 +52,18 @@ function complete<M extends UIMessage>(
     readonly messages?: unknown;
   }; // an app may post anything
   const last = messages.at(-1);
-  // `{ id, message }` says it all. What it holds may be large: it is not sent twice.
+  // `{ id, message }` is complete. It can be large, so that the message is not sent twice.
   const isThere = last !== undefined && message?.id === last.id;
   const whole = { id, trigger, messageId, ...(!isThere && { messages: messages.slice(-1) }), ...body };
   const isChange = trigger === 'regenerate-message' || messageId !== undefined;
   const isAlone = given === undefined || (Array.isArray(given) && given.length === 1);
   if (!isChange || !isAlone || last?.role !== 'user' || order.includes(last.id)) return whole;
-  // A message that never got through is sent again: what it follows shows that it is not one that was deleted.
+  // For a message that never reached the server, the message before it shows that it was not deleted.
   const own: unknown = given?.[0] ?? (isThere ? message : last);
   return { ...whole, messages: [...messages.slice(-2, -1), own] };
 }
 
-/** Whether a durable route takes `body` for what it is, or refuses it: a regeneration or an edit may look like a send. */
+/** Whether `body` is unambiguous for a durable route: a regeneration or an edit can look like a new send. */
 function isClear<M extends UIMessage>({ trigger, messageId, messages }: Options<M>, body: object): boolean {
   const posted = body as { readonly trigger?: unknown; readonly messageId?: unknown }; // an app may post anything
   if (trigger === 'regenerate-message') return posted.trigger === trigger;
@@ -71,7 +71,7 @@ function isClear<M extends UIMessage>({ trigger, messageId, messages }: Options<
   return !isEdit || posted.messageId === messageId;
 }
 
-/** Whether a session that is still connecting would tell no more. */
+/** Whether waiting for the session would give no more information. */
 function isKnown({ store }: Route): boolean {
   const { state, connection } = store.getSnapshot();
   return state !== undefined || connection === 'closed';

@@ -1,5 +1,5 @@
-// Keeps any AI SDK Chat equal to its session (G4): messages of other viewers appear, a run that started
-// elsewhere is followed, a finished run heals the list.
+// Keeps an AI SDK Chat equal to its session (G4): messages of other viewers appear, a run that another client
+// started is followed, and after a run the list equals the log.
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { ownFunctions } from './own-functions.ts';
@@ -11,13 +11,13 @@ import { isOwn, isSending, nextRun } from '../sends/queries.ts';
 import { restore } from '../sends/restore.ts';
 import { coreOf, type DurableSession, type SessionRun } from '../session.ts';
 
-/** How soon a chat that is still busy with a run that has ended is looked at again. */
+/** When a chat that is still busy with an ended run is checked again. */
 const busyMs = 20;
 
 /**
- * Keeps `chat` equal to `session`: connects it, shows what other viewers do, and reads runs that they started. For a Chat
- * without `bindChat`. The chat's own `stop` closes a connection then and stops no run: `bindChat` makes a chat whose `stop`
- * does.
+ * Keeps `chat` equal to `session`: connects it, shows changes of other viewers, and reads their runs. For a Chat
+ * without `bindChat`. The chat's own `stop` then only closes a connection. `bindChat` makes a chat whose `stop`
+ * stops runs.
  *
  * @param chat - any Chat of the AI SDK whose transport is a `DurableChatTransport` on the same session
  * @param session - a session serves one chat
@@ -39,7 +39,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     answerWriting(state.outcomes);
     const run = nextRun(client, store.getSnapshot().runs);
     if (!run) return;
-    // A resume begins with nothing, writes at the end, one at a time, and wipes an error that was just reported.
+    // The SDK's resume begins with an empty message at the end, one at a time, and clears a reported error.
     const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
     const isLast = state.order.at(-1) === run.messageId;
     const isResuming = [...client.reads].some(([runId, how]) => how === 'reading' && !isOwn(client, runId));
@@ -47,7 +47,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     else void chat.resumeStream();
   }
 
-  /** The chat itself has to put an answer to a call into a message that it is writing. */
+  /** Puts tool answers into a message that the chat is writing, which only the chat can change. */
   function answerWriting(outcomes: readonly ToolOutcomeFrame[]): void {
     for (const { messageId, toolCallId, outcome } of outcomes) {
       const message = chat.messages.find(({ id }) => id === messageId);
@@ -57,13 +57,13 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     }
   }
 
-  /** Shows a run that the chat itself cannot follow; `base` is the message that the run continues. */
+  /** Shows a run that the chat cannot resume. `base` is the message that the run continues. */
   async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
-    // What the SDK refuses of it once, it refuses again: the log shows the message when the run has ended.
+    // The SDK would refuse the same chunk again, so that the run is not read again: the log has its message after its end.
     const stream = core.replay(run.runId, true);
     const message = base && structuredClone(base);
     let showing: ReturnType<typeof setTimeout> | undefined;
-    // What is known already is read in one turn, and shown in one piece: it may be on the screen.
+    // Known chunks are read in one turn and shown at once, because they can be on the screen already.
     const show = () => {
       showing ??= setTimeout(() => {
         showing = undefined;
@@ -84,7 +84,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     sync();
   }
 
-  /** The chat writes what it has read a moment after it has read it. */
+  /** The chat updates its messages a moment after it has read a chunk. */
   function syncWhenWritten(): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -97,7 +97,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const close = core.open();
   const off = store.subscribe(sync);
   core.onReadEnd = syncWhenWritten;
-  // Not within the effect that may be calling this: what is read there is not to be tracked by it.
+  // Not inside the effect that may call this, because the effect would track these reads.
   queueMicrotask(sync);
   void restore(core, chat);
   return () => {
@@ -107,7 +107,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     core.onReadEnd = () => {};
     close();
     core.leave();
-    // Locally only: the chat reads no longer, the run goes on (G2).
+    // Only in this tab: the chat stops reading, and the run continues (G2).
     if (isBusy(chat)) void ownFunctions(chat).stop();
   };
 }

@@ -1,5 +1,5 @@
-// What the tab that asked would do, done by another one when that is gone: its tools, and the send that follows
-// their results.
+// Takes over the work of a tab that is gone: its client tools, and the automatic send after
+// their outputs.
 
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
 import type { ToolClaimBody } from '../../protocol/requests.ts';
@@ -8,19 +8,19 @@ import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import { elapsedMs, thisMoment } from '../network/clock.ts';
 import type { Core } from '../core.ts';
 
-/** A claim lasts as long again as its call has waited: a person who takes an hour costs a few requests. */
+/** A claim lasts as long as its call has waited, so that an hour of waiting costs only a few requests. */
 const longestClaimMs = 300_000;
 
 export interface TakeOverOptions<M extends UIMessage> {
   readonly core: Core;
   readonly chat: AbstractChat<M>;
-  /** The callbacks as they are now. */
+  /** The current callbacks. */
   readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen' | 'onError'>;
-  /** Whether this tab asked, so that the chat itself acts on the message. */
+  /** Whether this tab started the run, so that the chat itself handles the message. */
   readonly isOwn: (messageId: string) => boolean;
 }
 
-/** Looks after the session until the result is called. */
+/** Watches the session until the result is called. */
 export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () => void {
   const { core, chat, latest, isOwn } = options;
   const { takeOverAfterMs, store } = core;
@@ -47,12 +47,12 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     timers.set(name, setTimeout(act, ms));
   }
 
-  /** Not all of the others at the same moment. */
+  /** Random, so that not all other tabs act at the same moment. */
   function othersAfterMs(): number {
     return takeOverAfterMs * (1 + Math.random() / 2);
   }
 
-  /** Claims the call again and again: its own tab from the start, another one once that has let go of it. */
+  /** Renews the claim: the call's own tab from the start, another tab once that claim has ended. */
   function watch({ messageId, ...toolCall }: WaitingCall): void {
     const { toolCallId } = toolCall;
     const since = thisMoment();
@@ -66,21 +66,21 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       if (!claimed || own) return;
       own = true;
       core.held.add(toolCallId);
-      // A call that waits is what the app's types say it is.
+      // A waiting call has the app's types.
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }
 
-    // What its own tab answers at once needs no claim.
+    // A call that its own tab answers at once needs no claim.
     after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
   }
 
   async function ask(claim: Pick<ToolClaimBody, 'messageId' | 'toolCallId' | 'ms'>): Promise<boolean> {
     const { id, holder, requests } = core;
     const answer = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
-    return (answer as { claimed: boolean }).claimed; // our own server's
+    return (answer as { claimed: boolean }).claimed; // a response of our server
   }
 
-  /** The send that follows answers, if the app wants one. Made twice it is one: the server knows what it continues. */
+  /** The automatic send, if the app wants one. Two tabs may make it: the server takes both for one. */
   async function proceed(): Promise<void> {
     if (chat.status === 'ready' && (await latest().sendAutomaticallyWhen?.({ messages: chat.messages }))) {
       await chat.sendMessage();
@@ -96,7 +96,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   };
 }
 
-/** Names the session's last message if it ended well, every tool call of it was answered, and nobody has gone on. */
+/** The key of the last message if it ended well, all its tool calls have answers, and no run continues it. */
 function answeredMessage(state: SessionState): string | undefined {
   const last = state.byId.get(state.order.at(-1) ?? '');
   if (!last || state.active.length > 0) return undefined;

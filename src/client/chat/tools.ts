@@ -1,4 +1,4 @@
-// Answers to tool calls, between a Chat and its session: recorded in the log first, then shown.
+// Answers to tool calls between a Chat and its session: first recorded in the log, then shown.
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { ToolOutcome } from '../../protocol/frames.ts';
@@ -12,14 +12,14 @@ type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[
 export interface Tools {
   addToolOutput(answer: Outputs): Promise<void>;
   addToolApprovalResponse(answer: Approvals): Promise<void>;
-  /** Whether the chat is taking in an answer that was given here. */
+  /** Whether the chat is processing an answer of this tab. */
   readonly isAnswering: boolean;
 }
 
 /**
- * The chat's own two functions, by way of the session: the first answer counts, and it reaches every viewer. An
- * answer that came too late goes to `onError`, and the chat heals to the one that counted. Where the server is
- * not durable they are just the chat's own.
+ * The chat's two functions through the session: the first answer counts, and it reaches every viewer. An
+ * answer that came too late goes to `onError`, and the chat then shows the answer that counts. If the server is
+ * not durable, they are the chat's own functions.
  */
 export function bindTools<M extends UIMessage>(
   chat: AbstractChat<M>,
@@ -39,10 +39,10 @@ export function bindTools<M extends UIMessage>(
       try {
         const { toolCallId } = tool;
         const message = await core.answer({ messageId: shown.id, toolCallId, outcome });
-        // What others have answered in the meantime, and our own call still waiting: the chat itself answers it.
+        // The message with the answers of others, and our own call still waiting, which the chat itself answers.
         if (message) replaceMessage(chat, withWaiting(message as M, shown, toolCallId));
       } catch (error) {
-        return onError(error as Error); // requests reject with nothing else
+        return onError(error as Error); // requests reject only with errors
       }
     }
     answering++;
@@ -78,7 +78,7 @@ export function bindTools<M extends UIMessage>(
   };
 }
 
-/** Tells a chat of an answer to a call of a message that it is writing. */
+/** Puts an answer into a message that the chat is writing. */
 export async function applyOutcome<M extends UIMessage>(
   chat: AbstractChat<M>,
   message: M,
@@ -97,7 +97,7 @@ export async function applyOutcome<M extends UIMessage>(
     }
     return;
   }
-  // The chat asks for the tool's name and does not use it.
+  // The chat requires the tool's name and does not use it.
   await ownFunctions(chat).addToolOutput({ tool: '', toolCallId, ...outcome });
 }
 

@@ -1,4 +1,4 @@
-// The warning of a transport that makes a chat a plain one. Production bundles leave it out.
+// The warning about a transport that makes a chat plain. Production bundles do not contain it.
 
 import { HttpChatTransport } from 'ai';
 
@@ -16,7 +16,7 @@ function textFor(transport: object, name: string): string {
   const what =
     'This chat is not durable, because it has its own `transport`, which has no session. Its answers do not ' +
     'survive a reload, other tabs do not show them, and stop() only closes the connection. ';
-  // The SDK's own may come from a second copy of `ai`, or have been changed since it was made.
+  // The SDK's transport can come from a second copy of `ai`, or can have been changed.
   const hasOptions = transport instanceof HttpChatTransport || name === 'DefaultChatTransport';
   if (!hasOptions) {
     return (

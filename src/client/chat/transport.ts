@@ -1,5 +1,5 @@
-// The AI SDK's ChatTransport over a durable session. A send's stream begins on the POST response and, if that
-// breaks, goes on from the session at the same chunk. Against a server that is not durable it is the SDK's
+// The AI SDK's ChatTransport over a durable session. A send's stream begins with the POST response and, if that
+// breaks, continues from the session at the same chunk. On a route that is not durable it is the SDK's
 // own transport.
 
 import {
@@ -25,10 +25,10 @@ export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
   HttpChatTransportInitOptions<M>,
   'api'
 > {
-  /** The session that the chat shows. It has the route's address. Its request options count where these have none. */
+  /** The session that the chat shows, with the route's address. Options that are missing here come from the session. */
   readonly session: DurableSession;
   /**
-   * As the SDK's own transport takes it, for a route that is not durable.
+   * The same option of the SDK's transport, for a route that is not durable.
    *
    * @defaultValue true
    */
@@ -38,8 +38,8 @@ export interface DurableChatTransportOptions<M extends UIMessage> extends Omit<
 type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconnectToStream']>[0];
 
 /**
- * The transport of a Chat on a durable session. `bindChat` and `useDurableChat` make it themselves. On a route that is
- * not durable it behaves as the SDK's `DefaultChatTransport`.
+ * The transport of a Chat on a durable session. `bindChat` and `useDurableChat` create it. On a route that is
+ * not durable it behaves like the SDK's `DefaultChatTransport`.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconn
  * ```
  */
 export class DurableChatTransport<M extends UIMessage = UIMessage> implements ChatTransport<M> {
-  /** The session that it sends to. */
+  /** The session of the chat. */
   readonly session: DurableSession;
   readonly #given: DurableChatTransportOptions<M>;
 
@@ -59,18 +59,18 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     this.#given = options;
   }
 
-  /** Whether what `reconnectToStream` returns begins at the beginning: on a durable route it does. */
+  /** Whether `reconnectToStream` replays the answer from its beginning. On a durable route it does. */
   get resumeStreamIsReplay(): boolean {
     return !isPlainRoute(coreOf(this.session)) || (this.#given.resumeStreamIsReplay ?? true);
   }
 
   /**
-   * Posts a send. While the network fails it is made again, in the order of the sends, if the session was connected
-   * before. An abort gives the answer up in this tab; it stops no run.
+   * Posts a send. While the network fails it is retried, in the order of the sends, if the session was connected
+   * before. An abort ends the reading in this tab, and stops no run.
    *
    * @returns the answer, from the POST or from the session
-   * @throws DurableChatError for what the route refuses; what `fetch` rejects with (`code: 'network'` where the network
-   *   failed); the SDK's own error for any other answer; `AbortError` for a send that was stopped before it had an answer
+   * @throws DurableChatError for a refusal of the route; the error of `fetch` (`code: 'network'` if the network
+   *   failed); the SDK's error for any other response; `AbortError` for a send that was stopped before it had a response
    */
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
     const core = coreOf(this.session);
@@ -80,7 +80,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const name =
       new Headers(options.headers).get('idempotency-key') ?? (kind === 'new' ? undefined : generateId());
     const key = generateId();
-    // A new message is posted as one, whichever way it was sent again.
+    // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);
     const attempt = () => new Post(this.#options, { ...options, ...asNew }, core, key, name).sent;
     const { runId, body } = await (message
@@ -96,21 +96,21 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const read = core.read(runId);
     // Leaving the chat closes the connection, which stops no run (G2).
     void pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log, core)
-      // A chat that was left does not wait for its end.
+      // A disconnected chat does not wait for the end of the run.
       .then(() => (log.isRead && !left.aborted ? finishFromSession(log, core, left) : undefined))
       .then(() => core.forget(runId));
     return read;
   }
 
   /**
-   * Reads the active run that the chat does not read yet, from its start. On a route that is not durable it is the SDK's
+   * Reads the active run that the chat does not read yet, from its start. On a route that is not durable it makes the SDK's
    * own request.
    *
    * @returns null when there is none
    */
   async reconnectToStream(options: ReconnectOptions<M>): Promise<ReadableStream<UIMessageChunk> | null> {
     const core = coreOf(this.session);
-    // Without a pause where it is known: a run is read before anyone else can look for one to read.
+    // Without an await if it is known, so that no other code can take the same run in between.
     if (!isAnswered(core)) await untilAnswered(core, () => isAnswered(core), { signal: options.abortSignal });
     if (isPlainRoute(core)) {
       return new PlainStream<M>({ ...this.#options, api: core.requests.api() }).reconnectToStream(options);
@@ -121,7 +121,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     return run && !client.session?.byId.has(run.messageId) ? core.replay(run.runId) : null;
   }
 
-  /** As they are now. */
+  /** The current options. */
   get #options(): Omit<HttpChatTransportInitOptions<M>, 'api'> {
     const { session, resumeStreamIsReplay: _, ...options } = this.#given;
     const { headers, credentials, fetch } = coreOf(session).requests.options;
@@ -140,7 +140,7 @@ function kindOf<M extends UIMessage>(
 ): SendKind {
   const last = messages.at(-1);
   if (last?.role !== 'user') return 'continue';
-  // One that was refused and that the session does not have is new again.
+  // A refused message that the session does not have is new again.
   const isRefused = sends.some(
     (send) => send.kind === 'new' && send.state === 'refused' && send.message.id === last.id,
   );
@@ -149,7 +149,7 @@ function kindOf<M extends UIMessage>(
   return messageId === undefined ? 'new' : 'edit';
 }
 
-/** What is kept of a send that brings a message of the user's, or asks again for its answer. */
+/** What the storage keeps of a send with a user message, or of a regeneration. */
 function keptOf<M extends UIMessage>(
   { trigger, messageId, body }: SendOptions<M>,
   message: M,
@@ -158,14 +158,14 @@ function keptOf<M extends UIMessage>(
   return message.role === 'user' ? { message, trigger, messageId, key, body } : undefined;
 }
 
-/** Makes the SDK's own reading of a response available. */
+/** Gives access to the SDK's parser of a response. */
 class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
   read(body: ReadableStream<Uint8Array>): ReadableStream<UIMessageChunk> {
     return this.processResponseStream(body);
   }
 }
 
-/** Feeds the run from the POST response; what that does not bring, the session does. */
+/** Feeds the run from the POST response. Missing chunks come from the session. */
 async function pump(body: ReadableStream<Uint8Array>, log: RunLog, { store }: Core): Promise<void> {
   const { runId } = log;
   const countOf = chunkCounts();
@@ -173,25 +173,25 @@ async function pump(body: ReadableStream<Uint8Array>, log: RunLog, { store }: Co
     await takeEvents(body, (event) => {
       if (event?.data === '[DONE]') return log.end();
       if (!event) return;
-      const chunk = JSON.parse(event.data) as UIMessageChunk; // our own server's
+      const chunk = JSON.parse(event.data) as UIMessageChunk; // a response of our server
       const count = countOf(event.id);
       if (count !== undefined) {
         if (chunk.type === 'start' && chunk.messageId !== undefined)
           store.dispatch({ type: 'name', runId, answerId: chunk.messageId });
         log.accept(count - 1, [chunk]);
       }
-      // Not of the run: an error for this client alone, or a message made again, which the session has.
+      // Not a chunk of the run: an error for this client only, or a rebuilt message, which the session has.
       else if (chunk.type === 'error') log.acceptError(chunk);
     });
   } catch {
-    // The session brings the rest.
+    // The session has the rest.
   }
 }
 
-/** How soon the session is asked for a run whose answer broke off, if it has not shown the run by then. */
+/** When the session is requested again for a run whose response broke, if it has not shown the run. */
 const takeOverMs = 2_000;
 
-/** Keeps the subscription up until the run has ended or the chat is left; gives up only when the subscription cannot be had. */
+/** Keeps the subscription open until the run has ended or the chat is disconnected. It gives up only if the subscription is refused. */
 function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Promise<void> {
   const { store } = core;
   const { runId } = log;
@@ -202,7 +202,7 @@ function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Promise<
     const check = () => {
       const { connection, error, state } = store.getSnapshot();
       const isLost = store.client.sends.some((send) => send.state === 'lost' && send.runId === runId);
-      if (connection === 'closed') log.end(error); // which says why it is closed
+      if (connection === 'closed') log.end(error); // with the reason of `closed`
       else if (state?.ended.has(runId) || isLost) log.end();
       if (!log.ended && !left.aborted) return;
       left.removeEventListener('abort', check);

@@ -1,5 +1,5 @@
-// What a Chat shows: the log's messages, what its sends change of them and the log does not show yet, and the answers
-// that the chat is writing itself.
+// The messages that a Chat shows: the log's messages, the changes of its own sends that are not in the log yet, and the answers
+// that the chat is writing.
 
 import type { UIMessage } from 'ai';
 import { isOpen, type Client, type Send } from '../sends/sends.ts';
@@ -7,8 +7,8 @@ import { isOpen, type Client, type Send } from '../sends/sends.ts';
 /**
  * The messages to show, in their order.
  *
- * @param client - what is known of the session
- * @param shown - what the chat shows now; what has not changed keeps its identity
+ * @param client - the client's state
+ * @param shown - the chat's current messages. Unchanged messages keep their identity
  * @param mirrored - messages of runs that the chat cannot read itself, as far as they are
  * @returns undefined when that is what is shown already
  */

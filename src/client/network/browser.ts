@@ -1,5 +1,5 @@
-// What a browser gives to its pages. It refuses some of it, often by an exception: with blocked cookies, without HTTPS, in a
-// sandboxed frame. All of it is asked for here, and each answer may be undefined.
+// The browser's APIs. A browser can refuse some of them, often with an exception: with blocked cookies, without HTTPS, in a
+// sandboxed frame. Only this module uses them, and each result can be undefined.
 
 import type { Runtime } from '../../lib/runtime.ts';
 
@@ -16,14 +16,14 @@ export function isPage(): boolean {
   return typeof document !== 'undefined';
 }
 
-/** Survives a reload and ends with the tab. */
+/** The tab's storage, which survives a reload and ends with the tab. */
 export function tabStorage(): Storage | undefined {
   return attempt(() => (isPage() ? sessionStorage : undefined));
 }
 
-/** A request to it may reject with a `SecurityError` although it is there. */
+/** The Web Locks. A request can reject with a `SecurityError` although they exist. */
 export function pageLocks(): LockManager | undefined {
-  // The type says that every browser has them; pages without HTTPS have none.
+  // By its type every page has them, but pages without HTTPS do not.
   return attempt(() => (isPage() ? (navigator.locks as LockManager | undefined) : undefined));
 }
 
@@ -36,7 +36,7 @@ export function openChannel(name: string, onMessage: (data: unknown) => void): B
   });
 }
 
-/** A digest that cannot be turned back; undefined in a page without HTTPS. */
+/** A one-way digest; undefined in a page without HTTPS. */
 export async function digest(text: string, runtime: Runtime): Promise<string | undefined> {
   try {
     const bytes = await runtime.sha256(new TextEncoder().encode(text));
@@ -46,7 +46,7 @@ export async function digest(text: string, runtime: Runtime): Promise<string | u
   }
 }
 
-/** Whether requests to the host of `url` are known to share one connection, as over HTTP/2: then there are enough of them. */
+/** Whether requests to the host of `url` share one connection, as with HTTP/2, so that connections are not scarce. */
 export function isMultiplexed(url: string): boolean {
   return (
     attempt(() => {
@@ -62,7 +62,7 @@ export function isMultiplexed(url: string): boolean {
   );
 }
 
-/** Calls back when the page goes away, perhaps to come back, until the result is called. */
+/** Calls back when the page is hidden or unloaded (it can be restored later), until the result is called. */
 export function onPageHide(listener: () => void): () => void {
   attempt(() => window.addEventListener('pagehide', listener));
   return () => attempt(() => window.removeEventListener('pagehide', listener));

@@ -1,4 +1,4 @@
-// Durations are measured on a clock that cannot be set. On some machines it stands still while they sleep.
+// Durations are measured on a monotonic clock, which stops on some machines while they sleep.
 
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 
@@ -11,12 +11,12 @@ export function thisMoment(runtime: Runtime = systemRuntime): Moment {
   return { steady: runtime.monotonic(), wall: runtime.now() };
 }
 
-/** Whole milliseconds of this page's life since then. */
+/** Whole milliseconds since then, on the monotonic clock. */
 export function elapsedMs(since: Moment, runtime: Runtime = systemRuntime): number {
   return Math.floor(runtime.monotonic() - since.steady);
 }
 
-/** The same with the time that the machine has slept; too long when its clock was set forward. */
+/** The same, with the time that the machine has slept. It is too long if the system time was set forward. */
 export function elapsedWithSleepMs(since: Moment, runtime: Runtime = systemRuntime): number {
   return Math.max(elapsedMs(since, runtime), runtime.now() - since.wall);
 }

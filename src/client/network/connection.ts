@@ -11,20 +11,20 @@ import type { DurableChatError } from '../../protocol/errors.ts';
 
 export type ConnectionState =
   | { readonly type: 'idle' }
-  /** `attempt` counts what has failed since there was progress. */
+  /** `attempt` counts the failures since the last progress. */
   | { readonly type: 'connecting'; readonly attempt: number }
   | { readonly type: 'open'; readonly attempt: number }
-  /** The server has asked for a new connection: nothing is wrong. */
+  /** The server has asked for a new connection, which is no failure. */
   | { readonly type: 'rotating' }
   | { readonly type: 'waiting'; readonly attempt: number }
   | { readonly type: 'offline' }
-  /** Trying again would not help. */
+  /** A final refusal. */
   | { readonly type: 'failed'; readonly error: DurableChatError };
 
 export type ConnectionEvent =
   | { readonly type: 'start' }
   | { readonly type: 'opened' }
-  /** More than being let in: a frame came, or the connection has lasted. */
+  /** Progress: a frame arrived, or the connection has lasted for a while. */
   | { readonly type: 'progress' }
   | { readonly type: 'rotated' }
   | { readonly type: 'lost' }
@@ -34,24 +34,24 @@ export type ConnectionEvent =
   | { readonly type: 'online' }
   | { readonly type: 'stop' };
 
-/** What an app shows of it. */
+/** The state of the connection for the app. */
 export type Connection = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
 
 export function nextConnection(state: ConnectionState, event: ConnectionEvent): ConnectionState {
   const { type } = state;
-  /** Connections in a row that brought nothing. */
+  /** Successive connections without progress. */
   const attempt = 'attempt' in state ? state.attempt : 0;
   const isTrying = type === 'connecting' || type === 'rotating';
   const isUp = isTrying || type === 'open';
   switch (event.type) {
     case 'start':
-      // A user who was refused may have signed in since; a route without sessions has none now either.
+      // A refused user can have signed in since. A route without sessions still has none.
       return type === 'idle' || (type === 'failed' && [401, 403].includes(state.error.status))
         ? { type: 'connecting', attempt }
         : state;
     case 'opened':
       if (!isTrying) return state;
-      // A server that rotates at once, again and again, is to be waited for.
+      // A server that rotates again and again without progress is retried with pauses.
       return { type: 'open', attempt: type === 'rotating' ? 1 : attempt };
     case 'progress':
       return type === 'open' && attempt > 0 ? { type, attempt: 0 } : state;
@@ -88,7 +88,7 @@ export function connectionOf(state: ConnectionState): Connection {
   return state.type === 'connecting' && state.attempt > 0 ? 'reconnecting' : shown[state.type];
 }
 
-/** Full jitter: anything up to a ceiling that doubles, so that many viewers cut at once spread out. */
+/** Full jitter: a random time up to a ceiling that doubles, so that many viewers do not reconnect at once. */
 export function jitteredDelay(attempt: number, random: () => number = Math.random): number {
   return random() * Math.min(10_000, 500 * 2 ** (attempt - 1));
 }

@@ -1,4 +1,4 @@
-// A session's life on the network: its subscription, on the line that the page has to the route.
+// A session's network: its subscription on the page's line to the route, and the connections of its POSTs.
 
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
@@ -17,40 +17,40 @@ export interface LiveOptions {
   readonly runtime?: Runtime;
   readonly requests: Requests;
   readonly sessionId: () => string;
-  /** Milliseconds to wait before attempt 1, 2, …; by default at random, up to 10 s. */
+  /** Milliseconds to wait before attempt 1, 2, …. The default is random, up to 10 s. */
   readonly retryDelay: ((attempt: number) => number) | undefined;
-  /** Whether an answer is being written, or a send is on its way. */
+  /** Whether a run is active, or a send has no response yet. */
   readonly isBusy: () => boolean;
-  /** The session as a server's snapshot would say it, for tabs that join. */
+  /** The session as a snapshot frame, for tabs that join. */
   readonly snapshot: () => SnapshotFrame | undefined;
-  /** Called before the server is asked for the session. */
+  /** Called before a request for the session. */
   readonly onAsk: () => void;
   readonly onFrame: (frame: Frame) => void;
-  /** With the reason why, when it is closed. */
+  /** Called with each change; with the error if it is `closed`. */
   readonly onConnection: (connection: Connection, error: DurableChatError | undefined) => void;
 }
 
-/** The connection of a POST whose answer is read to its end. */
+/** The connection of a POST whose response is read to its end. */
 interface HeldPost {
-  /** Names this client's subscription, for the POST's `x-durable-subscription`; undefined where others need the chunks, too. */
+  /** The id of this client's subscription, for the POST's `x-durable-subscription`; undefined if other readers need the chunks. */
   readonly subscriptionId: string | undefined;
-  /** To be called once. `isWhole`: all chunks of the run have come; if not, they come on the subscription from the first on. */
+  /** Call it once. `isWhole`: all chunks of the run have arrived. Otherwise they come on the subscription from the first one on. */
   readonly end: (isWhole: boolean) => void;
 }
 
 export interface Live {
-  /** Connects, and follows what the page does. */
+  /** Connects, and reacts to the page's visibility and network. */
   open(): void;
   close(): void;
-  /** Connects again if it rested. */
+  /** Connects again if the connection was paused. */
   wake(): void;
-  /** Connects now, if that was waited for. */
+  /** Connects now if a retry is waiting. */
   hurry(): void;
-  /** Something is missing: begin again with a snapshot. */
+  /** A frame is missing: subscribes again without a cursor. */
   renew(): void;
   /**
-   * To be called before a POST whose answer could be read to its end. Undefined while the browser is short of connections, or the
-   * page reads another one: then the answer is left once its run is known, and read from the subscription.
+   * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while the
+   * page reads another one: then the client leaves the response once its run is known, and reads the run from the subscription.
    */
   holdPost(): Promise<HeldPost | undefined>;
 }
@@ -61,16 +61,16 @@ export function createLive(options: LiveOptions): Live {
   const { subscribe } = requests;
   let line: Line | undefined;
   let asked: Asked | undefined;
-  /** The server lets in by itself what it refused on the line. */
+  /** The server accepts this session alone, after it refused it on the line. */
   let isSingled = false;
   const subscription = new Subscription({
     runtime,
     async connect(after, signal, onEvent) {
       onAsk();
-      // Without a page nothing is scarce: a server renders for many at once.
+      // Without a page connections are not scarce: a server renders for many users at once.
       const now = isPage() ? await askedNow(requests, runtime) : undefined;
       signal.throwIfAborted();
-      // With other headers it may be let in on a line; with the same ones it would be refused again.
+      // With other headers it may be accepted on a line. With the same ones it would be refused again.
       const isShared = now && !(isSingled && now.as === asked?.as);
       isSingled = false;
       asked = now;
@@ -116,7 +116,7 @@ export function createLive(options: LiveOptions): Live {
   };
 }
 
-/** For a route that seems to have no sessions: up to five minutes. */
+/** The delay for a route that seems to have no sessions: up to five minutes. */
 function seldomDelay(attempt: number): number {
   return Math.min(300_000, 1_000 * 2 ** attempt);
 }

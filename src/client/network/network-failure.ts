@@ -1,15 +1,15 @@
-// The one place that says which errors are the network's. They have `code: 'network'`.
+// The only place that recognises network errors. They get `code: 'network'`.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 
-/** How browsers and Node begin the message of the `TypeError` that `fetch` rejects with. */
+/** The beginnings of the `TypeError` messages with which `fetch` rejects in browsers and Node. */
 const messages =
   /^(failed to fetch|fetch failed|load failed|network ?error|a network error|network request failed|(the )?network connection|the internet connection|terminated)/i;
 
-/** What a proxy answers while the server behind it is away. */
+/** The statuses of a proxy whose server is away. */
 const gatewayStatuses = [502, 503, 504];
 
-/** Whether a request failed on the network, so that it may succeed when it is made again. */
+/** Whether a request failed in the network, so that a retry can succeed. */
 export function isNetworkFailure(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'network';
 }
@@ -22,16 +22,16 @@ export function unreachable(cause?: unknown): DurableChatError {
   );
 }
 
-/** Whether an answer that is not ours says that the server is away for now. */
+/** Whether a response that is not from durable-chat says that the server is away for now. */
 export function isGatewayStatus(status: number): boolean {
   return gatewayStatuses.includes(status);
 }
 
 /**
- * `fetch`, or the app's own one. What the platform's rejects with is the network's. Of an app's own one that is only what
- * it passes on from the platform: another error is the app's, and would be thrown again.
+ * `fetch`, or the app's own. Every rejection of the platform's `fetch` is a network error. A rejection of the app's `fetch` is one
+ * only if it comes from the platform. Any other error is the app's, and a retry would fail again.
  *
- * @throws the same error, with `code: 'network'` where it is the network's
+ * @throws the same error, with `code: 'network'` if it is a network error
  */
 export async function fetchWith(
   own: typeof fetch | undefined,

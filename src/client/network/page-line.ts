@@ -1,4 +1,4 @@
-// The lines of this page: one for all sessions that ask the same route in the same way.
+// The lines of this page: one for all sessions with the same route and the same request options.
 
 import type { Runtime } from '../../lib/runtime.ts';
 import { digest, pageLocks } from './browser.ts';
@@ -6,22 +6,22 @@ import type { Requests } from './requests.ts';
 import { takeSlot } from './slots.ts';
 import { Line, type LineOptions } from './tabs/line.ts';
 
-/** Tabs of builds that say something else to each other do not share. */
+/** The version of the notes between tabs. Tabs of different versions do not share a line. */
 const version = 1;
 
-/** How requests are made now. Those that are made alike share a line. */
+/** The current request options. Sessions with equal ones share a line. */
 export interface Asked {
   readonly route: string;
   readonly fetch: unknown;
-  /** What they have in common, for this page alone: headers hold secrets. */
+  /** Their key inside this page. Other pages must not see it, because headers contain secrets. */
   readonly as: string;
-  /** Its digest, for other pages; undefined where there is none. */
+  /** Its digest, for other pages; undefined if the browser has no digest. */
   readonly name: string | undefined;
 }
 
 const lines = new Set<{ readonly asked: Asked; readonly line: Line }>();
 
-/** Rejects with what an option of the app throws. */
+/** Rejects with the error of an option of the app. */
 export async function askedNow(requests: Requests, runtime: Runtime): Promise<Asked> {
   const { api, options } = requests;
   const as = await askedAs(requests);
@@ -38,12 +38,12 @@ export async function askedAs({ api, options: { headers, credentials } }: Reques
   ]);
 }
 
-/** A place among the connections of the browser. */
+/** One of the browser's connections. */
 export function slotFor({ route }: Asked): LineOptions['takeSlot'] {
   return (signal) => takeSlot(route, signal);
 }
 
-/** The page's line for requests that are made alike. */
+/** The page's line for equal request options. */
 export function pageLine(asked: Asked, takeSlot: LineOptions['takeSlot'], runtime: Runtime): Line {
   for (const open of lines)
     if (open.asked.as === asked.as && open.asked.fetch === asked.fetch) return open.line;

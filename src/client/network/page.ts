@@ -7,12 +7,12 @@ export interface PageSubscription {
   pause(): void;
 }
 
-/** How long a hidden page with nothing to wait for keeps its connection, in milliseconds. */
+/** How long a hidden page without a running answer keeps its connection, in milliseconds. */
 const restAfterMs = 60_000;
 
 /**
- * Until the result is called, `subscription` connects at once when the page is seen or the network is back, and
- * rests while the page is hidden and not busy. It goes on where it was.
+ * Until the result is called, `subscription` connects at once when the page becomes visible or the network is back, and
+ * pauses while the page is hidden and not busy. It continues where it was.
  */
 export function watchPage(subscription: PageSubscription, isBusy: () => boolean): () => void {
   let timer: ReturnType<typeof setInterval> | undefined;

@@ -1,10 +1,10 @@
-// Whether a route has sessions, as far as its answers have said.
+// Whether a route has sessions, as far as its responses have shown.
 
 import type { ClientStore } from '../store.ts';
 import { until, type UntilOptions } from '../until.ts';
 import type { Requests } from './requests.ts';
 
-/** What says whether a route has sessions. */
+/** The state that shows whether a route has sessions. */
 export interface Route {
   readonly store: ClientStore;
   readonly requests: Requests;
@@ -13,12 +13,12 @@ export interface Route {
 }
 
 /**
- * Refusals of a subscription that a route without sessions gives: it knows no such GET. Any other one says something
- * of who asks.
+ * Refusals of a subscription by a route without sessions, which has no such GET. Any other refusal concerns
+ * the user.
  */
 const withoutSessions = [400, 404, 405, 422];
 
-/** Whether the route seems to have no sessions, from what it has answered: everything is then as the AI SDK has it. */
+/** Whether the route seems to have no sessions, from its responses. Everything then works as in the AI SDK. */
 export function isPlainRoute(route: Route): boolean {
   const { connection, error } = route.store.getSnapshot();
   if (isDurableRoute(route)) return false;
@@ -27,12 +27,12 @@ export function isPlainRoute(route: Route): boolean {
   return error.status < 400 || withoutSessions.includes(error.status);
 }
 
-/** Whether it is known to have some. */
+/** Whether the route is known to have sessions. */
 export function isDurableRoute(route: Route): boolean {
   return hasSession(route) || route.requests.isDurable;
 }
 
-/** Whether it has sent a session, or has made a run of a send. */
+/** Whether the route has sent a snapshot, or has made a send into a run. */
 export function hasSession({ store }: Route): boolean {
   const { session, sends } = store.client;
   return session !== undefined || sends.some((send) => 'runId' in send);

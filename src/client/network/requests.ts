@@ -1,4 +1,4 @@
-// The client's requests to the route, and the options they share: the names and shapes are the AI SDK's.
+// The client's requests to the route, and their shared options, which have the names and types of the AI SDK.
 
 import type { HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { DurableChatError, newerError } from '../../protocol/errors.ts';
@@ -21,34 +21,34 @@ export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
   'headers' | 'credentials'
 > {
-  /** Called in the place of the platform's `fetch`. What it throws of its own is thrown as it is, and not retried. */
+  /** Replaces the platform's `fetch`. Its own errors are thrown unchanged, and not retried. */
   readonly fetch?: HttpChatTransportInitOptions<UIMessage>['fetch'] | undefined;
-  /** The route; a function is asked anew for each request. Default `/api/chat`. */
+  /** The route. A function is called for each request. @defaultValue `/api/chat` */
   readonly api?: string | (() => string | undefined);
 }
 
 export interface Requests {
   readonly options: RequestOptions;
-  /** The route as it is now. */
+  /** The current address of the route. */
   api(): string;
-  /** Whether an answer has come from a durable route, a refusal included. */
+  /** Whether a response came from a durable route, refusals included. */
   readonly isDurable: boolean;
   /**
-   * Whether the answers are those of a route without sessions: one to a send was, or the route fails at GET as one
-   * that knows no GET.
+   * Whether the responses are those of a route without sessions: one to a send was, or the GET fails like one of a route
+   * without GET.
    */
   readonly isPlain: boolean;
-  /** Learns from the answer to a send. */
+  /** Learns from the response to a send. */
   hear(response: Response): void;
   /** One GET for one session or several. */
   readonly subscribe: Subscribe;
-  /** Stops one run, or all; resolves with the server's receipt. */
+  /** Stops one run, or all. Resolves with the server's receipt. */
   stop(sessionId: string, runId: string | undefined): Promise<StopReceipt>;
   /** Takes back a send that waits for its turn. */
   withdraw(sessionId: string, runId: string): Promise<void>;
   /** Deletes one message, or without one all of them. */
   delete(sessionId: string, messageId: string | undefined): Promise<void>;
-  /** Posts what is not a chat's own send; resolves with the server's JSON. */
+  /** Posts a command that is not a send. Resolves with the server's JSON. */
   post(body: ToolOutcomeBody | ToolClaimBody): Promise<unknown>;
 }
 
@@ -59,18 +59,18 @@ export interface ToolAnswer {
   readonly outcome: ToolOutcome;
 }
 
-/** How often a route that knows no GET fails before that is assumed. */
+/** After how many failed GETs a route counts as one without sessions. */
 const failuresOfPlain = 3;
 
 /**
- * Rejections are `DurableChatError`s: the server's own, `network` when there was no answer, `bad_request` for a body that
- * is no JSON. What an option of the app throws is thrown as it is.
+ * Rejections are `DurableChatError`s: the server's, `network` if there was no response, `bad_request` for a body that
+ * is not JSON. Errors of the app's options are thrown unchanged.
  */
 export function createRequests(options: RequestOptions): Requests {
   const api = () => (typeof options.api === 'function' ? options.api() : options.api) ?? '/api/chat';
   let isDurable = false;
   let isProvenPlain = false;
-  /** Failures in a row of the route itself. */
+  /** Successive failures of the route itself. */
   let failures = 0;
   async function request(
     method: string,
@@ -96,11 +96,11 @@ export function createRequests(options: RequestOptions): Requests {
         cache: 'no-store',
       });
     } catch (cause) {
-      // An app's own `fetch` may give up after a time: that is a `DOMException`.
+      // The app's own `fetch` can have a timeout, which is a `DOMException`.
       throw isNetworkFailure(cause) || cause instanceof DOMException ? unreachable(cause) : cause;
     }
     isDurable ||= response.headers.has(durableHeader);
-    // What a gateway says of an outage is another status.
+    // A gateway answers an outage with another status.
     if (method === 'GET') failures = [500, 501].includes(response.status) ? failures + 1 : 0;
     if (!isDurable && isProvenPlain && !response.ok) {
       throw new DurableChatError(
@@ -109,7 +109,7 @@ export function createRequests(options: RequestOptions): Requests {
       );
     }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
-    // A frame of another version can mean something else.
+    // A frame of another version can have another meaning.
     if (!isOurVersion(response.headers)) {
       await response.body?.cancel();
       throw newerError('response');
@@ -133,7 +133,7 @@ export function createRequests(options: RequestOptions): Requests {
     },
     async subscribe(places, { signal, subscriptionId, onEvent }) {
       const query = places.map(({ sessionId }): [QueryName, string] => ['id', sessionId]);
-      // Where one has a cursor each says of its own, in the same order.
+      // If one session has a cursor, each one has an `after`, in the same order.
       if (places.some(({ after }) => after))
         for (const { after } of places) query.push(['after', after ?? '']);
       if (subscriptionId !== undefined) query.push(['subscription', subscriptionId]);
@@ -153,7 +153,7 @@ export function createRequests(options: RequestOptions): Requests {
     async stop(sessionId, runId) {
       const query = { id: sessionId, durable: 'stop' satisfies Removal };
       const response = await request('DELETE', { ...query, ...(runId !== undefined && { runId }) });
-      return (await jsonOf(response)) as StopReceipt; // our own server's
+      return (await jsonOf(response)) as StopReceipt; // a response of our server
     },
     async withdraw(sessionId, runId) {
       await request('DELETE', { id: sessionId, durable: 'withdraw' satisfies Removal, runId });
@@ -168,9 +168,9 @@ export function createRequests(options: RequestOptions): Requests {
   };
 }
 
-/** Whose event it is, on a connection with several sessions. */
+/** The session of an event, on a connection with several sessions. */
 function sessionOf({ data }: SseEvent): string | undefined {
-  return (JSON.parse(data) as WireFrame).sessionId; // our own server's
+  return (JSON.parse(data) as WireFrame).sessionId; // a response of our server
 }
 
 function textOf(body: unknown): string {
@@ -187,14 +187,14 @@ function textOf(body: unknown): string {
   }
 }
 
-/** An answer can break off as well. */
+/** A response can break too. */
 function jsonOf(response: Response): Promise<unknown> {
   return response.json().catch((cause: unknown) => {
     throw unreachable(cause);
   });
 }
 
-/** An option as it is at the time of the request. */
+/** The value of an option at the time of the request. */
 export function resolve<T>(
   value: T | PromiseLike<T> | (() => T | PromiseLike<T>) | undefined,
 ): T | undefined | PromiseLike<T> {

@@ -1,5 +1,5 @@
-// One GET for several sessions. A session that joins or leaves makes the GET end and begin again, with each session at its own
-// cursor: nothing is lost, and never two are open.
+// One GET for several sessions. When a session joins or leaves, the GET ends and begins again, with each session at its own
+// cursor. Nothing is lost, and two GETs are never open at the same time.
 
 import { newId } from '../../lib/id.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
@@ -9,7 +9,7 @@ import { mostSessions } from '../../protocol/requests.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
 import type { Slot } from './slots.ts';
 
-/** A session, and the cursor to go on from; undefined for a snapshot. */
+/** A session, and the cursor to resume at; undefined for a snapshot. */
 export interface Place {
   readonly sessionId: string;
   readonly after: string | undefined;
@@ -17,35 +17,35 @@ export interface Place {
 
 export interface SubscribeOptions {
   readonly signal: AbortSignal;
-  /** Names the GET, so that it is not sent the chunks of runs whose POST named it. */
+  /** The id of the GET, which gets no chunks of runs whose POST names it. */
   readonly subscriptionId?: string | undefined;
-  /** An event of a session; without both, a sign of life. */
+  /** An event of a session; without arguments, a sign of life. */
   readonly onEvent: (event?: SseEvent, sessionId?: string) => void;
 }
 
-/** One GET. Resolves when it has ended, with whether the server asked to come back at once. */
+/** One GET. Resolves when it has ended, with whether the server asked the client to reconnect at once. */
 export type Subscribe = (places: readonly Place[], options: SubscribeOptions) => Promise<boolean>;
 
 export interface SharedGetOptions {
   readonly runtime: Runtime;
   readonly subscribe: Subscribe;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
-  /** An event of one session, or a sign of life for all that are on the GET. */
+  /** An event of one session, or a sign of life for all sessions of the GET. */
   readonly onEvent: (sessionIds: readonly string[], event?: SseEvent) => void;
-  /** Whether nobody else follows these sessions through this GET. */
+  /** Whether no other tab follows these sessions through this GET. */
   readonly isUnshared: () => boolean;
 }
 
-/** How far a session has come on the GET. */
+/** The position of a session on the GET. */
 interface Carried {
   cursor: string | undefined;
-  /** Frames came behind the cursor that have none of their own yet. */
+  /** Frames arrived after the cursor that have no cursor yet. */
   isPartial: boolean;
 }
 
-/** How long a session that nobody follows any more may stay on the GET. */
+/** How long a session without followers stays on the GET. */
 const trimAfterMs = 10_000;
-/** A GET that has its connection by turns gives it back after so much silence, or time. */
+/** A GET with a shared connection releases it after this silence, or this time. */
 const turnSilenceMs = 1_000;
 const turnMs = 5_000;
 const betweenTurnsMs = 3_000;
@@ -53,13 +53,13 @@ const betweenTurnsMs = 3_000;
 export class SharedGet {
   readonly #options: SharedGetOptions;
   readonly #carried = new Map<string, Carried>();
-  /** What the GET was asked for. */
+  /** The sessions of the open GET. */
   #asked: readonly string[] = [];
   #state: 'none' | 'opening' | 'stale' | 'open' = 'none';
   #current: AbortController | undefined;
   #cancelTrim: Cancel = () => {};
   #subscriptionId: string | undefined;
-  /** A POST has named it. */
+  /** Whether a POST has named it. */
   #isNamed = false;
 
   constructor(options: SharedGetOptions) {
@@ -67,8 +67,8 @@ export class SharedGet {
   }
 
   /**
-   * Takes up a session behind `after`, or once more. Returns what has to be taken first where the GET is not at `after`: made by
-   * `snapshot` if that knows the session, else the server sends a snapshot to all who follow it. `full`: there is no room.
+   * Adds a session after the cursor `after`, or once more. Returns the events that come first if the GET is not at `after`: made by
+   * `snapshot` if it has the session, else the server sends a snapshot to all followers. `full`: the GET has no room.
    */
   join(
     { sessionId, after }: Place,
@@ -91,7 +91,7 @@ export class SharedGet {
     return undefined;
   }
 
-  /** Nobody follows the session any more. */
+  /** The session has no followers any more. */
   leave(sessionId: string): void {
     this.#carried.delete(sessionId);
     this.#cancelTrim();
@@ -100,29 +100,29 @@ export class SharedGet {
     }, trimAfterMs);
   }
 
-  /** Whether the session's frames come on the GET that is open now. */
+  /** Whether the session's frames come on the open GET. */
   isOpen(sessionId: string): boolean {
     return this.#state === 'open' && this.#asked.includes(sessionId);
   }
 
-  /** The name of the GET, for a POST whose chunks are not to come on it as well; undefined while others need them. */
+  /** The id of the GET, for a POST whose chunks are not sent on it; undefined while other readers need them. */
   nameForPost(sessionId: string): string | undefined {
     if (!this.isOpen(sessionId) || !this.#options.isUnshared()) return undefined;
     this.#isNamed = true;
     return this.#subscriptionId;
   }
 
-  /** What a POST has named this GET for is to come on it after all. */
+  /** From now on this GET needs the chunks of runs whose POST named it. */
   rename(name: string): void {
     if (name === this.#subscriptionId) this.#dropName();
   }
 
-  /** To be called when the number of those who follow has changed. */
+  /** Call it when the number of followers has changed. */
   checkShared(): void {
     if (!this.#options.isUnshared()) this.#dropName();
   }
 
-  /** Keeps a GET open; resolves or rejects as `subscribe` does when it ends by itself. */
+  /** Keeps a GET open. Resolves or rejects like `subscribe` when it ends by itself. */
   async run(signal: AbortSignal): Promise<boolean> {
     try {
       for (;;) {
@@ -195,12 +195,12 @@ export class SharedGet {
     if (!carried) return;
     carried.cursor = event.id ?? carried.cursor;
     carried.isPartial = event.id === undefined;
-    // Nothing more of it comes on this GET; its followers ask for themselves.
+    // No more frames of it come on this GET. Its followers ask again themselves.
     if (isRefused(event)) this.#carried.delete(sessionId);
     this.#options.onEvent([sessionId], event);
   }
 
-  /** One that is being opened is let in first: each session that joins at the same time would begin it again. */
+  /** Waits until the GET is open, because each session that joins would make it begin again. */
   #reopen(): void {
     if (this.#state === 'opening') this.#state = 'stale';
     else if (this.#state === 'open') this.#current?.abort();
@@ -208,5 +208,5 @@ export class SharedGet {
 }
 
 function isRefused({ data }: SseEvent): boolean {
-  return (JSON.parse(data) as WireFrame).type === 'refused'; // our own server's
+  return (JSON.parse(data) as WireFrame).type === 'refused'; // a response of our server
 }

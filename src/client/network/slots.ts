@@ -1,27 +1,27 @@
-// The connections that are held open. Over HTTP/1.1 a browser has six to a host, for all of its tabs together. At most four of
+// The connections that are held open. Over HTTP/1.1 a browser has six to a host, for all its tabs together. At most four of
 // them are held here, so that commands and the app's own requests always get one. Each of the four is a Web Lock.
 //
 //   slot 1      subscriptions
 //   slots 2, 3  subscriptions and answers to sends
-//   slot 4      subscriptions that found no other one, by turns
+//   slot 4      subscriptions without another slot, one after the other
 //
-// Named locks suffice: the browser frees those of a tab that ends, however it ends. Tabs that ask the same route with the same
-// headers share one subscription (see tabs/line.ts), so turns are for a browser with many users or many routes.
+// Named locks are enough, because the browser releases those of a tab that ends in any way. Tabs with the same route and the same
+// headers share one subscription (see tabs/line.ts), so that only a browser with many users or many routes shares slot 4.
 
 import { isMultiplexed, isPage, pageLocks } from './browser.ts';
 
 export interface Slot {
-  /** It is to be released soon: others wait for it. */
+  /** Whether it must be released soon, because others wait for it. */
   readonly isTurn: boolean;
   readonly release: () => void;
 }
 
 const unlimited: Slot = { isTurn: false, release: () => {} };
 
-/** Where nothing is scarce. */
+/** The slot where connections are not scarce. */
 export const noSlot = async (): Promise<Slot> => unlimited;
 
-/** The slot of a subscription to `url`. Waits for a turn while all are taken; rejects when `signal` aborts. */
+/** A slot for a subscription to `url`. Waits while all are taken. Rejects when `signal` aborts. */
 export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> {
   if (isMultiplexed(url)) return unlimited;
   try {
@@ -38,8 +38,8 @@ export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> 
 let isHeld = false;
 
 /**
- * Asks for a connection on which the answer to a send is read to its end; one for a page. Resolves with what gives it back,
- * or with undefined: then the answer has to be read from the subscription.
+ * Takes a connection on which the response to a send is read to its end, at most one per page. Resolves with a function that
+ * releases it, or with undefined: then the run must be read from the subscription.
  */
 export async function holdStream(url: string): Promise<(() => void) | undefined> {
   if (!isPage()) return () => {};
@@ -64,7 +64,7 @@ async function firstFree(numbers: readonly number[]): Promise<(() => void) | und
   return undefined;
 }
 
-/** Resolves with what releases the lock, or with undefined when it is not available. Rejects where there are no locks. */
+/** Resolves with a function that releases the lock, or with undefined if it is not available. Rejects without Web Locks. */
 function hold(number: number, options: LockOptions): Promise<(() => void) | undefined> {
   const locks = pageLocks();
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// A session's subscription: one stream of frames that outlives its connections. It reconnects where it left
-// off, and knows nothing of what the frames mean.
+// A session's subscription: one stream of frames over many connections. It reconnects where it
+// stopped, and does not know the meaning of the frames.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
@@ -10,8 +10,8 @@ import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
 
 /**
- * One connection, behind `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
- * Resolves when it has ended, with whether the server asked to come back at once.
+ * One connection, after the cursor `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
+ * Resolves when it has ended, with whether the server asked the client to reconnect at once.
  */
 type Connect = (
   after: string | undefined,
@@ -22,7 +22,7 @@ type Connect = (
 export interface SubscriptionOptions {
   readonly runtime: Runtime;
   readonly connect: Connect;
-  /** Asks the server whether this session may be read, apart from all others; rejects as `connect` does. */
+  /** Asks the server whether this session alone may be read. Rejects like `connect`. */
   readonly ask: (after: string | undefined, signal: AbortSignal) => Promise<void>;
   /** Milliseconds to wait before attempt 1, 2, … */
   readonly retryDelay: (attempt: number) => number;
@@ -30,7 +30,7 @@ export interface SubscriptionOptions {
   readonly onConnection: (state: ConnectionState) => void;
 }
 
-/** A connection that lasts so long was a good one, even if the session had nothing to say. */
+/** A connection that lasts this long counts as progress, also without a frame. */
 const steadyMs = 5_000;
 
 /** By its name: this file is loaded apart from the class. */
@@ -38,9 +38,9 @@ function isOurs(error: unknown): error is DurableChatError {
   return error instanceof Error && error.name === 'DurableChatError';
 }
 
-/** Whether asking again would get the same answer; 408, 425 and 429 only say: not now. */
+/** Whether a retry would get the same refusal. 408, 425 and 429 are temporary. */
 function isFinal({ code, status }: DurableChatError, wasOpen: boolean): boolean {
-  // A route that has had the session is a route that has sessions.
+  // A route that had the session is a route with sessions.
   if (code === 'not_found') return !wasOpen;
   return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
 }
@@ -49,18 +49,18 @@ export class Subscription {
   readonly #options: SubscriptionOptions;
   #state: ConnectionState = { type: 'idle' };
   #cursor: string | undefined;
-  /** When bytes last came in, or were first waited for. */
+  /** When the last bytes arrived, or the wait for them began. */
   #heardAt: Moment | undefined;
   #abort: AbortController | undefined;
   #cancelRetry: Cancel = () => {};
-  /** The permission has ended on a connection. The answer to the next request, with headers of then, is final. */
+  /** The permission was refused on a connection. The response to the next request, with fresh headers, is final. */
   #isInDoubt = false;
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
   }
 
-  /** Connects; a stopped subscription goes on where it was. */
+  /** Connects. A stopped subscription continues where it was. */
   start(): void {
     this.#dispatch({ type: 'start' });
   }
@@ -69,20 +69,20 @@ export class Subscription {
     this.#dispatch({ type: 'stop' });
   }
 
-  /** Something is missing: begin again with a snapshot. */
+  /** A frame is missing: subscribes again without a cursor. */
   renew(): void {
     this.#cursor = undefined;
     this.#dispatch({ type: 'lost' });
   }
 
-  /** Connects at once what waits, and what is dead by the clock: timers stand still while a machine sleeps. */
+  /** Connects at once if a retry waits, or if the connection has been silent too long: timers stop while a machine sleeps. */
   wake(): void {
     if (this.#heardAt && elapsedWithSleepMs(this.#heardAt, this.#options.runtime) > silenceMs)
       this.#dispatch({ type: 'lost' });
     this.#dispatch({ type: 'online' });
   }
 
-  /** There is no network: nothing is tried until `wake`. */
+  /** There is no network: no attempt is made until `wake`. */
   pause(): void {
     this.#dispatch({ type: 'offline' });
   }
@@ -109,7 +109,7 @@ export class Subscription {
     const abort = new AbortController();
     this.#abort = abort;
     const { signal } = abort;
-    // An aborted connection has nothing more to say.
+    // The result of an aborted connection is ignored.
     const dispatch = (event: ConnectionEvent) => {
       if (!signal.aborted) this.#dispatch(event);
     };
@@ -125,13 +125,13 @@ export class Subscription {
       listen();
       dispatch({ type: 'opened' });
       if (!event) return;
-      const frame = JSON.parse(event.data) as Frame; // our own server's; unknown types fall through
+      const frame = JSON.parse(event.data) as Frame; // a response of our server; unknown types fall through
       if (frame.type === 'refused') {
         this.#isInDoubt = true;
         return dispatch({ type: 'rotated' });
       }
       this.#options.onFrame(frame);
-      // Unless that very frame has shown that something is missing.
+      // Unless this frame has shown that another one is missing.
       if (signal.aborted) return;
       this.#cursor = event.id ?? this.#cursor;
       dispatch({ type: 'progress' });

@@ -69,8 +69,8 @@ export class RunLog {
 
   /**
    * All chunks, from the moment when the first part or metadata is there. An answer with neither ends without `start`.
-   * Cancelling the stream does not stop the run. `onClose` is called once. `left` ends the stream as an abort does: its
-   * reader is gone, and what waits for it settles.
+   * Cancelling the stream does not stop the run. `onClose` is called once. `left` ends the stream like an abort: its
+   * reader is gone, and its promises settle.
    */
   stream(onClose?: (how: 'end' | 'cancel') => void, left?: AbortSignal): ReadableStream<UIMessageChunk> {
     let next = 0;
@@ -120,7 +120,7 @@ export class RunLog {
           wake();
         },
       },
-      // Nothing is taken ahead of the reader: what it has not taken can still be cancelled.
+      // Nothing is buffered, so that unread chunks can still be cancelled.
       { highWaterMark: 0 },
     );
   }

@@ -1,4 +1,4 @@
-// The chunks of the session's runs, as frames bring them.
+// The chunks of the session's runs.
 
 import type { Frame } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
@@ -7,19 +7,19 @@ import { RunLog } from './run-log.ts';
 export class RunLogs {
   readonly #logs = new Map<string, RunLog>();
 
-  /** A run's chunks; made on first mention. */
+  /** The chunks of a run. The list is created on first use. */
   get(runId: string): RunLog {
     let log = this.#logs.get(runId);
     if (!log) this.#logs.set(runId, (log = new RunLog(runId)));
     return log;
   }
 
-  /** Removes the chunks of a run that is over. */
+  /** Removes the chunks of an ended run. */
   forget(runId: string): void {
     this.#logs.delete(runId);
   }
 
-  /** Takes what a frame says of runs. False when chunks are missing before those of the frame. */
+  /** Applies a frame to the runs. False if chunks before those of the frame are missing. */
   take(frame: Frame, before: SessionState | undefined, after: SessionState): boolean {
     switch (frame.type) {
       case 'snapshot':
@@ -53,7 +53,7 @@ export class RunLogs {
       case 'refused':
         return true;
       default:
-        // A type that a newer server sends changes nothing here.
+        // A type of a newer server has no effect here.
         frame satisfies never;
         return true;
     }

@@ -1,4 +1,4 @@
-// Makes a request again for as long as the network fails it, and sends in their order.
+// Retries requests while the network fails, and makes sends in their order.
 
 import type { Connection } from '../network/connection.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
@@ -10,7 +10,7 @@ import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts
 
 export interface DeliverOptions {
   readonly store: ClientStore;
-  /** Undefined where the app wants nothing to be made again. */
+  /** Undefined if the app has turned retries off (`outbox: false`). */
   readonly storage: SendStorage | undefined;
   /** Milliseconds to wait before attempt 1, 2, … */
   readonly retryDelay: (attempt: number) => number;
@@ -20,44 +20,44 @@ export interface DeliverOptions {
 
 interface Waiting {
   readonly gaveUp: AbortController;
-  /** It was stopped: it is not made again. */
+  /** It was stopped, so that it is not retried. */
   isLast: boolean;
-  /** The run that the request under way becomes, if it becomes one. */
+  /** The run of the open request, if it becomes one. */
   run?: Promise<string | undefined>;
 }
 
-/** How long a stop waits for the first answer to a send, in milliseconds. */
+/** How long a stop waits for the first response to a send, in milliseconds. */
 const giveUpWithinMs = 10_000;
 
 export class Deliveries {
   readonly #options: DeliverOptions;
   readonly #waiting = new Map<string, Waiting>();
   readonly #commands = new Set<Waiting>();
-  /** The names of sends that an earlier page has left. */
+  /** The names of sends of an earlier page. */
   readonly #left = new Set<string>();
 
   constructor(options: DeliverOptions) {
     this.#options = options;
   }
 
-  /** Whether every request has its answer. */
+  /** Whether every request has its response. */
   get isEmpty(): boolean {
     return this.#waiting.size + this.#commands.size === 0;
   }
 
-  /** Whether requests are made again: where the route is not known to be durable there is one attempt. */
+  /** Whether requests are retried. If the route is not known to be durable, there is one attempt. */
   get canRetry(): boolean {
     const { storage, store } = this.#options;
     return storage !== undefined && store.client.session !== undefined;
   }
 
-  /** A send of this name is one that an earlier page has left without an answer: the route is durable. */
+  /** Marks a send of an earlier page without a response: its route is durable. */
   markLeft(kept: KeptSend): void {
     this.#left.add(nameOf(kept));
   }
 
   /**
-   * Resolves or rejects as `attempt` does. Rejects with an `AbortError` when it is given up. `kept` is what is kept over
+   * Resolves or rejects like `attempt`. Rejects with an `AbortError` if it is given up. `kept` is what the storage keeps over
    * a reload.
    */
   async send<T extends { readonly runId: string | undefined }>(
@@ -81,7 +81,7 @@ export class Deliveries {
       for (let failures = 0; ; failures++) {
         if (failures > 0) await this.#pause(failures, signal);
         if (retries) await until(store, (_, isDue) => isDue || isItsTurn(store.client, key), { signal });
-        // Another chat on the session has given it up, or has had its answer.
+        // Another chat on the session has given it up, or has its response.
         if (failures > 0 && wasKept && !storage.isWaiting(name)) waiting.gaveUp.abort();
         signal.throwIfAborted();
         store.dispatch({ type: 'attempt', key });
@@ -106,9 +106,9 @@ export class Deliveries {
     } catch (error) {
       if (wasKept) storage.forget(name);
       const isOver = signal.aborted || waiting.isLast;
-      // The chat shows the error first: nothing is to be compared with the session before that.
+      // The chat must show the error before it is compared with the session.
       setTimeout(() => {
-        store.dispatch({ type: 'refuse', key, error: error as Error }); // requests reject with nothing else
+        store.dispatch({ type: 'refuse', key, error: error as Error }); // requests reject only with errors
         const isRefused = store.client.sends.some((one) => one.key === key && one.state === 'refused');
         if (!isOver && isRefused && kept && this.canRetry)
           storage?.keep({ ...kept, refused: refusalOf(error as Error, send.after) });
@@ -119,7 +119,7 @@ export class Deliveries {
     }
   }
 
-  /** Resolves or rejects as `attempt` does; for what is no send. */
+  /** The same for a request that is not a send. */
   async command<T>(attempt: () => Promise<T>): Promise<T> {
     if (!this.canRetry) return attempt();
     const waiting: Waiting = { gaveUp: new AbortController(), isLast: false };
@@ -131,7 +131,7 @@ export class Deliveries {
     }
   }
 
-  /** Makes attempts until one is answered; `failures` have been made before. */
+  /** Retries until there is a response, after `failures` earlier failures. */
   async again<T>(attempt: () => Promise<T>, signal?: AbortSignal, failures = 0): Promise<T> {
     for (let failed = failures; ; failed++) {
       if (failed > 0) await this.#pause(failed, signal);
@@ -144,18 +144,18 @@ export class Deliveries {
     }
   }
 
-  /** The requests to send that are under way, whatever becomes of their sends. */
+  /** The open requests of sends, given up or not. */
   get underWay(): { readonly key: string; readonly run: Promise<string | undefined> }[] {
     return [...this.#waiting].flatMap(([key, { run }]) => (run ? { key, run } : []));
   }
 
-  /** Ends what waits for the network; false when nothing did. */
+  /** Gives up the sends that wait for the network; false if there are none. */
   giveUp(): boolean {
     const { sends } = this.#options.store.client;
     let isAny = false;
     for (const [key, waiting] of this.#waiting) {
       const send = sends.find((one) => one.key === key);
-      // A first attempt may have a run to be stopped: its answer is waited for, but not for ever.
+      // A first attempt can have a run that must be stopped, so that its response is awaited for a limited time.
       const isFirst = send?.state === 'posting' && send.attempt === 1;
       waiting.isLast = true;
       isAny ||= !isFirst;
@@ -166,7 +166,7 @@ export class Deliveries {
     return isAny;
   }
 
-  /** Until the next attempt is due: when the time is up, or the network is back. */
+  /** Waits until the next attempt: after the delay, or when the network is back. */
   async #pause(failures: number, signal?: AbortSignal): Promise<void> {
     const { store, retryDelay } = this.#options;
     let before: Connection = store.getSnapshot().connection;
@@ -182,10 +182,10 @@ export class Deliveries {
   }
 }
 
-/** Rejects when `signal` aborts. It is no unhandled rejection. */
+/** Rejects when `signal` aborts, without an unhandled rejection. */
 function abortOf(signal: AbortSignal): Promise<never> {
   const abort = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as DOMException)); // nobody gives another one
+    signal.addEventListener('abort', () => reject(signal.reason as DOMException)); // all aborts have this reason
   });
   abort.catch(() => {});
   return abort;

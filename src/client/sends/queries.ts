@@ -1,9 +1,9 @@
-// What is read from the client's state.
+// Queries of the client's state.
 
 import { runsOf, type SessionRun } from '../../protocol/session-state.ts';
 import { isOpen, type Client } from './sends.ts';
 
-/** Whether nothing keeps a send from being posted: a stop that waits goes first, and sends arrive in their order. */
+/** Whether a send may be posted: waiting stops go first, and sends are made in their order. */
 export function isItsTurn({ sends, stops }: Client, key: string): boolean {
   const before = sends.slice(
     0,
@@ -14,7 +14,7 @@ export function isItsTurn({ sends, stops }: Client, key: string): boolean {
   );
 }
 
-/** Whether a request to send has no answer yet. */
+/** Whether a send has no response yet. */
 export function isSending({ sends }: Client): boolean {
   return sends.some(({ state }) => state === 'posting');
 }
@@ -24,7 +24,7 @@ export function isOwn({ sends }: Client, runId: string): boolean {
   return sends.some((send) => 'runId' in send && send.runId === runId);
 }
 
-/** Whether the run can be that of a send which has no answer yet: the send itself will read it. */
+/** Whether the run can belong to a send without a response, which then reads the run itself. */
 function isAwaited({ sends }: Client, run: SessionRun): boolean {
   return sends.some((send) => {
     if (!isOpen(send)) return false;
@@ -34,14 +34,14 @@ function isAwaited({ sends }: Client, run: SessionRun): boolean {
   });
 }
 
-/** The run to read next: one that is running, that the chat does not read, and that no send waits for. */
+/** The run to read next: it is running, the chat does not read it, and no send waits for it. */
 export function nextRun(client: Client, runs: readonly SessionRun[]): SessionRun | undefined {
   return runs.find(
     (run) => run.status === 'running' && !client.reads.has(run.runId) && !isAwaited(client, run),
   );
 }
 
-/** Runs that have not ended, a stop that is on its way included. */
+/** Runs that have not ended, with this client's stops that the log does not have yet. */
 export function runsWithStops({ session, stops }: Client): SessionRun[] {
   const stopped = new Set(stops.map(({ id }) => id));
   const isStopped = ({ runId, userMessageId = '' }: SessionRun) =>
@@ -49,10 +49,10 @@ export function runsWithStops({ session, stops }: Client): SessionRun[] {
   return session ? runsOf(session).map((run) => (isStopped(run) ? { ...run, status: 'stopping' } : run)) : [];
 }
 
-/** A send that the session does not have, as an app sees it. */
+/** A message of this client that the session does not have. */
 export interface UnsentMessage {
   readonly messageId: string;
-  /** `sending` has no answer yet, `waiting` waits for its turn or for the network, and `refused` is not sent again. */
+  /** `sending`: it has no response yet. `waiting`: it waits for its turn or for the network. `refused`: it is not sent again. */
   readonly status: 'sending' | 'waiting' | 'refused';
   /** Why it was refused. */
   readonly error?: Error;

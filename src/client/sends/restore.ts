@@ -1,4 +1,4 @@
-// What an earlier page has left: its sends are made again, and what was refused is shown again.
+// Restores the sends of an earlier page: open ones are sent again, and refused ones are shown again.
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { Core } from '../core.ts';
@@ -7,7 +7,7 @@ import { errorOf, nameOf, type KeptSend } from './storage.ts';
 
 const restored = new WeakSet<Core>();
 
-/** Restores the session of `core` into `chat`; once. */
+/** Restores the sends of `core` into `chat`, once. */
 export async function restore<M extends UIMessage>(core: Core, chat: AbstractChat<M>): Promise<void> {
   const { store, storage, deliveries } = core;
   if (!storage || restored.has(core)) return;
@@ -15,7 +15,7 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
   for (const kept of storage.sends) {
     const { message, trigger, messageId, key, body } = kept;
     const isNew = trigger === 'submit-message' && messageId === undefined;
-    // A new message is shown as waiting even while there is no telling what the log has.
+    // A new message is shown as waiting even before the log is known.
     await until(
       store,
       ({ state, connection }) => state !== undefined || (isNew && !connection.startsWith('connect')),
@@ -39,7 +39,7 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
         ? chat.regenerate(options)
         : // The app's own message type, as this chat has sent it before.
           chat.sendMessage({ ...(message as M), ...(messageId !== undefined && { messageId }) }, options);
-    // The chat itself reports a refusal; what it cannot send, it does not have any more.
+    // The chat itself reports a refusal. A message that it cannot send is removed.
     made.catch(() => storage.forget(nameOf(kept)));
   }
 }

@@ -1,5 +1,5 @@
-// What a client knows of its session: the log's state, its own sends, its stops, and the runs that its chat reads. One
-// value, changed by `reduce` alone.
+// The client's state: the log's state, its own sends, its stops, and the runs that its chat reads. It is one
+// value, and only `reduce` changes it.
 
 import type { UIMessage } from 'ai';
 import type { Frame } from '../../protocol/frames.ts';
@@ -7,32 +7,32 @@ import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, isActive, type SessionState } from '../../protocol/session-state.ts';
 
 /**
- * What a send asks for: to add its message, to put it in the place of one with its id, to answer it again, or to go on
- * with it.
+ * The kind of a send: it adds its message, replaces the one with its id, asks for a new answer, or continues
+ * the message.
  */
 export type SendKind = 'new' | 'edit' | 'regenerate' | 'continue';
 
 /** A send as it was made. */
 export interface Outgoing {
-  /** Tells it from other sends. */
+  /** Its unique key. */
   readonly key: string;
   readonly kind: SendKind;
   /** The last message that it posts. */
   readonly message: UIMessage;
-  /** The id of the message before it; undefined at the very start. */
+  /** The id of the message before it; undefined at the start of the list. */
   readonly after: string | undefined;
 }
 
 export type Send = Outgoing & {
-  /** The log has had its message: from then on the log decides what is shown of it. */
+  /** The log has had its message, so that the log decides what is shown. */
   readonly isLogged: boolean;
 } & (
     | { readonly state: 'queued' }
     /** `attempt` counts from 1. `offline` waits for the next one. */
     | { readonly state: 'posting' | 'offline'; readonly attempt: number }
     /**
-     * It is a run that no frame has named. `isAsked`: the session was asked for since, and its snapshot will name the
-     * run or prove it gone. `answerId` is the message that the run writes, once that is known.
+     * It is a run that no frame has named. `isAsked`: a subscription has begun since, whose snapshot will name the
+     * run, or show that it is gone. `answerId` is the message that the run writes, once it is known.
      */
     | {
         readonly state: 'accepted';
@@ -40,29 +40,29 @@ export type Send = Outgoing & {
         readonly isAsked: boolean;
         readonly answerId?: string;
       }
-    /** The log has named the run, or has lost it before it named it. */
+    /** The log has named the run, or the run is gone. */
     | { readonly state: 'logged' | 'lost'; readonly runId: string }
     /** The server answered it without the session. */
     | { readonly state: 'passed' }
     | { readonly state: 'refused'; readonly error: Error }
   );
 
-/** A stop of one run, or of what becomes of the send of one message. */
+/** A stop of one run, or of the run of a message's send. */
 interface Stop {
   readonly id: string;
-  /** `waiting` waits for the network. `taken`: the server has it, and the log will say so. */
+  /** `waiting`: it waits for the network. `taken`: the server has it, and the log will show it. */
   readonly state: 'posting' | 'waiting' | 'taken';
 }
 
 export interface Client {
   /** Undefined until the first snapshot. */
   readonly session: SessionState | undefined;
-  /** The server has had something of the session. */
+  /** The server knows the session. */
   readonly hasBegun: boolean;
   /** In the order in which they were made. */
   readonly sends: readonly Send[];
   readonly stops: readonly Stop[];
-  /** The runs that the chat has been given as a stream, and whether it is still reading it. */
+  /** The runs that the chat reads or has read as a stream, and whether it still reads. */
   readonly reads: ReadonlyMap<string, 'reading' | 'read'>;
 }
 
@@ -85,12 +85,12 @@ export type SendEvent =
 
 export type ClientEvent =
   | SendEvent
-  /** A run's own message, as its stream names it. */
+  /** The message of a run, as its stream names it. */
   | { readonly type: 'name'; readonly runId: string; readonly answerId: string }
-  /** A subscription begins: its snapshot will hold what there has been so far. */
+  /** A subscription begins, whose snapshot will have everything so far. */
   | { readonly type: 'ask' }
   | { readonly type: 'read'; readonly runId: string }
-  /** `cancel`: the chat may want the run again. */
+  /** `cancel`: the chat can read the run again. */
   | { readonly type: 'read-end'; readonly runId: string; readonly how: 'end' | 'cancel' }
   | {
       readonly type: 'stop' | 'stop-fail' | 'stop-taken' | 'stop-over';
@@ -102,7 +102,7 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
     case 'send': {
       const { send } = event;
       const isLogged = send.kind === 'new' && client.session?.order.includes(send.message.id) === true;
-      // The same message again takes the place of one that was refused.
+      // The same message again replaces a refused one.
       const others = client.sends.filter(
         (one) => one.key !== send.key && !(one.state === 'refused' && one.message.id === send.message.id),
       );
@@ -114,7 +114,7 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
     case 'drop':
     case 'accept':
     case 'refuse': {
-      // A send that was given up has no answer any more.
+      // The response to a send that was given up is ignored.
       if (!client.sends.some(({ key }) => key === event.key)) return client;
       const changed = client.sends.flatMap((send) =>
         send.key === event.key ? (nextSend(send, event, client.session) ?? []) : send,
@@ -166,13 +166,13 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
   }
 }
 
-/** A send after an event of its own; undefined when nothing is left of it. */
+/** A send after one of its events; undefined if it is removed. */
 function nextSend(
   before: Send,
   event: Exclude<SendEvent, { type: 'send' }>,
   session: SessionState | undefined,
 ): Send | undefined {
-  // What has its answer gets no other one.
+  // A send has at most one response.
   if (!isOpen(before) && event.type !== 'drop') return before;
   const { key, kind, message, after, isLogged } = before;
   const send = { key, kind, message, after, isLogged };
@@ -187,7 +187,7 @@ function nextSend(
     case 'pass':
       return { ...send, state: 'passed' };
     case 'refuse': {
-      // What says nothing new is no loss; nor is the change of a message that is gone.
+      // A refused send without a new message is removed, and so is a change of a removed message.
       const isKept = kind === 'new' ? !isLogged : kind === 'edit' && session?.byId.has(message.id) !== false;
       return isKept ? { ...send, state: 'refused', error: event.error } : undefined;
     }
@@ -198,7 +198,7 @@ function nextSend(
   }
 }
 
-/** What the log says of sends and stops. `isWhole`: it has just said everything. */
+/** Applies the log to sends and stops. `isWhole`: after a snapshot. */
 function withLog(client: Client, isWhole: boolean): Client {
   const { session } = client;
   if (!session) return client;
@@ -228,7 +228,7 @@ function withLog(client: Client, isWhole: boolean): Client {
     return !isAhead && (isWhole || state === 'taken' || session.ended.has(id));
   };
   const stops = client.stops.filter((stop) => !isOver(stop));
-  // The log gets what the app began with before the run of the send that brings it.
+  // The log gets the app's initial messages before the run of their send.
   const bringsBeginning = sends.some(
     ({ after, ...send }) =>
       (isOpen(send) || send.state === 'accepted') &&
@@ -255,7 +255,7 @@ function withLogged(send: Send, isLogged: boolean): Send {
   return isLogged === send.isLogged ? send : { ...send, isLogged };
 }
 
-/** Whether the send has no answer yet. */
+/** Whether the send has no response yet. */
 export function isOpen({ state }: Pick<Send, 'state'>): boolean {
   return state === 'queued' || state === 'posting' || state === 'offline';
 }

@@ -1,4 +1,4 @@
-// Stops: kept like sends until the server has them, and delivered before them.
+// Stops. They are kept like sends until the server has them, and delivered before the sends.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
@@ -12,11 +12,11 @@ export interface StopOptions {
   readonly store: ClientStore;
   readonly deliveries: Deliveries;
   readonly storage: SendStorage | undefined;
-  /** Stops one run, or all; resolves with the server's receipt. */
+  /** Stops one run, or all. Resolves with the server's receipt. */
   readonly request: (runId: string | undefined) => Promise<StopReceipt>;
 }
 
-/** How long a stop waits to learn which run a send has become, in milliseconds. */
+/** How long a stop waits for the run of a send, in milliseconds. */
 export const sendWithinMs = 10_000;
 
 export const nothingStopped: StopReceipt = { stopped: [], alreadyEnded: [], pending: [] };
@@ -28,7 +28,7 @@ export class Stops {
     this.#options = options;
   }
 
-  /** Stops one run, or every active one and what becomes of sends that have no answer yet. */
+  /** Stops one run, or all active runs and the runs of sends without a response. */
   async stop(runId: string | undefined): Promise<StopReceipt> {
     const { store, deliveries } = this.#options;
     const { session, sends } = store.client;
@@ -60,7 +60,7 @@ export class Stops {
     }
   }
 
-  /** Stops what becomes of sends that have no answer yet as soon as it is known. Throws until then. */
+  /** Stops the runs of sends without a response as soon as they are known. Throws, because the stop is not confirmed. */
   stopSending(): never {
     return this.#stopLate(this.#options.deliveries.underWay);
   }
@@ -69,7 +69,7 @@ export class Stops {
     for (const { run } of posting) {
       void run
         .then((runId) => (runId === undefined ? nothingStopped : this.#stopOne(runId)))
-        // The one who stopped it knows already that this is not certain.
+        // The caller already has the error that the stop is not confirmed.
         .catch(() => {});
     }
     throw new DurableChatError(
@@ -78,7 +78,7 @@ export class Stops {
     );
   }
 
-  /** Delivers the stops that an earlier page has kept, of runs that have not ended since. */
+  /** Delivers the stops of an earlier page whose runs have not ended. */
   async restore(): Promise<void> {
     const { store, storage } = this.#options;
     const kept = storage?.stops ?? [];
@@ -90,7 +90,7 @@ export class Stops {
     await this.#again(runIds, 0);
   }
 
-  /** `isLocal`: as far as is known here, there may be nothing on the server to be stopped. */
+  /** `isLocal`: as far as this client knows, the server has no run to stop. */
   async #deliver(
     runId: string | undefined,
     runIds: readonly string[],
@@ -101,7 +101,7 @@ export class Stops {
       return await request(runId);
     } catch (error) {
       if (isNetworkFailure(error) && deliveries.canRetry && runIds.length > 0) return this.#again(runIds, 1);
-      // The server may hear of the stop before it has made the send into a run.
+      // The stop can reach the server before the send has become a run.
       const isEarly = error instanceof DurableChatError && error.code === 'not_found';
       if (isLocal || (runId === undefined && isEarly)) return nothingStopped;
       throw error;
@@ -113,7 +113,7 @@ export class Stops {
     return deliveries.canRetry ? this.#again([runId], 0) : request(runId);
   }
 
-  /** Stops runs that are known by name, for as long as the network fails; those that end meanwhile need no stop. */
+  /** Stops known runs, and retries while the network fails. Runs that end meanwhile need no stop. */
   async #again(runIds: readonly string[], failures: number): Promise<StopReceipt> {
     const { store, deliveries, storage, request } = this.#options;
     store.dispatch({ type: 'stop', ids: runIds });
@@ -150,7 +150,7 @@ function lateAfter(ms: number): Promise<typeof late> {
   return new Promise((resolve) => setTimeout(() => resolve(late), ms));
 }
 
-/** Those that the server does not have. */
+/** The stops that the server does not have. */
 function waitingAmong(store: ClientStore, ids: readonly string[]): string[] {
   return store.client.stops.flatMap(({ id, state }) => (ids.includes(id) && state !== 'taken' ? id : []));
 }

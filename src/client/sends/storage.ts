@@ -1,17 +1,17 @@
-// What is kept over a reload: sends without an answer, sends that were refused, and stops that wait.
+// The storage over a reload: sends without a response, refused sends, and waiting stops.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 
-/** What of the Web's `Storage` is needed. */
+/** The part of the Web's `Storage` that is used. */
 export type OutboxStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
-/** What tells a send from others, and what it takes to make it again. Headers are not in it: they may be secret. */
+/** The data that repeats a send. It has no headers, which can be secret. */
 export interface KeptSend {
   readonly message: UIMessage;
   readonly trigger: 'submit-message' | 'regenerate-message';
   readonly messageId?: string | undefined;
-  /** Its idempotency key; a new message is named by its id. */
+  /** Its idempotency key. A new message is identified by its id. */
   readonly key?: string | undefined;
   readonly body?: object | undefined;
   /** Present once it was refused. */
@@ -23,7 +23,7 @@ interface Refusal {
   /** The code and status of a `DurableChatError`. */
   readonly code?: string | undefined;
   readonly status?: number | undefined;
-  /** The id of the message that the send's own stands behind. */
+  /** The id of the message before the send's message. */
   readonly after?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export class SendStorage {
   readonly #storage: OutboxStorage | undefined;
   readonly #name: () => string;
 
-  /** Keeps nothing where `storage` is undefined. `name` is asked each time: it may depend on options. */
+  /** Keeps nothing if `storage` is undefined. `name` is called each time, because it can depend on options. */
   constructor(storage: OutboxStorage | undefined, name: () => string) {
     this.#storage = storage;
     this.#name = name;
@@ -52,12 +52,12 @@ export class SendStorage {
     return this.#read().flatMap((kept) => ('stop' in kept ? kept.stop : []));
   }
 
-  /** Whether a send of this name is kept that waits for its answer. */
+  /** Whether a send with this name is kept without a response. */
   isWaiting(name: string): boolean {
     return this.sends.some((kept) => nameOf(kept) === name && !kept.refused);
   }
 
-  /** Keeps a send, in the place of one of its name. */
+  /** Keeps a send, and replaces one with its name. */
   keep(send: KeptSend): void {
     this.#put(send, (kept) => 'message' in kept && nameOf(kept) === nameOf(send));
   }
@@ -66,12 +66,12 @@ export class SendStorage {
     this.#put({ stop: runId }, (kept) => 'stop' in kept && kept.stop === runId);
   }
 
-  /** Forgets the send of this name. */
+  /** Removes the send with this name. */
   forget(name: string): void {
     this.#write((list) => list.filter((kept) => 'stop' in kept || nameOf(kept) !== name));
   }
 
-  /** Forgets that a send of this message was refused. */
+  /** Removes the refused send of this message. */
   forgetRefused(messageId: string): void {
     this.#write((list) =>
       list.filter((kept) => 'stop' in kept || !kept.refused || kept.message.id !== messageId),
@@ -92,7 +92,7 @@ export class SendStorage {
   #read(): Kept[] {
     try {
       const list: unknown = JSON.parse(this.#storage?.getItem(this.#name()) ?? '[]');
-      // Other code of the page may write there.
+      // Other code of the page can write there.
       return Array.isArray(list) ? list.filter(isKept) : [];
     } catch {
       return [];
@@ -107,23 +107,23 @@ export class SendStorage {
       if (list.length === 0) this.#storage?.removeItem(this.#name());
       else this.#storage?.setItem(this.#name(), JSON.stringify(list));
     } catch {
-      // The storage is full or not allowed: sends are retried for as long as the page lives.
+      // The storage is full or not allowed: sends are retried only while the page lives.
     }
   }
 }
 
-/** Under which name a send is kept. */
+/** The name under which a send is kept. */
 export function nameOf({ key, message }: Pick<KeptSend, 'key' | 'message'>): string {
   return key ?? message.id;
 }
 
-/** What is kept of a refusal. */
+/** A refusal for the storage. */
 export function refusalOf(error: Error, after: string | undefined): Refusal {
   const { code, status } = error instanceof DurableChatError ? error : {};
   return { message: error.message, code, status, after };
 }
 
-/** The error of a refusal that was kept. */
+/** The error of a stored refusal. */
 export function errorOf({ message, code, status = 0 }: Refusal): Error {
   return DurableChatError.parse(status, JSON.stringify({ error: { code, message } })) ?? new Error(message);
 }

@@ -16,13 +16,13 @@ export interface Ending {
   readonly closure: Closure;
   /** The message that the run continues. */
   readonly base?: UIMessage | undefined;
-  /** All of the run's chunks, where the caller has them; else they are read. */
+  /** All chunks of the run, if the caller has them. Otherwise they are read. */
   readonly chunks?: readonly UIMessageChunk[];
   /** The id of the user message on which the handler, or its stream, failed. */
   readonly tried?: string | undefined;
-  /** A reservation to give back. */
+  /** A reservation to release. */
   readonly reservation?: string | undefined;
-  /** The run's start may still be on its way, and may begin the session: its end is written all the same. */
+  /** The run's start may not be stored yet, and may begin the session. The end is written even so. */
   readonly early?: true;
 }
 
@@ -30,13 +30,13 @@ export interface EndOptions {
   readonly runtime: Runtime;
   /** How long to try, in milliseconds. Default: 5 minutes. */
   readonly forMs?: number;
-  /** Called once nobody can take the run for one that goes on. */
+  /** Called once no process can take the run for an active one. */
   readonly onClosed?: () => void;
 }
 
 type EndStore = Pick<SessionStore, 'close' | 'readRun' | 'append'>;
 
-/** Ends a run; resolves once the log says so. Repeating it changes nothing. */
+/** Ends a run. Resolves once the log has the end. Idempotent. */
 export async function endRun(
   store: EndStore,
   runId: string,
@@ -49,7 +49,7 @@ export async function endRun(
   onClosed?.();
   const chunks = ending.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
   const cameToNothing = isCutShort(closure) && saidNothing(chunks);
-  // What people have answered in it still waits for a run to go on with.
+  // Tool answers in it still wait for a continuation.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
   const tried = failedOn(closure, chunks, ending.tried);
   const entry = entries.end({ runId, ...closure, chunks: chunks.length, ...kept, ...tried });
@@ -69,12 +69,12 @@ function saidNothing(chunks: readonly UIMessageChunk[]): boolean {
   return chunks.every(({ type }) => opening.includes(type));
 }
 
-/** Nobody wanted it to end. */
+/** Whether the run ended by itself. */
 function isCutShort({ reason }: Closure): boolean {
   return reason === 'error' || reason === 'interrupted';
 }
 
-/** A handler that failed before it said anything may have failed on what it was to answer. Its provider may be the cause as well. */
+/** The user message of a handler that failed before it emitted a part. The message can be the cause, and so can the provider. */
 function failedOn(
   { reason }: Closure,
   chunks: readonly UIMessageChunk[],
@@ -83,7 +83,7 @@ function failedOn(
   return reason === 'error' && saidNothing(chunks) && tried !== undefined ? { failedOn: tried } : {};
 }
 
-/** All chunks of a closed run. An answer without its closure is of a replica that is behind: it is asked again. */
+/** All chunks of a closed run. A read without a closure is stale; retry it. */
 async function readClosed(store: EndStore, runId: string): Promise<readonly UIMessageChunk[]> {
   const { chunks, closure } = await store.readRun(runId, 0);
   if (!closure)

@@ -1,34 +1,34 @@
-// Runs whose producers died (G6): a producer that lives renews the lease of its run. While a viewer watches, the leases
-// are asked for when the first of them runs out, so that a dead run is ended soon after; else by who finds it in the way.
+// Ends runs whose producers died (G6). A live producer renews the lease of its run. While a viewer watches, the leases
+// are checked when the first of them ends, so that a dead run is ended soon after. Otherwise the next request ends it.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { endRun } from './end.ts';
 import type { SessionStore } from './session-store.ts';
 
-/** How long after a failure of the store its producers may need to show that they live. */
+/** How long producers may need to renew their leases after a failure of the store. */
 const shakenMs = 5_000;
-/** A renewal that is on its way is waited for, and not by all processes until the same moment. */
+/** The wait for an open renewal, random so that not all processes check at the same moment. */
 const graceMs = 250;
 const jitterMs = 750;
-/** The wait before a store that failed, or has failed lately, is asked again. */
+/** The wait before the next check after a failure of the store. */
 const againMs = 1_000;
 
 export interface LeasesOptions {
   readonly runtime: Runtime;
   readonly store: SessionStore;
-  /** How long the lease of a run lasts that begins now. */
+  /** The lease of a new run. */
   readonly leaseMs: number;
   readonly state: () => SessionState;
-  /** When the session could not be read last, on the monotonic clock. */
+  /** The time of the last failed read, on the monotonic clock. */
   readonly failedAt: () => number;
-  /** Called after runs were found dead by the watch, and ended. */
+  /** Called after the watch has found dead runs and ended them. */
   readonly onReaped: () => void;
 }
 
 export class Leases {
   readonly #options: LeasesOptions;
-  /** Runs that are being ended here. */
+  /** Runs that this process is ending. */
   readonly #ending = new Map<string, Promise<unknown>>();
   #failedAt = -Infinity;
   #watches = false;
@@ -44,14 +44,14 @@ export class Leases {
     return dead > 0;
   }
 
-  /** Looks after the leases of active runs from now on. */
+  /** Checks the leases of active runs from now on. */
   watch(): void {
     this.#watches = true;
-    // Leases of runs that have begun before can run out at any time.
+    // The leases of earlier runs can end at any time.
     if (this.#options.state().active.length > 0 && !this.#cancel) this.#wait(0);
   }
 
-  /** To be called after every change of the session: a run may have begun. */
+  /** Call it after every change of the session, because a run can have begun. */
   changed(): void {
     const { state, leaseMs } = this.#options;
     if (this.#watches && state().active.length > 0 && !this.#cancel) this.#wait(leaseMs);
@@ -71,14 +71,14 @@ export class Leases {
   async #look(): Promise<void> {
     const { state, onReaped } = this.#options;
     const runIds = state().active.map(({ runId }) => runId);
-    // One that cannot be asked for now, or not be ended, is asked for again.
+    // If a lease cannot be read, or a run cannot be ended, it is tried again.
     const { dead, leftMs } = await this.#ask(runIds).catch(() => ({ dead: 0, leftMs: againMs }));
     if (dead > 0) onReaped();
     this.#cancel = undefined;
     if (this.#watches && state().active.length > 0) this.#wait(leftMs);
   }
 
-  /** Ends the dead among these runs. Resolves with how many there were, and when the next lease runs out. */
+  /** Ends the dead ones of these runs. Resolves with their number, and with the end of the next lease. */
   async #ask(runIds: readonly string[]): Promise<{ readonly dead: number; readonly leftMs: number }> {
     const { runtime, store, state, failedAt } = this.#options;
     const active = runIds.filter((runId) => isActive(state(), runId));
@@ -94,7 +94,7 @@ export class Leases {
     return { dead: dead.length, leftMs: left.length > 0 ? Math.min(...left) : againMs };
   }
 
-  /** Once at a time, however many notice. */
+  /** One attempt at a time for each run. */
   #end(runId: string): Promise<unknown> {
     const { runtime, store, state } = this.#options;
     if (!isActive(state(), runId)) return Promise.resolve();

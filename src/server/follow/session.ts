@@ -1,7 +1,7 @@
-// One session as this process sees it: one subscription to the store, shared by all who follow the session here, and
-// the log and the active runs as far as they have been read. All that is written to the session goes through here.
+// One session as this process sees it: one subscription to the store, shared by all its users in this process, and
+// the log and the active runs as far as they were read. All writes to the session go through it.
 //
-// Wake-ups are hints. A hint that does not fit makes the session read; silence, too, makes it read.
+// Wake-ups are hints. A wake-up that does not fit makes the session read, and so does silence.
 
 import type { UIMessageChunk } from 'ai';
 import type { Channel, LeaseChange, ReadOptions } from '../../channel/channel.ts';
@@ -19,9 +19,9 @@ import { Listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { storeOf, type SessionStore } from './session-store.ts';
 
-/** How long a session's first reader waits for the subscription to stand. */
+/** How long a session's first reader waits for the subscription. */
 const subscribeWithinMs = 1_000;
-/** How old a reading may be for a viewer that joins. */
+/** How old the last read may be when a viewer joins. */
 const lookAgainMs = 1_000;
 /** A run whose end takes longer than this may have no producer. */
 const soonMs = 1_000;
@@ -30,20 +30,20 @@ export interface SessionOptions {
   readonly sessionId: string;
   readonly channel: Channel;
   readonly runtime: Runtime;
-  /** How long the lease of a run lasts that begins now, in milliseconds. */
+  /** The lease of a new run, in milliseconds. */
   readonly leaseMs: number;
-  /** Called after runs whose producers had died were ended because a viewer watches. */
+  /** Called after dead runs were ended because a viewer watches. */
   readonly onReaped: () => void;
   /** Called when the session cannot be read. */
   readonly onUnreadable: () => void;
 }
 
-/** What an append takes besides its entry. */
+/** The options of an append. */
 export interface AppendOptions {
-  /** The entries behind this id are the result. */
+  /** The result has the entries after this id. */
   readonly after?: string;
   readonly lease?: LeaseChange;
-  /** The entry belongs to what is there: see `Channel.append`. */
+  /** The entry needs an existing log, see `Channel.append`. */
   readonly existing?: boolean;
   /** How long to try, in milliseconds. Default 3,000. */
   readonly forMs?: number | undefined;
@@ -52,7 +52,7 @@ export interface AppendOptions {
 export class Session {
   readonly sessionId: string;
   readonly runtime: Runtime;
-  /** The store, for what is to be tried once only. */
+  /** The store, for requests that are not retried. */
   readonly store: SessionStore;
 
   readonly #options: SessionOptions;
@@ -76,7 +76,7 @@ export class Session {
       leaseMs,
       store: this.store,
       state: () => this.state,
-      // What cannot be read is not ended.
+      // A run that cannot be read is not ended.
       failedAt: () => (this.#copy.unreadable ? Infinity : this.#copy.failedAt),
       onReaped: () => {
         this.refresh().catch(() => {});
@@ -86,8 +86,8 @@ export class Session {
   }
 
   /**
-   * Resolves once the session has been read; rejects when the store could not be reached. The first use opens the session:
-   * until then nothing is subscribed to, and nothing is asked of the store.
+   * Resolves once the session has been read. Rejects if the store could not be reached. The first use opens the session:
+   * before that it makes no request.
    */
   get ready(): Promise<void> {
     if (!this.#ready) {
@@ -97,7 +97,7 @@ export class Session {
     return this.#ready;
   }
 
-  /** Another object once the session has begun again: it had expired, or was deleted. */
+  /** A new object once the session has begun again after an expiry or a deletion. */
   get log(): Log {
     return this.#copy.log;
   }
@@ -106,12 +106,12 @@ export class Session {
     return this.#copy.log.state;
   }
 
-  /** Runs of this process that the store fails at the moment. */
+  /** Runs of this process whose writes fail at the moment. */
   get degraded(): ReadonlySet<string> {
     return this.#degraded;
   }
 
-  /** Only the producer knows what the log cannot hold. */
+  /** Sets the durability of a run, which only its producer knows. */
   setDurability(runId: string, durability: Durability): void {
     if (durability === 'degraded') this.#degraded.add(runId);
     else this.#degraded.delete(runId);
@@ -125,8 +125,8 @@ export class Session {
   }
 
   /**
-   * Resolves once `condition` holds, with its value; undefined when `signal` aborts or `ms` pass first. Rejects with
-   * `version` once a build of a newer version has written to the session: this one cannot read what comes next.
+   * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first. Rejects with
+   * `version` once a build of a newer version has written to the session, which this build cannot read.
    */
   until<T>(condition: () => T | undefined, patience?: Patience): Promise<T | undefined> {
     const check = () => {
@@ -137,34 +137,34 @@ export class Session {
   }
 
   /**
-   * A run's chunks from `from` on, as far as they are known; read from the store if they are no longer here. Fewer
-   * than `least` in all are only had of a run whose chunks are gone for good.
+   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer has them.
+   * The run has fewer than `least` in all only if its chunks are gone.
    */
   chunksOf(runId: string, from: number, least?: number): Promise<readonly UIMessageChunk[]> {
     return this.#copy.chunksOf(runId, from, least);
   }
 
-  /** The chunks of a run that are here; all there are of an active one, once somebody watches. */
+  /** The chunks of a run that this process has: all chunks of an active run once `watch` has resolved. */
   knownChunksOf(runId: string): readonly UIMessageChunk[] {
     return this.#copy.knownChunksOf(runId);
   }
 
-  /** How many chunks of a run are here. */
+  /** How many chunks of a run this process has. */
   countOf(runId: string): number {
     return this.#copy.knownChunksOf(runId).length;
   }
 
-  /** Reads what the store has; resolves when it has been taken in. With `fresh`, no replica is asked for the log. */
+  /** Reads from the store. Resolves when the state is up to date. With `fresh`, the log is not read from a replica. */
   refresh({ fresh = false }: ReadOptions = {}): Promise<void> {
     return this.#copy.read(fresh);
   }
 
-  /** Reads in the background, unless that was done just now: a viewer that joins may find the session gone. */
+  /** Reads in the background, unless the last read is recent: for a joining viewer the session can be gone. */
   look(): void {
     if (this.runtime.monotonic() - this.#copy.readAt > lookAgainMs) this.refresh().catch(() => {});
   }
 
-  /** Keeps the chunks of active runs from now on; resolves once what there is has been read. */
+  /** Keeps the chunks of active runs from now on. Resolves once the existing ones were read. */
   watch(): Promise<void> {
     if (!this.#watching) {
       this.#watching = this.ready.then(() => {
@@ -177,22 +177,22 @@ export class Session {
     return this.#watching;
   }
 
-  /** The first result of `attempt`, which is tried again while the store fails, for `forMs`. */
+  /** The first result of `attempt`, which is retried for `forMs` while the store fails. */
   retry<T>(attempt: () => Promise<T>, forMs?: number): Promise<T> {
     return retry(this.runtime, attempt, forMs);
   }
 
-  /** Appends an entry to the log, and tries again while the store fails. Resolves and rejects as `Channel.append`. */
+  /** Appends an entry to the log, and retries while the store fails. Resolves and rejects like `Channel.append`. */
   append(entry: NewEntry, { forMs, ...options }: AppendOptions = {}): Promise<LogEntry[]> {
     return this.retry(() => this.store.append(entry, options), forMs);
   }
 
-  /** The same behind what `log` holds; what the store has since is added to it. */
+  /** The same, and adds the entries after `log`'s last one to `log`. */
   async appendTo(log: Log, entry: NewEntry, options: Omit<AppendOptions, 'after'> = {}): Promise<void> {
     for (const added of await this.append(entry, { ...options, after: log.lastId })) log.add(added);
   }
 
-  /** Records a stop where a producer finds it whenever it looks: in the log, and on its lease. */
+  /** Records a stop in the log and on the lease, where the producer finds it. */
   async stop(runIds: readonly string[], cause: StopCause = {}): Promise<void> {
     for (const runId of runIds) {
       await this.append(entries.stop(runId, cause), { lease: { type: 'stop', runId } });
@@ -200,8 +200,8 @@ export class Session {
   }
 
   /**
-   * Ends those of these runs whose producers no longer renew their leases (G6), and resolves with whether there were any.
-   * While the store failed nobody could renew a lease, so that one which is gone shows nothing shortly after (G8). Never
+   * Ends those of these runs whose leases have ended (G6). Resolves with whether there were any.
+   * Shortly after a failure of the store a missing lease shows nothing, because no producer could renew one (G8). Never
    * rejects: the next caller tries again.
    */
   reap(runIds: readonly string[]): Promise<boolean> {
@@ -209,8 +209,8 @@ export class Session {
   }
 
   /**
-   * Waits for the ends of runs, for at most about `ms`. Those that do not come soon are looked for: the hint of an end
-   * can be lost, and a dead producer's run is ended.
+   * Waits for the ends of runs, for at most about `ms`. If an end does not come soon, it reads the log, because a wake-up
+   * can be lost, and ends the runs of dead producers.
    */
   async untilOver(runIds: readonly string[], ms: number = confirmWithinMs): Promise<void> {
     const seen = new Set<string>();
@@ -223,7 +223,7 @@ export class Session {
     const soon = Math.min(soonMs, ms);
     for (const part of [soon, ms - soon]) {
       if (await this.until(done, { ms: part })) return;
-      // A store that does not answer is asked by the next caller.
+      // If the store does not answer, the next caller tries again.
       await this.refresh({ fresh: true }).catch(() => {});
       if (await this.reap(runIds)) await this.refresh({ fresh: true }).catch(() => {});
     }
@@ -244,7 +244,7 @@ export class Session {
       runtime,
       store,
       expects: () => copy.keepsRuns && this.state.active.length > 0,
-      // A store that does not answer is read again after the next hint or the next silence.
+      // If the store does not answer, the next wake-up or the next silence reads again.
       onWake: (wake) => void copy.take(wake).catch(() => {}),
       look: async () => {
         const before = copy.progress;
@@ -252,10 +252,10 @@ export class Session {
         return copy.progress !== before;
       },
     });
-    // Subscribed first, read second: nothing falls between the two. A slow subscription is not waited for.
+    // Subscribe before reading, so that no change is missed in between. A slow subscription does not delay the read.
     await within(runtime, subscribeWithinMs, this.#listening.begun);
     if (copy.readAt === readAt) await this.retry(() => this.refresh(), 1_000);
-    // Nothing yet, or a replica that is behind.
+    // An empty log, or a stale replica.
     if (this.log.lastId === '') await this.retry(() => this.refresh({ fresh: true }), 1_000);
   }
 

@@ -1,4 +1,4 @@
-// What a run emits: each chunk goes to the reader at once, to the write queue, and into the message that the run's end
+// The output of a run: each chunk goes to the reader at once, to the write queue, and into the message that the run's end
 // stores.
 
 import type { UIMessageChunk } from 'ai';
@@ -16,11 +16,11 @@ import { createWriter, cutError, type CutCause } from './write-queue.ts';
 export interface Output {
   /** How many chunks the run has emitted. */
   readonly count: number;
-  /** The chunk must not change any more. */
+  /** The chunk must not change afterwards. */
   emit(chunk: UIMessageChunk): void;
   /** Resolves once there is room for more. */
   room(): Promise<void>;
-  /** Stores what is left to store, and ends the run; resolves with how it ended. */
+  /** Stores the remaining chunks, and ends the run. Resolves with how it ended. */
   end(closure: Closure, about: Pick<Ending, 'base' | 'tried'>): Promise<Closure>;
 }
 
@@ -72,15 +72,15 @@ export function createOutput(options: OutputOptions): Output {
       try {
         const drained = await writer.drain();
         if (drained === 'closed') await session.refresh().catch(() => {});
-        // Taken for dead, and ended by another process: there is nothing left to write (G6).
+        // Another process took this one for dead and ended the run: nothing is left to write (G6).
         const ended = session.state.ended.get(runId);
         if (ended && !ended.withdrawn) return ended;
-        // A send that came to nothing may be sent again.
+        // A send whose run has no chunk may be sent again.
         const reservation = !send?.once || chunks.length === 0 ? send?.key : undefined;
-        // After the closing a heartbeat would only bring the lease back that the end gives up.
+        // After the closing, a heartbeat would only restore the lease that the end releases.
         const how = { runtime, onClosed: control.close };
         const finish = (ending: Ending) => endRun(store, runId, { ...about, reservation, ...ending }, how);
-        // Chunks that a closed run refused are not part of it.
+        // Chunks that the store refused after the closing are not part of the run.
         if (drained === 'closed' || control.isGone) return await finish({ closure });
         if (drained === 'stored') return await finish({ closure, chunks });
         onError(cutError(drained));

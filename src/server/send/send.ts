@@ -1,5 +1,5 @@
 // A send from its reservation to its run: reserved once, planned against the log, put in its place, then worked on.
-// Two round trips to the store precede the call of the app's handler. A new session with earlier messages takes one
+// Two round trips to the store precede the call of the app's handler. A new session with earlier messages needs one
 // more, and so does each run that the send stops.
 
 import { entries } from '../../protocol/entries.ts';
@@ -52,7 +52,7 @@ export async function send(sending: Sending, { request, by, call }: Send): Promi
     accepted = await accept(sending, session, request, by);
   } catch (error) {
     release();
-    // A continuation brings outcomes, which nobody can check now.
+    // A continuation has outcomes, which the server cannot check while the store is down.
     const isNew = body.messages.at(-1)?.role === 'user';
     const lets = settings.onStoreDown === 'passthrough';
     if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, call);
@@ -75,7 +75,7 @@ export async function send(sending: Sending, { request, by, call }: Send): Promi
       .catch(() => {}) // the run has reported it
       .finally(release),
   );
-  // A send that waits for its turn is answered now; its client knows the run by the header.
+  // A waiting send is answered now. Its client gets the run from the header.
   if (turn.queued) return reply.response();
   const outcome = await started;
   switch (outcome.type) {
@@ -133,8 +133,8 @@ async function accept(
       }
       throw movedError;
     } catch (error) {
-      // What was not accepted can be sent again. A store that is down has kept the client waiting long enough, and
-      // may have put a run in its place that nobody works on.
+      // A send that was not accepted can be sent again. A failing store has delayed the client enough, and
+      // may have stored a run that has no producer.
       if (isStoreDown(error)) {
         waitUntil(undo(reservation, placing).catch(() => {}));
         throw error;
@@ -154,7 +154,7 @@ function isStoreDown(error: unknown): boolean {
   return error instanceof DurableChatError && error.code === 'store_failed';
 }
 
-/** What the app lets this send do when the session is busy. */
+/** The `whenBusy` of this send, if the app allows it. */
 function policyOf(
   { whenBusy, allowWhenBusy }: Pick<Settings, 'whenBusy' | 'allowWhenBusy'>,
   body: SendBody,
@@ -168,8 +168,8 @@ function policyOf(
 }
 
 /**
- * A client continues a message as soon as it has all of it, which is a moment before the log has: the run that
- * writes the message is waited for.
+ * A client can continue a message a moment before the log has all of it, so that this waits for the run that
+ * writes the message.
  */
 async function untilWritten(session: Session, log: Log, body: SendBody, leaseMs: number): Promise<void> {
   const writer = log.state.active.find(({ messageId }) => messageId === body.messages.at(-1)?.id);
@@ -179,7 +179,7 @@ async function untilWritten(session: Session, log: Log, body: SendBody, leaseMs:
   for (const entry of await session.store.readLog(log.lastId, { fresh: true })) log.add(entry);
 }
 
-/** Of a continuation that is refused, what it brings is kept all the same. */
+/** Keeps the outputs of a continuation that is refused. */
 async function keepLate(session: Session, { state }: Log, body: SendBody, runId: string): Promise<void> {
   const frames = lateResults(state, body, newId(session.runtime));
   if (frames.length === 0) return;
@@ -187,7 +187,7 @@ async function keepLate(session: Session, { state }: Log, body: SendBody, runId:
 }
 
 /**
- * Whether a send was refused while the producers of active runs were dead, which are ended then. Nobody else may be
+ * Whether a send was refused while the producers of active runs were dead, whose runs are ended then. Perhaps no other process
  * there to notice (G6).
  */
 async function endDead(error: unknown, session: Session, log: Log | undefined): Promise<boolean> {

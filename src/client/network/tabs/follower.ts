@@ -1,4 +1,4 @@
-// A page that follows: it takes what the page that leads says, and misses that when it falls silent.
+// A follower: it takes the events of the leading page, and detects when that page is silent.
 
 import type { Cancel, Runtime } from '../../../lib/runtime.ts';
 import { every } from '../../../lib/time.ts';
@@ -9,20 +9,20 @@ import type { Bus, Said } from './notes.ts';
 
 export interface FollowerOptions {
   readonly runtime: Runtime;
-  /** This page's. */
+  /** The members of this page. */
   readonly members: ReadonlySet<Member>;
   readonly bus: Bus;
   /** Called for a member that the server refuses. */
   readonly onRefused: (member: Member, error: unknown) => void;
   /** Called for a member for which the leader has no room. */
   readonly onFull: (member: Member) => void;
-  /** Called once, when no page leads any more; with whether one did. */
+  /** Called once when no page leads any more, with whether one has led. */
   readonly onLost: (wasLed: boolean) => void;
 }
 
 export class Follower implements Role {
   readonly #options: FollowerOptions;
-  /** Members that the server has let in, and whether the leader has, too. */
+  /** Members that the server has accepted, and whether the leader has too. */
   readonly #joined = new Map<Member, 'asked' | 'welcome'>();
   #leader: string | undefined;
   #watch: LeaderWatch;
@@ -54,7 +54,7 @@ export class Follower implements Role {
         return this.#joinAll(note.from);
       case 'welcome':
         for (const [member, state] of this.#joined) {
-          // Where two answer, because one does not know yet that it leads no more, the first one counts.
+          // If two leaders answer, because one does not know yet that it no longer leads, the first answer counts.
           if (member.key !== note.key || state === 'welcome') continue;
           this.#hear(note.from);
           if (note.full) {
@@ -82,12 +82,12 @@ export class Follower implements Role {
       case 'ask':
         return;
       default:
-        // A newer build in another tab may say more.
+        // A newer build in another tab can send other notes.
         note satisfies never;
     }
   }
 
-  /** The page goes: the one that leads need not follow its sessions. */
+  /** The page ends: the leader no longer needs its sessions. */
   leave(): void {
     this.#options.bus.say({ type: 'leave', keys: this.#keys() });
   }

@@ -1,19 +1,19 @@
-// Whether the page that leads still lives, as far as another can know: a pure function of what was heard and when. A page that is
-// frozen, or stopped in a debugger, keeps its lock and says nothing.
+// Whether the leading page is alive, as a pure function of its notes and their times. A page that is
+// frozen, or stopped in a debugger, keeps its lock and is silent.
 
 export interface LeaderWatch {
-  /** When something was last heard of the leader. */
+  /** The time of the leader's last note. */
   readonly heardAt: number;
-  /** When it was asked whether it lives, if it has not answered since. */
+  /** The time of an unanswered question to the leader. */
   readonly askedAt?: number;
 }
 
-/** How long a leader may be silent before it is asked, in milliseconds. */
+/** How long a leader may be silent before a question, in milliseconds. */
 const silenceMs = 4_000;
-/** How long it has to answer. The browser throttles timers of hidden pages, but not their message handlers. */
+/** The time for its answer. Browsers throttle the timers of hidden pages, but not their message handlers. */
 const answerWithinMs = 1_500;
 
-/** How often to look, in milliseconds: one that falls silent is missed within 6.5 s. */
+/** The interval of the checks, in milliseconds: a silent leader is detected within 6.5 s. */
 export const lookEachMs = 500;
 
 export function lookAtLeader({ heardAt, askedAt }: LeaderWatch, now: number): 'wait' | 'ask' | 'lost' {

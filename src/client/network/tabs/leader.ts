@@ -1,4 +1,4 @@
-// The page that holds the line: its GET has the sessions of this page, and those of the tabs that follow.
+// The leader: its GET has the sessions of this page and of the tabs that follow.
 
 import type { Runtime } from '../../../lib/runtime.ts';
 import { SharedGet } from '../shared-get.ts';
@@ -6,7 +6,7 @@ import type { Slot } from '../slots.ts';
 import { deliver, type Member } from './member.ts';
 import type { Bus, Said } from './notes.ts';
 
-/** What a page is among those that share a line. */
+/** The role of a page on a line. */
 export interface Role {
   add(member: Member): void;
   remove(member: Member): void;
@@ -15,11 +15,11 @@ export interface Role {
 
 export interface LeaderOptions {
   readonly runtime: Runtime;
-  /** This page's. */
+  /** The members of this page. */
   readonly members: ReadonlySet<Member>;
-  /** Undefined where there are no other tabs. */
+  /** Undefined if other tabs cannot be reached. */
   readonly bus: Bus | undefined;
-  /** The page has only now asked what the line is named after. */
+  /** Whether the request options were read just now. */
   readonly isNew: boolean;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
   /** Called for a member for which the GET has no room. */
@@ -41,7 +41,7 @@ export class Leader implements Role {
       takeSlot,
       async subscribe(places, how) {
         const [member] = members;
-        // The page may ask in another way by now: then all begin again, each on the line that is its own now.
+        // The request options can have changed: then all members begin again, each on its new line.
         const isSame = isFirst || (await member?.asksAlike());
         isFirst = false;
         return isSame && member ? member.subscribe(places, how) : true;
@@ -104,7 +104,7 @@ export class Leader implements Role {
       case 'tell':
         return;
       default:
-        // A newer build in another tab may say more.
+        // A newer build in another tab can send other notes.
         note satisfies never;
     }
   }

@@ -1,6 +1,6 @@
-// A page's line to a route: one GET for all sessions that it follows there. The pages of a browser that ask alike share one line:
-// the page that holds its lock is connected, and says what comes to the others. Where tabs cannot hear each other, each page has
-// its own. One lock for a route, not for a session, because the connections of a browser are as scarce with a session in each tab.
+// A page's line to a route: one GET for all its sessions there. Pages of a browser with equal request options share one line:
+// the page that holds its lock is connected, and passes the events to the others. If tabs cannot reach each other, each page has
+// its own. The lock is per route and not per session, because connections are scarce even with one session per tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
 import { newId } from '../../../lib/id.ts';
@@ -15,10 +15,10 @@ import { openBus, type Bus } from './notes.ts';
 
 export interface LineOptions {
   readonly runtime: Runtime;
-  /** Pages with this name share; without one, the line is this page's own. */
+  /** Pages with this name share the line. Without a name, only this page has it. */
   readonly name?: string | undefined;
   readonly takeSlot: (signal: AbortSignal) => Promise<Slot>;
-  /** Called when nobody can join any more. */
+  /** Called when no member can join any more. */
   readonly onClose?: () => void;
 }
 
@@ -34,8 +34,8 @@ export class Line {
   }
 
   /**
-   * Follows a session behind `after`, until `signal` aborts or the line ends. Calls back for each event, and without one for a
-   * sign of life. Resolves and rejects as `Connect` does.
+   * Follows a session after the cursor `after`, until `signal` aborts or the line ends. Calls back for each event, and without one for a
+   * sign of life. Resolves and rejects like `Connect`.
    */
   join(
     session: LineSession,
@@ -62,7 +62,7 @@ export class Line {
     });
   }
 
-  /** The GET of the page that leads; undefined in one that follows. */
+  /** The GET of the leader; undefined in a follower. */
   get sharedGet(): SharedGet | undefined {
     return this.#role instanceof Leader ? this.#role.get : undefined;
   }
@@ -73,17 +73,17 @@ export class Line {
     if (this.#members.size === 0) this.#close();
   }
 
-  /** All members that are left end as the line does. */
+  /** The remaining members end like the line. */
   #close(): void {
     this.#options.onClose?.();
     this.#over.abort();
-    this.#outcome?.catch(() => {}); // a line without members fails for none
+    this.#outcome?.catch(() => {}); // no member of the line is left
     for (const { end } of this.#members) end(this.#outcome!);
     this.#members.clear();
   }
 
   async #run(): Promise<boolean> {
-    // Sessions that are opened at the same time begin together.
+    // Sessions that are opened at the same moment begin together.
     await Promise.resolve();
     const { runtime, name } = this.#options;
     const locks = pageLocks();
@@ -93,7 +93,7 @@ export class Line {
     try {
       if (!bus || !locks || name === undefined) return await this.#lead();
       const led = await underLock(locks, name, { ifAvailable: true }, (stolen) => this.#lead(bus, stolen));
-      // Pages without an origin of their own, such as sandboxed frames, are given no locks.
+      // Pages with an opaque origin, such as sandboxed frames, get no locks.
       if (led === 'refused') return await this.#lead();
       return led === 'taken' ? await this.#follow(bus, locks, name) : led;
     } finally {
@@ -121,7 +121,7 @@ export class Line {
     return leader.run(over.signal);
   }
 
-  /** Until it is this page's turn to lead, or nobody leads any more. */
+  /** Follows until this page leads, or no page leads any more. */
   #follow(bus: Bus, locks: LockManager, name: string): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const queued = new AbortController();
@@ -137,7 +137,7 @@ export class Line {
         onFull: (member) => this.#connectAlone(member),
         onLost: (wasLed) => {
           queued.abort();
-          // What is shown is old now: that is said first. The next time the lock is taken from the page that is silent.
+          // The shown state is old now, which is reported first. The next attempt takes the lock from the silent page.
           if (wasLed) return resolve(false);
           underLock(locks, name, { steal: true }, lead).then(
             (led) => resolve(typeof led === 'boolean' ? led : this.#lead()),
@@ -158,7 +158,7 @@ export class Line {
     });
   }
 
-  /** For a member for which the line has no room. */
+  /** The end of a member for which the line has no room. */
   #connectAlone(member: Member): void {
     const get = new SharedGet({
       ...this.#options,
@@ -177,8 +177,8 @@ export class Line {
 }
 
 /**
- * Leads while the lock is held. Resolves and rejects as `lead` does; with true once another page has taken the lock away. `taken`:
- * the lock is not available; `refused`: this page is given none, or does not wait for it any more.
+ * Leads while the lock is held. Resolves and rejects like `lead`; with true once another page has taken the lock. `taken`:
+ * the lock is not available. `refused`: this page gets no lock, or no longer waits for it.
  */
 async function underLock(
   locks: LockManager,

@@ -4,36 +4,36 @@ import type { SnapshotFrame } from '../../../protocol/frames.ts';
 import type { SseEvent } from '../../../protocol/sse.ts';
 import type { Subscribe } from '../shared-get.ts';
 
-/** What a line needs of a session. */
+/** The part of a session that a line needs. */
 export interface LineSession {
   readonly sessionId: string;
-  /** This session's own way to the server. */
+  /** This session's own GET. */
   readonly subscribe: Subscribe;
-  /** Whether it still asks as the line does: its headers may have changed since. */
+  /** Whether its request options still equal the line's. Its headers can have changed. */
   readonly asksAlike: () => Promise<boolean>;
-  /** All that is known of the session, as a server's snapshot would say it; for those who follow it through this page. */
+  /** The known state of the session as a snapshot frame, for followers through this page. */
   readonly snapshot: () => SnapshotFrame | undefined;
 }
 
 export interface Member extends LineSession {
-  /** Names it among the members of all tabs. */
+  /** Its key among the members of all tabs. */
   readonly key: string;
-  /** The cursor behind what it has. */
+  /** Its cursor. */
   after: string | undefined;
   readonly onEvent: (event?: SseEvent) => void;
-  /** Aborts when it leaves. */
+  /** Aborts when the member leaves. */
   readonly signal: AbortSignal;
-  /** Ends its connection, as a promise does that is resolved. */
+  /** Resolves or rejects its connection. */
   readonly end: (outcome: boolean | PromiseLike<boolean>) => void;
 }
 
 export function deliver(member: Member, event?: SseEvent): void {
   member.onEvent(event);
-  // Where something is missing, it leaves, and begins again: its cursor stays before that.
+  // If a frame is missing, the member leaves and begins again, with its cursor before that frame.
   if (!member.signal.aborted) member.after = event?.id ?? member.after;
 }
 
-/** Whether a member may read is the server's to say, to each. Rejects as `subscribe` does. */
+/** Asks the server whether this member may read. Rejects like `subscribe`. */
 export async function ask(
   subscribe: Subscribe,
   sessionId: string,

@@ -1,4 +1,4 @@
-// What the tabs of a browser that share a line say to each other. A member is one session of one tab.
+// The notes between the tabs that share a line. A member is one session of one tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
 import { newId } from '../../../lib/id.ts';
@@ -6,9 +6,9 @@ import type { Runtime } from '../../../lib/runtime.ts';
 import { openChannel } from '../browser.ts';
 
 type Note =
-  /** From now on this tab holds the line: each member joins again. */
+  /** From now on this tab leads: each member joins again. */
   | { readonly type: 'lead' }
-  /** `to` the tab that leads, where that is known. */
+  /** `to` is the leading tab, if it is known. */
   | {
       readonly type: 'join';
       readonly to: string | undefined;
@@ -17,16 +17,16 @@ type Note =
       readonly after: string | undefined;
     }
   | { readonly type: 'leave'; readonly keys: readonly string[] }
-  /** To a member that has joined: all there is so far, where its own place is not that of the line. `full`: no room. */
+  /** To a member that has joined: the state so far, if the member's cursor is not the line's. `full`: no room. */
   | { readonly type: 'welcome'; readonly key: string; readonly event?: SseEvent; readonly full?: true }
-  /** What came for these sessions; without an event, a sign of life of their connection. */
+  /** An event for these sessions; without an event, a sign of life of their connection. */
   | { readonly type: 'event'; readonly sessionIds: readonly string[]; readonly event?: SseEvent }
-  /** Asks whether these members are still followed for, and by that whether the one who leads is alive. */
+  /** Asks the leader whether it still has these members, and thereby whether it is alive. */
   | { readonly type: 'ask'; readonly keys: readonly string[] }
-  /** Those of them that are. */
+  /** The members that the leader still has. */
   | { readonly type: 'tell'; readonly keys: readonly string[]; readonly to: string };
 
-/** A note, and the tab that says it. */
+/** A note with its sender. */
 export type Said = Note & { readonly from: string };
 
 /** The other tabs. */
@@ -37,10 +37,10 @@ export interface Bus {
   close(): void;
 }
 
-/** Undefined where tabs cannot hear each other. */
+/** Undefined if tabs cannot reach each other. */
 export function openBus(runtime: Runtime, name: string, onNote: (note: Said) => void): Bus | undefined {
   const id = newId(runtime);
-  // Only this code speaks under this name.
+  // Only this code uses this channel.
   const channel = openChannel(name, (data) => onNote(data as Said));
   return (
     channel && {
