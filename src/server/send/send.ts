@@ -134,8 +134,8 @@ async function accept(
       throw movedError;
     } catch (error) {
       // A send that was not accepted can be sent again. A failing store has delayed the client enough, and
-      // may have stored a run that has no producer.
-      if (isStoreDown(error)) {
+      // may have stored a run that has no producer. So may a session that a newer build has written to.
+      if (isStoreDown(error) || isNewer(error)) {
         waitUntil(undo(reservation, placing).catch(() => {}));
         throw error;
       }
@@ -152,6 +152,10 @@ const movedError = new DurableChatError('conflict', 'The session changes too fas
 
 function isStoreDown(error: unknown): boolean {
   return error instanceof DurableChatError && error.code === 'store_failed';
+}
+
+function isNewer(error: unknown): boolean {
+  return error instanceof DurableChatError && error.code === 'version';
 }
 
 /** The `whenBusy` of this send, if the app allows it. */

@@ -203,6 +203,27 @@ describe.each(stores)('two builds on one store: %s', (name, open) => {
     expect(runs).toEqual([]);
   });
 
+  it('a send to the older build that meets an entry of the newer build is undone, and can be repeated', async () => {
+    const { id, next, channel } = deploy('meeting');
+    const meeting: Channel = {
+      ...channel,
+      async append(sessionId, entry, options) {
+        if (entry.key.endsWith(' start')) await nextBuild(channel).append(id, { key: 'x', frames: [] }, {});
+        return channel.append(sessionId, entry, options);
+      },
+    };
+    const old = createWorld(
+      meeting,
+      chunkHandler(() => answer('old')),
+    );
+    expect(await versionOf(await post(old, id, user('u1')))).toEqual([503, 'version']);
+    await old.settled();
+    await (await post(next, id, user('u1'))).text();
+    await next.settled();
+    const { messages, runs } = await next.chat.session(id).read();
+    expect([messages.map(({ role }) => role), runs]).toEqual([['user', 'assistant'], []]);
+  });
+
   it('the older build does not end a run whose producer it cannot follow', async () => {
     const { id, old, channel } = deploy('dead');
     await (await post(old, `${id} other`, user('u1'))).body?.cancel();
