@@ -131,7 +131,7 @@ describe("the SDK's own transport, left in place", () => {
         },
       }),
     }).session;
-    const url = expect.stringMatching(/^\/api\/custom-chat\?id=s&subscription=[\w-]+$/) as string;
+    const url = expect.stringMatching(/^\/api\/custom-chat\?id=s&subscription=[\w-]+&wire=2$/) as string;
     await expect.poll(() => asked).toEqual([['GET', url, 'old', 'include']]);
     token = 'new';
     await session.stop();
