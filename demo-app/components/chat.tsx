@@ -79,8 +79,7 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
 }
 
 function ErrorNotice(props: { error: Error; onRetry: () => Promise<void>; onDismiss: () => void }) {
-  // The messages of the browsers for a request that reached no server.
-  const unreachable = /failed to fetch|load failed|networkerror|network error/i.test(props.error.message);
+  const unreachable = codeOf(props.error) === 'network';
   return (
     <Notice
       title={unreachable ? 'The server cannot be reached' : 'The answer failed'}

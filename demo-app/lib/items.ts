@@ -1,8 +1,8 @@
 // The items that the conversation shows, as a pure function of the hook's messages and runs.
 import type { DemoChat, DemoMessage, SessionRun } from './chat';
 
-/** A message is complete, being written, about to be stopped, waiting for its turn, or waiting for the network. */
-type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent';
+/** A message is complete, being written, about to be stopped, waiting for its turn or for the network, or refused. */
+type Standing = 'idle' | 'writing' | 'stopping' | 'queued' | 'unsent' | 'refused';
 
 /** Why an answer was interrupted. `ended`: its server process ended. */
 const INTERRUPTIONS = ['ended', 'deadline', 'store', 'too_large'] as const;
@@ -37,7 +37,7 @@ interface PendingItem {
 
 export type Item = MessageItem | PendingItem;
 
-type View = Pick<DemoChat, 'messages' | 'runs' | 'status' | 'connection' | 'session'>;
+type View = Pick<DemoChat, 'messages' | 'runs' | 'status' | 'connection' | 'unsent' | 'ended'>;
 
 export function isRunning({ status, runs }: Pick<View, 'status' | 'runs'>): boolean {
   return status === 'submitted' || status === 'streaming' || runs.some((run) => run.status === 'running');
@@ -60,7 +60,7 @@ export function itemsOf(view: View): Item[] {
 
   const items = messages.map((message): Item => {
     const runId = queued.get(message.id);
-    const rest = isUnsent(view, message) ? 'unsent' : 'idle';
+    const rest = unsentOf(view, message);
     const standing = runId === undefined ? (writing.get(message.id) ?? rest) : 'queued';
     const ending = standing === 'idle' ? endings.get(message.id) : undefined;
     const last = message === end;
@@ -79,20 +79,20 @@ export function itemsOf(view: View): Item[] {
   return items;
 }
 
-/** Whether the message was sent without a connection, and is not in the session yet. */
-function isUnsent({ connection, session }: View, { id, role }: DemoMessage): boolean {
-  if (role !== 'user' || connection === 'connected' || session.outbox?.isEmpty !== false) return false;
-  return session.getSnapshot().state?.order.includes(id) === false;
+/** Whether the message was sent without a connection, or was refused. */
+function unsentOf({ connection, unsent }: View, { id }: DemoMessage): Standing {
+  const send = unsent.find(({ messageId }) => messageId === id);
+  if (send?.status === 'refused') return 'refused';
+  return send && connection !== 'connected' ? 'unsent' : 'idle';
 }
 
 function standingOf({ status }: SessionRun): 'writing' | 'stopping' {
   return status === 'stopping' ? 'stopping' : 'writing';
 }
 
-function endingsOf({ session }: View): Map<string, Ending> {
+function endingsOf({ ended }: View): Map<string, Ending> {
   const endings = new Map<string, Ending>();
-  const { state } = session.getSnapshot();
-  for (const { messageId, reason, interruptedBy, cause, missed } of state?.ended.values() ?? []) {
+  for (const { messageId, reason, interruptedBy, cause, missed } of ended.values()) {
     if (reason === 'stop') endings.set(messageId, interruptedBy === undefined ? 'stopped' : 'replaced');
     else if (reason === 'interrupted') endings.set(messageId, cause ?? 'ended');
     else if (missed !== undefined) endings.set(messageId, 'missed');

@@ -7,7 +7,7 @@ import { tabStorage } from './network/browser.ts';
 import { emptySession, isActive } from '../protocol/session-state.ts';
 import type { ToolOutcome } from '../protocol/frames.ts';
 import { jitteredDelay } from './network/connection.ts';
-import { createLive, type Live } from './network/live.ts';
+import { createLive, type HeldPost, type Live } from './network/live.ts';
 import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
 import { RunLogs } from './runs/run-logs.ts';
 import { Deliveries } from './sends/deliver.ts';
@@ -187,6 +187,17 @@ export class Core {
       if (how === 'end') this.onReadEnd();
       this.expect(runId, catchUpMs);
     }, left);
+  }
+
+  /** Whether what others write, and what a POST that is not read would bring, comes on the subscription. */
+  get isFollowing(): boolean {
+    const { state, connection } = this.store.getSnapshot();
+    return state !== undefined && connection === 'connected';
+  }
+
+  /** See `Live`. */
+  holdPost(): Promise<HeldPost | undefined> {
+    return this.#live.holdPost();
   }
 
   /** Removes the chunks of an ended run. */

@@ -4,7 +4,14 @@ import { useChat, type UseChatHelpers, type UseChatOptions } from '@ai-sdk/react
 import type { ChatInit, HttpChatTransportInitOptions, UIMessage } from 'ai';
 import { renderToString } from 'react-dom/server';
 import { expect, it, vi } from 'vitest';
-import type { Connection, DurableSession, SessionRun, StopReceipt } from '../client.ts';
+import type {
+  Connection,
+  DurableSession,
+  EndedRun,
+  SessionRun,
+  StopReceipt,
+  UnsentMessage,
+} from '../client.ts';
 import {
   useDurableChat,
   type UseDurableChatHelpers,
@@ -40,11 +47,13 @@ it('takes every option of useChat and of its default transport, and outbox', () 
   >();
 });
 
-it('returns every field of useChat, and connection, runs, session and a stop with a receipt', () => {
+it('returns every field of useChat, and connection, runs, unsent, ended, session and a stop with a receipt', () => {
   interface Own {
     readonly stop: (() => Promise<StopReceipt>) & (() => Promise<void>);
     readonly connection: Connection;
     readonly runs: readonly SessionRun[];
+    readonly unsent: readonly UnsentMessage[];
+    readonly ended: ReadonlyMap<string, EndedRun>;
     readonly session: DurableSession;
   }
   type Expected<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & Own;

@@ -7,7 +7,14 @@ import type { ChatInit, UIMessage } from 'ai';
 import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { bindChat, statusOfChat, type DurableChatInit } from '../client/chat/bind-chat.ts';
 import type { Connection } from '../client/network/connection.ts';
-import type { DurableSession, SessionRun, StopReceipt } from '../client/session.ts';
+import type {
+  DurableSession,
+  EndedRun,
+  SessionRun,
+  SessionSnapshot,
+  StopReceipt,
+  UnsentMessage,
+} from '../client/session.ts';
 
 /** The options of `useChat`, and those of its default transport (`api`, `headers`, `body`, …). */
 export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
@@ -27,8 +34,19 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
   readonly connection: Connection;
   /** Runs that have not ended, in the order in which they run. */
   readonly runs: readonly SessionRun[];
+  /** Messages of this client that the session does not have: on their way, waiting, or refused. */
+  readonly unsent: readonly UnsentMessage[];
+  /** How runs ended, by their ids, in the order of their ends: as far as this client has seen, or the session names them. */
+  readonly ended: ReadonlyMap<string, EndedRun>;
+  /** The session itself, for what is seldom needed. */
   readonly session: DurableSession;
 };
+
+const noneEnded: ReadonlyMap<string, EndedRun> = new Map();
+
+function endedOf({ state }: SessionSnapshot): ReadonlyMap<string, EndedRun> {
+  return state?.ended ?? noneEnded;
+}
 
 /**
  * A drop-in for `useChat`: the same options and fields, on a session that survives reloads and lost connections, and is
@@ -52,6 +70,7 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
 
   const snapshot = useSyncExternalStore(session.subscribe, session.getSnapshot, session.getSnapshot);
   const isPlain = useSyncExternalStore(session.subscribe, bound.isPlain, bound.isPlain);
+  const isContinuing = useSyncExternalStore(session.subscribe, bound.isContinuing, bound.isContinuing);
   // `@ai-sdk/react` 3 has only the second name, 4 has both.
   const wait = options.throttle ?? options.experimental_throttle;
   const helpers = useChat<M>({
@@ -64,9 +83,11 @@ export function useDurableChat<M extends UIMessage = UIMessage>(
   return Object.assign(helpers, {
     // Callers of the SDK's `stop` ignore the result, and ours get the receipt.
     stop: stop as UseDurableChatHelpers<M>['stop'],
-    status: statusOfChat(helpers.status, helpers.messages, snapshot),
+    status: statusOfChat(helpers.status, helpers.messages, snapshot, isContinuing),
     connection: snapshot.connection,
     runs: snapshot.runs,
+    unsent: snapshot.unsent,
+    ended: endedOf(snapshot),
     session,
   });
 }

@@ -49,6 +49,11 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
    */
   readonly chat: C;
   readonly session: DurableSession;
+  /**
+   * Whether an answer to a tool call is on its way to the server, and the chat may send what follows it. Between the two the
+   * chat is `ready`, and is not done.
+   */
+  isContinuing(): boolean;
   /** Whether the route has no session, so that the chat is the SDK's. True once that is known. */
   isPlain(): boolean;
   /**
@@ -227,7 +232,9 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     };
   }
 
-  return { chat, session, isPlain, connect: shared(open), stop };
+  const isContinuing = () => tools.isWaiting && latest().sendAutomaticallyWhen !== undefined;
+
+  return { chat, session, isPlain, isContinuing, connect: shared(open), stop };
 }
 
 const nothing = () => {};
@@ -257,8 +264,11 @@ export function statusOfChat(
   status: ChatStatus,
   messages: readonly UIMessage[],
   { runs: [run] }: SessionSnapshot,
+  isContinuing: boolean,
 ): ChatStatus {
-  if (status !== 'ready' || !run || run.status === 'stopping') return status;
+  if (status !== 'ready') return status;
+  if (!run) return isContinuing ? 'submitted' : status;
+  if (run.status === 'stopping') return status;
   return messages.some(({ id }) => id === run.messageId) ? 'streaming' : 'submitted';
 }
 

@@ -8,7 +8,7 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader } from '../../protocol/requests.ts';
+import { durableHeader, subscriptionHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
@@ -23,17 +23,25 @@ export interface Sent {
   readonly body: ReadableStream<Uint8Array>;
 }
 
+/** What a POST names for a durable route. */
+export interface PostNames {
+  /** Its idempotency key. */
+  readonly name: string | undefined;
+  /** The subscription that need not bring what the POST brings. */
+  readonly subscriptionId: string | undefined;
+}
+
 /** An abort does not affect the POST until the run is known (G2). */
 export class Post<M extends UIMessage> extends HttpChatTransport<M> {
   readonly sent: Promise<Sent>;
 
-  /** `key` is the send's own, `name` its idempotency key. */
+  /** `key` is the send's own. */
   constructor(
     options: HttpChatTransportInitOptions<M>,
     { abortSignal, ...send }: SendOptions<M>,
     core: Core,
     key: string,
-    name: string | undefined,
+    { name, subscriptionId }: PostNames,
   ) {
     const last = send.messages.at(-1);
     /** Headers of durable-chat are sent only to a durable route. */
@@ -54,7 +62,10 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
       ...(prepared && { prepareSendMessagesRequest: prepared.prepare }),
       fetch: async (input, init) => {
         const post = (change?: RequestInit) => {
-          const named = isDurable() && name !== undefined && { 'idempotency-key': name };
+          const named = isDurable() && {
+            ...(name !== undefined && { 'idempotency-key': name }),
+            ...(subscriptionId !== undefined && { [subscriptionHeader]: subscriptionId }),
+          };
           // The SDK's headers are a plain object.
           const headers = { ...named, ...(init?.headers as Record<string, string>) };
           return fetchWith(options.fetch, input, { ...init, ...change, headers, signal: leave.signal });

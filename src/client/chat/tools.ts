@@ -14,6 +14,8 @@ export interface Tools {
   addToolApprovalResponse(answer: Approvals): Promise<void>;
   /** Whether the chat is processing an answer of this tab. */
   readonly isAnswering: boolean;
+  /** Whether an answer that was given here is on its way to the chat. */
+  readonly isWaiting: boolean;
 }
 
 /**
@@ -27,8 +29,19 @@ export function bindTools<M extends UIMessage>(
   onError: (error: Error) => void,
 ): Tools {
   let answering = 0;
+  let waiting = 0;
 
-  async function answer(
+  async function answer(...given: Parameters<typeof record>): Promise<void> {
+    waiting++;
+    try {
+      await record(...given);
+    } finally {
+      waiting--;
+      core.store.notify();
+    }
+  }
+
+  async function record(
     find: (tool: ReturnType<typeof toolPartsOf>[number]) => boolean,
     outcome: ToolOutcome,
     apply: () => void | PromiseLike<void>,
@@ -56,6 +69,9 @@ export function bindTools<M extends UIMessage>(
   return {
     get isAnswering() {
       return answering > 0;
+    },
+    get isWaiting() {
+      return waiting > 0;
     },
     addToolOutput: (given) =>
       answer(

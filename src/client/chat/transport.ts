@@ -12,6 +12,7 @@ import {
 } from 'ai';
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import type { Core } from '../core.ts';
+import type { HeldPost } from '../network/live.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
@@ -82,22 +83,51 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const key = generateId();
     // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);
-    const attempt = () => new Post(this.#options, { ...options, ...asNew }, core, key, name).sent;
-    const { runId, body } = await (message
+    let isFollowing = false;
+    let held: HeldPost | undefined;
+    const endPost = (isWhole: boolean) => {
+      held?.end(isWhole);
+      held = undefined;
+    };
+    const attempt = async () => {
+      endPost(true);
+      // Where nothing else brings it, an answer is read from its POST.
+      isFollowing = core.isFollowing;
+      held = isFollowing ? await core.holdPost() : undefined;
+      const names = { name, subscriptionId: held?.subscriptionId };
+      return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
+    };
+    const sent = message
       ? deliveries.send(
           { key, kind, message, after: options.messages.at(-2)?.id },
           keptOf(options, message, name),
           attempt,
         )
-      : attempt());
-    if (runId === undefined) return new PlainStream<M>().read(body);
+      : attempt();
+    const { runId, body } = await sent.catch((error: unknown) => {
+      endPost(true);
+      throw error;
+    });
+    if (runId === undefined) {
+      endPost(true);
+      return new PlainStream<M>().read(body);
+    }
 
     const log = core.runs.get(runId);
     const read = core.read(runId);
+    // Its run is known, and the subscription brings it: the connection is for others.
+    const isRead = held !== undefined || kind !== 'new' || !isFollowing;
     // Leaving the chat closes the connection, which stops no run (G2).
-    void pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log, core)
-      // A disconnected chat does not wait for the end of the run.
-      .then(() => (log.isRead && !left.aborted ? finishFromSession(log, core, left) : undefined))
+    void (
+      isRead
+        ? pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log, core)
+        : body.cancel().catch(() => {})
+    )
+      .then(() => {
+        endPost(log.ended);
+        // A disconnected chat does not wait for the end of the run.
+        return log.isRead && !left.aborted ? finishFromSession(log, core, left) : undefined;
+      })
       .then(() => core.forget(runId));
     return read;
   }

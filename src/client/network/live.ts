@@ -31,7 +31,7 @@ export interface LiveOptions {
 }
 
 /** The connection of a POST whose response is read to its end. */
-interface HeldPost {
+export interface HeldPost {
   /** The id of this client's subscription, for the POST's `x-durable-subscription`; undefined if other readers need the chunks. */
   readonly subscriptionId: string | undefined;
   /** Call it once. `isWhole`: all chunks of the run have arrived. Otherwise they come on the subscription from the first one on. */
