@@ -29,7 +29,7 @@ export function createDurableChat<M extends UIMessage = UIMessage, A extends Aut
 }
 
 export { memoryChannel, type MemoryChannelOptions } from './channel/memory.ts';
-export type { Channel, Closure, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
+export type { Channel, LeaseChange, RunTail, Subscription, Wake } from './channel/channel.ts';
 export { DurableChatError, type DurableChatErrorCode, type ErrorBody } from './protocol/errors.ts';
 export { isDurableRequest } from './protocol/requests.ts';
 export type * from './protocol/frames.ts';

@@ -4,13 +4,10 @@ import type { UIMessageChunk } from 'ai';
 import type { LogEntry, NewEntry } from '../protocol/entries.ts';
 import type { RunEnding } from '../protocol/frames.ts';
 
-/** How a run was closed. The store accepts no chunks for a closed run. */
-export type Closure = RunEnding;
-
 /** A run's chunks from some position on, and its closure if it has one. */
 export interface RunTail {
   readonly chunks: readonly UIMessageChunk[];
-  readonly closure?: Closure;
+  readonly closure?: RunEnding;
 }
 
 /**
@@ -110,7 +107,7 @@ export interface Channel {
   ): Promise<'stored' | 'closed' | 'gone'>;
 
   /** Closes a run, with or without chunks. The first closure wins, and every caller gets that one. */
-  close(sessionId: string, runId: string, closure: Closure, options?: CloseOptions): Promise<Closure>;
+  close(sessionId: string, runId: string, closure: RunEnding, options?: CloseOptions): Promise<RunEnding>;
 
   /**
    * Reads the run's chunks from position `from` on, without a gap. If the run's chunks are gone, it returns none. If the

@@ -3,12 +3,13 @@
 import type { UIMessageChunk } from 'ai';
 import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { deletedEntry, versioned, type LogEntry } from '../protocol/entries.ts';
+import type { RunEnding } from '../protocol/frames.ts';
 import { checkEntry } from '../protocol/size.ts';
-import type { Channel, Closure, Wake } from './channel.ts';
+import type { Channel, Wake } from './channel.ts';
 
 interface Run {
   chunks: UIMessageChunk[];
-  closure?: Closure;
+  closure?: RunEnding;
 }
 
 interface Lease {

@@ -2,8 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { newerError } from '../../protocol/errors.ts';
-import type { RunEndReason } from '../../protocol/frames.ts';
-import type { Closure } from '../channel.ts';
+import type { RunEndReason, RunEnding } from '../../protocol/frames.ts';
 
 /** One entry of a Redis stream, which has a single field. */
 export interface StreamEntry {
@@ -34,8 +33,8 @@ export function decodeBatch(text: string): UIMessageChunk[] {
 }
 
 /** How a run was closed. @throws `version` for a reason that this version does not know */
-export function decodeClosure(text: string): Closure {
-  const closure = decodeValue<Closure>(text);
+export function decodeClosure(text: string): RunEnding {
+  const closure = decodeValue<RunEnding>(text);
   if (!reasons.includes(closure.reason)) throw newerError('session');
   return closure;
 }

@@ -2,7 +2,7 @@
 // it; the first closer decides how the run ended, and the entry's key makes the log count it once.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { Closure } from '../../channel/channel.ts';
+import type { RunEnding } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -13,7 +13,7 @@ import { patienceMs, retry } from '../lib/retry.ts';
 /** What is known of a run that ends. */
 export interface Ending {
   /** How it ends, unless another process closed it first. */
-  readonly closure: Closure;
+  readonly closure: RunEnding;
   /** The message that the run continues. */
   readonly base?: UIMessage | undefined;
   /** All chunks of the run, if the caller has them. Otherwise they are read. */
@@ -42,7 +42,7 @@ export async function endRun(
   runId: string,
   ending: Ending,
   { runtime, forMs = patienceMs, onClosed }: EndOptions,
-): Promise<Closure> {
+): Promise<RunEnding> {
   const { base } = ending;
   const written = (ending.chunks?.length ?? 0) > 0;
   const closure = await retry(runtime, () => store.close(runId, ending.closure, { written }), forMs);
@@ -70,13 +70,13 @@ function saidNothing(chunks: readonly UIMessageChunk[]): boolean {
 }
 
 /** Whether the run ended by itself. */
-function isCutShort({ reason }: Closure): boolean {
+function isCutShort({ reason }: RunEnding): boolean {
   return reason === 'error' || reason === 'interrupted';
 }
 
 /** The user message of a handler that failed before it emitted a part. The message can be the cause, and so can the provider. */
 function failedOn(
-  { reason }: Closure,
+  { reason }: RunEnding,
   chunks: readonly UIMessageChunk[],
   tried: string | undefined,
 ): { readonly failedOn?: string } {

@@ -1,7 +1,7 @@
 // What ends a run from outside: a stop (G3), its function's deadline, or another process that took its producer for
 // dead (G6). It renews the lease, which keeps the last of them from happening.
 
-import type { Closure } from '../../channel/channel.ts';
+import type { RunEnding } from '../../protocol/frames.ts';
 import { every } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
@@ -12,7 +12,7 @@ export interface Control {
   /** Aborts the model. */
   readonly signal: AbortSignal;
   /** How the run is to end; undefined until something ends it. */
-  readonly ending: Closure | undefined;
+  readonly ending: RunEnding | undefined;
   /** Whether the session was deleted. */
   readonly isGone: boolean;
   /** Rejects some time after an abort: a handler or a stream that ignores the signal is not waited for any more. */
@@ -36,11 +36,11 @@ export function createControl(
 ): Control {
   const { runtime } = session;
   const controller = new AbortController();
-  let closure: Closure | undefined;
+  let closure: RunEnding | undefined;
   let seen = false;
   let gone = false;
 
-  function end(how: Closure): void {
+  function end(how: RunEnding): void {
     if (closure) return;
     closure = how;
     controller.abort();

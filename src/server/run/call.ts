@@ -1,7 +1,7 @@
 // Calls the app's handler for a run, and reads its stream to the end.
 
 import type { UIMessage } from 'ai';
-import type { Closure } from '../../channel/channel.ts';
+import type { RunEnding } from '../../protocol/frames.ts';
 import { within } from '../../lib/time.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
@@ -44,7 +44,7 @@ export interface CallOptions {
 const settleWithinMs = 1_000;
 
 /** Resolves with how the run ends. Rejects if there is no stream. */
-export async function callHandler(options: CallOptions): Promise<Closure> {
+export async function callHandler(options: CallOptions): Promise<RunEnding> {
   const { session, turn, control, output, onStarted, onFailure } = options;
   const { run, settle } = createSteering(session, turn);
   try {

@@ -2,7 +2,7 @@
 // stores.
 
 import type { UIMessageChunk } from 'ai';
-import type { Closure } from '../../channel/channel.ts';
+import type { RunEnding } from '../../protocol/frames.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { Settings } from '../settings.ts';
@@ -21,7 +21,7 @@ export interface Output {
   /** Resolves once there is room for more. */
   room(): Promise<void>;
   /** Stores the remaining chunks, and ends the run. Resolves with how it ended. */
-  end(closure: Closure, about: Pick<Ending, 'base' | 'tried'>): Promise<Closure>;
+  end(closure: RunEnding, about: Pick<Ending, 'base' | 'tried'>): Promise<RunEnding>;
 }
 
 export interface OutputOptions {

@@ -2,7 +2,7 @@
 // handler's stream holds, and ends. It needs no request, and no reader.
 
 import type { UIMessage } from 'ai';
-import type { Closure } from '../../channel/channel.ts';
+import type { RunEnding } from '../../protocol/frames.ts';
 import { within } from '../../lib/time.ts';
 import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -31,7 +31,7 @@ export interface Run {
   /** Settles as soon as the handler has returned. Never rejects. */
   readonly started: Promise<Started>;
   /** Settles once the log has the run's end. Rejects with `store_failed` if the end cannot be written. */
-  readonly ended: Promise<Closure>;
+  readonly ended: Promise<RunEnding>;
 }
 
 /**
@@ -56,7 +56,7 @@ async function produce(
   turn: Turn,
   { call, settings, deadline }: Work,
   { reply, onStarted }: Watchers,
-): Promise<Closure> {
+): Promise<RunEnding> {
   const { runId, queued, question } = turn;
   const { sessionId, runtime } = session;
   const began = runtime.monotonic();
@@ -72,7 +72,7 @@ async function produce(
   // An error of our own is not about the message: the store was away, or the result is no stream.
   const onFailure = (error?: unknown) => void (failed ||= !(error instanceof DurableChatError));
   let base: UIMessage | undefined;
-  let closure: Closure;
+  let closure: RunEnding;
   let denied: Promise<unknown> | undefined;
   try {
     const state = await takeTurn(session, turn, settings.leaseMs, control.signal);
@@ -120,7 +120,7 @@ async function produce(
   // All viewers see what happened; the client that asked for this run also reads why.
   if (closure.conflict) reply?.push({ type: 'error', errorText: conflictText });
   const ended = output.end(closure, { base, tried: failed ? question : undefined });
-  const report = ({ reason, cause }: Closure, logged: boolean) => {
+  const report = ({ reason, cause }: RunEnding, logged: boolean) => {
     const durationMs = Math.floor(runtime.monotonic() - began);
     onEvent({ type: 'run-end', chunks: output.count, reason, ...(cause && { cause }), durationMs, logged });
   };
