@@ -1,12 +1,16 @@
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { versioned } from '../../protocol/entries.ts';
 import { DurableChatError, type DurableChatErrorCode } from '../../protocol/errors.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, messagesOf, type SessionState } from '../../protocol/session-state.ts';
 import { sendOf } from './idempotency.ts';
-import { planTurn, type Plan } from './plan.ts';
+import { systemRuntime } from '../../lib/runtime.ts';
+import { Log } from '../follow/log.ts';
+import { settingsOf } from '../settings.ts';
+import { planSend, planTurn, type Plan } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
@@ -304,5 +308,52 @@ describe('planTurn', () => {
         expect(after(known, plan).slice(0, kept)).toEqual(messagesOf(known).slice(0, kept));
       }),
     );
+  });
+});
+
+describe('planSend', () => {
+  const log = new Log();
+  const frames = [put(user('u1')), start('r1', 'a1'), put(user('u2')), start('r2', 'a2')];
+  log.add({ id: '1-0', ...versioned({ key: 'a', frames }) });
+  const planned = (more: Partial<SendBody>) =>
+    planSend(
+      log,
+      {
+        request: { body: body([user('u3')], more), named: null, subscriptionId: null },
+        key: { key: 'k', once: true },
+        whenBusy: 'queue',
+        by: 'me',
+        runId: 'r3',
+        at: 0,
+        messageId: 'a3',
+      },
+      settingsOf({}, systemRuntime),
+    );
+
+  it('without changes an entry counts wherever its conditions hold', () => {
+    const { entry, displaced } = planned({});
+    expect(entry.behind).toBeUndefined();
+    expect(entry.when).toContainEqual({ type: 'free', messageId: 'u3' });
+    expect(displaced).toEqual([]);
+  });
+
+  it('with changes it stands directly behind what was read, and the runs of removed messages are displaced', () => {
+    const { entry, displaced } = planned({
+      changes: { seen: '1-0', removed: ['a2'], edited: [user('u2', 'new')] },
+    });
+    expect(entry.behind).toBe('1-0');
+    expect(entry.when?.map(({ type }) => type)).toEqual(['messages', 'runs']);
+    expect(entry.frames).toMatchObject([
+      { type: 'message-delete', messageId: 'a2', by: 'me' },
+      put(user('u2', 'new')),
+      put(user('u3')),
+      { type: 'run-start', runId: 'r3', messageId: 'a3', userMessageId: 'u3' },
+    ]);
+    expect(displaced).toEqual(['r2']);
+  });
+
+  it('changes that do not apply leave a send as it is', () => {
+    const changes = { seen: '', removed: ['a2'], edited: [user('u2', 'new')] };
+    expect(planned({ changes })).toEqual(planned({}));
   });
 });
