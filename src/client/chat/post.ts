@@ -8,7 +8,13 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { durableHeader, subscriptionHeader } from '../../protocol/requests.ts';
+import {
+  durableHeader,
+  idempotencyHeader,
+  isOurVersion,
+  runHeader,
+  subscriptionHeader,
+} from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
@@ -63,7 +69,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
       fetch: async (input, init) => {
         const post = (change?: RequestInit) => {
           const named = isDurable() && {
-            ...(name !== undefined && { 'idempotency-key': name }),
+            ...(name !== undefined && { [idempotencyHeader]: name }),
             ...(subscriptionId !== undefined && { [subscriptionHeader]: subscriptionId }),
           };
           // The SDK's headers are a plain object.
@@ -78,12 +84,12 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
           refusal = await refusalOf(response, isDurable());
         }
         if (refusal) throw refusal;
-        runId = response.headers.get('x-durable-run') ?? undefined;
+        runId = response.headers.get(runHeader) ?? undefined;
         // Before any listener is called, so that the run is not read twice.
         if (runId !== undefined && response.ok) core.accept(key, runId);
         // Now the run can be stopped by its id, and leaving the response stops nothing.
         leaveWhen(() => true);
-        return response;
+        return response.ok && !isOurVersion(response.headers) ? unread(response) : response;
       },
     });
     // A route without sessions has no run to stop, so that its response is left at once.
@@ -117,4 +123,10 @@ async function refusalOf(response: Response, isDurable: boolean): Promise<Durabl
   const isGateway = isDurable && isGatewayStatus(status) && !headers.has(durableHeader);
   const body = await response.clone().text();
   return isGateway ? DurableChatError.fromBody(status, body) : DurableChatError.parse(status, body);
+}
+
+/** A response without its body. A chunk of another version can mean something else, so the session brings the run. */
+function unread(response: Response): Response {
+  void response.body?.cancel();
+  return new Response('', response);
 }

@@ -11,6 +11,7 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
+import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import type { HeldPost } from '../network/live.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
@@ -79,7 +80,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const message = options.messages.at(-1);
     const kind = kindOf(options, store.client);
     const name =
-      new Headers(options.headers).get('idempotency-key') ?? (kind === 'new' ? undefined : generateId());
+      new Headers(options.headers).get(idempotencyHeader) ?? (kind === 'new' ? undefined : generateId());
     const key = generateId();
     // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);

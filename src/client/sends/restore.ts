@@ -1,6 +1,7 @@
 // Restores the sends of an earlier page: open ones are sent again, and refused ones are shown again.
 
 import type { AbstractChat, UIMessage } from 'ai';
+import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { until } from '../until.ts';
 import { errorOf, nameOf, type KeptSend } from './storage.ts';
@@ -31,7 +32,7 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
     deliveries.markLeft(kept);
     const options = {
       ...(body && { body }),
-      ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+      ...(key !== undefined && { headers: { [idempotencyHeader]: key } }),
       ...(messageId !== undefined && { messageId }),
     };
     const made =

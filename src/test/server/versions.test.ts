@@ -11,6 +11,7 @@ import type { Frame } from '../../protocol/frames.ts';
 import { durableHeader, formatVersion } from '../../protocol/requests.ts';
 import { readEvents } from '../../protocol/sse.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
+import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
 
 const { stores, server } = useStores();
@@ -303,6 +304,34 @@ describe('a page and a server of two versions', () => {
     expect(session.getSnapshot().state).toBeUndefined();
     isDeployed = true;
     await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+  });
+
+  it('a page reads no answer of another version to a send: the session brings it', async () => {
+    const world = createWorld(
+      openMemory()(),
+      chunkHandler(() => answer('hi')),
+    );
+    const client = world.client();
+    const tab = openTab(
+      {
+        ...client,
+        async fetch(input, init) {
+          const response = await client.fetch(input, init);
+          if (init?.method !== 'POST') return response;
+          const headers = new Headers(response.headers);
+          headers.set(durableHeader, String(newer));
+          return new Response((await response.text()).replaceAll('hi', 'misread'), { headers });
+        },
+      },
+      's',
+    );
+    onTestFinished(() => tab.close());
+    await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+    const shown = new Set<string>();
+    tab.session.subscribe(() => shown.add(textOf(tab.chat.messages.at(-1))));
+    await tab.chat.sendMessage({ text: 'hello' });
+    expect(tab.chat.messages.map(textOf)).toEqual(['hello', 'hi']);
+    expect([...shown].join()).not.toContain('misread');
   });
 
   it('a stop of version 1, which this version would take for all runs, stops none', async () => {
