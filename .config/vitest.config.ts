@@ -7,10 +7,10 @@ const config: ViteUserConfig = defineConfig({
     // The Redis client reports every subscription that a test server cuts by closing.
     onConsoleLog: (log) => !log.startsWith('Stream reading error'),
     reporters: ['default', ['json', { outputFile: 'e2e/.results/vitest.json' }]],
-    // Tests wait for stores and timers more than they work: several at once, whatever the machine has.
+    // Tests mostly wait for stores and timers, so several run at once on any machine.
     maxConcurrency: 14,
     maxWorkers: 3,
-    // A condition that holds late on a busy machine holds.
+    // On a busy machine a condition can take long to become true.
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -1,4 +1,4 @@
-// Installs what the tests need of the system, where that is possible: on Debian, as root.
+// Installs the system packages that the tests need. It works on Debian, as root.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 

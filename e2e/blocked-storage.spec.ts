@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, expectStopped, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('a browser that blocks cookies, and with them storage, locks and channels, has a chat that works', async ({
+test('the chat works in a browser that blocks cookies, and with them storage, locks, and channels', async ({
   openTab,
   release,
 }) => {
@@ -21,7 +21,7 @@ test('a browser that blocks cookies, and with them storage, locks and channels, 
   await expectStopped([blocked, beside], 'count to 2000 at 50/s, hold at 20', 2000);
 });
 
-/** As Firefox does where cookies are blocked: each of them throws when it is touched. */
+/** As Firefox does where cookies are blocked: each property throws when it is read. */
 function blockStorage(): void {
   const refuse = () => {
     throw new DOMException('The operation is insecure.', 'SecurityError');

@@ -2,7 +2,7 @@ import { expect, type Page } from '@playwright/test';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('a tab that freezes while it is connected for the others is missed within ten seconds', async ({
+test('when the tab with the connection freezes, the other tabs notice within ten seconds', async ({
   openTab,
   release,
 }) => {
@@ -13,7 +13,7 @@ test('a tab that freezes while it is connected for the others is missed within t
   await other.send(question);
   for (const tab of [frozen, follower, other]) await tab.expectHeldAt(30);
 
-  // As in a debugger: its connection stays open, its lock is held, and it says nothing.
+  // As in a debugger: its connection stays open, it holds its lock, and it sends nothing.
   const debug = await frozen.page.context().newCDPSession(frozen.page);
   await debug.send('Debugger.enable');
   const paused = new Promise((resolve) => debug.once('Debugger.paused', resolve));
@@ -30,7 +30,7 @@ test('a tab that freezes while it is connected for the others is missed within t
   for (const tab of [follower, other]) await tab.expectNoStepBack();
 });
 
-/** Records what the page says of its connection; the result reads it. */
+/** Records the connection states that the page shows. The result reads the record. */
 async function recordConnection(page: Page): Promise<() => Promise<readonly string[]>> {
   const said = await page.evaluateHandle(() => {
     const words: string[] = [];

@@ -1,4 +1,4 @@
-// The chaos suite for as long as one likes: npm run soak -- --minutes 30
+// Runs the chaos suite for a given time: npm run soak -- --minutes 30
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// What `npm test` needs of the system, got before anything else runs. Without redis-server its tests are skipped, and
-// fail where CI is set; without a Chromium the browser tests fail.
+// Installs what `npm test` needs from the system. Without redis-server, the tests that need it are skipped, and they
+// fail where CI is set. Without a Chromium, the browser tests fail.
 import { spawnSync } from 'node:child_process';
 import { aptInstall } from './apt.mjs';
 import { findChromium, requireChromium } from './chromium.mjs';

@@ -1,4 +1,4 @@
-// One message to a running app: its answer, the session that it leaves, and the pages.
+// Sends one message to a running app, and checks the answer, the stored session, and the pages.
 import assert from 'node:assert/strict';
 
 export async function exchange(url) {

@@ -1,9 +1,9 @@
-// The processes of the apps: run to their end, or served until they are no longer needed.
+// Runs the processes of the apps: commands to their end, and servers until the test no longer needs them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Runs a command. Rejects with its output when it fails; with `errorsOf`, when that finds errors in the output. */
+/** Runs a command. Rejects with its output when it fails, or when `errorsOf` finds errors in the output. */
 export async function run(command, args, cwd, errorsOf) {
   const { child, output } = start(command, args, cwd);
   const [code] = await once(child, 'close');
@@ -31,7 +31,7 @@ export async function serve(command, args, cwd, ready, env) {
   return { output, end };
 }
 
-/** Ends what still runs, whoever started it. */
+/** Ends all processes that this module started and that still run. */
 export async function endAll() {
   await Promise.all(
     [...running].map((child) => {
@@ -45,7 +45,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void endA
 
 const running = new Set();
 
-/** npm and npx stand between us and the server: the signal is for the whole group. */
+/** npm and npx start the server as a child, so the signal goes to the whole process group. */
 function stop(child) {
   if (running.has(child)) process.kill(-child.pid, 'SIGTERM');
 }
@@ -64,7 +64,7 @@ function start(command, args, cwd, env) {
   return { child, output: () => text };
 }
 
-/** Without what `npm run` says of our own package, and what a store of the developer's own would bring in. */
+/** The environment without npm's variables of this package, and without the variables of a developer's store. */
 function cleanEnvironment() {
   const ours = /^(npm_(config_local_prefix|package_.*|lifecycle_.*)|INIT_CWD|NODE_ENV|(UPSTASH|KV)_.*)$/;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));

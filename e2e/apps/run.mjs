@@ -1,4 +1,4 @@
-// Adopts the package as strangers do: packs it, installs it in small apps on the oldest and the newest Next, React,
+// Adopts the package as a new user does: packs it, installs it in small apps on the oldest and the newest Next, React,
 // zod and ai that it supports, builds each with both bundlers, and sends one message.
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { endAll, free, run, serve } from './processes.mjs';
 const root = resolve(import.meta.dirname, '../..');
 const results = join(root, 'e2e/.results');
 
-/** What holds of each app, in this order: a step that fails ends its app. */
+/** The checks of each app, in this order. The first step that fails ends the checks of its app. */
 const steps = {
   'installs the packed package': ({ app }) =>
     run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], app),
@@ -90,7 +90,7 @@ async function startStore(folder) {
   return { ...store, env: Object.fromEntries(lines.map(([, name, value]) => [name, value])) };
 }
 
-/** Of the compiler's complaints, those about the app and about our package. Other packages have some of their own. */
+/** The compiler's errors in the app and in this package. Errors in other packages are left out. */
 function ownErrors(output) {
   return output
     .split('\n')

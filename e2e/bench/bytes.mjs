@@ -1,4 +1,4 @@
-// What a tab alone receives for one answer, beside what plain `useChat` receives for it.
+// Compares the bytes that a single tab receives for one answer with those that plain `useChat` receives.
 import { AbstractChat, DefaultChatTransport } from 'ai';
 import { bindChat } from '../../dist/client.js';
 import { startChat } from './server.mjs';
@@ -37,7 +37,7 @@ export async function benchBytes() {
   ];
 }
 
-/** The bytes of all answers to what a chat asks for, from before it connects until its answer is there. */
+/** The bytes of all responses to a chat's requests, from before it connects until its answer is complete. */
 async function measure(open) {
   let bytes = 0;
   const counting = async (...request) => {

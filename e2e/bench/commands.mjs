@@ -1,4 +1,4 @@
-// What a run costs at the store, in commands as Upstash bills them.
+// Counts a run's commands to the store as Upstash bills them.
 import { setTimeout as after } from 'node:timers/promises';
 import { readUntil, startChat } from './server.mjs';
 
@@ -40,7 +40,7 @@ async function measure({ chunks, rate, viewer }) {
   };
 }
 
-/** Ends with the response, so that the measuring itself asks the store for nothing. */
+/** Ends with the response, so that the measurement itself sends no commands to the store. */
 function watch(chat, signal) {
   const response = fetch(`${chat.url}/durable?id=commands`, { signal });
   return {
@@ -49,7 +49,7 @@ function watch(chat, signal) {
   };
 }
 
-/** The end of a run is written, and read by who follows it, a moment after the response. */
+/** The end of a run is written, and read by its viewers, a moment after the response. */
 async function untilQuiet(store) {
   for (let before = -1; before !== store.commands;) {
     before = store.commands;

@@ -1,12 +1,12 @@
-// What durability costs before anything is on the screen.
+// Measures what durability adds to the time until the first chunk.
 import { setTimeout as after } from 'node:timers/promises';
 import { readUntil, startChat, startRemoteStore } from './server.mjs';
 
-/** Long beside everything else that happens in the time. */
+/** Much longer than anything else that is measured. */
 const roundTripMs = 400;
 const runs = 100;
 
-/** The store is silenced just before the model's first chunk: a chunk that comes anyway waited for nothing. */
+/** The store stops answering just before the model's first chunk. A chunk that still arrives did not wait for it. */
 export async function benchFirstChunk() {
   let chat;
   chat = await startChat({
@@ -30,7 +30,7 @@ export async function benchFirstChunk() {
   ];
 }
 
-/** Every answer of the store takes the same long time, and that time is counted. */
+/** Every answer of the store takes the same long time. The result counts these times. */
 export async function benchBeforeHandler() {
   let calledAt = 0;
   const chat = await startChat({
@@ -57,7 +57,7 @@ export async function benchBeforeHandler() {
   return rows;
 }
 
-/** Both routes by turns, in one process: what differs is the route. */
+/** Measures both routes alternately in one process, so that only the route differs. */
 export async function benchLatency() {
   let emittedAt = 0;
   const chat = await startChat({
@@ -75,7 +75,7 @@ export async function benchLatency() {
       const response = await chat.send(path, `latency-${run}`, 'go');
       await readUntil(response, /"delta":"first"/);
       const now = performance.now();
-      // The first few only warm up.
+      // The first rounds only warm up.
       if (run >= 0) times[path].push({ wire: now - emittedAt, whole: now - sentAt });
       await after(5);
     }

@@ -1,4 +1,4 @@
-// Prints what the library costs beside what it may cost. It judges nothing: numbers differ between machines.
+// Prints the library's costs next to their limits. It never fails, because the numbers differ between machines.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
@@ -14,7 +14,7 @@ const { benchCommands } = await import('./commands.mjs');
 const { benchSnapshot } = await import('./snapshot.mjs');
 
 const rows = [];
-// One after the other, so that none is measured in another's shadow.
+// One after the other, so that no benchmark slows another.
 for (const bench of [
   benchSize,
   benchBytes,
@@ -39,7 +39,7 @@ for (const row of table) {
       .trimEnd(),
   );
 }
-// Connections that a benchmark has hung on purpose would keep the process.
+// Connections that a benchmark keeps open on purpose would keep the process alive.
 process.exit(0);
 
 function verdict({ ok }) {

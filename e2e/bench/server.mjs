@@ -16,7 +16,7 @@ export async function startChat({ onCall = () => {}, store: given, ...model } = 
   const chat = createDurableChat({
     channel: upstashChannel({ url: store.url, token: store.token }),
     authorize: () => true,
-    // A store that a benchmark silences on purpose is no news.
+    // A benchmark stops the store on purpose, so these errors are expected.
     onError: () => {},
   });
   const handler = async (request) => {
@@ -58,7 +58,7 @@ export async function startChat({ onCall = () => {}, store: given, ...model } = 
   };
 }
 
-/** A store in a process of its own, where its work takes no time from ours. It has neither counters nor faults. */
+/** A store in its own process, so that its work is not measured. It has neither counters nor faults. */
 export async function startRemoteStore() {
   const cli = resolve(import.meta.dirname, '../../dist/cli.js');
   const child = spawn(process.execPath, [cli, 'upstash'], { stdio: ['ignore', 'pipe', 'ignore'] });

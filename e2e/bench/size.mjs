@@ -1,4 +1,4 @@
-// What `durable-chat/react` adds to an app's bundle, beside what the app has anyway: with the page, and once it stands.
+// Measures what `durable-chat/react` adds to an app's bundle: to the first load, and to what is loaded later.
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -23,7 +23,7 @@ export async function benchSize() {
     contents: outputFiles.find((file) => file.path === resolve(path)).contents,
   }));
   const entry = outputs.find(({ entryPoint }) => entryPoint?.endsWith('react.js'));
-  // The entry, and what it cannot begin without.
+  // The entry and its static imports.
   const upFront = new Set([entry.path]);
   for (const path of upFront) {
     for (const one of outputs.find((output) => output.path === path).imports) {

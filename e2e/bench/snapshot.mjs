@@ -1,4 +1,4 @@
-// What a viewer who comes late has to load of an answer that is still being written.
+// Measures the snapshot that a late viewer loads while an answer is still being written.
 import { setTimeout as after } from 'node:timers/promises';
 import { readUntil, startChat } from './server.mjs';
 
@@ -20,7 +20,7 @@ export async function benchSnapshot() {
   const textBytes = Buffer.byteLength(text.join(''));
   let event = '';
   let ms = 0;
-  // Until what the model has said is in the store, a snapshot has only the beginning.
+  // Before the model's chunks are in the store, a snapshot has only the first of them.
   for (let complete = false; !complete; await after(20)) {
     const askedAt = performance.now();
     const subscription = await fetch(`${chat.url}/durable?id=snapshot`);

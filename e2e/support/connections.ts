@@ -1,7 +1,7 @@
 // The connections to the chat route that the pages of one browser hold.
 import type { BrowserContext, Request } from '@playwright/test';
 
-/** Requests to the chat route that were made from now on and are not over. */
+/** Requests to the chat route that began after this call and have not ended. */
 export function openRequests(context: BrowserContext, method?: 'GET' | 'POST'): Set<Request> {
   const open = new Set<Request>();
   context.on('request', (request) => {

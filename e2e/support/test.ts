@@ -17,7 +17,7 @@ import { Tab } from './tab.ts';
 interface TestFixtures {
   /** Opens this test's chat on a new device, or in another tab of the device of `beside`. */
   readonly openTab: (options?: TabOptions) => Promise<Tab>;
-  /** Opens so many new chats on one page, on a device of its own. */
+  /** Opens this number of new chats on one page, on its own device. */
   readonly openChatsOnOnePage: (count: number) => Promise<Tab[]>;
   /** Resolves once this test's chat has no active run. */
   readonly untilIdle: () => Promise<void>;
@@ -31,7 +31,7 @@ interface TestFixtures {
 
 interface TabOptions {
   readonly beside?: Tab;
-  /** Another chat than that of the test. */
+  /** A chat other than the test's. */
   readonly chatId?: string;
   /** Runs in the page before its own scripts. */
   readonly initScript?: () => void;

@@ -242,7 +242,7 @@ describe('the entries of a log', () => {
     expect(whyVoid(stopped, epoch, send('3', { type: 'runs', max: 2 }))).toBeUndefined();
   });
 
-  it('whyVoid tells before the append whether an entry would count', () => {
+  it('whyVoid says before the append whether an entry would count', () => {
     const { state, epoch } = fold([send('1')]);
     expect(counts(state, epoch, send('2'))).toBe(true);
     expect(counts(state, epoch, send('2', idle))).toBe(false);

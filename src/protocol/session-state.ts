@@ -36,7 +36,7 @@ export interface SessionRun {
    */
   readonly missed?: string;
   /**
-   * `degraded` while the store does not accept what the run emits: a reload would not show the newest part of it. Only
+   * `degraded` while the store does not accept what the run emits: a reload would not show the newest part. Only
    * viewers on the producer's server receive it. Absent until the store first fails the run.
    */
   readonly durability?: Durability;

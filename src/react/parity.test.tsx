@@ -196,7 +196,7 @@ describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
 
   // The refused run is followed like another viewer's: its empty end clears the error.
   (name === 'useDurableChat' ? it : it.skip)(
-    'onError: a refusal stays the error when the session tells late of the end of its run',
+    'onError: a refusal stays the error when the report of the end of its run is late',
     async () => {
       const route = durable(() => new Response('No credit.', { status: 402 }));
       const late = gate();

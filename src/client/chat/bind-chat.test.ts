@@ -70,7 +70,7 @@ describe('bindChat', () => {
     expect(aborted()).toEqual([true]);
   });
 
-  it('stop() gives the receipt that chat.stop() leaves out, and rejects where that tells onError', async () => {
+  it('stop() returns the receipt that chat.stop() does not, and rejects where chat.stop() calls onError', async () => {
     const { chat, stop } = open();
     void chat.sendMessage({ text: 'count to 40 at 100/s' });
     await expect.poll(() => textOf(chat.messages[1])).toContain('5');

@@ -269,7 +269,7 @@ describe('any other transport', () => {
     expect(warn.mock.calls[0]?.[0]).toMatch(/replace `transport: new DefaultChatTransport\(/);
   });
 
-  it('nobody is warned in production', async () => {
+  it('production has no warning', async () => {
     vi.stubEnv('NODE_ENV', 'production');
     class Unknown extends Socket {}
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});

@@ -108,7 +108,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     tabs.push(opened);
     return opened;
   };
-  /** The call that waits, once the tab has been told of it. */
+  /** The waiting call, once the tab has received it. */
   const waiting = async ({ session }: Tab): Promise<WaitingCall> => {
     const calls = () => waitingCalls(session.getSnapshot().state!);
     await expect.poll(calls).toHaveLength(1);

@@ -100,7 +100,7 @@ it('one that joins a session again gets what it lacks from a snapshot, or needs 
   join('a', 'a0');
   await expect.poll(() => connections.length).toBe(2);
   expect(latest().places).toEqual([{ sessionId: 'a', after: undefined }]);
-  // Half a group has come: nobody can join in between.
+  // Half a group has come. No subscriber can join between its frames.
   latest().onEvent(frame(undefined), 'a');
   join('a');
   await expect.poll(() => connections.length).toBe(3);
@@ -120,7 +120,7 @@ it('a session that was refused is no more on the GET, and joins as a new one', a
   expect(latest().places[1]).toEqual({ sessionId: 'b', after: 'b1' });
 });
 
-it('a session that nobody follows is given up after a while', async () => {
+it('a session without subscribers is disconnected after a while', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const all = opened();

@@ -258,7 +258,7 @@ describe('a page', () => {
     subscription.stop();
   });
 
-  it('that nobody looks at lets go after a minute, and catches up when it is seen', async () => {
+  it('of a hidden page disconnects after a minute, and catches up when the page is visible again', async () => {
     let busy = true;
     const { page, opened, latest, leave } = watched(() => busy);
     const beat = setInterval(() => latest().say(), 15_000);

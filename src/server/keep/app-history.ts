@@ -19,7 +19,7 @@ export interface Keeper {
   /** Reports user messages that a send has just stored. Never rejects. */
   readonly tellMessages: Reports['tellMessages'];
   /** Makes all missing reports to the app, and passes them to `waitUntil`. */
-  tell(sessionId: string, waitUntil?: (told: Promise<void>) => void): Promise<void>;
+  tell(sessionId: string, waitUntil?: (done: Promise<void>) => void): Promise<void>;
 }
 
 /** The open store's sessions and keeper, for routes and handles. */
@@ -79,13 +79,13 @@ export function createKeeper(options: KeeperOptions): Keeper {
     tellMessages: reports.tellMessages,
     async tell(sessionId, waitUntil) {
       if (!onMessage && !onRunEnd) return;
-      const told = reports.tellAll(sessionId);
+      const done = reports.tellAll(sessionId);
       try {
-        waitUntil?.(told);
+        waitUntil?.(done);
       } catch {
         // Outside of a request, a framework's `waitUntil` can throw.
       }
-      await told;
+      await done;
     },
   };
 }

@@ -17,8 +17,8 @@ export function deadlineOf(
   { maxDurationMs = Infinity }: { readonly maxDurationMs?: number | undefined },
   runtime: Runtime,
 ): number | undefined {
-  const told = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
-  const at = told === undefined ? NaN : new Date(told).getTime();
+  const given = (globalThis as VercelGlobal)[vercelContext]?.get?.()?.deadline;
+  const at = given === undefined ? NaN : new Date(given).getTime();
   const left = Math.min(Number.isNaN(at) ? Infinity : at - runtime.now(), maxDurationMs);
   return left === Infinity ? undefined : runtime.monotonic() + left;
 }

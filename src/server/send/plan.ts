@@ -195,8 +195,8 @@ function checkPlace(
   last: UIMessage,
   hasHad: (messageId: string) => boolean,
 ): void {
-  const anew = body.trigger === 'regenerate-message' || body.messageId !== undefined;
-  if (!anew || state.order.includes(last.id)) return;
+  const fromMessage = body.trigger === 'regenerate-message' || body.messageId !== undefined;
+  if (!fromMessage || state.order.includes(last.id)) return;
   const follows = state.order.length === 0 || body.messages.at(-2)?.id === state.order.at(-1);
   if (last.role === 'assistant' || !follows || hasHad(last.id)) throw goneError();
 }

@@ -180,7 +180,7 @@ describe('contents', () => {
     ['an abort and a finish', [{ type: 'abort' }, { type: 'finish' }], 'finish'],
     ['an error and an abort', [{ type: 'error', errorText: 'no' }, { type: 'abort' }], 'error'],
   ] as [string, UIMessageChunk[], string][])(
-    "the app's own stream that ends with %s is kept, and nobody stopped it",
+    "the app's own stream that ends with %s is kept, and is not reported as stopped",
     async (name, end, reason) => {
       const ends: RunEnd[] = [];
       const call: UIMessageChunk[] = [

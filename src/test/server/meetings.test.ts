@@ -205,7 +205,7 @@ it('a run whose producer died between the plan and the log is no reason to refus
   for (const options of [{ whenBusy: 'reject' }, { limits: { activeRunsPerSession: 1 } }] as const) {
     const { post, race, done, messages, session, append } = open([], options);
     await done(post({ messages: [user('u1')] }));
-    // A run that nobody holds a lease of: its process is gone.
+    // A run without a lease: its process has ended.
     race(() => append('dead'));
     expect(await done(post({ messages: [user('u2')] }))).toBe(200);
     expect((await messages()).filter(({ role }) => role === 'user').map(({ id }) => id)).toEqual([

@@ -49,9 +49,9 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
         await (await world.routes.POST(new Request(url, { method: 'POST', body }))).text();
         await world.settled();
       },
-      /** What a viewer of another server is sent, up to `until`, and the cursor behind it. */
+      /** The frames that a viewer of another server receives up to `until`, and the cursor behind them. */
       async watch(after: string | undefined, until: (frames: readonly Frame[]) => boolean) {
-        // That server has all of it.
+        // That server has read the whole log.
         await elsewhere.chat.session(id).read();
         const frames: Frame[] = [];
         let cursor = after;

@@ -17,7 +17,7 @@ import { ask } from './member.ts';
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const count = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
-/** A server whose sessions count, to everybody who is connected: a snapshot, or what follows the cursor. */
+/** A server whose sessions count. Each connection receives a snapshot, or what follows its cursor. */
 function countingServer() {
   const now = new Map<string, number>();
   const at = (sessionId: string) => now.get(sessionId) ?? 0;
@@ -240,7 +240,7 @@ describe('tabs that share a line', () => {
     tab.stop();
   });
 
-  it('a leader that freezes is missed within 10 s, and nobody says that all is well meanwhile', async () => {
+  it('the tabs notice a frozen leader within 10 s, and no tab shows `live` meanwhile', async () => {
     const { channels } = freezable();
     stubPage({ locks: createLocks() });
     const server = countingServer();
