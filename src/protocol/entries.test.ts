@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import {
   deletedEntry,
   effectOf,
+  entries,
   firstEpoch,
+  startedBy,
   whyVoid,
   type EntryCondition,
   type NewEntry,
@@ -275,5 +277,62 @@ describe('the entries of a log', () => {
     const seed: NewEntry = { ...entry('seed', put('s')), when: [first] };
     expect(idsOf(entry('clear', { type: 'message-delete', all: true }), seed)).toEqual([]);
     expect(idsOf(entry('delete', { type: 'message-delete', messageId: 'x' }), seed)).toEqual(['s']);
+  });
+});
+
+describe('the keys of entries', () => {
+  const outcome = { state: 'output-available', output: 1 } as const;
+  /** Each maker, with ids that a client or a model can choose. */
+  const made = (messageId: string, toolCallId: string, answerId: string): NewEntry[] => [
+    entries.start(
+      { runId: 'r', messageId, trigger: 'submit-message', at: 1 },
+      { frames: [], when: [], epoch: '' },
+    ),
+    entries.late('r', []),
+    entries.passed('r', []),
+    entries.stop('r'),
+    entries.withdraw('r'),
+    entries.steer('r', 'into', { missed: 'finished' }),
+    entries.end({ runId: 'r', reason: 'finish', chunks: 1 }),
+    entries.saved('r'),
+    entries.messageSaved('r'),
+    entries.toolOutcome({ messageId, toolCallId, outcome, answerId }),
+    entries.delete('r', { all: true }, ''),
+    ...entries.seed([put('x')], '1-0', 'r'),
+    deletedEntry,
+  ];
+
+  it('are part of the format: another spelling is another entry for a build before', () => {
+    expect(made('m', 'c', 'a').map(({ key }) => key)).toEqual([
+      'r start',
+      'r late',
+      'r passed',
+      'r stop',
+      'r withdraw',
+      'r steer',
+      'r end',
+      'r saved',
+      'r message saved',
+      'm c output a',
+      'r delete',
+      'seed 1-0',
+      'deleted',
+    ]);
+  });
+
+  it('of two kinds of entries differ, whatever ids a client chooses', () => {
+    const word = fc.constantFrom('r', 'start', 'end', 'message', 'saved', 'seed', 'deleted', 'output', '1');
+    const id = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join(' '));
+    fc.assert(
+      fc.property(id, id, id, (messageId, toolCallId, answerId) => {
+        const keys = made(messageId, toolCallId, answerId).map(({ key }) => key);
+        expect(new Set(keys).size).toBe(keys.length);
+      }),
+    );
+  });
+
+  it('name the run that an entry starts, also in an entry of another version', () => {
+    expect(made('m', 'c', 'a').map(startedBy)).toEqual(['r', ...Array.from({ length: 12 }, () => undefined)]);
+    expect(startedBy({ key: 'r start', frames: [{ type: 'run-start', run: 'r' } as never] })).toBe('r');
   });
 });

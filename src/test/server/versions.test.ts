@@ -132,6 +132,21 @@ describe('a log of the previous version', () => {
   });
 });
 
+it('a run whose chunks or ending are of an unknown form is refused, not misread', async () => {
+  const channel = openUpstash()();
+  for (const [runId, id, value] of [
+    ['chunks', '1-0', { packed: 'text' }],
+    ['ending', '9007199254740991-0', { reason: 'paused' }],
+  ] as const) {
+    await channel.append('forms', { key: runId, frames: [] }, {});
+    await server().command('XADD', `dc:{forms}:run:${runId}`, id, 'v', `!${JSON.stringify(value)}`);
+    await expect(channel.readRun('forms', runId, 0)).rejects.toMatchObject({ code: 'version', status: 503 });
+  }
+  await expect(channel.close('forms', 'ending', { reason: 'stop' })).rejects.toMatchObject({
+    code: 'version',
+  });
+});
+
 describe.each(stores)('two builds on one store: %s', (name, open) => {
   /** The same build with the next version, which can read this one. */
   function nextBuild(channel: Channel): Channel {
