@@ -14,6 +14,7 @@ import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import type { HeldPost } from '../network/live.ts';
+import { isNetworkFailure } from '../network/network-failure.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
@@ -90,13 +91,17 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       held?.end(isWhole);
       held = undefined;
     };
-    const attempt = async () => {
-      endPost(true);
-      // Where nothing else brings it, an answer is read from its POST.
-      isFollowing = core.isFollowing;
-      held = isFollowing ? await core.holdPost() : undefined;
-      const names = { name, subscriptionId: held?.subscriptionId };
+    const post = (given?: HeldPost) => {
+      held = given;
+      const names = { name, subscriptionId: given?.subscriptionId };
       return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
+    };
+    const attempt = () => {
+      // The one before had no answer: there may be a run that named the subscription.
+      endPost(false);
+      // Where nothing else brings it, an answer is read from its POST, and nothing is asked for before.
+      isFollowing = core.isFollowing;
+      return isFollowing ? core.holdPost().then(post) : post();
     };
     const sent = message
       ? deliveries.send(
@@ -106,7 +111,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
         )
       : attempt();
     const { runId, body } = await sent.catch((error: unknown) => {
-      endPost(true);
+      endPost(!isNetworkFailure(error));
       throw error;
     });
     if (runId === undefined) {
@@ -121,7 +126,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     // Leaving the chat closes the connection, which stops no run (G2).
     void (
       isRead
-        ? pump(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }), log, core)
+        ? pump(
+            body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }),
+            log,
+            core,
+            endPost,
+          )
         : body.cancel().catch(() => {})
     )
       .then(() => {
@@ -197,12 +207,22 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
 }
 
 /** Feeds the run from the POST response. Missing chunks come from the session. */
-async function pump(body: ReadableStream<Uint8Array>, log: RunLog, { store }: Core): Promise<void> {
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  log: RunLog,
+  { store }: Core,
+  endPost: (isWhole: boolean) => void,
+): Promise<void> {
   const { runId } = log;
   const countOf = chunkCounts();
+  log.isPosted = true;
   try {
     await takeEvents(body, (event) => {
-      if (event?.data === '[DONE]') return log.end();
+      if (event?.data === '[DONE]') {
+        // Before the chat is ready: its next send may have the connection.
+        endPost(true);
+        return log.end();
+      }
       if (!event) return;
       const chunk = JSON.parse(event.data) as UIMessageChunk; // a response of our server
       const count = countOf(event.id);
@@ -217,6 +237,7 @@ async function pump(body: ReadableStream<Uint8Array>, log: RunLog, { store }: Co
   } catch {
     // The session has the rest.
   }
+  log.isPosted = false;
 }
 
 /** When the session is requested again for a run whose response broke, if it has not shown the run. */

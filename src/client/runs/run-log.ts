@@ -13,6 +13,8 @@ export class RunLog {
   #count = 0;
   /** Errors that only the answer to this client's request has. */
   readonly #errors: UIMessageChunk[] = [];
+  /** Whether a POST brings the chunks: the session can say first that the run has ended. */
+  isPosted = false;
   #end: { readonly error?: unknown } | undefined;
 
   constructor(runId: string) {

@@ -4,6 +4,9 @@ import type { Frame } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { RunLog } from './run-log.ts';
 
+/** How long the last chunks of a POST may take after the end of its run. */
+const postLateMs = 5_000;
+
 export class RunLogs {
   readonly #logs = new Map<string, RunLog>();
 
@@ -24,10 +27,10 @@ export class RunLogs {
     switch (frame.type) {
       case 'snapshot':
         for (const { runId, count, chunks } of frame.runs) this.get(runId).acceptSnapshot(count, chunks);
-        for (const [runId, log] of this.#logs) {
+        for (const runId of this.#logs.keys()) {
           const wasActive = before !== undefined && isActive(before, runId);
           const isOver = wasActive || frame.ended.some((end) => end.runId === runId);
-          if (isOver && !frame.runs.some((active) => active.runId === runId)) log.end();
+          if (isOver && !frame.runs.some((active) => active.runId === runId)) this.#end(runId, after);
         }
         return true;
       case 'run-start':
@@ -39,7 +42,7 @@ export class RunLogs {
       case 'run-steer':
       case 'run-end':
         if (isActive(after, frame.runId)) return true;
-        this.#logs.get(frame.runId)?.end();
+        this.#end(frame.runId, after);
         this.forget(frame.runId);
         return true;
       case 'message':
@@ -57,5 +60,12 @@ export class RunLogs {
         frame satisfies never;
         return true;
     }
+  }
+
+  /** What the POST of a run has not brought yet is waited for: it and the subscription are not in one order. */
+  #end(runId: string, { ended }: SessionState): void {
+    const log = this.#logs.get(runId);
+    if (log?.isPosted && log.count < (ended.get(runId)?.chunks ?? 0)) setTimeout(() => log.end(), postLateMs);
+    else log?.end();
   }
 }

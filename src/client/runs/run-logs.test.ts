@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { RunEndFrame } from '../../protocol/frames.ts';
+import { applyFrame } from '../../protocol/fold.ts';
+import { emptySession } from '../../protocol/session-state.ts';
+import { RunLogs } from './run-logs.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const start = { type: 'run-start', runId: 'r', messageId: 'm', trigger: 'submit-message', at: 0 } as const;
+const end: RunEndFrame = { type: 'run-end', runId: 'r', reason: 'finish', chunks: 2 };
+const chunk = { type: 'text-start', id: '1' } as const;
+
+/** A run whose end the session has said, after one of its two chunks came. */
+function ended(isPosted: boolean) {
+  const logs = new RunLogs();
+  const active = applyFrame(emptySession, start);
+  logs.take(start, emptySession, active);
+  const log = logs.get('r');
+  log.isPosted = isPosted;
+  log.accept(0, [chunk]);
+  logs.take(end, active, applyFrame(active, end));
+  return log;
+}
+
+it('a run ends with its frame', () => {
+  expect(ended(false).ended).toBe(true);
+});
+
+it('a run that its POST brings ends with the POST, or when nothing comes any more', () => {
+  const log = ended(true);
+  expect(log.ended).toBe(false);
+  expect(log.accept(1, [chunk])).toBe(true);
+  vi.advanceTimersByTime(4_000);
+  expect(log.ended).toBe(false);
+  vi.advanceTimersByTime(2_000);
+  expect(log.ended).toBe(true);
+});
