@@ -89,7 +89,7 @@ describe('bindChat', () => {
 
   // The older SDK has no `dispose`.
   it.skipIf(!('dispose' in PlainChat.prototype || 'dispose' in new PlainChat({})))(
-    'G2: dispose lets go of the chat, and stops nothing',
+    'G2: dispose disconnects the chat, and stops nothing',
     async () => {
       const { chat } = open();
       void chat.sendMessage({ text: 'count to 40 at 100/s' });
@@ -118,7 +118,7 @@ describe('bindChat', () => {
     expect(aborted()).toEqual([false]);
   });
 
-  it('asks a function for the options at each request, and makes an id where there is none', async () => {
+  it('calls a function of options at each request, and creates a missing id', async () => {
     let tenant = 'one';
     const asked: unknown[] = [];
     const { chat, session } = bindChat<UIMessage, PlainChat>(
@@ -138,7 +138,7 @@ describe('bindChat', () => {
     expect(asked).toMatchObject([{ id: 'made', tenant: 'two' }]);
   });
 
-  it("leaves the functions of a chat with the app's own transport alone", async () => {
+  it("does not change the functions of a chat with the app's own transport", async () => {
     let signal: AbortSignal | undefined;
     const transport: ChatTransport<UIMessage> = {
       sendMessages: async ({ abortSignal }) => {

@@ -72,7 +72,7 @@ const documented: Record<string, Options> = {
   },
 };
 
-describe("the SDK's own transport, left in place", () => {
+describe("the SDK's own transport, which the app has kept", () => {
   it.each(Object.entries(documented))('on a plain route with %s: the same request', async (_, options) => {
     async function requestOf(open: (transport: DefaultChatTransport<UIMessage>) => PlainChat) {
       const requests: unknown[] = [];
@@ -117,7 +117,7 @@ describe("the SDK's own transport, left in place", () => {
     },
   );
 
-  it('subscribes with its headers, credentials and address, as they are at the time', async () => {
+  it('subscribes with its current headers, credentials and address', async () => {
     let token = 'old';
     const asked: unknown[] = [];
     const session = open({
@@ -181,7 +181,7 @@ describe("the SDK's own transport, left in place", () => {
     }
   });
 
-  it('whether a resumed stream is read from its start is asked as it is at the time', async () => {
+  it('asks at each resume whether the stream is read from its start', async () => {
     const fetch = async () => new Response(null, { status: 404 });
     const make = (resumeStreamIsReplay: boolean) =>
       new DefaultChatTransport<UIMessage>({ fetch, resumeStreamIsReplay });
@@ -201,7 +201,7 @@ describe("the SDK's own transport, left in place", () => {
     expect(used?.resumeStreamIsReplay).toBe(false);
   });
 
-  it('an option that stands beside it counts, whole, and the others are taken over', async () => {
+  it("an option of the chat replaces the transport's whole option, and the transport's other options stay", async () => {
     const requests: [unknown, unknown, unknown][] = [];
     const { chat } = open({
       api: '/api/durable',
@@ -256,7 +256,7 @@ describe('any other transport', () => {
     expect(request).not.toHaveBeenCalled();
   });
 
-  it('one of an SDK that keeps its options elsewhere stays, and is warned of', async () => {
+  it('a transport of an SDK that keeps its options elsewhere stays, with a warning', async () => {
     vi.resetModules();
     const fresh = await import('./bind-chat.ts');
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});

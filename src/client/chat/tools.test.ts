@@ -144,7 +144,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(model.calls.length).toBe(2);
   });
 
-  it('a client tool runs once, in the tab that asked, and is continued once', async () => {
+  it('a client tool runs once, in the tab of the send, and is continued once', async () => {
     setUp();
     const runs: string[] = [];
     const run = (toolCallId: string, me: () => Tab) => {
@@ -166,7 +166,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(errors).toEqual([]);
   });
 
-  it('any tab may answer a client tool when the one that asked is gone; a late answer is refused', async () => {
+  it('any tab may answer a client tool when the tab of the send is gone; a late answer is refused', async () => {
     setUp();
     const origin = tab();
     const other = tab();
@@ -263,7 +263,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(booked.length).toBe(1);
   });
 
-  it('G11: a message that goes past an open approval denies it, and is answered', async () => {
+  it('G11: a message that is sent during an open approval denies it, and is answered', async () => {
     setUp();
     const origin = tab();
     const second = tab();
@@ -332,7 +332,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(textOf(messages[1])).toBe('said:["in-time"]');
   });
 
-  it('a client tool goes on in the tab that was reloaded', async () => {
+  it('a client tool continues in the reloaded tab', async () => {
     setUp();
     const executed: string[] = [];
     const first = tab(() => void executed.push('before'));
@@ -349,7 +349,7 @@ describe.each(stores)('tools on %s', (name, open) => {
   });
 
   it.each(['request', 'reply'] as const)(
-    'an answer whose %s is lost is given again, and counts once',
+    'a tool answer whose %s is lost is sent again, and counts once',
     async (lost) => {
       setUp();
       const origin = tab(() => {});
@@ -374,7 +374,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     },
   );
 
-  it('an answer whose tab is gone before it could go on is continued by another, once', async () => {
+  it('a tool answer whose tab is gone before the continuation is continued by another tab, once', async () => {
     setUp();
     const origin = tab(() => {});
     const others = [tab(() => {}), tab(() => {})];

@@ -43,27 +43,27 @@ function merge(session: SessionState, shown: readonly UIMessage[]): string[] {
   return (visibleMessages(clientOf(session), shown) ?? shown).map(({ id }) => id);
 }
 
-it('G8: an answer that came without the session stays behind what it answers', () => {
+it('G8: an answer that came without the session stays behind its user message', () => {
   expect(merge(stateOf(), [asked, unsent, answer])).toEqual(['asked', 'unsent', 'answer']);
 });
 
-it('G4: an answer that the session took away goes, though it stood behind what could not be sent', () => {
+it('G4: an answer that the session removed disappears, also behind a message that could not be sent', () => {
   const gone = stateOf(start, end, { type: 'truncate', messageId: 'answer' });
   expect(merge(gone, [asked, unsent, answer])).toEqual(['asked', 'unsent']);
 });
 
-it('G4: so does one of which its run has kept nothing', () => {
+it('G4: so does an answer of which the run has kept nothing', () => {
   const { message: _, ...nothing } = end;
   expect(merge(stateOf(start, nothing), [asked, unsent, answer])).toEqual(['asked', 'unsent']);
   const displaced = stateOf(start, { type: 'truncate', messageId: 'answer' });
   expect(merge(displaced, [asked, unsent, answer])).toEqual(['asked', 'unsent']);
 });
 
-it('G4: so does a message of the user that stood there', () => {
+it('G4: so does a user message at that place', () => {
   expect(merge(stateOf(), [asked, unsent, message('gone', 'user'), answer])).toEqual(['asked', 'unsent']);
 });
 
-describe('a message that the log holds as it is shown keeps its identity', () => {
+describe('a shown message that is equal in the log keeps its identity', () => {
   const merged = (shown: UIMessage, logged: UIMessage) =>
     visibleMessages(reduce(emptyClient, { type: 'message', message: logged }), [shown]);
   const sent = {
@@ -77,7 +77,7 @@ describe('a message that the log holds as it is shown keeps its identity', () =>
     expect(merged(sent, { id: 'm', role: 'user', parts: [{ type: 'text', text: 'hello' }] })).toBeUndefined();
   });
 
-  it('after its way through JSON, whatever is in it', () => {
+  it('after JSON.stringify and JSON.parse, with any content', () => {
     const values = fc.record({ parts: fc.array(fc.jsonValue()), metadata: fc.jsonValue() });
     fc.assert(
       fc.property(values, fc.boolean(), (value, isOther) => {

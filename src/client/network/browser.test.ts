@@ -34,7 +34,7 @@ function stubRefusingPage(): void {
 let cleanUp = () => {};
 afterEach(() => cleanUp());
 
-it('what a browser refuses by an exception is not there', async () => {
+it('a feature whose access throws counts as missing', async () => {
   stubRefusingPage();
   expect(pageLocks()).toBeUndefined();
   expect(openChannel('name', () => {})).toBeUndefined();
@@ -76,7 +76,7 @@ it.each([
   await world.settled();
 });
 
-it('requests are known to share one connection once one of them has come over HTTP/2', () => {
+it('requests count as sharing one connection after one of them has come over HTTP/2', () => {
   stubPage();
   vi.stubGlobal('location', { href: 'https://app.test/chat' });
   const entries = vi.spyOn(performance, 'getEntriesByType');

@@ -128,12 +128,12 @@ describe('the connection', () => {
     });
   }
 
-  it('a route without sessions is not asked again', () => {
+  it('does not retry a route without sessions', () => {
     const none: ConnectionState = { type: 'failed', error: new DurableChatError('not_found', 'No.') };
     expect(nextConnection(none, { type: 'start' })).toBe(none);
   });
 
-  it('G1: being let in is not progress: attempts that bring nothing count on', () => {
+  it('G1: a response alone is not progress: attempts without frames keep counting', () => {
     let state: ConnectionState = connecting(0);
     for (let failures = 1; failures <= 5; failures++) {
       state = nextConnection(nextConnection(state, { type: 'opened' }), { type: 'lost' });
@@ -144,7 +144,7 @@ describe('the connection', () => {
     expect(nextConnection(state, { type: 'lost' })).toEqual(waiting(1));
   });
 
-  it('a server that rotates again and again is waited for', () => {
+  it('waits longer for a server that rotates again and again', () => {
     const rotated = nextConnection(open(0), { type: 'rotated' });
     const again = nextConnection(rotated, { type: 'opened' });
     expect(nextConnection(again, { type: 'rotated' })).toEqual(waiting(2));
@@ -167,8 +167,8 @@ describe('the connection', () => {
   });
 });
 
-describe('200 viewers that are cut at once', () => {
-  it('come back within ten seconds, and never more than a bounded burst of them at a time', () => {
+describe('200 viewers that are disconnected at once', () => {
+  it('reconnect within ten seconds, in bursts of limited size', () => {
     const delays = Array.from({ length: 200 }, () => jitteredDelay(1)).sort((a, b) => a - b);
     expect(delays.at(-1)).toBeLessThan(500);
     // While the server stays away: attempts in each second of the first minute.
@@ -186,7 +186,7 @@ describe('200 viewers that are cut at once', () => {
     for (let second = 20; second < 60; second++) expect(attempts.get(second) ?? 0).toBeLessThan(200 / 2);
   });
 
-  it('wait longer each time, up to ten seconds', () => {
+  it('wait longer after each failure, up to ten seconds', () => {
     expect([1, 2, 3, 4, 5, 6, 7, 20].map((attempt) => jitteredDelay(attempt, () => 1))).toEqual([
       500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000,
     ]);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createRequests } from './requests.ts';
 
-it('each DELETE says with `durable` what it asks for, behind whatever the api has in its query', async () => {
+it("each DELETE names its action in `durable`, after the api's own query", async () => {
   const asked: string[] = [];
   const requests = createRequests({
     api: '/api/chat?tenant=a',

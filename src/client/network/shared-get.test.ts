@@ -55,7 +55,7 @@ async function begun(options?: Parameters<typeof opened>[0]) {
   return { ...all, ended };
 }
 
-it('a session that joins makes the GET begin again, each at its own cursor', async () => {
+it('a session that joins restarts the GET, with each session at its own cursor', async () => {
   const { latest, connections, join } = await begun();
   latest().onEvent();
   latest().onEvent(frame('a1'), 'a');
@@ -68,7 +68,7 @@ it('a session that joins makes the GET begin again, each at its own cursor', asy
   ]);
 });
 
-it('a GET that is being opened is let in before it begins again, however many sessions join', async () => {
+it('a GET that is being opened gets its response before it restarts, however many sessions join', async () => {
   const { latest, connections, join, seen } = await begun();
   for (const id of ['b', 'c', 'd']) join(id);
   latest().onEvent();
@@ -77,7 +77,7 @@ it('a GET that is being opened is let in before it begins again, however many se
   expect(seen).toEqual([]);
 });
 
-it('the frames of half a group come again', async () => {
+it('the frames of an incomplete group come again', async () => {
   const { latest, connections, join } = await begun();
   latest().onEvent(frame('a1'), 'a');
   latest().onEvent(frame(undefined), 'a');
@@ -86,7 +86,7 @@ it('the frames of half a group come again', async () => {
   expect(latest().places[0]).toEqual({ sessionId: 'a', after: 'a1' });
 });
 
-it('one that joins a session again gets what it lacks from a snapshot, or needs none', async () => {
+it('a later subscriber of a session gets a snapshot if it lacks frames, and none otherwise', async () => {
   const { get, latest, connections, join } = await begun();
   latest().onEvent(frame('a1'), 'a');
   const snapshot = { type: 'snapshot', messages: [] } as never;
@@ -96,7 +96,7 @@ it('one that joins a session again gets what it lacks from a snapshot, or needs 
     id: 'a1',
   });
   expect(connections.length).toBe(1);
-  // Nobody here knows the session: the server says it again, to all.
+  // No tab has the session from there: the server sends a snapshot, to all.
   join('a', 'a0');
   await expect.poll(() => connections.length).toBe(2);
   expect(latest().places).toEqual([{ sessionId: 'a', after: undefined }]);
@@ -106,7 +106,7 @@ it('one that joins a session again gets what it lacks from a snapshot, or needs 
   await expect.poll(() => connections.length).toBe(3);
 });
 
-it('a session that was refused is no more on the GET, and joins as a new one', async () => {
+it('a refused session leaves the GET, and joins later as a new one', async () => {
   const { get, latest, connections, join, seen } = await begun();
   join('b');
   latest().onEvent();
@@ -137,7 +137,7 @@ it('a session without subscribers is disconnected after a while', async () => {
   expect(latest().places.map(({ sessionId }) => sessionId)).toEqual(['a']);
 });
 
-it('ends as its connection does', async () => {
+it('ends with its connection', async () => {
   for (const again of [true, false]) {
     const { latest, ended } = await begun();
     latest().end(again);
@@ -145,7 +145,7 @@ it('ends as its connection does', async () => {
   }
 });
 
-it('G1: keeps its name while it is not shared, and takes another one when a POST broke off or others need the chunks', async () => {
+it('G1: keeps its name while it is not shared, and changes it when a POST breaks off or others need the chunks', async () => {
   const { get, latest, connections, join, shared } = await begun();
   expect(get.nameForPost('a')).toBeUndefined();
   latest().onEvent();
@@ -175,7 +175,7 @@ it('G1: keeps its name while it is not shared, and takes another one when a POST
   expect(get.nameForPost('a')).toBeUndefined();
 });
 
-it('goes on as it is when it is shared before any POST has named it', async () => {
+it('continues unchanged when it is shared before any POST has named it', async () => {
   const { get, latest, connections, shared } = await begun();
   latest().onEvent();
   shared.isUnshared = false;
@@ -185,7 +185,7 @@ it('goes on as it is when it is shared before any POST has named it', async () =
   expect(latest().signal.aborted).toBe(false);
 });
 
-it('with a connection by turns, gives it back when nothing comes, and goes on from there at its next turn', async () => {
+it('with a shared connection, returns it when nothing comes, and continues from its cursor at its next turn', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let released = 0;

@@ -8,7 +8,7 @@ const never = new AbortController().signal;
 beforeEach(() => void stubPage({ locks: createLocks() }));
 afterEach(() => vi.unstubAllGlobals());
 
-it('three subscriptions are connected for as long as they like, and the others by turns', async () => {
+it('three subscriptions stay connected, and the others take turns', async () => {
   const lasting: Slot[] = [];
   for (let n = 0; n < 3; n++) lasting.push(await takeSlot(url, never));
   expect(lasting.map(({ isTurn }) => isTurn)).toEqual([false, false, false]);
@@ -29,7 +29,7 @@ it('three subscriptions are connected for as long as they like, and the others b
   for (const { release } of lasting) release();
 });
 
-it('a slot that is given back is free; who waits for one may give up', async () => {
+it('a returned slot is free; a waiting caller can give up', async () => {
   const slots = [];
   for (let n = 0; n < 4; n++) slots.push(await takeSlot(url, never));
   const leaving = new AbortController();
@@ -42,7 +42,7 @@ it('a slot that is given back is free; who waits for one may give up', async () 
   for (const { release } of [...slots, again]) release();
 });
 
-it('a page reads the answer to one send at a time, and none while subscriptions need the connections', async () => {
+it('a page reads the POST of one send at a time, and of none while subscriptions need the connections', async () => {
   const first = await holdStream(url);
   expect(first).toBeDefined();
   expect(await holdStream(url)).toBeUndefined();
@@ -60,7 +60,7 @@ it('a page reads the answer to one send at a time, and none while subscriptions 
   for (const release of [second, turn.release, ...subscriptions.map(({ release }) => release)]) release?.();
 });
 
-it('without a page, as on a server, nothing is scarce', async () => {
+it('without a page, as on a server, slots are unlimited', async () => {
   vi.unstubAllGlobals();
   const held = await Promise.all(Array.from({ length: 10 }, () => holdStream(url)));
   expect(held.every((release) => release !== undefined)).toBe(true);

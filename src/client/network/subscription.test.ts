@@ -50,7 +50,7 @@ afterEach(() => {
 });
 
 describe('a subscription', () => {
-  it('G1: goes on behind the last cursor, and takes no cursor from half a group', async () => {
+  it('G1: continues behind the last cursor, and takes no cursor from an incomplete group', async () => {
     const { subscription, latest } = subscribed();
     subscription.start();
     expect(latest().after).toBeUndefined();
@@ -62,7 +62,7 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
-  it('G1: finds a connection that has fallen silent within twice the heartbeat', async () => {
+  it('G1: detects a silent connection within twice the heartbeat', async () => {
     const { subscription, opened, latest, seen } = subscribed();
     subscription.start();
     latest().say(frame('a'));
@@ -78,7 +78,7 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
-  it('G1: takes a connection that has lasted for a good one, whatever the clock was set to meanwhile', async () => {
+  it('G1: takes a connection that has lasted for a good one, whatever the clock is set to', async () => {
     const { subscription, latest, delays } = subscribed();
     subscription.start();
     for (const byMs of [-3_600_000, 3_600_000]) {
@@ -96,7 +96,7 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
-  it('G1: finds a server that accepts and never says a word', async () => {
+  it('G1: detects a server that accepts and never sends anything', async () => {
     const { subscription, opened } = subscribed();
     subscription.start();
     await vi.advanceTimersByTimeAsync(31_000);
@@ -104,7 +104,7 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
-  it('backs off from a server that greets and closes, and not from one that has lasted', async () => {
+  it('waits before it returns to a server that closes after its first frames, and not to one that has lasted', async () => {
     const { subscription, opened, delays, latest } = subscribed();
     subscription.start();
     for (let attempt = 1; attempt <= 4; attempt++) {
@@ -125,7 +125,7 @@ describe('a subscription', () => {
     subscription.stop();
   });
 
-  it('comes back at once, and without a word, when the server asks for it', async () => {
+  it('reconnects at once, without a change on the screen, when the server asks for it', async () => {
     const { subscription, opened, seen, delays, latest } = subscribed();
     subscription.start();
     latest().say(frame('a'));
@@ -147,7 +147,7 @@ describe('a subscription', () => {
 describe('a session that is refused while it is watched', () => {
   const refused: SseEvent = { data: '{"type":"refused","error":{"code":"forbidden","message":"No."}}' };
 
-  it('is asked for once more, apart, and goes on at its cursor where that is let in', async () => {
+  it('is requested once more on its own GET, and continues at its cursor if that succeeds', async () => {
     const { subscription, opened, asked, seen, latest } = subscribed();
     subscription.start();
     latest().say(frame('a'));
@@ -158,12 +158,12 @@ describe('a session that is refused while it is watched', () => {
     expect(opened.length).toBe(2);
     expect(latest().after).toBe('a');
     latest().say(frame('b'));
-    // Nobody saw it.
+    // No change was shown.
     expect(seen).toEqual(['connecting', 'open', 'rotating', 'open']);
     subscription.stop();
   });
 
-  it('takes the second refusal as final', async () => {
+  it('fails with the second refusal', async () => {
     const { subscription, opened, asked, seen, latest } = subscribed(async () => {
       throw new DurableChatError('forbidden', 'No.');
     });
@@ -176,7 +176,7 @@ describe('a session that is refused while it is watched', () => {
     expect(seen.at(-1)).toBe('failed');
   });
 
-  it('asks later again where the answer is no refusal', async () => {
+  it('is requested again later if the response is not a refusal', async () => {
     let isDown = true;
     const { subscription, opened, asked, seen, latest } = subscribed(async () => {
       if (isDown) throw new DurableChatError('store_failed', 'Down.');
@@ -193,7 +193,7 @@ describe('a session that is refused while it is watched', () => {
     subscription.stop();
   });
 
-  it('is waited for when it is let in and refused again and again', async () => {
+  it('waits longer when it is accepted and refused again and again', async () => {
     const { subscription, opened, latest } = subscribed();
     subscription.start();
     for (let n = 0; n < 3; n++) {
@@ -214,7 +214,7 @@ describe('a page', () => {
     return { ...all, page, leave: watchPage(all.subscription, isBusy) };
   }
 
-  it('that wakes from sleep replaces a connection that is dead by the clock, at once', async () => {
+  it('that wakes from sleep replaces an outdated connection at once', async () => {
     const { page, opened, latest, leave } = watched();
     page.hide();
     page.show();
@@ -228,7 +228,7 @@ describe('a page', () => {
     leave();
   });
 
-  it('that wakes from sleep does so too when its clock was set back meanwhile', async () => {
+  it('that wakes from sleep does so also when its clock was set back', async () => {
     const { page, opened, leave } = watched();
     page.hide();
     vi.setSystemTime(Date.now() - 3_600_000);
@@ -240,7 +240,7 @@ describe('a page', () => {
     vi.restoreAllMocks();
   });
 
-  it('that is seen, or has a network again, waits no longer', async () => {
+  it('that becomes visible, or has a network again, reconnects at once', async () => {
     const { page, opened, latest, leave, subscription } = watched();
     latest().end();
     await vi.advanceTimersByTimeAsync(0);
@@ -258,7 +258,7 @@ describe('a page', () => {
     subscription.stop();
   });
 
-  it('of a hidden page disconnects after a minute, and catches up when the page is visible again', async () => {
+  it('that is hidden disconnects after a minute, and catches up when it is visible again', async () => {
     let busy = true;
     const { page, opened, latest, leave } = watched(() => busy);
     const beat = setInterval(() => latest().say(), 15_000);

@@ -13,8 +13,8 @@ async function read(log: RunLog): Promise<UIMessageChunk[]> {
   return chunks;
 }
 
-describe('an error that is no chunk of the run', () => {
-  it('is read at the end, and does not count as a chunk, nor stand in the way of one', async () => {
+describe('an error that is not a chunk of the run', () => {
+  it('is read at the end, does not count as a chunk, and does not replace one', async () => {
     const log = new RunLog('r');
     const reading = read(log);
     log.accept(0, [start, open]);
@@ -28,7 +28,7 @@ describe('an error that is no chunk of the run', () => {
     expect(await read(log)).toEqual([start, open, say('a'), say('b'), error]);
   });
 
-  it('is all that is read of a run without chunks', async () => {
+  it('is the only thing that is read from a run without chunks', async () => {
     const log = new RunLog('r');
     log.acceptError(error);
     log.end();

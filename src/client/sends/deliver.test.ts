@@ -46,8 +46,8 @@ function reload(tab: Tab, storage: ReturnType<typeof createStorage>): ReturnType
 const posts = ({ client }: Tab) => client.requests.filter(({ method }) => method === 'POST').length;
 const texts = async (id: string) => (await world.chat.session(id).read()).messages.map(textOf);
 
-describe('a send that the network fails', () => {
-  it('G5: is made again until it is answered, and starts one run', async () => {
+describe('a send that fails at the network', () => {
+  it('G5: is repeated until it has a response, and starts one run', async () => {
     const tab = await open('lost');
     let lost = 0;
     tab.client.lose = (method) => method === 'POST' && lost++ < 3;
@@ -60,7 +60,7 @@ describe('a send that the network fails', () => {
     expect(tab.chat.error).toBeUndefined();
   });
 
-  it('G5: a regeneration and an edit keep their name over the attempts', async () => {
+  it('G5: a regeneration and an edit keep their key in all attempts', async () => {
     const tab = await open('again');
     await tab.chat.sendMessage({ text: 'count to 5' });
     let lost = 0;
@@ -76,7 +76,7 @@ describe('a send that the network fails', () => {
     await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 6', '1 2 3 4 5 6']);
   });
 
-  it('waits in sight while there is no network, and goes out in order when it is back', async () => {
+  it('waits on the screen while there is no network, and is delivered in order when it is back', async () => {
     const page = stubPage();
     const tab = await open('offline');
     const other = await open('offline');
@@ -101,7 +101,7 @@ describe('a send that the network fails', () => {
     expect(tab.session.getSnapshot().connection).toBe('connected');
   });
 
-  it('what other tabs do is shown meanwhile', async () => {
+  it('the changes of other tabs are shown while it waits', async () => {
     const tab = await open('meanwhile');
     const other = await open('meanwhile');
     tab.client.lose = (method) => method === 'POST';
@@ -126,7 +126,7 @@ describe('a send that the network fails', () => {
     await expect.poll(() => other.chat.messages.map(textOf)).toEqual(log);
   });
 
-  it('is given up by stop', async () => {
+  it('is cancelled by stop', async () => {
     const storage = createStorage();
     const tab = await open('stopped', { outbox: storage });
     tab.client.refuse = true;
@@ -146,7 +146,7 @@ describe('a send that the network fails', () => {
     expect(await texts('stopped')).toEqual(['count to 2', '1 2']);
   });
 
-  it('is given up for those who have left the chat, too', async () => {
+  it('is cancelled by stop also after other users of the chat have left', async () => {
     const storage = createStorage();
     const left = await open('left', { outbox: storage });
     await left.chat.sendMessage({ text: 'count to 1' });
@@ -170,7 +170,7 @@ describe('a send that the network fails', () => {
     expect(await texts('left')).toEqual(['count to 1', '1']);
   });
 
-  it('G3: is given up by a stop in a page that has not reached the server yet', async () => {
+  it('G3: is cancelled by a stop in a page that has not reached the server yet', async () => {
     const storage = createStorage();
     const before = await open('unreached', { outbox: storage });
     before.client.refuse = true;
@@ -199,7 +199,7 @@ describe('a send that the network fails', () => {
     expect(tab.chat.status).toBe('error');
   });
 
-  it('is an error at once where the answer is one, whatever the network did before', async () => {
+  it('is an error at once if the response is one, whatever the network did before', async () => {
     world = createWorld(memoryChannel(), () => new Response('No credit.', { status: 402 }));
     const tab = await open('refused');
     let lost = 0;
@@ -284,7 +284,7 @@ describe('a reload between a send and its answer', () => {
     expect(model.calls.length).toBe(2);
   });
 
-  it('shows the message while the network is away still', async () => {
+  it('shows the message while there is still no network', async () => {
     const page = stubPage();
     const storage = createStorage();
     const before = await open('away', { outbox: storage });
@@ -329,7 +329,7 @@ it.each([
   expect(rejections).toEqual([]);
 });
 
-it('G12: what a storage holds beside damaged entries is sent', async () => {
+it('G12: intact entries of a storage are sent, also next to damaged ones', async () => {
   const message = { id: 'm1', role: 'user', parts: [{ type: 'text', text: 'count to 2' }] };
   const kept = [null, { message, trigger: 'submit-message' }, { message, trigger: 'other' }];
   const storage = createStorage([['durable-chat outbox /api/chat beside', JSON.stringify(kept)]]);

@@ -88,7 +88,7 @@ describe.each(states)('a send that is %s', (state) => {
     expect(stateOf(reduce(clientIn(state), events[type as SendEvent['type']]))).toBe(next);
   });
 
-  it('changes nothing that it was given', () => {
+  it('does not change its input', () => {
     const client = clientIn(state);
     const before = JSON.stringify(client.sends);
     for (const event of Object.values(events)) reduce(client, event);
@@ -96,7 +96,7 @@ describe.each(states)('a send that is %s', (state) => {
   });
 });
 
-describe('what the log has had', () => {
+describe('when the log has the message', () => {
   const logged = { type: 'message', message } as const;
 
   it.each<[State, State | 'gone']>([
@@ -106,13 +106,13 @@ describe('what the log has had', () => {
     ['accepted', 'accepted'],
     ['refused', 'gone'],
     ['passed', 'gone'],
-  ])('a send that is %s is %s then', (state, next) => {
+  ])('then a send that is %s is %s', (state, next) => {
     const client = reduce(clientIn(state), logged);
     expect(stateOf(client)).toBe(next);
     expect(client.sends.every(({ isLogged }) => isLogged)).toBe(true);
   });
 
-  it('a refusal keeps nothing of it', () => {
+  it('a refusal removes its send', () => {
     expect(stateOf(reduce(reduce(clientIn('posting'), logged), events.refuse))).toBe('gone');
   });
 
@@ -125,14 +125,14 @@ describe('what the log has had', () => {
     expect(stateOf(reduce(clientIn('posting', { kind }), events.refuse))).toBe(next);
   });
 
-  it('a refused edit is kept as long as its message is there', () => {
+  it('a refused edit is kept as long as its message exists', () => {
     const known = reduce(reduce(emptyClient, snapshot), logged);
     const refused = [send({ kind: 'edit' }), events.attempt, events.refuse].reduce<Client>(reduce, known);
     expect(stateOf(refused)).toBe('refused');
     expect(stateOf(reduce(refused, { type: 'message-delete', messageId: 'm' }))).toBe('gone');
   });
 
-  it('a run is lost only when the session was asked for since', () => {
+  it('a run is lost only after a later request for the session', () => {
     expect(stateOf(reduce(clientIn('accepted'), snapshot))).toBe('accepted');
   });
 });
@@ -154,7 +154,7 @@ describe('the order of sends', () => {
     expect(isNext(clientIn(state))).toBe(may);
   });
 
-  it('behind one whose message the log has, before its answer, too', () => {
+  it('a send follows one whose message is in the log, also before its answer', () => {
     expect(isNext(reduce(clientIn('posting'), { type: 'message', message }))).toBe(true);
   });
 
@@ -175,7 +175,7 @@ describe('a stop', () => {
   const statuses = (client: Client) => runsWithStops(client).map(({ status }) => status);
   const stopped = reduce(running, { type: 'stop', ids: ['r'] });
 
-  it('is shown from the start, and until the log says so', () => {
+  it('is shown from the start until the log has it', () => {
     expect(statuses(running)).toEqual(['running']);
     expect(statuses(stopped)).toEqual(['stopping']);
     const logged = reduce(stopped, { type: 'run-stop', runId: 'r' });
@@ -183,15 +183,15 @@ describe('a stop', () => {
     expect(statuses(logged)).toEqual(['stopping']);
   });
 
-  it('of a run that has ended is over', () => {
+  it('of an ended run is over', () => {
     expect(reduce(stopped, { type: 'run-end', runId: 'r', reason: 'finish', chunks: 1 }).stops).toEqual([]);
   });
 
-  it('that failed is shown no longer', () => {
+  it('that failed is no longer shown', () => {
     expect(statuses(reduce(stopped, { type: 'stop-over', ids: ['r'] }))).toEqual(['running']);
   });
 
-  it('of a send that has no answer yet is shown on its run', () => {
+  it('of a send without a response is shown on its run', () => {
     const early = [{ type: 'stop', ids: ['m'] } as const, start].reduce<Client>(reduce, clientIn('posting'));
     expect(statuses(early)).toEqual(['stopping']);
   });

@@ -156,7 +156,7 @@ function freezable(): { readonly channels: { isFrozen: boolean }[] } {
 afterEach(() => vi.unstubAllGlobals());
 
 describe('tabs that share a line', () => {
-  it(`G1: miss nothing and hear nothing twice, whichever comes, goes or is cut (seed ${seed})`, async () => {
+  it(`G1: receive every frame once, however tabs come, go and are disconnected (seed ${seed})`, async () => {
     stubPage({ locks: createLocks() });
     const sessionId = fc.constantFrom('a', 'b', 'c');
     const action = fc.oneof(
@@ -202,7 +202,7 @@ describe('tabs that share a line', () => {
     );
   }, 120_000);
 
-  it('G10: each tab is asked by the server for itself', async () => {
+  it('G10: the server asks for the permission of each tab', async () => {
     stubPage({ locks: createLocks() });
     const server = countingServer();
     const first = countingTab(server.subscribe, { name: 'mine' });
@@ -220,7 +220,7 @@ describe('tabs that share a line', () => {
     first.stop();
   });
 
-  it('a tab whose leader never says a word leads in its place', async () => {
+  it('a tab whose leader never sends anything becomes the leader', async () => {
     const locks = createLocks();
     stubPage({ locks });
     let free = () => {};
@@ -273,7 +273,7 @@ describe('tabs that share a line', () => {
     }
   }, 20_000);
 
-  it('a page that is given no locks connects by itself', async () => {
+  it('a page without locks connects by itself', async () => {
     stubPage({ locks: { request: () => Promise.reject(new DOMException('No origin.', 'SecurityError')) } });
     const server = countingServer();
     const tabs = [countingTab(server.subscribe, {}), countingTab(server.subscribe, {})];
@@ -282,7 +282,7 @@ describe('tabs that share a line', () => {
     for (const tab of tabs) tab.stop();
   });
 
-  it('a page that is given no channels connects by itself', async () => {
+  it('a page without channels connects by itself', async () => {
     stubPage({ locks: createLocks() });
     vi.stubGlobal('BroadcastChannel', function BroadcastChannel() {
       throw new DOMException('The operation is insecure.', 'SecurityError');
@@ -294,7 +294,7 @@ describe('tabs that share a line', () => {
     for (const tab of tabs) tab.stop();
   });
 
-  it('tabs of another name do not hear of each other', async () => {
+  it('tabs with different names do not share a line', async () => {
     stubPage({ locks: createLocks() });
     const server = countingServer();
     const tabs = ['one', 'two'].map((name) => countingTab(server.subscribe, { name }));
@@ -303,7 +303,7 @@ describe('tabs that share a line', () => {
     for (const tab of tabs) tab.stop();
   });
 
-  it('sessions that a page opens at once begin on one GET; those beyond 32 have their own', async () => {
+  it('sessions that a page opens at once share one GET from the start; those beyond 32 have another', async () => {
     stubPage({ locks: createLocks() });
     const server = countingServer();
     const line = createPage('many');
@@ -320,7 +320,7 @@ describe('tabs that share a line', () => {
 });
 
 describe('chats in the tabs of one browser', () => {
-  it('G1, G4: follow a running answer over one connection, past the end of the tab that held it', async () => {
+  it('G1, G4: follow a running answer over one connection, also after the tab with the connection is closed', async () => {
     stubPage({ locks: createLocks() });
     const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
     const tabs: Tab[] = [];
@@ -353,7 +353,7 @@ describe('chats in the tabs of one browser', () => {
     for (const tab of tabs) tab.close();
   });
 
-  it('a tab that joins knows all that the leading one knows: messages that a client brought along, too', async () => {
+  it('a tab that joins has all messages of the leader, also those that a client supplied', async () => {
     stubPage({ locks: createLocks() });
     const world = createWorld(memoryChannel(), modelHandler(scriptedModel()));
     const leader = openTab(world.client(), 'seeded', {
