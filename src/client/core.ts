@@ -196,6 +196,11 @@ export class Core {
   }
 
   /** See `Live`. */
+  get cursor(): string | undefined {
+    return this.#live.cursor;
+  }
+
+  /** See `Live`. */
   holdPost(): Promise<HeldPost | undefined> {
     return this.#live.holdPost();
   }

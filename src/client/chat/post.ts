@@ -18,6 +18,7 @@ import {
 import type { Core } from '../core.ts';
 import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
+import type { Changes } from '../sends/sends.ts';
 import { preparedBody } from './prepared-body.ts';
 
 export type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
@@ -35,6 +36,8 @@ export interface PostNames {
   readonly name: string | undefined;
   /** The subscription that need not bring what the POST brings. */
   readonly subscriptionId: string | undefined;
+  /** What the app has changed in the chat's list. */
+  readonly changes: Changes | undefined;
 }
 
 /** An abort does not affect the POST until the run is known (G2). */
@@ -47,7 +50,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
     { abortSignal, ...send }: SendOptions<M>,
     core: Core,
     key: string,
-    { name, subscriptionId }: PostNames,
+    { name, subscriptionId, changes }: PostNames,
   ) {
     const last = send.messages.at(-1);
     /** Headers of durable-chat are sent only to a durable route. */
@@ -74,7 +77,12 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
           };
           // The SDK's headers are a plain object.
           const headers = { ...named, ...(init?.headers as Record<string, string>) };
-          return fetchWith(options.fetch, input, { ...init, ...change, headers, signal: leave.signal });
+          const request = { ...init, ...change, headers, signal: leave.signal };
+          return fetchWith(
+            options.fetch,
+            input,
+            isDurable() && changes ? withChanges(request, changes) : request,
+          );
         };
         let response = await post();
         core.requests.hear(response);
@@ -129,4 +137,10 @@ async function refusalOf(response: Response, isDurable: boolean): Promise<Durabl
 function unread(response: Response): Response {
   void response.body?.cancel();
   return new Response('', response);
+}
+
+/** The body is the SDK's JSON. */
+function withChanges(request: RequestInit, changes: Changes): RequestInit {
+  const body = JSON.parse(request.body as string) as object;
+  return { ...request, body: JSON.stringify({ ...body, changes }) };
 }

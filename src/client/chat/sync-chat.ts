@@ -2,8 +2,10 @@
 // started is followed, and after a run the list equals the log.
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
+import { intentOf } from '../list/intent.ts';
 import { ownFunctions } from './own-functions.ts';
-import { visibleMessages } from './visible-messages.ts';
+import { setOwnMessages, watchMessages } from '../list/set-messages.ts';
+import { visibleMessages } from '../list/visible-messages.ts';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { withOutcome } from '../../protocol/tool-calls.ts';
 import { applyOutcome } from './tools.ts';
@@ -29,13 +31,44 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   const mirrored = new Map<string, M>();
+  const handedOut = new WeakSet<UIMessage>();
+
+  /** The app has set the list: what it removed or changed of the session travels with the next send. */
+  function intend(before: readonly M[], set: readonly M[]): void {
+    const { client } = store;
+    const { session: state, intent, sends } = client;
+    const cursor = core.cursor;
+    if (!state || cursor === undefined || isSame(before, set)) return;
+    for (const message of before) handedOut.add(message);
+    const isOfSession = ({ id }: UIMessage) =>
+      state.byId.has(id) || sends.some((send) => send.state === 'refused' && send.message.id === id);
+    // What was removed or changed before is still meant.
+    const removed = (intent?.removed ?? []).flatMap((id) => (state.byId.get(id) as M | undefined) ?? []);
+    const shown = [...before.filter(isOfSession), ...removed];
+    const changes = intentOf(shown, (message) => handedOut.has(message), set);
+    const kept =
+      changes &&
+      (intent?.edited ?? []).filter(({ id }) => set.some((one) => one.id === id && handedOut.has(one)));
+    store.dispatch(
+      {
+        type: 'intend',
+        intent: changes && {
+          seen: intent?.seen ?? cursor,
+          removed: changes.removed,
+          edited: [...(kept ?? []), ...changes.edited],
+        },
+      },
+      'quiet',
+    );
+  }
 
   function sync(): void {
     const { client } = store;
     const { session: state } = client;
     if (closed || !state) return;
     const messages = visibleMessages(client, chat.messages, mirrored);
-    if (messages) chat.messages = messages;
+    if (messages) setOwnMessages(chat, messages);
+    for (const message of chat.messages) handedOut.add(message);
     answerWriting(state.outcomes);
     const run = nextRun(client, store.getSnapshot().runs);
     if (!run) return;
@@ -97,6 +130,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const close = core.open();
   const off = store.subscribe(sync);
   core.onReadEnd = syncWhenWritten;
+  const offMessages = watchMessages(chat, intend);
   // Not inside the effect that may call this, because the effect would track these reads.
   queueMicrotask(sync);
   void restore(core, chat);
@@ -105,6 +139,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     clearTimeout(timer);
     off();
     core.onReadEnd = () => {};
+    offMessages();
+    store.dispatch({ type: 'intend', intent: undefined }, 'quiet');
     close();
     core.leave();
     // Only in this tab: the chat stops reading, and the run continues (G2).
@@ -114,4 +150,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
 function isBusy<M extends UIMessage>(chat: AbstractChat<M>): boolean {
   return chat.status === 'streaming' || chat.status === 'submitted';
+}
+
+function isSame<T>(list: readonly T[], other: readonly T[]): boolean {
+  return list.length === other.length && list.every((one, index) => one === other[index]);
 }

@@ -5,6 +5,7 @@ import type { ToolOutcome } from '../../protocol/frames.ts';
 import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Core } from '../core.ts';
 import { ownFunctions } from './own-functions.ts';
+import { setOwnMessages } from '../list/set-messages.ts';
 
 type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
 type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[0];
@@ -118,7 +119,8 @@ export async function applyOutcome<M extends UIMessage>(
 }
 
 function replaceMessage<M extends UIMessage>(chat: AbstractChat<M>, message: M): void {
-  chat.messages = chat.messages.map((shown) => (shown.id === message.id ? message : shown));
+  const messages = chat.messages.map((shown) => (shown.id === message.id ? message : shown));
+  setOwnMessages(chat, messages);
 }
 
 function withWaiting<M extends UIMessage>(message: M, waiting: M, toolCallId: string): M {

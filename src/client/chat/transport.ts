@@ -85,6 +85,8 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const key = generateId();
     // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);
+    const { intent: changes } = store.client;
+    for (const id of changes?.removed ?? []) core.storage?.forgetRefused(id);
     let isFollowing = false;
     let held: HeldPost | undefined;
     const endPost = (isWhole: boolean) => {
@@ -93,7 +95,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     };
     const post = (given?: HeldPost) => {
       held = given;
-      const names = { name, subscriptionId: given?.subscriptionId };
+      const names = { name, subscriptionId: given?.subscriptionId, changes };
       return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
     };
     const attempt = () => {
@@ -105,7 +107,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     };
     const sent = message
       ? deliveries.send(
-          { key, kind, message, after: options.messages.at(-2)?.id },
+          { key, kind, message, after: options.messages.at(-2)?.id, changes },
           keptOf(options, message, name),
           attempt,
         )

@@ -48,6 +48,8 @@ export interface Live {
   hurry(): void;
   /** A frame is missing: subscribes again without a cursor. */
   renew(): void;
+  /** The cursor of what has been seen of the session. */
+  readonly cursor: string | undefined;
   /**
    * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while the
    * page reads another one: then the client leaves the response once its run is known, and reads the run from the subscription.
@@ -103,6 +105,9 @@ export function createLive(options: LiveOptions): Live {
     wake: () => subscription.start(),
     hurry: () => subscription.wake(),
     renew: () => subscription.renew(),
+    get cursor() {
+      return subscription.cursor;
+    },
     async holdPost() {
       const release = await holdStream(requests.api());
       const get = line?.sharedGet;

@@ -60,6 +60,11 @@ export class Subscription {
     this.#options = options;
   }
 
+  /** What has been seen of the session. */
+  get cursor(): string | undefined {
+    return this.#cursor;
+  }
+
   /** Connects. A stopped subscription continues where it was. */
   start(): void {
     this.#dispatch({ type: 'start' });

@@ -12,6 +12,15 @@ import { emptySession, isActive, type SessionState } from '../../protocol/sessio
  */
 export type SendKind = 'new' | 'edit' | 'regenerate' | 'continue';
 
+/** Messages that the app removed from the chat's list or changed in it. */
+export interface Changes {
+  /** The cursor of what the client had seen of the session. */
+  readonly seen: string;
+  readonly removed: readonly string[];
+  /** User messages. */
+  readonly edited: readonly UIMessage[];
+}
+
 /** A send as it was made. */
 export interface Outgoing {
   /** Its unique key. */
@@ -21,6 +30,8 @@ export interface Outgoing {
   readonly message: UIMessage;
   /** The id of the message before it; undefined at the start of the list. */
   readonly after: string | undefined;
+  /** What the app changed before it, which travels with it. */
+  readonly changes?: Changes | undefined;
 }
 
 export type Send = Outgoing & {
@@ -64,6 +75,8 @@ export interface Client {
   readonly stops: readonly Stop[];
   /** The runs that the chat reads or has read as a stream, and whether it still reads. */
   readonly reads: ReadonlyMap<string, 'reading' | 'read'>;
+  /** What the app has changed since the last send. */
+  readonly intent: Changes | undefined;
 }
 
 export const emptyClient: Client = {
@@ -72,6 +85,7 @@ export const emptyClient: Client = {
   sends: [],
   stops: [],
   reads: new Map(),
+  intent: undefined,
 };
 
 export type SendEvent =
@@ -85,6 +99,7 @@ export type SendEvent =
 
 export type ClientEvent =
   | SendEvent
+  | { readonly type: 'intend'; readonly intent: Changes | undefined }
   /** The message of a run, as its stream names it. */
   | { readonly type: 'name'; readonly runId: string; readonly answerId: string }
   /** A subscription begins, whose snapshot will have everything so far. */
@@ -104,10 +119,17 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
       const isLogged = send.kind === 'new' && client.session?.order.includes(send.message.id) === true;
       // The same message again replaces a refused one.
       const others = client.sends.filter(
-        (one) => one.key !== send.key && !(one.state === 'refused' && one.message.id === send.message.id),
+        (one) =>
+          one.key !== send.key &&
+          !(
+            one.state === 'refused' &&
+            (one.message.id === send.message.id || send.changes?.removed.includes(one.message.id))
+          ),
       );
-      return { ...client, sends: [...others, { ...send, isLogged, state: 'queued' }] };
+      return { ...client, intent: undefined, sends: [...others, { ...send, isLogged, state: 'queued' }] };
     }
+    case 'intend':
+      return { ...client, intent: event.intent };
     case 'attempt':
     case 'fail':
     case 'pass':
@@ -174,8 +196,8 @@ function nextSend(
 ): Send | undefined {
   // A send has at most one response.
   if (!isOpen(before) && event.type !== 'drop') return before;
-  const { key, kind, message, after, isLogged } = before;
-  const send = { key, kind, message, after, isLogged };
+  const { key, kind, message, after, changes, isLogged } = before;
+  const send = { key, kind, message, after, changes, isLogged };
   const attempt = 'attempt' in before ? before.attempt : 0;
   switch (event.type) {
     case 'attempt':

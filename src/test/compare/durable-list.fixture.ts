@@ -156,9 +156,14 @@ const log: readonly Meant[] = [
     lines: ['- renders s | *', '+ renders s | *', '- calls onFinish *', '+ calls onFinish *'],
   },
   {
-    why: 'The log is the authority: it has not heard of what setMessages changed here.',
-    in: ['messages that the app sets', 'messages that the app takes away'],
+    why: 'The log is the authority: a list that was made elsewhere says nothing about the session.',
+    in: ['messages that the app sets'],
     lines: ['- renders s | *', '+ renders s | *', '- calls onFinish *', '+ calls onFinish *'],
+  },
+  {
+    why: 'What the app removes of the session travels with the next send.',
+    in: ['messages that the app takes away'],
+    lines: ['- requests POST /api/chat *', '+ requests POST /api/chat *"changes":{*'],
   },
   {
     why: 'An answer to a tool call reaches the log, and the screen, before the send that follows.',

@@ -2,7 +2,8 @@
 // that the chat is writing.
 
 import type { UIMessage } from 'ai';
-import { isOpen, type Client, type Send } from '../sends/sends.ts';
+import { isOpen, type Changes, type Client, type Send } from '../sends/sends.ts';
+import { equal } from './equal.ts';
 
 /**
  * The messages to show, in their order.
@@ -30,7 +31,8 @@ export function visibleMessages<M extends UIMessage>(
   });
   // A session that the server does not know yet begins with what the app has.
   const base = client.hasBegun ? logged : [...shown];
-  const next = client.sends.reduce((list, send) => withSend(list, send, shown, local, client), base);
+  const sent = client.sends.reduce((list, send) => withSend(list, send, shown, local, client), base);
+  const next = withChanges(sent, client.intent);
   const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
   return same ? undefined : next;
 }
@@ -49,16 +51,26 @@ function writtenIn({ session, sends, reads }: Client): (messageId: string) => bo
   return (messageId) => written.has(messageId);
 }
 
+function withChanges<M extends UIMessage>(list: M[], changes: Changes | undefined): M[] {
+  if (!changes) return list;
+  const edited = new Map(changes.edited.map((message) => [message.id, message as M])); // set by the app
+  return list.flatMap((message) =>
+    changes.removed.includes(message.id) ? [] : (edited.get(message.id) ?? message),
+  );
+}
+
 /** The list with what a send changes, as long as the log does not show that. */
 function withSend<M extends UIMessage>(
-  list: M[],
+  logged: M[],
   send: Send,
   shown: readonly M[],
   local: ReadonlyMap<string, M>,
   client: Client,
 ): M[] {
   const { kind, message, state } = send;
-  if (kind === 'continue' || state === 'logged' || state === 'lost') return list;
+  if (state === 'logged' || state === 'lost') return logged;
+  const list = state === 'refused' ? logged : withChanges(logged, send.changes);
+  if (kind === 'continue') return list;
   const own = local.get(message.id) ?? (message as M); // as this chat has sent it
   const index = list.findIndex(({ id }) => id === message.id);
   if (state === 'refused') {
@@ -109,27 +121,3 @@ function isWrittenByRun({ session }: Client, messageId: string): boolean {
   const runs = session ? [...session.active, ...session.ended.values()] : [];
   return runs.some((run) => run.messageId === messageId);
 }
-
-/**
- * Equal as JSON, which is how the log holds it, in whatever order the keys are. An equal message keeps its identity, so
- * nothing re-renders.
- */
-function equal(shown: UIMessage, logged: UIMessage): boolean {
-  if (shown === logged || knownEqual.get(shown) === logged) return true;
-  const same = isEqual(shown, logged);
-  if (same) knownEqual.set(shown, logged);
-  return same;
-}
-
-function isEqual(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  // JSON has no `undefined`: such a field is not there.
-  return [...keys].every((key) => isEqual((a as Fields)[key], (b as Fields)[key]));
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Compared once, not with every frame. */
-const knownEqual = new WeakMap<UIMessage, UIMessage>();

@@ -1,0 +1,132 @@
+// What an app does to the list with `setMessages` travels with the next send, and a list that was loaded elsewhere does not.
+
+import type { UIMessage } from 'ai';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
+
+let model: ScriptedModel;
+let world: World;
+let tabs: Tab[];
+
+beforeEach(() => {
+  model = scriptedModel();
+  world = createWorld(memoryChannel(), modelHandler(model));
+  tabs = [];
+});
+afterEach(async () => {
+  for (const tab of tabs) tab.close();
+  await world.settled();
+});
+
+function open(id: string): Tab {
+  const tab = openTab(world.client(), id);
+  tabs.push(tab);
+  return tab;
+}
+
+const logged = async (id: string) => (await world.chat.session(id).read()).messages;
+const prompt = () => JSON.stringify(model.calls.at(-1)?.prompt);
+
+/** A chat of two questions and their answers. */
+async function talked(id = 's'): Promise<Tab> {
+  const tab = open(id);
+  await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
+  await tab.chat.sendMessage({ text: 'count to 1' });
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  await world.settled();
+  await expect.poll(async () => tab.chat.messages.length === (await logged(id)).length).toBe(true);
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 1', '1', 'count to 2', '1 2']);
+  return tab;
+}
+
+it('a cleared chat feeds nothing of the old conversation to the model', async () => {
+  const tab = await talked();
+  tab.chat.messages = [];
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual(['count to 3', '1 2 3']);
+  expect(prompt()).not.toContain('count to 1');
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 3', '1 2 3']);
+});
+
+it('setMessages(slice) and sendMessage() remove what was cut off, for all', async () => {
+  const tab = await talked();
+  const other = open('s');
+  await expect.poll(() => other.chat.messages.length).toBe(4);
+  tab.chat.messages = tab.chat.messages.slice(0, 2);
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  const texts = ['count to 1', '1', 'count to 3', '1 2 3'];
+  expect((await logged('s')).map(textOf)).toEqual(texts);
+  for (const { chat } of [tab, other]) await expect.poll(() => chat.messages.map(textOf)).toEqual(texts);
+});
+
+it('setMessages(edited) and regenerate() is an edit', async () => {
+  const tab = await talked();
+  const { messages } = tab.chat;
+  const edited: UIMessage = { ...messages[2]!, parts: [{ type: 'text', text: 'count to 4' }] };
+  tab.chat.messages = [...messages.slice(0, 2), edited];
+  await tab.chat.regenerate();
+  await world.settled();
+  const texts = ['count to 1', '1', 'count to 4', '1 2 3 4'];
+  expect((await logged('s')).map(textOf)).toEqual(texts);
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(texts);
+});
+
+it('a message that is removed in the middle is removed alone, and the list stays as it was set until then', async () => {
+  const tab = await talked();
+  tab.chat.messages = tab.chat.messages.filter((_, index) => index !== 1);
+  const other = open('s');
+  await expect.poll(() => other.chat.messages.length).toBe(4);
+  await other.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  await expect
+    .poll(() => tab.chat.messages.map(textOf))
+    .toEqual(['count to 1', 'count to 2', '1 2', 'count to 3', '1 2 3']);
+  await tab.chat.sendMessage({ text: 'count to 4' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual([
+    'count to 1',
+    'count to 2',
+    '1 2',
+    'count to 3',
+    '1 2 3',
+    'count to 4',
+    '1 2 3 4',
+  ]);
+});
+
+it('a list that was loaded from a database, late and older, loses nothing', async () => {
+  const tab = await talked();
+  const loaded = structuredClone(tab.chat.messages.slice(0, 2));
+  tab.chat.messages = loaded;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual([
+    'count to 1',
+    '1',
+    'count to 2',
+    '1 2',
+    'count to 3',
+    '1 2 3',
+  ]);
+});
+
+it('setMessages([]) on a chat switch loses nothing, of the chat that is left and of the next one', async () => {
+  const tab = await talked();
+  const next = await talked('next');
+  tab.close();
+  next.close();
+  // The effect of a component that shows another chat: before its first snapshot.
+  tab.chat.messages = [];
+  const back = open('s');
+  back.chat.messages = [];
+  await expect.poll(() => back.session.getSnapshot().state).toBeDefined();
+  await back.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).length).toBe(6);
+  expect((await logged('next')).length).toBe(4);
+});
