@@ -27,14 +27,13 @@ import {
 import type { UseDurableChatHelpers } from './use-durable-chat.ts';
 
 describe.each(Object.entries(hooks))('%s on a durable route', (name, hook) => {
-  /** What the durable hook does otherwise; the reason stands before it. */
-  /** The one thing that is meant to differ. */
+  /** For a test that holds for `useChat` only. The reason stands before it. */
   const differs = name === 'useDurableChat' ? it.fails : it;
   const echo: Handler = async (request) => {
     const { messages } = (await request.json()) as { messages: Message[] };
     return sse(answer(`to ${textOf(messages.at(-1))}`));
   };
-  /** Rendered, and, where there is a session, connected. */
+  /** Resolves when the hook is rendered and, if there is a session, connected. */
   async function mounted(options: Options) {
     const view = mount(hook, options);
     const chat = () => view.chat as Partial<UseDurableChatHelpers<Message>>;

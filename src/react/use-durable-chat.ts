@@ -22,7 +22,10 @@ export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
   readonly throttle?: number;
   /** @deprecated Use `throttle` instead. */
   readonly experimental_throttle?: number;
-  /** Whether to resume an answer on mount, on a route that is not durable. A durable chat always resumes. @defaultValue false */
+  /**
+   * Whether to resume an answer on mount, on a route that is not durable. A durable chat always resumes.
+   * @defaultValue false
+   */
   readonly resume?: boolean;
 };
 
@@ -36,9 +39,9 @@ export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>,
   readonly runs: readonly SessionRun[];
   /** Messages of this client that the session does not have: on their way, waiting, or refused. */
   readonly unsent: readonly UnsentMessage[];
-  /** How runs ended, by their ids, in the order of their ends: as far as this client has seen, or the session names them. */
+  /** How runs ended, by their ids, in the order of their ends. Only ends that this client has seen or the session names. */
   readonly ended: ReadonlyMap<string, EndedRun>;
-  /** The session itself, for what is seldom needed. */
+  /** The session itself, for what the hook does not have. */
   readonly session: DurableSession;
 };
 

@@ -29,7 +29,7 @@ function open(options: BindChatOptions<UIMessage>) {
   return bound;
 }
 
-/** The transports of the SDK's own documentation. */
+/** The transports in the SDK's documentation. */
 const documented: Record<string, Options> = {
   nothing: {},
   'an address': { api: '/api/custom-chat' },
@@ -138,7 +138,7 @@ describe("the SDK's own transport, which the app has kept", () => {
     expect(asked[1]).toEqual(['DELETE', expect.stringContaining('/api/custom-chat?id=s'), 'new', 'include']);
   });
 
-  // The rest of an answer, from a route that sends no more than that: `so far` is to stay.
+  // The rest of an answer, from a route that sends only the rest: `so far` must stay.
   it.each([
     [false, 'so far and on'],
     [true, ' and on'],

@@ -1,4 +1,4 @@
-// Tools, client tools and approvals, from any tab: replayed as they were, answered once, continued once.
+// Tools, client tools and approvals, from any tab: replayed unchanged, answered once, continued once.
 
 import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ const tools: ToolSet = {
   }),
 };
 
-/** Calls the tools that the question names, all at once, then says what came back. */
+/** Calls all tools that the user message names at once, then answers with their outputs. */
 function toolModel(): ScriptedModel {
   let calls = 0;
   return scriptedModel({
@@ -55,7 +55,7 @@ function toolModel(): ScriptedModel {
   });
 }
 
-/** What `lastAssistantMessageIsCompleteWith…` of the SDK come to, for both kinds of answers. */
+/** The result of the SDK's `lastAssistantMessageIsCompleteWith…`, for outputs and for approvals. */
 function isAnswered({ messages }: { messages: UIMessage[] }): boolean {
   const last = messages.at(-1);
   const calls = last?.parts.flatMap((part) => ('toolCallId' in part ? [part] : [])) ?? [];
@@ -161,7 +161,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(runs.length).toBe(1);
     expect(model.calls.length).toBe(2);
     expect(messages.length).toBe(2);
-    // The question, the answer to the call, and one continuation.
+    // The send, the answer to the call, and one continuation.
     expect([origin, ...others].map(({ client }) => posts(client))).toEqual([3, 0, 0]);
     expect(errors).toEqual([]);
   });
@@ -295,7 +295,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     );
     for (const other of others) await joined(other);
     await origin.chat.sendMessage({ text: 'location' });
-    // As long as its tab is there, the call is its own, however long that takes.
+    // While its tab is connected, the call belongs to the tab, however long it takes.
     const since = Date.now();
     await expect.poll(() => Date.now() - since, { timeout: 5_000 }).toBeGreaterThan(2_000);
     expect(executed).toEqual(['origin']);

@@ -1,4 +1,4 @@
-// What a chat shows beyond the log: what it could not send, and what answered that without the log.
+// What a chat shows beyond the log: messages that it could not send, and answers to them without the log.
 
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
@@ -71,7 +71,7 @@ describe('a shown message that is equal in the log keeps its identity', () => {
     id: 'm',
     role: 'user',
     metadata: undefined,
-  } as unknown as UIMessage; // what the SDK's chat makes of a text
+  } as unknown as UIMessage; // the message that the SDK's chat makes from a text
 
   it('with its keys in another order, and fields that JSON does not have', () => {
     expect(merged(sent, { id: 'm', role: 'user', parts: [{ type: 'text', text: 'hello' }] })).toBeUndefined();
@@ -81,7 +81,7 @@ describe('a shown message that is equal in the log keeps its identity', () => {
     const values = fc.record({ parts: fc.array(fc.jsonValue()), metadata: fc.jsonValue() });
     fc.assert(
       fc.property(values, fc.boolean(), (value, isOther) => {
-        const shown = { id: 'm', role: 'user', ...value } as UIMessage; // nothing looks into the parts
+        const shown = { id: 'm', role: 'user', ...value } as UIMessage; // no code reads the parts
         const { id, role, parts, metadata } = JSON.parse(JSON.stringify(shown)) as UIMessage;
         const logged = { metadata, parts: isOther ? [...parts, null] : parts, role, id } as UIMessage;
         expect(merged(shown, logged) === undefined).toBe(!isOther);

@@ -14,7 +14,7 @@ const insecure = () => {
   throw new DOMException('The operation is insecure.', 'SecurityError');
 };
 
-/** A page that is refused all that a browser may refuse, by an exception wherever it is touched. */
+/** A page in a browser that blocks everything it can block: each access throws. */
 function stubRefusingPage(): void {
   stubPage();
   Object.defineProperty(navigator, 'locks', { get: insecure });

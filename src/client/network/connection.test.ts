@@ -105,7 +105,7 @@ const table: Record<Type, Record<ConnectionEvent['type'], ConnectionState | type
     stop: idle,
   },
   failed: {
-    // It was for want of leave: that may be had by now.
+    // The permission was missing. The user may have it by now.
     start: connecting(0),
     opened: same,
     progress: same,
@@ -171,7 +171,7 @@ describe('200 viewers that are disconnected at once', () => {
   it('reconnect within ten seconds, in bursts of limited size', () => {
     const delays = Array.from({ length: 200 }, () => jitteredDelay(1)).sort((a, b) => a - b);
     expect(delays.at(-1)).toBeLessThan(500);
-    // While the server stays away: attempts in each second of the first minute.
+    // While the server is away: attempts in each second of the first minute.
     const attempts = new Map<number, number>();
     for (let viewer = 0; viewer < 200; viewer++) {
       let at = 0;
@@ -181,7 +181,7 @@ describe('200 viewers that are disconnected at once', () => {
         attempts.set(second, (attempts.get(second) ?? 0) + 1);
       }
     }
-    // Two or three each at once, then one in five seconds.
+    // Two or three attempts of each at once, then one in five seconds.
     expect(attempts.get(0)).toBeLessThan(200 * 4);
     for (let second = 20; second < 60; second++) expect(attempts.get(second) ?? 0).toBeLessThan(200 / 2);
   });

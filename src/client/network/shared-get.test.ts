@@ -9,7 +9,7 @@ interface Opened extends SubscribeOptions {
   readonly end: (again: boolean) => void;
 }
 
-/** A GET whose server is the test, the newest connection last. */
+/** A shared GET with the test as its server. The newest connection is the last. */
 function opened({ takeSlot = noSlot } = {}) {
   const connections: Opened[] = [];
   const seen: [readonly string[], SseEvent | undefined][] = [];
@@ -164,7 +164,7 @@ it('G1: keeps its name while it is not shared, and changes it when a POST breaks
   expect(latest().subscriptionId).toMatch(/^[\w-]+$/);
   expect(latest().subscriptionId).not.toBe(name);
   latest().onEvent();
-  // It says so once more; that name is gone already.
+  // The POST reports its end again, under a name that no longer exists.
   get.rename(name!);
   expect(get.nameForPost('b')).toBe(latest().subscriptionId);
   shared.isUnshared = false;
@@ -200,7 +200,7 @@ it('with a shared connection, returns it when nothing comes, and continues from 
   await vi.advanceTimersByTimeAsync(3_000);
   expect(all.connections.length).toBe(2);
   expect(all.latest().places).toEqual([{ sessionId: 'a', after: 'a1' }]);
-  // An answer that is being written does not keep it either.
+  // An answer that is being written does not keep the connection either.
   for (let n = 0; n < 12; n++) {
     all.latest().onEvent(frame(`a${2 + n}`), 'a');
     await vi.advanceTimersByTimeAsync(500);

@@ -54,7 +54,7 @@ it('a page reads the POST of one send at a time, and of none while subscriptions
   subscriptions.pop()?.release();
   const second = await holdStream(url);
   expect(second).toBeDefined();
-  // There is always a place for a subscription that comes now.
+  // A new subscription always has a slot.
   const turn = await takeSlot(url, never);
   expect(turn.isTurn).toBe(true);
   for (const release of [second, turn.release, ...subscriptions.map(({ release }) => release)]) release?.();

@@ -13,12 +13,12 @@ interface Opened {
   readonly end: (again?: boolean) => void;
 }
 
-/** Connections that a test speaks for, the newest last. */
+/** Connections whose server is the test. The newest is the last. */
 function subscribed(ask = async () => {}) {
   const opened: Opened[] = [];
   const seen: string[] = [];
   const delays: number[] = [];
-  /** How many connections there were when the server was asked apart from them. */
+  /** The number of connections at each separate request to the server. */
   const asked: number[] = [];
   const subscription = new Subscription({
     runtime: systemRuntime,
@@ -113,7 +113,7 @@ describe('a subscription', () => {
       await vi.advanceTimersByTimeAsync(1_000 * attempt);
     }
     expect(delays).toEqual([1, 2, 3, 4]);
-    // A proxy that cuts idle streams after ten seconds.
+    // A proxy that closes idle streams after ten seconds.
     for (let cut = 0; cut < 3; cut++) {
       latest().say();
       await vi.advanceTimersByTimeAsync(10_000);
@@ -135,7 +135,7 @@ describe('a subscription', () => {
     expect(latest().after).toBe('a');
     latest().say();
     expect(seen).toEqual(['connecting', 'open', 'rotating', 'open']);
-    // Once is a rotation; again and again is a fault.
+    // Once is a rotation. Repeated rotations are a fault.
     latest().end(true);
     await vi.advanceTimersByTimeAsync(0);
     expect(opened.length).toBe(2);
@@ -220,7 +220,7 @@ describe('a page', () => {
     page.show();
     expect(opened.length).toBe(1);
     page.hide();
-    // Asleep: the clock goes on, and no timer does.
+    // During sleep the clock continues, and timers do not.
     vi.setSystemTime(Date.now() + 3_600_000);
     page.show();
     expect(opened.length).toBe(2);
@@ -232,7 +232,7 @@ describe('a page', () => {
     const { page, opened, leave } = watched();
     page.hide();
     vi.setSystemTime(Date.now() - 3_600_000);
-    // Asleep, on a machine whose steady clock goes on.
+    // During sleep, on a machine whose monotonic clock continues.
     vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_000);
     page.show();
     expect(opened.length).toBe(2);

@@ -11,7 +11,7 @@ const start = { type: 'run-start', runId: 'r', messageId: 'm', trigger: 'submit-
 const end: RunEndFrame = { type: 'run-end', runId: 'r', reason: 'finish', chunks: 2 };
 const chunk = { type: 'text-start', id: '1' } as const;
 
-/** A run whose end the session has said, after one of its two chunks came. */
+/** A run whose `run-end` came from the session when one of its two chunks had come. */
 function ended(isPosted: boolean) {
   const logs = new RunLogs();
   const active = applyFrame(emptySession, start);
@@ -27,7 +27,7 @@ it('a run ends with its frame', () => {
   expect(ended(false).ended).toBe(true);
 });
 
-it('a run that its POST brings ends with the POST, or when nothing comes any more', () => {
+it('a run that is read from its POST ends with the POST, or when the POST brings nothing more', () => {
   const log = ended(true);
   expect(log.ended).toBe(false);
   expect(log.accept(1, [chunk])).toBe(true);

@@ -34,7 +34,7 @@ async function open(id: string, init: Init = {}): Promise<Tab> {
   return tab;
 }
 
-/** The page is gone, and with it what it wanted; what its storage holds is the next page's. */
+/** The page is gone, and so are its requests. The next page reads its storage. */
 function reload(tab: Tab, storage: ReturnType<typeof createStorage>): ReturnType<typeof createStorage> {
   const left = createStorage(storage.entries);
   tab.client.refuse = true;
@@ -88,7 +88,7 @@ describe('a send that fails at the network', () => {
       .poll(() => tab.chat.messages.map(textOf))
       .toEqual(['count to 1', 'count to 2', 'count to 3']);
     expect(tab.chat.status).toBe('submitted');
-    // One attempt each, at most: what comes later waits for what is before it, and that for the network.
+    // At most one attempt each: a later send waits for the one before it, and that one for the network.
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(posts(tab)).toBeLessThanOrEqual(3);
     tab.client.refuse = false;
@@ -106,7 +106,7 @@ describe('a send that fails at the network', () => {
     const other = await open('meanwhile');
     tab.client.lose = (method) => method === 'POST';
     const fetched = tab.client.fetch;
-    // Sends are lost on their way to the server, the subscription stands.
+    // The sends fail at the network, and the subscription stays connected.
     tab.client.lose = () => false;
     let reachable = false;
     Object.assign(tab.client, {
@@ -231,7 +231,7 @@ describe('a reload between a send and its answer', () => {
       {
         ...client,
         async fetch(input, init) {
-          // A slow network: what is sent second would arrive first.
+          // On a slow network, the second send would arrive first.
           const isFirst = init?.method === 'POST' && !late;
           late ||= isFirst;
           if (isFirst) await new Promise((resolve) => setTimeout(resolve, 200));

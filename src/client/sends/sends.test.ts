@@ -1,4 +1,4 @@
-// Every event in every state of a send: a case that is missing does not compile.
+// Every event in every state of a send. A missing case does not compile.
 
 import type { UIMessage } from 'ai';
 import { describe, expect, it } from 'vitest';
@@ -48,7 +48,7 @@ const events: Record<SendEvent['type'], SendEvent> = {
   drop: { type: 'drop', key: 'k' },
 };
 const ask = { type: 'ask' } as const;
-/** How a send comes into a state, once the session is known. */
+/** The events that bring a send into a state, once the session is known. */
 const ways: Record<State, readonly (ClientEvent | SnapshotFrame | typeof start)[]> = {
   queued: [],
   posting: [events.attempt],

@@ -93,7 +93,7 @@ function createPage(name: string): () => Line {
     }));
 }
 
-/** A tab that checks that it misses nothing and hears nothing twice. */
+/** A tab that checks that it receives every frame once. */
 function countingTab(
   subscribe: Subscribe,
   { name = 'counting', sessionId = 's', line = createPage(name) }: TabOptions,
@@ -107,7 +107,7 @@ function countingTab(
     stop: () => subscription.stop(),
     renew: () => subscription.renew(),
   };
-  // A number is all there is to know.
+  // The state of such a session is a number.
   const snapshot = () =>
     tab.n === undefined ? undefined : ({ type: 'snapshot', n: tab.n } as unknown as SnapshotFrame);
   const subscription = new Subscription({
@@ -130,7 +130,7 @@ function countingTab(
   return tab;
 }
 
-/** A browser whose tabs can be frozen: they say and hear nothing, and keep their locks. */
+/** A browser whose tabs can be frozen: they send and receive nothing, and keep their locks. */
 function freezable(): { readonly channels: { isFrozen: boolean }[] } {
   const channels: { isFrozen: boolean }[] = [];
   vi.stubGlobal(
@@ -162,7 +162,7 @@ describe('tabs that share a line', () => {
     const action = fc.oneof(
       { weight: 6, arbitrary: fc.record({ count: sessionId }) },
       { weight: 2, arbitrary: fc.record({ open: sessionId }) },
-      // In a page that is open already.
+      // In a page that is already open.
       { weight: 2, arbitrary: fc.record({ open: sessionId, page: fc.nat(7) }) },
       { weight: 2, arbitrary: fc.record({ close: fc.nat(7) }) },
       { weight: 1, arbitrary: fc.record({ renew: fc.nat(7) }) },
@@ -240,7 +240,7 @@ describe('tabs that share a line', () => {
     tab.stop();
   });
 
-  it('the tabs notice a frozen leader within 10 s, and no tab shows `live` meanwhile', async () => {
+  it('the tabs notice a frozen leader within 10 s, and are not shown as connected until another leads', async () => {
     const { channels } = freezable();
     stubPage({ locks: createLocks() });
     const server = countingServer();
@@ -261,7 +261,7 @@ describe('tabs that share a line', () => {
       expect(tab.states.find((state) => state !== 'open')).toBe('waiting');
       await expect.poll(() => tab.state).toBe('open');
     }
-    // It wakes, and follows.
+    // It wakes, and becomes a follower.
     channels[0]!.isFrozen = false;
     await expect.poll(() => leader.state).toBe('open');
     await expect.poll(() => server.open.size).toBe(1);
@@ -335,7 +335,7 @@ describe('chats in the tabs of one browser', () => {
 
     const sent = sender!.chat.sendMessage({ text: 'count to 200 at 200/s' });
     for (const { chat } of tabs) await expect.poll(() => textOf(chat.messages.at(-1))).toContain('20');
-    // Their one subscription, and the sender's own answer.
+    // The shared subscription, and the POST of the sender.
     expect(connections()).toBe(2);
     const late = openTab(world.client(), 'shared');
     tabs.push(late);
