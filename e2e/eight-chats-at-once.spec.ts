@@ -14,7 +14,7 @@ test('eight chats on one page are all connected, and all answer at the same time
   const chats = await openChatsOnOnePage(8);
   const open = openRequests(chats[0]!.page.context());
   await expectAllAnswer(chats, release, open);
-  // A chat that is in use goes on when the page is loaded again.
+  // A chat that is in use continues after a reload of the page.
   await chats[0]!.page.reload();
   for (const chat of chats) await chat.usable();
   for (const chat of chats) await expect.poll(() => chat.answerText()).toBe(count(100));
@@ -30,7 +30,7 @@ test('eight tabs with eight chats are all connected, and all answer at the same 
   while (tabs.length < 8)
     tabs.push(await openTab({ beside: first, chatId: randomBytes(16).toString('base64url') }));
   await expectAllAnswer(tabs, release, open);
-  // The tab that is connected for all goes.
+  // The tab with the connection closes.
   await first.page.close();
   const others = tabs.slice(1);
   for (const tab of others) await tab.send('count to 10 at 50/s');

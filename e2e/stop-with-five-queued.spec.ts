@@ -15,7 +15,7 @@ test('Stop stops an answer although five follow-ups wait, and none of them is an
   const queued = Array.from({ length: 5 }, (_, index) => `count to ${index + 1}`);
   for (const text of queued) await tab.send(text);
   await expect(tab.page.getByRole('button', { name: 'Withdraw' })).toHaveCount(5);
-  // Over HTTP/1.1 each answer that is waited for takes one of six connections.
+  // Over HTTP/1.1 each open POST takes one of six connections.
   await expect.poll(() => open.size).toBeLessThanOrEqual(1);
   await tab.stop();
   await expectReady([tab]);

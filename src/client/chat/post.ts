@@ -139,7 +139,7 @@ function unread(response: Response): Response {
   return new Response('', response);
 }
 
-/** The body is the SDK's JSON. */
+/** Adds the changes to the body, which is the SDK's JSON. */
 function withChanges(request: RequestInit, changes: Changes): RequestInit {
   const body = JSON.parse(request.body as string) as object;
   return { ...request, body: JSON.stringify({ ...body, changes }) };

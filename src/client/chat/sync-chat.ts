@@ -33,7 +33,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const mirrored = new Map<string, M>();
   const handedOut = new WeakSet<UIMessage>();
 
-  /** The app has set the list: what it removed or changed of the session travels with the next send. */
+  /** Called when the app sets the list. Messages that it removed from the session or edited travel with the next send. */
   function intend(before: readonly M[], set: readonly M[]): void {
     const { client } = store;
     const { session: state, intent, sends } = client;
@@ -42,7 +42,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     for (const message of before) handedOut.add(message);
     const isOfSession = ({ id }: UIMessage) =>
       state.byId.has(id) || sends.some((send) => send.state === 'refused' && send.message.id === id);
-    // What was removed or changed before is still meant.
+    // Earlier removals and edits since the last send still count.
     const removed = (intent?.removed ?? []).flatMap((id) => (state.byId.get(id) as M | undefined) ?? []);
     const shown = [...before.filter(isOfSession), ...removed];
     const changes = intentOf(shown, (message) => handedOut.has(message), set);

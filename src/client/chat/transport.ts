@@ -99,9 +99,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
     };
     const attempt = () => {
-      // The one before had no answer: there may be a run that named the subscription.
+      // The attempt before had no response: there may be a run that names the subscription.
       endPost(false);
-      // Where nothing else brings it, an answer is read from its POST, and nothing is asked for before.
+      // If nothing else brings an answer, it is read from its POST, without a request before it.
       isFollowing = core.isFollowing;
       return isFollowing ? core.holdPost().then(post) : post();
     };
@@ -221,7 +221,7 @@ async function pump(
   try {
     await takeEvents(body, (event) => {
       if (event?.data === '[DONE]') {
-        // Before the chat is ready: its next send may have the connection.
+        // Before the chat is ready, so that its next send can have the connection.
         endPost(true);
         return log.end();
       }
@@ -245,7 +245,7 @@ async function pump(
 /** When the session is requested again for a run whose response broke, if it has not shown the run. */
 const takeOverMs = 2_000;
 
-/** Keeps the subscription open until the run has ended or the chat is disconnected. It gives up only if the subscription is refused. */
+/** Keeps the subscription open until the run has ended or the chat is disconnected. A refused subscription ends it, too. */
 function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Promise<void> {
   const { store } = core;
   const { runId } = log;

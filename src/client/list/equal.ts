@@ -1,9 +1,9 @@
-// Whether two messages say the same.
+// Whether two messages have the same content.
 
 import type { UIMessage } from 'ai';
 
 /**
- * Equal as JSON, which is how the log holds it, in whatever order the keys are. An equal message keeps its identity, so
+ * Whether two messages are equal as JSON, as in the log, in any order of keys. An equal message keeps its identity, so
  * nothing re-renders.
  */
 export function equal(shown: UIMessage, logged: UIMessage): boolean {
@@ -17,11 +17,11 @@ function isEqual(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  // JSON has no `undefined`: such a field is not there.
+  // JSON has no `undefined`, so such a field counts as missing.
   return [...keys].every((key) => isEqual((a as Fields)[key], (b as Fields)[key]));
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Compared once, not with every frame. */
+/** Pairs that were found equal, so that they are compared once and not with every frame. */
 const knownEqual = new WeakMap<UIMessage, UIMessage>();

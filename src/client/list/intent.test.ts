@@ -20,23 +20,23 @@ const changed = (one: UIMessage) => message(one.id, one.role, `${one.id} changed
 const loaded = (one: UIMessage) => structuredClone(one);
 const local = message('local', 'user');
 
-describe('what the app sets', () => {
+describe('a list that the app sets', () => {
   it.each<[string, readonly UIMessage[], { removed: string[]; edited: UIMessage[] } | undefined]>([
     ['the same list', shown, undefined],
     ['nothing', [], { removed: ['u1', 'a1', 'u2', 'a2'], edited: [] }],
-    ['the first ones', [u1, a1], { removed: ['u2', 'a2'], edited: [] }],
-    ['all but one in the middle', [u1, u2, a2], { removed: ['a1'], edited: [] }],
-    ['a message more', [...shown, local], undefined],
+    ['the first messages', [u1, a1], { removed: ['u2', 'a2'], edited: [] }],
+    ['all messages but one in the middle', [u1, u2, a2], { removed: ['a1'], edited: [] }],
+    ['one more message', [...shown, local], undefined],
     ['a user message changed', [u1, a1, changed(u2), a2], { removed: [], edited: [changed(u2)] }],
     [
-      'a user message changed, and cut there',
+      'a user message changed, and the later ones removed',
       [u1, a1, changed(u2)],
       { removed: ['a2'], edited: [changed(u2)] },
     ],
     ['an answer changed', [u1, changed(a1), u2, a2], undefined],
-    ['the list as a database has it', shown.map(loaded), undefined],
-    ['an older list of a database', [u1, a1].map(loaded), undefined],
-    ['a list of which one message was loaded', [u1, loaded(a1)], undefined],
+    ['the same list from a database', shown.map(loaded), undefined],
+    ['an older list from a database', [u1, a1].map(loaded), undefined],
+    ['a list with one loaded message', [u1, loaded(a1)], undefined],
     ['only a changed message', [changed(u1)], undefined],
     ['a list of another chat', [local], undefined],
   ])('%s', (_, set, intent) => {
@@ -44,7 +44,7 @@ describe('what the app sets', () => {
   });
 });
 
-it('a list that holds an unchanged message of another origin is never an intent', () => {
+it('a list with an unchanged message of another origin never changes the session', () => {
   fc.assert(
     fc.property(fc.subarray(shown), fc.constantFrom(...shown), (kept, foreign) => {
       const set = [...kept.filter((one) => one !== foreign), loaded(foreign)];

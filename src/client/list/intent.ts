@@ -1,4 +1,4 @@
-// What an app means by a list that it sets: which messages of the session it removes, and which user messages it changes.
+// Finds which messages of the session an app removes, and which user messages it edits, with a list that it sets.
 
 import type { UIMessage } from 'ai';
 import { equal } from './equal.ts';
@@ -9,13 +9,13 @@ export interface Intent {
 }
 
 /**
- * Compares a list that the app sets with what the chat showed from the session. A list whose unchanged messages are not
- * the objects that the chat handed out was loaded elsewhere, perhaps late and older: it is no intent.
+ * Compares a list that the app sets with the session's messages in the chat. If unchanged messages of the list are not
+ * the objects that the chat handed out, the list was loaded elsewhere and can be older. It does not change the session.
  *
- * @param shown - what the chat showed from the session
+ * @param shown - the session's messages that the chat showed
  * @param isHandedOut - whether the chat handed out this very object
  * @param set - the list that the app sets
- * @returns undefined where the list says nothing about the session
+ * @returns undefined if the list does not change the session
  */
 export function intentOf(
   shown: readonly UIMessage[],
@@ -29,7 +29,7 @@ export function intentOf(
     const before = known.get(message.id);
     return message.role !== 'user' || before?.role !== 'user' || equal(before, message);
   });
-  // Nothing shows where a list comes from that keeps nothing of what was handed out, unless it is empty.
+  // The origin of a list without a handed-out message is unknown. An empty list clears the chat.
   if (isForeign || (set.length > 0 && kept.length === changed.length)) return undefined;
   const left = new Set(set.map(({ id }) => id));
   const removed = shown.flatMap(({ id }) => (left.has(id) ? [] : id));

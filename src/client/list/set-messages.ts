@@ -1,4 +1,4 @@
-// Tells the lists that the app sets from those that this library sets.
+// Distinguishes the lists that the app sets from those that this library sets.
 
 import type { AbstractChat, UIMessage } from 'ai';
 
@@ -13,7 +13,7 @@ export function setOwnMessages<M extends UIMessage>(chat: AbstractChat<M>, messa
   else chat.messages = messages;
 }
 
-/** Calls back with the list before each one that the app sets, until the result is called. */
+/** Calls `onSet` with the old and the new list whenever the app sets one. The returned function ends this. */
 export function watchMessages<M extends UIMessage>(
   chat: AbstractChat<M>,
   onSet: (before: readonly M[], messages: readonly M[]) => void,

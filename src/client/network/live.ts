@@ -32,9 +32,9 @@ export interface LiveOptions {
 
 /** The connection of a POST whose response is read to its end. */
 export interface HeldPost {
-  /** The id of this client's subscription, for the POST's `x-durable-subscription`; undefined if other readers need the chunks. */
+  /** The subscription's id for the POST's `x-durable-subscription`. Undefined if other readers need the chunks. */
   readonly subscriptionId: string | undefined;
-  /** Call it once. `isWhole`: all chunks of the run have arrived. Otherwise they come on the subscription from the first one on. */
+  /** Call it once. `isWhole`: all chunks of the run have arrived. Otherwise all come again, on the subscription. */
   readonly end: (isWhole: boolean) => void;
 }
 
@@ -48,11 +48,12 @@ export interface Live {
   hurry(): void;
   /** A frame is missing: subscribes again without a cursor. */
   renew(): void;
-  /** The cursor of what has been seen of the session. */
+  /** The cursor behind the newest frames that have come. */
   readonly cursor: string | undefined;
   /**
-   * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while the
-   * page reads another one: then the client leaves the response once its run is known, and reads the run from the subscription.
+   * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while
+   * the page reads another POST. Then the client leaves the response once its run is known, and reads the run from the
+   * subscription.
    */
   holdPost(): Promise<HeldPost | undefined>;
 }

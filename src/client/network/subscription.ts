@@ -10,7 +10,7 @@ import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
 
 /**
- * One connection, after the cursor `after` or from a snapshot. Calls back for each event, and without one for a sign of life.
+ * One connection, after the cursor `after` or from a snapshot. Calls back for each event, and without one for a heartbeat.
  * Resolves when it has ended, with whether the server asked the client to reconnect at once.
  */
 type Connect = (
@@ -60,7 +60,7 @@ export class Subscription {
     this.#options = options;
   }
 
-  /** What has been seen of the session. */
+  /** The cursor behind the newest frames that have come. */
   get cursor(): string | undefined {
     return this.#cursor;
   }
@@ -80,7 +80,7 @@ export class Subscription {
     this.#dispatch({ type: 'lost' });
   }
 
-  /** Connects at once if a retry waits, or if the connection has been silent too long: timers stop while a machine sleeps. */
+  /** Connects at once if a retry waits, or if the connection is silent for too long. Timers stop while a machine sleeps. */
   wake(): void {
     if (this.#heardAt && elapsedWithSleepMs(this.#heardAt, this.#options.runtime) > silenceMs)
       this.#dispatch({ type: 'lost' });

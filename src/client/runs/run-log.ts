@@ -13,7 +13,7 @@ export class RunLog {
   #count = 0;
   /** Errors that only the answer to this client's request has. */
   readonly #errors: UIMessageChunk[] = [];
-  /** Whether a POST brings the chunks: the session can say first that the run has ended. */
+  /** Whether a POST brings the chunks. Then the session's `run-end` can come before the last chunks. */
   isPosted = false;
   #end: { readonly error?: unknown } | undefined;
 

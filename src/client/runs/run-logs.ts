@@ -62,7 +62,7 @@ export class RunLogs {
     }
   }
 
-  /** What the POST of a run has not brought yet is waited for: it and the subscription are not in one order. */
+  /** Waits for the chunks that the POST of a run still brings. The POST and the subscription have no common order. */
   #end(runId: string, { ended }: SessionState): void {
     const log = this.#logs.get(runId);
     if (log?.isPosted && log.count < (ended.get(runId)?.chunks ?? 0)) setTimeout(() => log.end(), postLateMs);

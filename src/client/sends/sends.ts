@@ -14,7 +14,7 @@ export type SendKind = 'new' | 'edit' | 'regenerate' | 'continue';
 
 /** Messages that the app removed from the chat's list or changed in it. */
 export interface Changes {
-  /** The cursor of what the client had seen of the session. */
+  /** The cursor behind the newest frames that the client had. */
   readonly seen: string;
   readonly removed: readonly string[];
   /** User messages. */
@@ -30,7 +30,7 @@ export interface Outgoing {
   readonly message: UIMessage;
   /** The id of the message before it; undefined at the start of the list. */
   readonly after: string | undefined;
-  /** What the app changed before it, which travels with it. */
+  /** Changes that the app made before the send. They travel with it. */
   readonly changes?: Changes | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What an app does to the list with `setMessages` travels with the next send, and a list that was loaded elsewhere does not.
+// Changes that an app makes with `setMessages` travel with the next send. A list that was loaded elsewhere does not.
 
 import type { UIMessage } from 'ai';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ function open(id: string): Tab {
 const logged = async (id: string) => (await world.chat.session(id).read()).messages;
 const prompt = () => JSON.stringify(model.calls.at(-1)?.prompt);
 
-/** A chat of two questions and their answers. */
+/** A chat of two user messages and their answers. */
 async function talked(id = 's'): Promise<Tab> {
   const tab = open(id);
   await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
@@ -42,7 +42,7 @@ async function talked(id = 's'): Promise<Tab> {
   return tab;
 }
 
-it('a cleared chat feeds nothing of the old conversation to the model', async () => {
+it('after setMessages([]), the model gets nothing of the old conversation', async () => {
   const tab = await talked();
   tab.chat.messages = [];
   await tab.chat.sendMessage({ text: 'count to 3' });
@@ -52,7 +52,7 @@ it('a cleared chat feeds nothing of the old conversation to the model', async ()
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 3', '1 2 3']);
 });
 
-it('setMessages(slice) and sendMessage() remove what was cut off, for all', async () => {
+it('setMessages(slice) and sendMessage() remove the other messages for all viewers', async () => {
   const tab = await talked();
   const other = open('s');
   await expect.poll(() => other.chat.messages.length).toBe(4);
@@ -76,7 +76,7 @@ it('setMessages(edited) and regenerate() is an edit', async () => {
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(texts);
 });
 
-it('a message that is removed in the middle is removed alone, and the list stays as it was set until then', async () => {
+it('a removal in the middle removes only that message, and the list stays as it was set until the send', async () => {
   const tab = await talked();
   tab.chat.messages = tab.chat.messages.filter((_, index) => index !== 1);
   const other = open('s');
@@ -99,7 +99,7 @@ it('a message that is removed in the middle is removed alone, and the list stays
   ]);
 });
 
-it('a list that was loaded from a database, late and older, loses nothing', async () => {
+it('an older list from a database removes nothing', async () => {
   const tab = await talked();
   const loaded = structuredClone(tab.chat.messages.slice(0, 2));
   tab.chat.messages = loaded;
@@ -115,7 +115,7 @@ it('a list that was loaded from a database, late and older, loses nothing', asyn
   ]);
 });
 
-it('setMessages([]) on a chat switch loses nothing, of the chat that is left and of the next one', async () => {
+it('setMessages([]) on a chat switch removes nothing, neither in the old chat nor in the next one', async () => {
   const tab = await talked();
   const next = await talked('next');
   tab.close();

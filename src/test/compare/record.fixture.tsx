@@ -214,7 +214,7 @@ function withoutNames(json: string | undefined): string | undefined {
   return (
     json
       ?.replace(/"(idempotency-key|answer|holder)":"[^"]*"/g, '"$1":"<made>"')
-      // Each POST has it where the session is known: a difference that would hide all others of the request.
+      // Each POST to a known session has it. The difference would hide all others of the request.
       .replace(/,?"x-durable-subscription":"[^"]*"/, '')
   );
 }
