@@ -9,6 +9,7 @@ import { emptyClient, reduce, type Client, type ClientEvent } from './sends/send
 
 /** The result of `getSnapshot`: a new object after each change. */
 export interface SessionSnapshot {
+  /** The state of the subscription to the session. */
   readonly connection: Connection;
   /** Why the connection is `closed`. */
   readonly error: DurableChatError | undefined;
@@ -38,7 +39,7 @@ export class ClientStore {
   /** The same object until something changes. */
   getSnapshot = (): SessionSnapshot => this.#snapshot;
 
-  /** Calls back after every change, chunks included, until the result is called. */
+  /** Calls `listener` after every change, also of chunks. The returned function ends this. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -48,23 +48,27 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
    * `addToolApprovalResponse` answer in the session. Their errors go to `onError`.
    */
   readonly chat: C;
+  /** The session, for what the Chat does not have. */
   readonly session: DurableSession;
   /**
-   * Whether an answer to a tool call is on its way to the server, and the chat may send what follows it. Between the two the
-   * chat is `ready`, and is not done.
+   * Whether the answer to a tool call is on its way to the server, and an automatic send can follow. Meanwhile the chat's
+   * own `status` is `ready`, although the answer continues.
    */
   isContinuing(): boolean;
-  /** Whether the route has no session, so that the chat is the SDK's. True once that is known. */
+  /** Whether the route has no sessions, so that the chat works like the SDK's. True once that is known. */
   isPlain(): boolean;
   /**
-   * Keeps the chat equal to the session until the result is called, which stops no run. It may be called several times: the
-   * chat is connected until the last result has been called.
+   * Keeps the chat equal to the session.
+   *
+   * @returns disconnects the chat, and stops no run. After several calls, the chat is disconnected when all results have
+   * been called
    */
   connect(): () => void;
   /**
-   * `chat.stop()` with a receipt, which is empty where there is nothing to stop. Rejects with `DurableChatError`:
-   * `network`, `store_failed`, what `authorize` answered, or why it is not known whether the route has sessions. That
-   * goes to `onError` as well.
+   * `chat.stop()` with a receipt, which is empty if there is nothing to stop.
+   *
+   * @throws DurableChatError with the code `network`, `store_failed`, or that of `authorize`'s refusal; or the error for
+   * which the client does not know whether the route has sessions. It also goes to `onError`
    */
   stop(): Promise<StopReceipt>;
 }

@@ -17,6 +17,7 @@ import type { ToolOutcome, WireFrame } from '../../protocol/frames.ts';
 import { fetchWith, isNetworkFailure, unreachable } from './network-failure.ts';
 import type { Subscribe } from './shared-get.ts';
 
+/** How the client reaches the route. Functions are called for each request. */
 export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
   'headers' | 'credentials'
@@ -34,8 +35,8 @@ export interface Requests {
   /** Whether a response came from a durable route, refusals included. */
   readonly isDurable: boolean;
   /**
-   * Whether the responses are those of a route without sessions: one to a send was, or the GET fails like one of a route
-   * without GET.
+   * Whether the route has no sessions: the response to a send came from such a route, or the GET fails like that of a
+   * route without GET.
    */
   readonly isPlain: boolean;
   /** Learns from the response to a send. */
@@ -52,14 +53,16 @@ export interface Requests {
   post(body: ToolOutcomeBody | ToolClaimBody): Promise<unknown>;
 }
 
-/** An answer to a tool call that waits for one. */
+/** The answer to an open tool call. */
 export interface ToolAnswer {
+  /** The message with the call. */
   readonly messageId: string;
   readonly toolCallId: string;
+  /** The output, the error, or the decision about an approval. */
   readonly outcome: ToolOutcome;
 }
 
-/** After how many failed GETs a route counts as one without sessions. */
+/** The number of failed GETs after which a route counts as one without sessions. */
 const failuresOfPlain = 3;
 
 /**

@@ -51,8 +51,9 @@ export function runsWithStops({ session, stops }: Client): SessionRun[] {
 
 /** A message of this client that the session does not have. */
 export interface UnsentMessage {
+  /** The id in `messages`. */
   readonly messageId: string;
-  /** `sending`: it has no response yet. `waiting`: it waits for its turn or for the network. `refused`: it is not sent again. */
+  /** `sending`: without a response yet. `waiting`: for its turn or for the network. `refused`: not sent again. */
   readonly status: 'sending' | 'waiting' | 'refused';
   /** Why it was refused. */
   readonly error?: Error;
