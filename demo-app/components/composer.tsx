@@ -9,7 +9,7 @@ import { SendIcon, StopIcon } from './icons';
 
 export interface ComposerProps {
   running: boolean;
-  /** During an answer, `interrupt` stops the answer, `steer` adds the message to it, and without `how` the message waits. */
+  /** During an answer, `interrupt` stops it, `steer` adds the message to it, and without `how` the message waits. */
   onSend: (text: string, how?: 'interrupt' | 'steer') => void;
   onStop: () => void;
 }

@@ -23,8 +23,8 @@ export function coreOf(session: DurableSession): Core {
 }
 
 /**
- * One session on the client: its state and its commands. It connects while it is open, and needs no
- * framework and no Chat. Sends, stops and tool answers are retried while the network fails, once the session has been connected;
+ * One session on the client: its state and its commands. It connects while it is open, and needs no framework and no
+ * Chat. Once the session has been connected, sends, stops and tool answers are retried while the network fails. The option
  * `outbox: false` turns that off.
  *
  * @example
@@ -77,8 +77,8 @@ export class DurableSession {
   }
 
   /**
-   * Stops one run or, without `runId`, all active runs and the runs of sends without a response. Stopping a run
-   * twice succeeds. If the network fails, the stop is kept, over a reload too: its runs have the status `stopping`, and it is
+   * Stops one run or, without `runId`, all active runs and the runs of sends without a response. Stopping a run twice
+   * succeeds. If the network fails, the stop is kept, over a reload too: its runs have the status `stopping`, and it is
    * delivered before any send when the network is back. It then concerns the runs that were known when it was made.
    *
    * @returns the server's receipt, once the server has the stop. It is empty if there is nothing to stop

@@ -41,7 +41,9 @@ export type ToolOutcome =
 export interface MessageFrame {
   readonly type: 'message';
   readonly message: UIMessage;
-  /** A client supplied it for an unknown session. Handlers read its text, its files, and its finished tool calls as text. */
+  /**
+   * A client supplied it for an unknown session. Handlers read its text, its files, and its finished tool calls as text.
+   */
   readonly seeded?: true;
 }
 
@@ -81,7 +83,8 @@ export interface RunStartFrame {
   readonly by?: string;
   /**
    * The send that became this run. `key`: the name under which it is reserved. `once`: the same send never becomes
-   * another run. `named`: its client's own name for it. `content`: a digest of its message's parts. Viewers do not see this.
+   * another run. `named`: its client's own name for it. `content`: a digest of its message's parts. Viewers do not see
+   * this.
    */
   readonly send?: {
     readonly key: string;

@@ -169,9 +169,10 @@ export interface DurableChatOptions<
   /** What a session that the store does not know takes from its client. @defaultValue `text` */
   readonly seed?: Seed;
   /**
-   * Called at least once with each user message that a send stores. Only `onRunEnd` of the same run waits for it. If a crash
-   * or a rejection prevents the call, it is made after the run's end, when the session is next read, watched or sent to,
-   * unless the message is gone by then. Not called for refused messages, or for messages of `seed` and `loadMessages`.
+   * Called at least once with each user message that a send stores. Only `onRunEnd` of the same run waits for it. If a
+   * crash or a rejection prevents the call, it is made after the run's end, when the session is next read, watched or
+   * sent to, unless the message is gone by then. Not called for refused messages, or for messages of `seed` and
+   * `loadMessages`.
    */
   readonly onMessage?: (stored: StoredMessage<M>) => void | Promise<void>;
   /**
@@ -206,8 +207,8 @@ export interface DurableChatOptions<
   /**
    * How often `authorize` is called again for a session that a viewer watches, in milliseconds, on average. `Infinity`:
    * never. It gets the request with which the viewer connected, in the same `AsyncLocalStorage` context; use only its URL
-   * and its headers. A refusal ends the session for this viewer. A thrown error, a status of 500 or more, and a promise that
-   * never settles end nothing. The first two go to `onError`.
+   * and its headers. A refusal ends the session for this viewer. A thrown error, a status of 500 or more, and a promise
+   * that never settles end nothing. The first two go to `onError`.
    * @defaultValue 60,000
    */
   readonly reauthorizeMs?: number;
@@ -223,8 +224,8 @@ export interface DurableChatOptions<
   /** Keeps a serverless function alive until the promise settles, such as Vercel's `waitUntil`. */
   readonly waitUntil?: (promise: Promise<unknown>) => void;
   /**
-   * Called with errors that no response shows, such as a handler that threw. An error can contain chat text. An exception of
-   * this function is ignored.
+   * Called with errors that no response shows, such as a handler that threw. An error can contain chat text. An exception
+   * of this function is ignored.
    * @defaultValue writes the error's name to the console
    */
   readonly onError?: (error: unknown, context: ErrorContext) => void;

@@ -185,8 +185,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const tools = bindTools(chat, core, (error) => latest().onError?.(error));
 
   /**
-   * Sends no DELETE to a route that may have no sessions, because its DELETE can have another meaning. Waits for a send without a
-   * response, because it can become a run.
+   * Sends no DELETE to a route that may have no sessions, because its DELETE can have another meaning. Waits for a send
+   * without a response, because it can become a run.
    */
   async function stopSession(): Promise<StopReceipt> {
     const isReading = chat.status === 'streaming' || chat.status === 'submitted';

@@ -1,5 +1,5 @@
-// The messages that a Chat shows: the log's messages, the changes of its own sends that are not in the log yet, and the answers
-// that the chat is writing.
+// The messages that a Chat shows: the log's messages, the changes of its own sends that are not in the log yet, and the
+// answers that the chat is writing.
 
 import type { UIMessage } from 'ai';
 import { isOpen, type Changes, type Client, type Send } from '../sends/sends.ts';

@@ -28,8 +28,8 @@ export function isGatewayStatus(status: number): boolean {
 }
 
 /**
- * `fetch`, or the app's own. Every rejection of the platform's `fetch` is a network error. A rejection of the app's `fetch` is one
- * only if it comes from the platform. Any other error is the app's, and a retry would fail again.
+ * `fetch`, or the app's own. Every rejection of the platform's `fetch` is a network error. A rejection of the app's
+ * `fetch` is one only if it comes from the platform. Any other error is the app's, and a retry would fail again.
  *
  * @throws the same error, with `code: 'network'` if it is a network error
  */

@@ -67,8 +67,9 @@ export class SharedGet {
   }
 
   /**
-   * Adds a session after the cursor `after`, or once more. Returns the events that come first if the GET is not at `after`: made by
-   * `snapshot` if it has the session, else the server sends a snapshot to all followers. `full`: the GET has no room.
+   * Adds a session after the cursor `after`, or once more. Returns the events that come first if the GET is not at
+   * `after`: made by `snapshot` if it has the session, else the server sends a snapshot to all followers. `full`: the GET
+   * has no room.
    */
   join(
     { sessionId, after }: Place,

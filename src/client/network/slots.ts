@@ -5,8 +5,9 @@
 //   slots 2, 3  subscriptions and answers to sends
 //   slot 4      subscriptions without another slot, one after the other
 //
-// Named locks are enough, because the browser releases those of a tab that ends in any way. Tabs with the same route and the same
-// headers share one subscription (see tabs/line.ts), so that only a browser with many users or many routes shares slot 4.
+// Named locks are enough, because the browser releases those of a tab that ends in any way. Tabs with the same route and
+// the same headers share one subscription (see tabs/line.ts), so that only a browser with many users or many routes
+// shares slot 4.
 
 import { isMultiplexed, isPage, pageLocks } from './browser.ts';
 
@@ -38,8 +39,8 @@ export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> 
 let isHeld = false;
 
 /**
- * Takes a connection on which the response to a send is read to its end, at most one per page. Resolves with a function that
- * releases it, or with undefined: then the run must be read from the subscription.
+ * Takes a connection on which the response to a send is read to its end, at most one per page. Resolves with a function
+ * that releases it, or with undefined: then the run must be read from the subscription.
  */
 export async function holdStream(url: string): Promise<(() => void) | undefined> {
   if (!isPage()) return () => {};

@@ -57,8 +57,8 @@ export class Deliveries {
   }
 
   /**
-   * Resolves or rejects like `attempt`. Rejects with an `AbortError` if it is given up. `kept` is what the storage keeps over
-   * a reload.
+   * Resolves or rejects like `attempt`. Rejects with an `AbortError` if it is given up. `kept` is what the storage keeps
+   * over a reload.
    */
   async send<T extends { readonly runId: string | undefined }>(
     send: Outgoing,

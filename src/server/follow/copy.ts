@@ -36,8 +36,8 @@ export class Copy {
   }
 
   /**
-   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer has them.
-   * The run has fewer than `least` in all only if its chunks are gone.
+   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer
+   * has them. The run has fewer than `least` in all only if its chunks are gone.
    */
   async chunksOf(runId: string, from: number, least = 0): Promise<readonly UIMessageChunk[]> {
     if (this.#runs.has(runId) && this.#runs.countOf(runId) >= least) {

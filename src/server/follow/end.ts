@@ -74,7 +74,7 @@ function isCutShort({ reason }: RunEnding): boolean {
   return reason === 'error' || reason === 'interrupted';
 }
 
-/** The user message of a handler that failed before it emitted a part. The message can be the cause, and so can the provider. */
+/** The user message of a handler that failed before a part. The message can be the cause, and so can the provider. */
 function failedOn(
   { reason }: RunEnding,
   chunks: readonly UIMessageChunk[],

@@ -125,8 +125,8 @@ export class Session {
   }
 
   /**
-   * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first. Rejects with
-   * `version` once a build of a newer version has written to the session, which this build cannot read.
+   * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first.
+   * Rejects with `version` once a build of a newer version has written to the session, which this build cannot read.
    */
   until<T>(condition: () => T | undefined, patience?: Patience): Promise<T | undefined> {
     const check = () => {
@@ -137,8 +137,8 @@ export class Session {
   }
 
   /**
-   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer has them.
-   * The run has fewer than `least` in all only if its chunks are gone.
+   * The chunks of a run from `from` on, as far as they are known. They are read from the store if this process no longer
+   * has them. The run has fewer than `least` in all only if its chunks are gone.
    */
   chunksOf(runId: string, from: number, least?: number): Promise<readonly UIMessageChunk[]> {
     return this.#copy.chunksOf(runId, from, least);

@@ -34,8 +34,8 @@ export async function deleteFrom(session: Session, keeper: Keeper, what: Deletio
 }
 
 /**
- * Appends the deletion directly after the entries that were read. Resolves with whether it counts. If it is applied late, after
- * its sender gave up, it removes nothing that came later.
+ * Appends the deletion directly after the entries that were read. Resolves with whether it counts. If it is applied late,
+ * after its sender gave up, it removes nothing that came later.
  */
 async function append(session: Session, what: Deletion): Promise<boolean> {
   const log = session.log.copy();

@@ -20,8 +20,8 @@ import type { Keeper, Opened } from '../keep/app-history.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
 /**
- * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects with
- * `DurableChatError` `store_failed` if the store does not answer.
+ * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects
+ * with `DurableChatError` `store_failed` if the store does not answer.
  *
  * @example
  * ```ts

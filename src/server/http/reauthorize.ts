@@ -18,9 +18,9 @@ export interface ReauthorizeOptions {
 }
 
 /**
- * Calls `ask` again until a refusal or `signal`. Call it in the context of the viewer's own request: each call of `ask` is made
- * in that context (`AsyncLocalStorage`), because the first timer is set in it, and each later one by the previous one. There
- * is one call at a time.
+ * Calls `ask` again until a refusal or `signal`. Call it in the context of the viewer's own request: each call of `ask`
+ * is made in that context (`AsyncLocalStorage`), because the first timer is set in it, and each later one by the previous
+ * one. There is one call at a time.
  */
 export function reauthorize(options: ReauthorizeOptions): void {
   const { runtime, ask, isRefusal, everyMs, onRefused, onError, signal } = options;

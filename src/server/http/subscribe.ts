@@ -29,9 +29,9 @@ export interface SubscribeOptions extends SubscribeQuery {
 }
 
 /**
- * Rejects if no session can be opened, with the first one's error: an error of `ask` or `openViewer`, or `too_many`. Once it
- * has resolved, and if other sessions are open, a `refused` frame has the error. The response ends before `deadline`, and
- * asks its viewer to reconnect.
+ * Rejects if no session can be opened, with the first one's error: an error of `ask` or `openViewer`, or `too_many`. Once
+ * it has resolved, and if other sessions are open, a `refused` frame has the error. The response ends before `deadline`,
+ * and asks its viewer to reconnect.
  */
 export async function subscribe(options: SubscribeOptions): Promise<Response> {
   const { sessions, runtime, deadline = Infinity, gone } = options;

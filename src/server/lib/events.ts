@@ -17,8 +17,8 @@ export type RunEvent =
   /** The store was down at the send: the answer is not stored (`onStoreDown: 'passthrough'`). */
   | { readonly type: 'passthrough' }
   /**
-   * The run has ended. `chunks` is how many it emitted, and `durationMs` counts from its acceptance. With `logged: false` the
-   * end could not be written: the next server that notices ends the run in the log as `interrupted`.
+   * The run has ended. `chunks` is how many it emitted, and `durationMs` counts from its acceptance. With `logged: false`
+   * the end could not be written: the next server that notices ends the run in the log as `interrupted`.
    */
   | {
       readonly type: 'run-end';

@@ -8,8 +8,8 @@ export interface Patience {
 }
 
 /**
- * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first. `onChange`
- * calls back after each change that can affect the condition, until its result is called.
+ * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first.
+ * `onChange` calls back after each change that can affect the condition, until its result is called.
  */
 export function until<T>(
   runtime: Runtime,

@@ -26,8 +26,8 @@ export interface Steered {
 export interface HandlerRun extends Steered {
   readonly id: string;
   /**
-   * The id of the assistant message that the run writes, for all viewers, whatever id the handler's stream has.
-   * Pass it on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, so that callbacks of the SDK get it too.
+   * The id of the assistant message that the run writes, for all viewers, whatever id the handler's stream has. Pass it
+   * on, as in `toUIMessageStream({ generateMessageId: () => run.messageId })`, so that callbacks of the SDK get it too.
    */
   readonly messageId: string;
 }

@@ -191,8 +191,8 @@ async function keepLate(session: Session, { state }: Log, body: SendBody, runId:
 }
 
 /**
- * Whether a send was refused while the producers of active runs were dead, whose runs are ended then. Perhaps no other process
- * there to notice (G6).
+ * Whether a send was refused while the producers of active runs were dead. It then ends these runs, because perhaps no
+ * other process is there to notice (G6).
  */
 async function endDead(error: unknown, session: Session, log: Log | undefined): Promise<boolean> {
   const mayBeBusy =

@@ -1,4 +1,5 @@
-// A run that its client reads from the POST: its chunks come once, and what the POST does not bring comes on the subscription.
+// A run that its client reads from the POST: its chunks come once, and what the POST does not bring comes on the
+// subscription.
 
 import { expect, it, onTestFinished } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';

@@ -1,4 +1,5 @@
-// The intended differences, each with its reason. A difference that is not listed fails, and so does one that no longer occurs.
+// The intended differences, each with its reason. A difference that is not listed fails, and so does one that no longer
+// occurs.
 
 import { isAi7 } from '../fixtures/hooks.fixture.tsx';
 import type { Trace } from './record.fixture.tsx';

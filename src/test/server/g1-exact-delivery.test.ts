@@ -168,7 +168,8 @@ function describeDelivery(name: string, open: () => Channel, runs: number): void
             continue;
           }
           const got = chunksOf(frames);
-          // A viewer from the beginning has each chunk unchanged. A viewer that joined has chunks that build the same message.
+          // A viewer from the beginning has each chunk unchanged. A viewer that joined has chunks that build the same
+          // message.
           if (first?.type === 'snapshot' && first.runs.length === 0) expect(got).toEqual(expected);
           expect(await fold(got)).toEqual(whole);
         }

@@ -138,7 +138,8 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     await expect.poll(() => here.types()).toEqual(['run-start', 'degraded']);
     await expect.poll(() => durabilities(viewer.frames)).toEqual(['degraded']);
     await expect.poll(() => tab.session.getSnapshot().runs[0]?.durability).toBe('degraded');
-    // A new viewer is informed at once. A viewer that reconnects to another process is informed that the run is durable there.
+    // A new viewer is informed at once. A viewer that reconnects to another process is informed that the run is durable
+    // there.
     const late = await watch(here.world, here.sessionId);
     expect(late.frames).toMatchObject([{ type: 'snapshot', runs: [{ durability: 'degraded' }] }]);
     const moved = await watch(there.world, here.sessionId, late.cursor);

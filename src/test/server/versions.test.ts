@@ -46,7 +46,9 @@ async function framesOf(response: Response, count: number): Promise<Frame[]> {
   return frames;
 }
 
-/** The store of a server of version 1: `before` has two answers, one half written, and a queued send; `gone` was deleted. */
+/**
+ * The store of a server of version 1: `before` has two answers, one half written, and a queued send; `gone` was deleted.
+ */
 const first = JSON.parse(
   readFileSync(new URL('../fixtures/store-of-version-1.json', import.meta.url), 'utf8'),
 ) as { cursor: string; streams: Record<string, [id: string, field: string, value: string][]> };

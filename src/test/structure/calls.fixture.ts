@@ -25,7 +25,10 @@ export type Fn =
 export type Passed = ReadonlyMap<number, readonly Fn[]>;
 
 export interface Calls {
-  /** The functions that an expression stands for. Empty when it is none of ours, or when an interface has several implementations. */
+  /**
+   * The functions that an expression stands for. Empty when it is none of ours, or when an interface has several
+   * implementations.
+   */
   functionsOf(expression: Node, passed: Passed): readonly Fn[];
   /** What a call with these arguments passes for the parameters of `fn` by name. */
   passing(fn: Fn, args: readonly Node[], passed: Passed): Passed;

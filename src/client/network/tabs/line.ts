@@ -1,6 +1,7 @@
-// A page's line to a route: one GET for all its sessions there. Pages of a browser with equal request options share one line:
-// the page that holds its lock is connected, and passes the events to the others. If tabs cannot reach each other, each page has
-// its own. The lock is per route and not per session, because connections are scarce even with one session per tab.
+// A page's line to a route: one GET for all its sessions there. Pages of a browser with equal request options share one
+// line: the page that holds its lock is connected, and passes the events to the others. If tabs cannot reach each other,
+// each page has its own. The lock is per route and not per session, because connections are scarce even with one session
+// per tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
 import { newId } from '../../../lib/id.ts';
@@ -34,8 +35,8 @@ export class Line {
   }
 
   /**
-   * Follows a session after the cursor `after`, until `signal` aborts or the line ends. Calls back for each event, and without one for a
-   * sign of life. Resolves and rejects like `Connect`.
+   * Follows a session after the cursor `after`, until `signal` aborts or the line ends. Calls back for each event, and
+   * without one for a sign of life. Resolves and rejects like `Connect`.
    */
   join(
     session: LineSession,
