@@ -239,10 +239,16 @@ export class Conversation {
 
   /** The messages that a viewer shows, without those that it could not send. */
   #shownBy({ tab }: Viewer): UIMessage[] {
-    const known = new Set(tab.session.getSnapshot().state?.order ?? []);
+    const { state, unsent } = tab.session.getSnapshot();
+    const known = new Set(state?.order ?? []);
     const isUnsent = (message: UIMessage) =>
       !known.has(message.id) && this.#sent.has(textOf(message)) && !this.#taken.has(textOf(message));
-    return tab.chat.messages.filter((message) => !isUnsent(message));
+    const refused = new Set(
+      unsent.flatMap(({ status, messageId }) => (status === 'refused' ? messageId : [])),
+    );
+    return tab.chat.messages
+      .filter((message) => !isUnsent(message))
+      .map((message) => (refused.has(message.id) && state?.byId.get(message.id)) || message);
   }
 
   /** Every failure is a DurableChatError. */
