@@ -1,7 +1,8 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
-import { chunkHandler, createWorld } from '../../test/fixtures/world.fixture.ts';
+import { simulatedTime } from '../../test/fixtures/simulated-time.fixture.ts';
+import { chunkHandler, createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
 
 describe('the body that the handler reads', () => {
   interface Read {
@@ -56,4 +57,34 @@ describe('the body that the handler reads', () => {
     const next: UIMessage = { ...user, id: 'u2' };
     expect(await post({ id: 's', messages: [next], message: 'own' })).toMatchObject({ message: 'own' });
   });
+});
+
+it('`maxDurationMs` counts from the beginning of a POST, with the time that `authorize` takes', async () => {
+  const time = simulatedTime();
+  const startedAt = time.now();
+  const ends: { readonly afterMs: number; readonly cause: string | undefined }[] = [];
+  const world = createWorld(
+    memoryChannel({}, time),
+    chunkHandler(async function* () {
+      yield { type: 'start' };
+      await new Promise(() => {}); // a model that emits nothing more
+    }),
+    {
+      maxDurationMs: 60_000,
+      authorize: async () => {
+        await new Promise<void>((resolve) => void time.schedule(resolve, 40_000));
+        return true;
+      },
+      onEvent: (event) => {
+        if (event.type === 'run-end') ends.push({ afterMs: time.now() - startedAt, cause: event.cause });
+      },
+    },
+    time,
+  );
+  const request = { method: 'POST', body: sendBody('s', 'hi') };
+  void world.routes.POST(new Request('http://durable.test/api/chat', request));
+  await time.advance(60_000);
+  expect(ends).toMatchObject([{ cause: 'deadline' }]);
+  expect(ends[0]?.afterMs).toBeGreaterThan(40_000);
+  expect(ends[0]?.afterMs).toBeLessThanOrEqual(60_000);
 });

@@ -83,6 +83,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
     POST: (request: Request, context?: RouteContext<Params>) =>
       answering(settings, request, async () => {
+        const deadline = deadlineOf(settings, runtime);
         const posted = await parsePost(request, settings.limits.bodyBytes);
         const { sessionId } = posted;
         const auth = await authorized(authorize, { request, sessionId, action: 'send' });
@@ -114,7 +115,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
             );
             return send(
               { ...(await open()), settings, waitUntil },
-              { request: posted.send, by: auth?.userId, call },
+              { request: posted.send, by: auth?.userId, call, deadline },
             );
           }
           default:

@@ -8,7 +8,6 @@ import type { Opened } from '../keep/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { messagesIn } from '../keep/reports.ts';
-import { deadlineOf } from '../lib/deadline.ts';
 import { newId } from '../../lib/id.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { patienceMs } from '../lib/retry.ts';
@@ -38,15 +37,16 @@ export interface Send {
   readonly request: SendRequest;
   readonly by: string | undefined;
   readonly call: CallHandler;
+  /** The deadline of the request, on the monotonic clock. */
+  readonly deadline: number | undefined;
 }
 
 /** The answer to a send. Throws what the send is refused with. */
-export async function send(sending: Sending, { request, by, call }: Send): Promise<Response> {
+export async function send(sending: Sending, { request, by, call, deadline }: Send): Promise<Response> {
   const { sessions, keeper, settings, waitUntil } = sending;
   const { body } = request;
   const { session, release } = sessions.hold(body.id);
   const { runtime } = session;
-  const deadline = deadlineOf(settings, runtime);
   let accepted: Accepted;
   try {
     accepted = await accept(sending, session, request, by);
@@ -148,7 +148,10 @@ async function accept(
   }
 }
 
-const movedError = new DurableChatError('conflict', 'The session changes too fast. Send the message again.');
+const movedError = new DurableChatError(
+  'conflict',
+  'Other changes came first ten times. Send the message again.',
+);
 
 function isStoreDown(error: unknown): boolean {
   return error instanceof DurableChatError && error.code === 'store_failed';
@@ -172,8 +175,8 @@ function policyOf(
 }
 
 /**
- * A client can continue a message a moment before the log has all of it, so that this waits for the run that
- * writes the message.
+ * A client can continue a message a moment before the log has all of it, so this waits for the run that writes
+ * the message.
  */
 async function untilWritten(session: Session, log: Log, body: SendBody, leaseMs: number): Promise<void> {
   const writer = log.state.active.find(({ messageId }) => messageId === body.messages.at(-1)?.id);
@@ -191,8 +194,8 @@ async function keepLate(session: Session, { state }: Log, body: SendBody, runId:
 }
 
 /**
- * Whether a send was refused while the producers of active runs were dead. It then ends these runs, because perhaps no
- * other process is there to notice (G6).
+ * After a refusal: ends the active runs whose producers are dead, because perhaps no other process watches them (G6).
+ * Resolves with whether it ended any. The send is then tried again.
  */
 async function endDead(error: unknown, session: Session, log: Log | undefined): Promise<boolean> {
   const mayBeBusy =
