@@ -85,7 +85,11 @@ export class DurableChatError extends Error {
   static fromBody(status: number, body: string): DurableChatError {
     const ours = DurableChatError.parse(status, body);
     if (ours) return ours;
-    return new DurableChatError(codeOf(status), `The server answered ${status}.`, { status });
+    return new DurableChatError(
+      codeOf(status),
+      `The server answered ${status}. Try again, or reload the page.`,
+      { status },
+    );
   }
 }
 

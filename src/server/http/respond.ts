@@ -21,7 +21,8 @@ export async function errorOf(
   if (thrown instanceof DurableChatError) return thrown;
   if (thrown instanceof Response)
     return DurableChatError.fromBody(thrown.status, await thrown.text().catch(() => ''));
-  if (isFrameworkAnswer(thrown)) return new DurableChatError('forbidden', 'The app refused the request.');
+  if (isFrameworkAnswer(thrown))
+    return new DurableChatError('forbidden', 'The app refused the request. Reload the page.');
   onUnknown(thrown);
   return unknownError();
 }

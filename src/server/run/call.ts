@@ -52,7 +52,7 @@ export async function callHandler(options: CallOptions): Promise<RunEnding> {
     call.catch(onFailure);
     const source = sourceOf(await Promise.race([call, control.graceOver]));
     if (source.type === 'refusal') {
-      if (turn.queued) output.emit({ type: 'error', errorText: 'The handler refused the request.' });
+      if (turn.queued) output.emit({ type: 'error', errorText: 'The server refused the message.' });
       onStarted({ type: 'refused', response: source.response });
       return { reason: 'error' };
     }

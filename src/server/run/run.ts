@@ -63,7 +63,7 @@ async function produce(
   const about = { sessionId, runId, ...(question !== undefined && { messageId: question }) };
   const onError = (error: unknown) => settings.onError(error, about);
   const onEvent = (event: RunEvent) => settings.onEvent({ ...event, sessionId, runId });
-  // A stop must reach the run, so that its session is followed from now on.
+  // A stop must reach the run, so its session is followed from now on.
   void session.ready;
   onEvent({ type: 'run-start', queued });
   const control = createControl(session, runId, settings, deadline);
@@ -109,8 +109,8 @@ async function produce(
               cause: error,
             },
           );
-    // A queued send already has a stream as its response, so that the error must be a chunk.
-    if (queued && !control.ending) output.emit({ type: 'error', errorText: failure.message });
+    // A queued send already has a stream as its response, so the error must be a chunk. A user reads it.
+    if (queued && !control.ending) output.emit({ type: 'error', errorText: failedText });
     if (!control.ending) {
       onError(failure.cause ?? failure);
       onStarted({ type: 'failed', error: failure });
@@ -131,7 +131,7 @@ async function produce(
       report(closure, false);
     },
   );
-  // A client takes the end of its stream for the end of the run, so that the log must have the end first. A failing store
+  // A client takes the end of its stream for the end of the run, so the log must have the end first. A failing store
   // delays the client no longer than this.
   await within(runtime, doneWithinMs, ended).catch(() => {});
   reply?.done();
@@ -139,6 +139,7 @@ async function produce(
   return ended;
 }
 
+const failedText = 'The answer failed. Send the message again.';
 const conflictText =
   'Another client edited the conversation at the same moment. That edit counts, and this one was dropped.';
 const doneWithinMs = 2_000;

@@ -90,7 +90,7 @@ async function relayRun(session: Session, runId: string, reply: ReplyStream): Pr
       if (count > 0)
         throw new DurableChatError(
           'store_failed',
-          'The rest of the run is no longer in the store. The session has its message.',
+          'The rest of the run is no longer in the store. Read its message from the session.',
         );
       // The stream has expired, but its message still exists.
       const message = session.state.byId.get(ended.messageId);

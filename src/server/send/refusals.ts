@@ -47,7 +47,9 @@ export function passedError(): DurableChatError {
 }
 
 export function goneError(): DurableChatError {
-  return conflict('The message is no longer in the session: it was deleted, or an edit removed it.');
+  return conflict(
+    'The message is no longer in the session: it was deleted, or an edit removed it. Send a new message instead.',
+  );
 }
 
 export function roleError(): DurableChatError {
@@ -60,7 +62,9 @@ export function suppliedError(): DurableChatError {
 }
 
 export function unaskedError(): DurableChatError {
-  return conflict('The answer cannot be regenerated, because no message stands before it.');
+  return conflict(
+    'The answer cannot be regenerated, because no message stands before it. Send a new message instead.',
+  );
 }
 
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
