@@ -47,7 +47,7 @@ export interface ReadOptions {
 }
 
 interface CloseOptions {
-  /** The run has chunks, so that its stream exists and already expires. */
+  /** The run has chunks, so its stream exists and already expires. */
   readonly written?: boolean;
 }
 
@@ -123,7 +123,7 @@ export interface Channel {
   delete(sessionId: string, closed?: readonly string[]): Promise<void>;
 
   /**
-   * Renews a run's lease for `ms`. `stop`: a stop is marked on the lease. `lapsed`: the lease had ended, so that another
+   * Renews a run's lease for `ms`. `stop`: a stop is marked on the lease. `lapsed`: the lease had ended, so another
    * process may have ended the run.
    */
   heartbeat(sessionId: string, runId: string, ms: number): Promise<'running' | 'stop' | 'lapsed'>;

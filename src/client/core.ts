@@ -99,7 +99,7 @@ export class Core {
     });
   }
 
-  // A page can be rendered long before it is shown, so that random values are made only when they are needed.
+  // A page can be rendered long before it is shown, so random values are made only when they are needed.
   get id(): string {
     return typeof this.#id === 'string' ? this.#id : (this.#id = this.#id());
   }

@@ -147,7 +147,7 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   // A place that a truncation took away is not given back.
   if (message && state.order.includes(messageId)) {
     const outcomes = state.outcomes.filter((one) => one.messageId === messageId);
-    // The first answer ends the call's wait, so that later ones have no effect.
+    // The first answer ends the call's wait, so later ones have no effect.
     const answered = outcomes.reduce(
       (message, one) => withOutcome(message, one.toolCallId, one.outcome),
       reopened(message, closed, outcomes),

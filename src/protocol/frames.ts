@@ -107,7 +107,10 @@ export interface RunStartFrame {
 /** What is reported to the app: that the user message of a run was stored, or that the run has ended. */
 export type Report = 'message' | 'end';
 
-/** Chunks `from` (inclusive) to `from + chunks.length` of a run, exactly as the model emitted them. */
+/**
+ * Chunks `from` (inclusive) to `from + chunks.length` of a run, as the handler emitted them. A `start` carries the run's
+ * `messageId`.
+ */
 export interface ChunksFrame {
   readonly type: 'chunks';
   readonly runId: string;
@@ -217,7 +220,7 @@ export interface EndedRun extends RunEnding {
   readonly withdrawn?: true;
   /** The run that took its message, and at which step. */
   readonly steered?: { readonly intoRunId: string; readonly step?: number };
-  /** Why the running answer did not take its message, so that it had a turn of its own. */
+  /** Why the running answer did not take its message, so it had a turn of its own. */
   readonly missed?: string;
 }
 

@@ -31,7 +31,7 @@ export interface SessionRun {
   /** The user message that came with it. */
   readonly userMessageId?: string;
   /**
-   * Why the running answer did not take its message, so that it has a turn of its own. The SDK's reason (`finished`,
+   * Why the running answer did not take its message, so it has a turn of its own. The SDK's reason (`finished`,
    * `stop-condition`, `aborted`, …), or `not-taken` when the handler asked for no more messages.
    */
   readonly missed?: string;

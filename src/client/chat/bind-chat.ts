@@ -55,7 +55,7 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
    * own `status` is `ready`, although the answer continues.
    */
   isContinuing(): boolean;
-  /** Whether the route has no sessions, so that the chat works like the SDK's. True once that is known. */
+  /** Whether the route has no sessions, so the chat works like the SDK's. True once that is known. */
   isPlain(): boolean;
   /**
    * Keeps the chat equal to the session.
@@ -117,7 +117,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
         });
   const core = coreOf(session);
   const { store } = core;
-  /** The app's own transport has no session, so that the chat is only the SDK's. */
+  /** The app's own transport has no session, so the chat is only the SDK's. */
   const isOwnTransport = custom !== undefined && !(custom instanceof DurableChatTransport);
   const isPlain = () => isOwnTransport || isPlainRoute(core);
   const transport: ChatTransport<M> = isOwnTransport

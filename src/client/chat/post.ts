@@ -100,9 +100,9 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
         return response.ok && !isOurVersion(response.headers) ? unread(response) : response;
       },
     });
-    // A route without sessions has no run to stop, so that its response is left at once.
+    // A route without sessions has no run to stop, so its response is left at once.
     leaveWhen(() => isPlainRoute(core));
-    // Messages that are not in the session have their own sends, so that a new session must not begin with them.
+    // Messages that are not in the session have their own sends, so a new session must not begin with them.
     const unsent = new Set(
       core.store.client.sends.flatMap(({ kind, isLogged, state, message }) =>
         kind === 'new' && !isLogged && state !== 'lost' ? message.id : [],

@@ -52,7 +52,7 @@ function complete<M extends UIMessage>(
     readonly messages?: unknown;
   }; // an app may post anything
   const last = messages.at(-1);
-  // `{ id, message }` is complete. It can be large, so that the message is not sent twice.
+  // `{ id, message }` is complete. It can be large, so the message is not sent twice.
   const isThere = last !== undefined && message?.id === last.id;
   const whole = { id, trigger, messageId, ...(!isThere && { messages: messages.slice(-1) }), ...body };
   const isChange = trigger === 'regenerate-message' || messageId !== undefined;

@@ -92,7 +92,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
   /** Shows a run that the chat cannot resume. `base` is the message that the run continues. */
   async function mirror(run: SessionRun, base: M | undefined): Promise<void> {
-    // The SDK would refuse the same chunk again, so that the run is not read again: the log has its message after its end.
+    // The SDK would refuse the same chunk again, so the run is not read again: the log has its message after its end.
     const stream = core.replay(run.runId, true);
     const message = base && structuredClone(base);
     let showing: ReturnType<typeof setTimeout> | undefined;

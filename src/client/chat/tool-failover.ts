@@ -16,7 +16,7 @@ export interface TakeOverOptions<M extends UIMessage> {
   readonly chat: AbstractChat<M>;
   /** The current callbacks. */
   readonly latest: () => Pick<ChatInit<M>, 'onToolCall' | 'sendAutomaticallyWhen' | 'onError'>;
-  /** Whether this tab started the run, so that the chat itself handles the message. */
+  /** Whether this tab started the run, so the chat itself handles the message. */
   readonly isOwn: (messageId: string) => boolean;
 }
 

@@ -46,7 +46,7 @@ export async function digest(text: string, runtime: Runtime): Promise<string | u
   }
 }
 
-/** Whether requests to the host of `url` share one connection, as with HTTP/2, so that connections are not scarce. */
+/** Whether requests to the host of `url` share one connection, as with HTTP/2, so connections are not scarce. */
 export function isMultiplexed(url: string): boolean {
   return (
     attempt(() => {

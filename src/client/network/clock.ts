@@ -11,7 +11,7 @@ export function thisMoment(runtime: Runtime = systemRuntime): Moment {
   return { steady: runtime.monotonic(), wall: runtime.now() };
 }
 
-/** Whole milliseconds since then, on the monotonic clock. */
+/** Whole milliseconds since the moment `since`, on the monotonic clock. */
 export function elapsedMs(since: Moment, runtime: Runtime = systemRuntime): number {
   return Math.floor(runtime.monotonic() - since.steady);
 }

@@ -9,7 +9,7 @@ const messages =
 /** The statuses of a proxy whose server is away. */
 const gatewayStatuses = [502, 503, 504];
 
-/** Whether a request failed in the network, so that a retry can succeed. */
+/** Whether a request failed in the network, so a retry can succeed. */
 export function isNetworkFailure(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'network';
 }

@@ -2,7 +2,7 @@
 // stopped, and does not know the meaning of the frames.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
-import type { DurableChatError } from '../../protocol/errors.ts';
+import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { silenceMs } from '../../protocol/requests.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
@@ -32,11 +32,6 @@ export interface SubscriptionOptions {
 
 /** A connection that lasts this long counts as progress, also without a frame. */
 const steadyMs = 5_000;
-
-/** By its name: this file is loaded apart from the class. */
-function isOurs(error: unknown): error is DurableChatError {
-  return error instanceof Error && error.name === 'DurableChatError';
-}
 
 /** Whether a retry would get the same refusal. 408, 425 and 429 are temporary. */
 function isFinal({ code, status }: DurableChatError, wasOpen: boolean): boolean {
@@ -149,7 +144,7 @@ export class Subscription {
       this.#isInDoubt = false;
       if (await this.#options.connect(this.#cursor, signal, onEvent)) end = { type: 'rotated' };
     } catch (error) {
-      if (isOurs(error)) {
+      if (error instanceof DurableChatError) {
         if (error.code === 'invalid_cursor') this.#cursor = undefined;
         else if (isFinal(error, this.#cursor !== undefined)) end = { type: 'refused', error };
       }

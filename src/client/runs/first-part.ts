@@ -1,5 +1,5 @@
 // When an answer begins to be shown: with its first part or its metadata. A server names the message in the first chunk,
-// and the SDK's chat would show an empty message from then on, which goes again if nothing follows.
+// and the SDK's chat would show an empty message from then on, and remove it again if nothing follows.
 
 import type { UIMessageChunk } from 'ai';
 

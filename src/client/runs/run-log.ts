@@ -58,7 +58,7 @@ export class RunLog {
     this.#wake();
   }
 
-  /** Takes an error that is no chunk of the run. Whoever reads the run is given it at the end. */
+  /** Takes an error that is no chunk of the run. The readers of the run get it at the end. */
   acceptError(error: UIMessageChunk): void {
     this.#errors.push(error);
   }
@@ -122,7 +122,7 @@ export class RunLog {
           wake();
         },
       },
-      // Nothing is buffered, so that unread chunks can still be cancelled.
+      // Nothing is buffered, so unread chunks can still be cancelled.
       { highWaterMark: 0 },
     );
   }

@@ -20,7 +20,7 @@ export interface DeliverOptions {
 
 interface Waiting {
   readonly gaveUp: AbortController;
-  /** It was stopped, so that it is not retried. */
+  /** It was stopped, so it is not retried. */
   isLast: boolean;
   /** The run of the open request, if it becomes one. */
   run?: Promise<string | undefined>;
@@ -155,7 +155,7 @@ export class Deliveries {
     let isAny = false;
     for (const [key, waiting] of this.#waiting) {
       const send = sends.find((one) => one.key === key);
-      // A first attempt can have a run that must be stopped, so that its response is awaited for a limited time.
+      // A first attempt can have a run that must be stopped, so its response is awaited for a limited time.
       const isFirst = send?.state === 'posting' && send.attempt === 1;
       waiting.isLast = true;
       isAny ||= !isFirst;

@@ -30,12 +30,12 @@ export interface Outgoing {
   readonly message: UIMessage;
   /** The id of the message before it; undefined at the start of the list. */
   readonly after: string | undefined;
-  /** Changes that the app made before the send. They travel with it. */
+  /** What the app changed with `setMessages` before the send. It is posted with the send. */
   readonly changes?: Changes | undefined;
 }
 
 export type Send = Outgoing & {
-  /** The log has had its message, so that the log decides what is shown. */
+  /** The log has had its message, so the log decides what is shown. */
   readonly isLogged: boolean;
 } & (
     | { readonly state: 'queued' }

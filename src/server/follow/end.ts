@@ -48,7 +48,7 @@ export async function endRun(
   const closure = await retry(runtime, () => store.close(runId, ending.closure, { written }), forMs);
   onClosed?.();
   const chunks = ending.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
-  const cameToNothing = isCutShort(closure) && saidNothing(chunks);
+  const cameToNothing = isFailure(closure) && saidNothing(chunks);
   // Tool answers in it still wait for a continuation.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
   const tried = failedOn(closure, chunks, ending.tried);
@@ -69,8 +69,8 @@ function saidNothing(chunks: readonly UIMessageChunk[]): boolean {
   return chunks.every(({ type }) => opening.includes(type));
 }
 
-/** Whether the run ended by itself. */
-function isCutShort({ reason }: RunEnding): boolean {
+/** Whether the run failed or lost its producer: it neither finished nor was stopped. */
+function isFailure({ reason }: RunEnding): boolean {
   return reason === 'error' || reason === 'interrupted';
 }
 

@@ -107,7 +107,7 @@ export function lacksNow({ runs, unsent }: Place, countOf: CountOf): Lack[] {
   );
 }
 
-/** Sends the chunks that a place lacked. */
+/** The step that sends the chunks that a place lacked. */
 export function withChunks(
   place: Place,
   { runId, from }: Lack,
@@ -118,14 +118,14 @@ export function withChunks(
   return { place: { ...place, runs }, frames: [{ type: 'chunks', runId, from, chunks }] };
 }
 
-/** Sends an entry. */
+/** The step that sends an entry. */
 export function past(place: Place, entry: LogEntry, state: SessionState): Step<LogFrame> {
   const isSent = (frame: LogFrame) =>
     frame.type !== 'run-saved' && !('runId' in frame && state.barred.has(frame.runId));
   return { place: moved(place, entry, state), frames: entry.frames.filter(isSent).map(forViewers) };
 }
 
-/** Sends changes of durability. */
+/** The step that sends changes of durability. */
 export function withDurability(place: Place, degraded: ReadonlySet<string>): Step<DurabilityFrame> {
   const runIds = [...place.runs.keys()];
   const changed = runIds.filter((runId) => degraded.has(runId) !== place.degraded.has(runId));

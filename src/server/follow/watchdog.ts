@@ -45,7 +45,7 @@ export type WatchStep = readonly [state: WatchState, ...effects: readonly WatchE
 
 /** A silent connection is replaced after this time, because the client's HTTP ends a body after 300 s. */
 const renewAfterMs = 220_000;
-/** The silence before a read while wake-ups are expected, or while none can arrive. */
+/** The session is read after this silence while wake-ups are expected, or while none can arrive. */
 const activeSilenceMs = 3_000;
 /** The same after reads that showed nothing missed. */
 const longestActiveSilenceMs = 8_000;
@@ -97,7 +97,7 @@ export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
 
 /**
  * How long a silence may last; undefined if no silence is timed. `expects`: a run is active and a viewer of this process
- * watches, so that wake-ups are expected.
+ * watches, so wake-ups are expected.
  */
 export function patienceMs(state: WatchState, expects: boolean): number | undefined {
   switch (state.type) {
@@ -116,7 +116,7 @@ export function patienceMs(state: WatchState, expects: boolean): number | undefi
   }
 }
 
-/** The connection works, so that earlier failures no longer count. */
+/** The connection works, so earlier failures no longer count. */
 function listening(quietMs: number): WatchState {
   return { type: 'listening', attempt: 0, quietMs };
 }

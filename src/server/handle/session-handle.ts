@@ -171,7 +171,7 @@ export function createSessionHandle<M extends UIMessage>(
           throw new DurableChatError('not_found', 'The session has no such run.');
         }
         if (isActive(state, runId) && !isItsTurn(state, runId)) {
-          // The reply of the append has all entries before it, so that no second read is needed.
+          // The reply of the append has all entries before it, so no second read is needed.
           const log = session.log.copy();
           await session.appendTo(log, entries.withdraw(runId, by), { existing: true });
           if (isWithdrawn(log.state, runId)) return;

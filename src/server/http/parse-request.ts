@@ -1,4 +1,4 @@
-// Parses and validates every request of a client before anything else reads it.
+// Parses and validates each POST and DELETE before anything else reads it.
 
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';

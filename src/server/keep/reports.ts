@@ -90,7 +90,7 @@ export function createReports(options: ReportsOptions): Reports {
         messages: messagesOf(state),
         seeded: seededOf(state),
       });
-      // A release needs an existing log too.
+      // A release also stores nothing if the log is gone, so this does not create a deleted session again.
       await session.append(entries.saved(runId), { lease: { type: 'release', runId } });
       await session.refresh();
     });

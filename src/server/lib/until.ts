@@ -8,8 +8,8 @@ export interface Patience {
 }
 
 /**
- * Resolves once `condition` returns a value, with that value; with undefined if `signal` aborts or `ms` pass first.
- * `onChange` calls back after each change that can affect the condition, until its result is called.
+ * Resolves with the first value that `condition` returns, or with undefined if `signal` aborts or `ms` pass first.
+ * `onChange` registers a listener for each change that can affect the condition. Its result removes the listener.
  */
 export function until<T>(
   runtime: Runtime,

@@ -22,7 +22,7 @@ export interface Control {
   close(): void;
 }
 
-/** Two renewals fit into a lease, so that one may fail. */
+/** Two renewals fit into a lease, so one may fail. */
 const heartbeatPart = 0.4;
 /** A failed renewal is retried this soon, because others end the run soon after the store is back. */
 const againMs = 1_000;

@@ -12,7 +12,7 @@ import { firstBatch, type WriteResult } from './write-queue.ts';
 export interface RunStore extends Pick<SessionStore, 'close' | 'readRun' | 'append'> {
   /** Writes chunks `from`, `from + 1`, … of the run. */
   write(from: number, chunks: readonly UIMessageChunk[]): Promise<WriteResult>;
-  /** A part of the run will never be stored, so that it stays degraded. */
+  /** A part of the run will never be stored, so it stays degraded. */
   giveUp(): void;
 }
 

@@ -48,7 +48,7 @@ export async function takeTurn(
   const state = turn.queued ? await waitForTurn(session, turn.runId, leaseMs, signal) : turn.state;
   if (!state || signal.aborted) return state;
   if (state.order.includes(turn.messageId)) {
-    // Its question was deleted, so that the handler is not called.
+    // Its question was deleted, so the handler is not called.
     return readableHistory(state, turn.messageId).length > 0 ? state : undefined;
   }
   // An edit or a regeneration replaced the answer, and its sender stops this run next.

@@ -102,7 +102,7 @@ export function createWriter(options: WriterOptions): Writer {
         await rested;
       }
     } finally {
-      // In the same turn as the loop's last check, so that the next push starts a new loop.
+      // In the same turn as the loop's last check, so the next push starts a new loop.
       working = undefined;
     }
   }

@@ -27,7 +27,7 @@ export type SendKey = NonNullable<RunStartFrame['send']>;
 export function sendOf(body: SendBody, named: string | null): SendKey {
   const last = body.messages.at(-1)!; // validated as not empty
   if (continues(body, last)) {
-    // A continuation adds only its outcomes to the log, so that the rest of its content does not count.
+    // A continuation adds only its outcomes to the log, so the rest of its content does not count.
     const key = sendKeys.continuation(last.id, statesOf(last));
     return { key, once: false, ...(named !== null && { named }) };
   }

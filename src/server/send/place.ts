@@ -32,7 +32,7 @@ export async function placeSend(
     log.add(added);
   }
   if (!isInPlace) return false;
-  // Another entry came first, so that this one does not count.
+  // Another entry came first, so this one does not count.
   if (why) throw refusal(why, settings);
 
   const index = log.state.active.findIndex((active) => active.runId === runId);
