@@ -12,7 +12,7 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 3,
     // On a busy machine a condition can take long to become true.
     expect: { poll: { timeout: 10_000 } },
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 30_000,
   },
 });

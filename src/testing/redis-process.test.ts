@@ -50,10 +50,15 @@ describeEngines('%s', (engine) => {
   it('answers within a few milliseconds', async () => {
     const { port } = await start({ engine });
     const connection = await connectRedis(port);
-    const begin = performance.now();
-    for (let i = 0; i < 50; i++) await connection.send([['INCR', 'n']]);
+    const took: number[] = [];
+    for (let i = 0; i < 50; i++) {
+      const begin = performance.now();
+      await connection.send([['INCR', 'n']]);
+      took.push(performance.now() - begin);
+    }
     connection.close();
-    expect((performance.now() - begin) / 50).toBeLessThan(20);
+    // A socket that waits for more to send takes 40 ms each time. On a busy machine only the fastest one says so.
+    expect(Math.min(...took)).toBeLessThan(20);
   });
 });
 
