@@ -20,7 +20,7 @@ export interface Stores {
 
 /**
  * The channel to use, opened on first use. Throws `config` at once if there is no store or no `authorize`, unless
- * NODE_ENV is `development` or `test`. While Next builds, the variables are often missing, so that the store is checked
+ * NODE_ENV is `development` or `test`. While Next builds, the variables are often missing, so the store is checked
  * on first use.
  */
 export function setUp(
