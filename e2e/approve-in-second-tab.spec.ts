@@ -9,6 +9,7 @@ import {
   posted,
   you,
 } from './support/conversation.ts';
+import { isChat } from './support/connections.ts';
 import { test } from './support/test.ts';
 
 const title = 'Book a table for 2 at 20:00';
@@ -63,8 +64,8 @@ test('a tool call that is approved in two tabs at once is executed once', async 
   const pressed = new Promise<void>((resolve) => (release = resolve));
   for (const tab of [asker, other]) {
     // Both requests are held until both buttons are pressed: the first answer would remove the second button.
-    await tab.page.route('**/api/chat', async (route) => {
-      await pressed;
+    await tab.page.route(isChat, async (route) => {
+      if (route.request().method() === 'POST') await pressed;
       await route.continue();
     });
     await tab.press('Approve');

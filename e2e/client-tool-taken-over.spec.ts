@@ -1,5 +1,6 @@
 import { expect, type Page } from '@playwright/test';
 import { assistant, expectConversation, expectTools, here, posted, you } from './support/conversation.ts';
+import { isChat } from './support/connections.ts';
 import { test } from './support/test.ts';
 
 const turn = [you('where am I'), assistant(here)];
@@ -8,7 +9,7 @@ const done = { title: 'Your location', state: 'done' };
 
 /** The page executes its tools, but none of its tool outputs reaches the server. */
 async function dropOutputs(page: Page): Promise<void> {
-  await page.route('**/api/chat', (route) => {
+  await page.route(isChat, (route) => {
     const { trigger } = (route.request().postDataJSON() ?? {}) as { trigger?: string };
     return trigger === 'tool-outcome' ? route.abort() : route.continue();
   });
@@ -17,7 +18,7 @@ async function dropOutputs(page: Page): Promise<void> {
 /** The page's tool outputs reach the server, and nothing after them does. */
 async function sendNothingAfter(page: Page): Promise<void> {
   let answered = false;
-  await page.route('**/api/chat', (route) => {
+  await page.route(isChat, (route) => {
     const { trigger } = (route.request().postDataJSON() ?? {}) as { trigger?: string };
     if (answered) return route.abort();
     answered = trigger === 'tool-outcome';
@@ -48,7 +49,7 @@ test('a client tool runs after a reload', async ({ openTab, expectProblems }) =>
   await dropOutputs(asker.page);
   await asker.send('where am I');
   await expectTools([asker], [asked]);
-  await asker.page.unroute('**/api/chat');
+  await asker.page.unroute(isChat);
   await asker.reload();
   await expect.poll(() => asker.messages(), { timeout: 30_000 }).toEqual(turn);
   await expectConversation([asker], turn);
