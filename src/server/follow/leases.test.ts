@@ -22,6 +22,21 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     here.session.close();
   });
 
+  it('a run of this process is not taken for dead, also when its lease has ended', async () => {
+    const here = followSession();
+    await here.begin('own');
+    await here.begin('other');
+    const leave = here.session.workOn('own');
+    void here.session.watch();
+    await here.untilEnded('other');
+    await here.time.advance(leaseMs * 2);
+    expect(await here.session.reap(['own'])).toBe(false);
+    expect(ended(here)).toEqual(['other']);
+    leave();
+    expect(await here.session.reap(['own'])).toBe(true);
+    here.session.close();
+  });
+
   it('four dead queued runs are ended at once', async () => {
     const here = followSession();
     const runs = ['1', '2', '3', '4'];

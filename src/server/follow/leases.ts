@@ -28,6 +28,11 @@ export interface LeasesOptions {
 
 export class Leases {
   readonly #options: LeasesOptions;
+  /**
+   * Runs that this process works on. After its event loop has stood still, their leases have ended, and the check can
+   * come before the renewal: only another process may conclude that this one is dead.
+   */
+  readonly #own = new Set<string>();
   /** Runs that this process is ending. */
   readonly #ending = new Map<string, Promise<unknown>>();
   #failedAt = -Infinity;
@@ -36,6 +41,12 @@ export class Leases {
 
   constructor(options: LeasesOptions) {
     this.#options = options;
+  }
+
+  /** See `Session.workOn`. */
+  workOn(runId: string): () => void {
+    this.#own.add(runId);
+    return () => void this.#own.delete(runId);
   }
 
   /** See `Session.reap`. */
@@ -80,10 +91,11 @@ export class Leases {
 
   /** Ends the dead ones of these runs. Resolves with their number, and with the end of the next lease. */
   async #ask(runIds: readonly string[]): Promise<{ readonly dead: number; readonly leftMs: number }> {
-    const { runtime, store, state, failedAt } = this.#options;
-    const active = runIds.filter((runId) => isActive(state(), runId));
+    const { runtime, store, state, failedAt, leaseMs } = this.#options;
+    const active = runIds.filter((runId) => isActive(state(), runId) && !this.#own.has(runId));
     const isShaken = runtime.monotonic() - Math.max(this.#failedAt, failedAt()) < shakenMs;
-    if (isShaken || active.length === 0) return { dead: 0, leftMs: againMs };
+    if (active.length === 0) return { dead: 0, leftMs: leaseMs };
+    if (isShaken) return { dead: 0, leftMs: againMs };
     const leases = await store.leases(active).catch((error: unknown) => {
       this.#failedAt = runtime.monotonic();
       throw error;

@@ -111,6 +111,11 @@ export class Session {
     return this.#degraded;
   }
 
+  /** Until the result is called, this process works on the run, and does not take it for dead. */
+  workOn(runId: string): () => void {
+    return this.#leases.workOn(runId);
+  }
+
   /** Sets the durability of a run, which only its producer knows. */
   setDurability(runId: string, durability: Durability): void {
     if (durability === 'degraded') this.#degraded.add(runId);

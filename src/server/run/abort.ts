@@ -80,6 +80,7 @@ export function createControl(
   });
   graceOver.catch(() => {});
   const off = session.onChange(check);
+  const leave = session.workOn(runId);
   check();
 
   const period = leaseMs * heartbeatPart;
@@ -110,6 +111,7 @@ export function createControl(
       cancelGrace();
       cancelLast();
       cancelHeartbeat();
+      leave();
       off();
     },
   };
