@@ -3,7 +3,7 @@
 
 import type { UIMessage } from 'ai';
 import { digest } from './cursor.ts';
-import { applyFrame } from './fold.ts';
+import { applyFrames } from './fold.ts';
 import type {
   Deletion,
   LogFrame,
@@ -234,15 +234,23 @@ export function whyVoid(
 ): VoidReason | undefined {
   if (written !== epoch) return 'epoch';
   if (frames.some((frame) => isStart(frame) && isOver(state, frame.runId))) return 'over';
-  return when.find((condition) => !holds(condition, state, frames))?.type;
+  let folded: SessionState | undefined;
+  // Folded once for all conditions, because an entry can have thousands of frames.
+  const after = () => (folded ??= applyFrames(state, frames));
+  return when.find((condition) => !holds(condition, state, frames, after))?.type;
 }
 
-function holds(condition: EntryCondition, state: SessionState, frames: readonly LogFrame[]): boolean {
+function holds(
+  condition: EntryCondition,
+  state: SessionState,
+  frames: readonly LogFrame[],
+  after: () => SessionState,
+): boolean {
   switch (condition.type) {
     case 'first':
       return !state.begun;
     case 'idle':
-      return othersIn(frames, frames.reduce(applyFrame, state)).length === 0;
+      return othersIn(frames, after()).length === 0;
     case 'last':
       return !isPassed(state, condition.messageId) && !isWriting(state, condition.messageId);
     case 'present':
@@ -251,11 +259,11 @@ function holds(condition: EntryCondition, state: SessionState, frames: readonly 
       return !state.order.includes(condition.messageId);
     case 'messages': {
       // An entry that makes a full session shorter counts.
-      const { length } = frames.reduce(applyFrame, state).order;
+      const { length } = after().order;
       return length <= Math.max(condition.max, state.order.length);
     }
     case 'runs': {
-      const others = othersIn(frames, frames.reduce(applyFrame, state)).filter(({ stop }) => !stop);
+      const others = othersIn(frames, after()).filter(({ stop }) => !stop);
       return others.length < condition.max;
     }
     default:

@@ -1,7 +1,9 @@
 import type { UIMessage } from 'ai';
-import { describe, expect, it } from 'vitest';
-import type { LogFrame } from './frames.ts';
-import { applyFrame } from './fold.ts';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { firstEpoch, whyVoid } from './entries.ts';
+import type { Frame, LogFrame } from './frames.ts';
+import { applyFrame, applyFrames } from './fold.ts';
 import { emptySession, messagesOf, runsOf } from './session-state.ts';
 
 const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
@@ -93,5 +95,85 @@ describe('a deletion', () => {
       messageId: 'u1',
     });
     expect(seeded.seeded.size).toBe(0);
+  });
+});
+
+describe('the frames of one entry', () => {
+  const ids = fc.constantFrom('1', '2', '3', '4', '5');
+  const users = fc.constantFrom({}, { by: 'ann' }, { by: 'bob' });
+  const message = fc.tuple(ids, fc.nat(9), fc.boolean()).map(([id, text, seeded]): Frame => ({
+    type: 'message',
+    message: { id, role: 'user', parts: [{ type: 'text', text: `${text}` }] },
+    ...(seeded && { seeded }),
+  }));
+  const deletion = fc.tuple(fc.option(ids, { freq: 6 }), users).map(([messageId, by]): Frame => ({
+    type: 'message-delete',
+    ...(messageId === null ? { all: true } : { messageId }),
+    ...by,
+  }));
+  const other: fc.Arbitrary<Frame> = fc.oneof(
+    fc.tuple(ids, ids, ids).map(([run, id, userMessageId]) => start(`r${run}`, id, userMessageId)),
+    fc.tuple(ids, ids).map(([run, id]) => end(`r${run}`, id)),
+    ids.map((messageId): Frame => ({ type: 'truncate', messageId })),
+    fc.tuple(ids, users).map(([run, by]): Frame => ({ type: 'run-stop', runId: `r${run}`, ...by })),
+    fc.tuple(ids, users).map(([run, by]): Frame => ({ type: 'run-withdraw', runId: `r${run}`, ...by })),
+    fc.tuple(ids, ids, fc.boolean()).map(([run, into, inside]): Frame => ({
+      type: 'run-steer',
+      runId: `r${run}`,
+      intoRunId: `r${into}`,
+      inside,
+    })),
+    ids.map((messageId): Frame => ({
+      type: 'tool-outcome',
+      messageId,
+      toolCallId: 'c',
+      outcome: { state: 'output-available', output: 1 },
+      answerId: 'answer',
+    })),
+  );
+  const rows = fc
+    .array(
+      fc.oneof(
+        fc.array(message, { maxLength: 8 }),
+        fc.array(deletion, { maxLength: 4 }),
+        fc.array(other, { maxLength: 4 }),
+      ),
+      { maxLength: 8 },
+    )
+    .map((list) => list.flat());
+
+  it('fold together as they fold one by one, and change no state in place', () => {
+    fc.assert(
+      fc.property(rows, rows, (before, frames) => {
+        const state = before.reduce(applyFrame, emptySession);
+        const copy = structuredClone(state);
+        const together = applyFrames(state, frames);
+        const alone = frames.reduce(applyFrame, state);
+        expect(together).toStrictEqual(alone);
+        expect([...together.byId.keys()]).toEqual([...alone.byId.keys()]);
+        expect(state).toEqual(copy);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('copy the session once for all messages and once for all deletions, whatever the conditions', () => {
+    let copies = 0;
+    class CountedMap<K, V> extends Map<K, V> {
+      constructor(from?: Iterable<readonly [K, V]>) {
+        super(from);
+        copies += 1;
+      }
+    }
+    vi.stubGlobal('Map', CountedMap);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const all = Array.from({ length: 100 }, (_, index) => `m${index}`);
+    const gone = all.map((messageId): LogFrame => ({ type: 'message-delete', messageId }));
+    const frames = [...all.map((id) => put(id)), ...gone];
+    applyFrames(emptySession, frames);
+    expect(copies).toBe(2);
+    const when = [{ type: 'messages', max: 9 }, { type: 'idle' }, { type: 'runs', max: 9 }] as const;
+    expect(whyVoid(emptySession, firstEpoch, { frames, when })).toBeUndefined();
+    expect(copies).toBe(4);
   });
 });

@@ -1,6 +1,6 @@
 // What a frame does to the session: a pure fold. Server and client fold the same frames with it, so they agree.
 
-import type { Deletion, Frame, RunEndFrame, ToolOutcomeFrame, EndedRun } from './frames.ts';
+import type { Deletion, EndedRun, Frame, MessageFrame, RunEndFrame, ToolOutcomeFrame } from './frames.ts';
 import {
   isActive,
   isItsTurn,
@@ -13,17 +13,47 @@ import {
 import { fromSnapshot } from './snapshot.ts';
 import { answersSameCall, reopened, withOutcome } from './tool-calls.ts';
 
+/**
+ * The session after the frames: the same as after each of them in turn. Successive messages, and successive deletions,
+ * copy the session once: one entry can have thousands.
+ */
+export function applyFrames(state: SessionState, frames: readonly Frame[]): SessionState {
+  let after = state;
+  for (let index = 0; index < frames.length;) {
+    const frame = frames[index]!; // the index is in the list
+    if (frame.type === 'message') {
+      const row = rowAt(frames, index, frame.type);
+      after = putMessages(after, row);
+      index += row.length;
+    } else if (frame.type === 'message-delete') {
+      const row = rowAt(frames, index, frame.type);
+      after = deleteMessages(after, row);
+      index += row.length;
+    } else {
+      after = applyFrame(after, frame);
+      index += 1;
+    }
+  }
+  return after;
+}
+
+/** The successive frames of one type from `start` on. */
+function rowAt<T extends Frame['type']>(
+  frames: readonly Frame[],
+  start: number,
+  type: T,
+): Extract<Frame, { type: T }>[] {
+  const isOfType = (frame: Frame | undefined): frame is Extract<Frame, { type: T }> => frame?.type === type;
+  const row: Extract<Frame, { type: T }>[] = [];
+  for (let frame = frames[start]; isOfType(frame); frame = frames[start + row.length]) row.push(frame);
+  return row;
+}
+
 /** The session after the frame. */
 export function applyFrame(state: SessionState, frame: Frame): SessionState {
   switch (frame.type) {
-    case 'message': {
-      const { message } = frame;
-      const seeded = new Set(state.seeded);
-      if (frame.seeded) seeded.add(message.id);
-      else seeded.delete(message.id);
-      const byId = new Map(state.byId).set(message.id, message);
-      return { ...placeAtEnd(state, message.id), byId, seeded, begun: true };
-    }
+    case 'message':
+      return putMessages(state, [frame]);
     case 'truncate': {
       const index = state.order.indexOf(frame.messageId);
       if (index === -1) return state;
@@ -36,7 +66,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
       return { ...state, order: state.order.slice(0, index), byId, seeded };
     }
     case 'message-delete':
-      return deleteMessages(state, frame);
+      return deleteMessages(state, [frame]);
     case 'run-start': {
       if (isOver(state, frame.runId) || isActive(state, frame.runId)) return state;
       const { type: _, ...run } = frame;
@@ -86,6 +116,24 @@ function changeRun(
   return { ...state, active: state.active.map((run) => (changes(run) ? { ...run, ...change } : run)) };
 }
 
+function putMessages(state: SessionState, frames: readonly MessageFrame[]): SessionState {
+  const placed = new Set(state.order);
+  const added: string[] = [];
+  const byId = new Map(state.byId);
+  const reseeds = frames.some(({ message, seeded = false }) => seeded !== state.seeded.has(message.id));
+  const seeded = reseeds ? new Set(state.seeded) : undefined;
+  for (const frame of frames) {
+    const { id } = frame.message;
+    if (!placed.has(id)) added.push(id);
+    placed.add(id);
+    byId.set(id, frame.message);
+    if (frame.seeded) seeded?.add(id);
+    else seeded?.delete(id);
+  }
+  const order = added.length > 0 ? [...state.order, ...added] : state.order;
+  return { ...state, order, byId, seeded: seeded ?? state.seeded, begun: true };
+}
+
 function placeAtEnd(state: SessionState, id: string): SessionState {
   return state.order.includes(id) ? state : { ...state, order: [...state.order, id] };
 }
@@ -95,19 +143,23 @@ export function isConcerned({ messageId, userMessageId }: ActiveRun, what: Delet
   return 'all' in what || messageId === what.messageId || userMessageId === what.messageId;
 }
 
-function deleteMessages(state: SessionState, frame: Deletion): SessionState {
-  const stays = (id: string) => !('all' in frame) && id !== frame.messageId;
-  const stop = frame.by === undefined ? {} : { by: frame.by };
+function deleteMessages(state: SessionState, deletions: readonly Deletion[]): SessionState {
+  const all = deletions.some((one) => 'all' in one);
+  const gone = new Set(deletions.flatMap((one) => ('all' in one ? [] : one.messageId)));
+  const stays = (id: string) => !all && !gone.has(id);
   return {
     ...state,
     order: state.order.filter(stays),
     byId: new Map([...state.byId].filter(([id]) => stays(id))),
-    // Of two stops the first one counts.
-    active: state.active.map((run) => (isConcerned(run, frame) && !run.stop ? { ...run, stop } : run)),
+    active: state.active.map((run) => {
+      // Of two stops the first one counts.
+      const deletion = run.stop ? undefined : deletions.find((one) => isConcerned(run, one));
+      return deletion ? { ...run, stop: deletion.by === undefined ? {} : { by: deletion.by } } : run;
+    }),
     outcomes: state.outcomes.filter(({ messageId }) => stays(messageId)),
     seeded: new Set([...state.seeded].filter(stays)),
     // A session that was emptied on purpose takes no beginning.
-    begun: state.begun || 'all' in frame,
+    begun: state.begun || all,
   };
 }
 

@@ -4,7 +4,7 @@ import { newerError } from '../../protocol/errors.ts';
 import { type LogEntry, ageOf, deletedEntry, effectOf, firstEpoch } from '../../protocol/entries.ts';
 import { formatVersion } from '../../protocol/requests.ts';
 import { Pages } from '../../protocol/size.ts';
-import { applyFrame } from '../../protocol/fold.ts';
+import { applyFrames } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 export class Log {
@@ -75,7 +75,7 @@ export class Log {
     const frames = whole ? effectOf(this.#state, this.#epoch, { ...entry, frames: whole }) : [];
     const { id, key, v = formatVersion } = entry;
     this.entries.push({ id, key, v, frames });
-    this.#state = frames.reduce(applyFrame, this.#state);
+    this.#state = applyFrames(this.#state, frames);
     // Only beginnings have pages.
     if (this.#state.begun) this.#pages.clear();
     return true;

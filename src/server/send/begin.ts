@@ -5,7 +5,7 @@ import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { MessageFrame } from '../../protocol/frames.ts';
 import { firstEpoch } from '../../protocol/entries.ts';
-import { applyFrame } from '../../protocol/fold.ts';
+import { applyFrames } from '../../protocol/fold.ts';
 import { seedLog, type Keeper } from '../keep/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
@@ -50,7 +50,7 @@ export async function beginSession(
     if (message.role === 'user' || !seeded) await checkMessage(message);
   }
   const { epoch, lastId } = log;
-  plan({ state: frames.reduce(applyFrame, log.state), entries: [], epoch, lastId, hasHad: () => false });
+  plan({ state: applyFrames(log.state, frames), entries: [], epoch, lastId, hasHad: () => false });
   await seedLog(session, log, frames);
 }
 

@@ -33,7 +33,8 @@ export function changeFrames(
   by: string | undefined,
 ): (MessageDeleteFrame | MessageFrame)[] {
   const touched = touchedSince(entries, seen);
-  const applies = (id: string) => id !== lastId && state.order.includes(id) && !touched.has(id);
+  const placed = new Set(state.order);
+  const applies = (id: string) => id !== lastId && placed.has(id) && !touched.has(id);
   const gone = new Set(removed.filter(applies));
   const named = by === undefined ? {} : { by };
   const rewritten = new Map(edited.map((message) => [message.id, message]));

@@ -3,7 +3,7 @@
 
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
 import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
-import { applyFrame } from '../../protocol/fold.ts';
+import { applyFrames } from '../../protocol/fold.ts';
 import { emptySession } from '../../protocol/session-state.ts';
 import { pastOf } from './begin.ts';
 import { newId } from '../../lib/id.ts';
@@ -30,7 +30,7 @@ async function historyOf(
   const left = past.filter(({ message }) => !removed.has(message.id));
   const last = messages.slice(-1).map((message): MessageFrame => ({ type: 'message', message }));
   const start: LogFrame = { type: 'run-start', runId: '', messageId, trigger: 'submit-message', at: 0 };
-  return readableHistory([...left, ...last, start].reduce(applyFrame, emptySession), messageId);
+  return readableHistory(applyFrames(emptySession, [...left, ...last, start]), messageId);
 }
 
 /** Rejects with the handler's error, or with `handler_result`. */

@@ -10,7 +10,7 @@ import {
   type NewEntry,
 } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { applyFrame } from '../../protocol/fold.ts';
+import { applyFrames } from '../../protocol/fold.ts';
 import type { LogFrame, RunStartFrame } from '../../protocol/frames.ts';
 import { continues } from '../../protocol/requests.ts';
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
@@ -72,7 +72,7 @@ export function planSend(
 ): SendPlan {
   const last = body.messages.at(-1)!; // validated as not empty
   const changes = body.changes ? changeFrames(log, body.changes, last.id, by) : [];
-  const state = changes.reduce(applyFrame, log.state);
+  const state = applyFrames(log.state, changes);
   const plan = planTurn(state, body, messageId, (id) => log.hasHad(id));
   const frames = [...changes, ...plan.frames];
   for (const frame of frames) {
