@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
 import { Redis } from '@upstash/redis';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -30,6 +31,8 @@ async function bundle(source: string, name: string): Promise<void> {
     define: { 'import.meta.url': JSON.stringify(url.href) },
   });
 }
+
+const isTerminal = 'data:text/javascript,process.stdout.isTTY=true';
 
 interface Run {
   child: ChildProcess;
@@ -59,7 +62,9 @@ describe('durable-chat upstash', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('prints its two lines, serves, and stops on %s', async (signal) => {
     const cli = run('cli.mjs', 'upstash', '--token', 'secret');
     await vi.waitFor(() => expect(cli.out()).toMatch(/TOKEN=.*\n/), 10_000);
-    const [, url] = /^UPSTASH_REDIS_REST_URL=(http:\S+)\nUPSTASH_REDIS_REST_TOKEN=secret\n$/.exec(cli.out())!;
+    const [, url] = /^\nUPSTASH_REDIS_REST_URL=(http:\S+)\nUPSTASH_REDIS_REST_TOKEN=secret\n$/.exec(
+      cli.out(),
+    )!;
     const db = new Redis({ url: url!, token: 'secret', retry: false });
     expect(await db.set('signal', signal)).toBe('OK');
     cli.child.kill(signal);
@@ -68,7 +73,6 @@ describe('durable-chat upstash', () => {
   });
 
   it('reports that the lines are written if stdout is a file or a pipe, and where to put them on a terminal', async () => {
-    const isTerminal = 'data:text/javascript,process.stdout.isTTY=true';
     const notices: string[] = [];
     for (const args of [[], ['--import', isTerminal]]) {
       const cli = run(...args, 'cli.mjs', 'upstash');
@@ -83,6 +87,36 @@ describe('durable-chat upstash', () => {
     expect(onTerminal).toContain('Put these two lines into .env.local');
     for (const notice of notices) expect(notice).toContain('Start `next dev` in a second terminal');
   });
+
+  it('on a terminal it prints its two lines alone', async () => {
+    const cli = run('--import', isTerminal, 'cli.mjs', 'upstash', '--token', 'secret');
+    await vi.waitFor(() => expect(cli.err()).toMatch(/Ctrl-C.*\n/), 10_000);
+    expect(cli.out()).toMatch(/^UPSTASH_REDIS_REST_URL=http:\S+\nUPSTASH_REDIS_REST_TOKEN=secret\n$/);
+    cli.child.kill('SIGTERM');
+    expect(await cli.code).toBe(0);
+  });
+
+  it.each(['', 'OPENAI_API_KEY=key', 'OPENAI_API_KEY=key\n'])(
+    'can be appended to a file that has %j',
+    async (before) => {
+      const path = join(dir, '.env.local');
+      await writeFile(path, before);
+      const file = await open(path, 'a');
+      const args = ['cli.mjs', 'upstash', '--token', 'secret'];
+      const child = spawn(process.execPath, args, { cwd: dir, stdio: ['ignore', file.fd, 'ignore'] });
+      children.push(child);
+      await file.close();
+      const closed = once(child, 'close');
+      await vi.waitFor(async () => expect(await readFile(path, 'utf8')).toMatch(/TOKEN=.*\n$/), 10_000);
+      expect(parseEnv(await readFile(path, 'utf8'))).toEqual({
+        ...parseEnv(before),
+        UPSTASH_REDIS_REST_URL: expect.stringMatching(/^http:/),
+        UPSTASH_REDIS_REST_TOKEN: 'secret',
+      });
+      child.kill('SIGTERM');
+      await closed;
+    },
+  );
 
   itOnRedisServer('keeps its data in a folder', async () => {
     const reads: unknown[] = [];

@@ -49,8 +49,10 @@ async function main(): Promise<void> {
     process.once('SIGTERM', resolve);
   });
   const server = await startUpstashServer(options);
-  // Only the two lines go to stdout, so that they can be appended to an .env.local.
-  console.log(`UPSTASH_REDIS_REST_URL=${server.url}\nUPSTASH_REDIS_REST_TOKEN=${server.token}`);
+  // Only the two variables go to stdout, so that they can be appended to an .env.local. The last line of that file can
+  // lack its newline.
+  const start = process.stdout.isTTY ? '' : '\n';
+  console.log(`${start}UPSTASH_REDIS_REST_URL=${server.url}\nUPSTASH_REDIS_REST_TOKEN=${server.token}`);
   const done = process.stdout.isTTY
     ? 'Put these two lines into .env.local.'
     : 'Its two variables are written to the output.';

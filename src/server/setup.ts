@@ -18,10 +18,16 @@ export interface Stores {
   readonly memory: () => Channel;
 }
 
+const pairs = [
+  ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'],
+  ['KV_REST_API_URL', 'KV_REST_API_TOKEN'],
+] as const;
+
 /**
  * The channel to use, opened on first use. Throws `config` at once if there is no store or no `authorize`, unless
- * NODE_ENV is `development` or `test`. While Next builds, the variables are often missing, so the store is checked
- * on first use.
+ * NODE_ENV is `development` or `test`. If no pair of variables is complete, half of a pair is also an error there,
+ * because memory would hide the mistake. While Next builds, the variables are often missing, so the store is checked on
+ * first use.
  */
 export function setUp(
   options: Pick<DurableChatOptions, 'authorize' | 'channel'>,
@@ -40,14 +46,16 @@ export function setUp(
   const choose = (): (() => Promise<Channel>) => {
     const { channel } = options;
     if (channel) return async () => channel;
-    const upstash = env.UPSTASH_REDIS_REST_URL && env.UPSTASH_REDIS_REST_TOKEN;
-    const marketplace = env.KV_REST_API_URL && env.KV_REST_API_TOKEN;
-    if (upstash || marketplace) return stores.upstash;
-    if (development) return async () => stores.memory();
+    if (pairs.some((pair) => pair.every((name) => env[name]))) return stores.upstash;
+    const half = pairs.find((pair) => pair.some((name) => env[name]));
+    if (development && !half) return async () => stores.memory();
+    const missing = half?.filter((name) => !env[name]).join();
+    const problem = missing
+      ? `durable-chat has half of a pair of variables: ${missing} is missing or empty.`
+      : 'durable-chat needs a store, because NODE_ENV is neither development nor test.';
     throw new DurableChatError(
       'config',
-      'durable-chat needs a store, because NODE_ENV is neither development nor test. Set ' +
-        'UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+      `${problem} Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ` +
         '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass `channel`.',
     );
   };

@@ -279,6 +279,30 @@ describe('setUp', () => {
     }
   });
 
+  it.each([upstash, kv].flatMap((pair) => Object.entries(pair)))(
+    '%s without the other variable of its pair is an error at once, also in development, and names the other',
+    async (name, value) => {
+      const other = name.endsWith('URL') ? name.replace(/URL$/, 'TOKEN') : name.replace(/TOKEN$/, 'URL');
+      for (const base of [{ NODE_ENV: 'development' }, { NODE_ENV: 'test' }, production]) {
+        for (const half of [{ [name]: value }, { [name]: value, [other]: '' }]) {
+          const error = refusal(() => setUp({ authorize }, { ...base, ...half }, stores()));
+          expect(error.code).toBe('config');
+          expect(error.message).toContain(`${other} is missing`);
+          expect(error.message).not.toContain(value);
+        }
+        const own = { authorize, channel: memoryChannel() };
+        expect(await setUp(own, { ...base, [name]: value }, stores())()).toBe(own.channel);
+      }
+      const open = setUp({ authorize }, { ...building, [name]: value }, stores());
+      await expect((async () => open())()).rejects.toMatchObject({ code: 'config' });
+    },
+  );
+
+  it('half of a pair does not hide the complete other pair', async () => {
+    const env = { NODE_ENV: 'development', UPSTASH_REDIS_REST_URL: upstash.UPSTASH_REDIS_REST_URL, ...kv };
+    expect(await setUp({ authorize }, env, stores())()).toBe(opened.upstash);
+  });
+
   it('G10: a runtime that sets no NODE_ENV is closed', () => {
     expect(() => setUp({}, {}, stores())).toThrow(/authorize/);
     expect(() => setUp({ authorize }, {}, stores())).toThrow(/UPSTASH_REDIS_REST_URL/);
