@@ -207,8 +207,8 @@ export interface DurableChatOptions<
   /**
    * How often `authorize` is called again for a session that a viewer watches, in milliseconds, on average. `Infinity`:
    * never. It gets the request with which the viewer connected, in the same `AsyncLocalStorage` context; use only its URL
-   * and its headers. A refusal ends the session for this viewer. A thrown error, a status of 500 or more, and a promise
-   * that never settles end nothing. The first two go to `onError`.
+   * and its headers. A refusal ends the session for this viewer. A thrown error, a status of 500 or more, and no
+   * answer within this time (at least 10 s) end nothing. They go to `onError`, and `authorize` is called again.
    * @defaultValue 60,000
    */
   readonly reauthorizeMs?: number;

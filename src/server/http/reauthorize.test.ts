@@ -91,15 +91,51 @@ describe('a permission', () => {
     expect(refused).toEqual([refusal]);
   });
 
-  it('is checked by one call at a time, also if the answer takes long', async () => {
-    const { start, pass, answer, asked, timers, refused } = permission();
+  it.each([
+    [1_000, 10_000],
+    [60_000, 60_000],
+  ])(
+    'with an interval of %i ms an answer that takes %i ms is an error, and it is checked again',
+    async (everyMs, limitMs) => {
+      const { start, pass, answer, asked, timers, errors, refused } = permission(everyMs);
+      start();
+      await pass(everyMs);
+      await pass(limitMs - 1);
+      expect([asked.length, errors.length]).toEqual([1, 0]);
+      await pass(1);
+      expect(errors).toMatchObject([{ name: 'TimeoutError' }]);
+      expect([asked.length, timers.length, refused.length]).toEqual([1, 1, 0]);
+      await pass(everyMs);
+      expect(asked).toHaveLength(2);
+      // The answer to the first check, which came too late, does not end the wait for the second one.
+      await answer('yes');
+      await pass(limitMs - 1);
+      await answer('yes');
+      expect([errors.length, timers.length]).toEqual([1, 1]);
+      await pass(everyMs);
+      expect(asked).toHaveLength(3);
+    },
+  );
+
+  it('is ended by a refusal that comes late, once', async () => {
+    const { start, pass, answer, asked, timers, errors, refused } = permission();
     start();
     await pass(1_000);
-    for (let hour = 0; hour < 10; hour++) await pass(3_600_000);
-    expect([asked.length, timers.length, refused.length]).toEqual([1, 0, 0]);
-    await answer('yes');
+    await pass(10_000);
     await pass(1_000);
     expect(asked).toHaveLength(2);
+    await answer(refusal);
+    await answer(refusal);
+    expect([refused, timers, errors.length]).toEqual([[refusal], [], 1]);
+  });
+
+  it('leaves no timer if it ends while it is checked', async () => {
+    const { start, pass, over, timers } = permission();
+    start();
+    await pass(1_000);
+    expect(timers).toHaveLength(1);
+    over.abort();
+    expect(timers).toEqual([]);
   });
 
   it('is no longer checked after its end, and a late answer has no effect', async () => {

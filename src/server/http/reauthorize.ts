@@ -11,16 +11,19 @@ export interface ReauthorizeOptions {
   /** The mean time between an answer and the next call, in milliseconds. Infinity: no further call. */
   readonly everyMs: number;
   readonly onRefused: (refusal: unknown) => void;
-  /** Called with a rejection of `ask` that is not a refusal. The permission stays. */
+  /** Called with a rejection of `ask` that is not a refusal, or if `ask` does not settle in time. The permission stays. */
   readonly onError: (error: unknown) => void;
   /** Ends the calls. */
   readonly signal: AbortSignal;
 }
 
+/** The least time for an answer, in milliseconds. With a longer interval it is the interval. */
+const answerWithinMs = 10_000;
+
 /**
  * Calls `ask` again until a refusal or `signal`. Call it in the context of the viewer's own request: each call of `ask`
  * is made in that context (`AsyncLocalStorage`), because the first timer is set in it, and each later one by the previous
- * one. There is one call at a time.
+ * one. The next call is made after an answer, or after the time for one. A refusal that comes later counts too.
  */
 export function reauthorize(options: ReauthorizeOptions): void {
   const { runtime, ask, isRefusal, everyMs, onRefused, onError, signal } = options;
@@ -30,16 +33,36 @@ export function reauthorize(options: ReauthorizeOptions): void {
     // Random, so that viewers that connected at the same moment do not all call at the same moment.
     cancel = runtime.schedule(() => void askNow(), everyMs * (0.9 + runtime.random() / 5));
   };
-  async function askNow(): Promise<void> {
+  let isRefused = false;
+  const isOver = () => isRefused || signal.aborted;
+
+  async function answer(): Promise<void> {
     try {
       await ask();
     } catch (error) {
-      if (signal.aborted) return;
-      if (isRefusal(error)) return onRefused(error);
-      onError(error);
+      if (!isRefusal(error)) throw error;
+      if (isOver()) return;
+      isRefused = true;
+      cancel();
+      onRefused(error);
     }
-    if (!signal.aborted) wait();
   }
+
+  async function askNow(): Promise<void> {
+    const late = new Promise<never>((_, reject) => {
+      const error = new DOMException('`authorize` has not answered in time.', 'TimeoutError');
+      cancel = runtime.schedule(() => reject(error), Math.max(everyMs, answerWithinMs));
+    });
+    try {
+      await Promise.race([answer(), late]);
+    } catch (error) {
+      if (!isOver()) onError(error);
+    }
+    if (isOver()) return;
+    cancel();
+    wait();
+  }
+
   wait();
   signal.addEventListener('abort', () => cancel());
 }
