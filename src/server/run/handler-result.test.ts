@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { chunkStreams } from '../../test/fixtures/chunks.fixture.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
-import { sourceOf, withMessageId } from './handler-result.ts';
+import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 
 const chunks: UIMessageChunk[] = [
   { type: 'start' },
@@ -121,6 +121,29 @@ describe('sourceOf', () => {
     ['objects without a type', [{ delta: 'x' }]],
   ])('a stream of %s is not a stream of chunks', async (_, items) => {
     await expect(read(streamOf<unknown>(items))).rejects.toThrow();
+  });
+});
+
+describe('copyOf', () => {
+  const delta: UIMessageChunk = { type: 'text-delta', id: '0', delta: 'a' };
+  /** A chunk whose fields are on its prototype. */
+  const inherited: UIMessageChunk = Object.create(delta) as UIMessageChunk; // it has them all
+
+  it.each<[string, object]>([
+    ['without own fields', inherited],
+    ['whose toJSON returns null', { ...delta, toJSON: () => null }],
+    ['whose toJSON returns a number', { ...delta, toJSON: () => 5 }],
+    ['whose toJSON returns an object without a type', { ...delta, toJSON: () => ({ id: '0' }) }],
+    ['that is a list', Object.assign([1], delta)],
+  ])('throws for a chunk %s, which has no type in JSON', (_, chunk) => {
+    expect(() => copyOf(chunk as UIMessageChunk)).toThrow(
+      expect.objectContaining({ code: 'handler_result' }) as Error,
+    );
+  });
+
+  it('copies a chunk as its toJSON describes it', () => {
+    const chunk: UIMessageChunk = Object.create({ ...delta, toJSON: () => delta }) as UIMessageChunk; // it has them all
+    expect(copyOf(chunk)).toEqual(delta);
   });
 });
 

@@ -86,15 +86,19 @@ function endsStream(item: unknown): boolean {
 function checked(): TransformStream<unknown, UIMessageChunk> {
   return new TransformStream({
     transform(item, controller) {
-      if (typeof item !== 'object' || item === null || !('type' in item) || typeof item.type !== 'string') {
-        throw new DurableChatError(
-          'handler_result',
-          'The handler returned a stream with a value that is not a UI message chunk. Use toUIMessageStream or createUIMessageStream.',
-        );
-      }
+      checkType(item);
       controller.enqueue(item as UIMessageChunk); // by its type
     },
   });
+}
+
+/** Throws `handler_result` for a value without a type. */
+function checkType(item: unknown): void {
+  if (typeof item === 'object' && item !== null && 'type' in item && typeof item.type === 'string') return;
+  throw new DurableChatError(
+    'handler_result',
+    'The handler returned a stream with a value that is not a UI message chunk. Use toUIMessageStream or createUIMessageStream.',
+  );
 }
 
 /**
@@ -113,11 +117,12 @@ export function withMessageId(messageId: string): (chunk: UIMessageChunk) => UIM
 
 /**
  * Copies the chunk, because the app can change the object later. Throws `too_large` for a chunk that is
- * nested too deeply.
+ * nested too deeply, and `handler_result` for one that has no type in JSON.
  */
 export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
   // There are thousands of deltas. A chunk with only strings needs no copy through JSON.
-  const isFlat = Object.values(chunk).every((value) => typeof value === 'string');
+  const isFlat =
+    Object.hasOwn(chunk, 'type') && Object.values(chunk).every((value) => typeof value === 'string');
   if (isFlat) return { ...chunk };
   const copy = throughJson(chunk);
   if (copy === undefined || isNestedOver(copy)) {
@@ -126,6 +131,7 @@ export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
       `A chunk is nested more than ${maxLevels} levels deep. The log keeps the run up to that chunk.`,
     );
   }
+  checkType(copy);
   return copy;
 }
 
