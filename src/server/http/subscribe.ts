@@ -35,8 +35,9 @@ export interface SubscribeOptions extends SubscribeQuery {
  */
 export async function subscribe(options: SubscribeOptions): Promise<Response> {
   const { sessions, runtime, deadline = Infinity, gone } = options;
-  const left = new AbortController();
-  const watched = sessions.map((asked) => watch(options, asked, left.signal));
+  // One for each session: Node warns of more than 10 listeners on one signal.
+  const lefts = sessions.map(() => new AbortController());
+  const watched = sessions.map((asked, index) => watch(options, asked, lefts[index]!.signal)); // one for each
   await anyOf(watched.map(({ opened }) => opened));
   const frames = watched.map((session) => session.frames());
   const read = merge(frames);
@@ -53,7 +54,7 @@ export async function subscribe(options: SubscribeOptions): Promise<Response> {
       endsAfterMs: rotationMs(runtime, deadline),
       gone,
       onEnd() {
-        left.abort();
+        for (const left of lefts) left.abort();
         for (const source of frames) void source.return();
       },
     }),

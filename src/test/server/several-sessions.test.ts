@@ -301,4 +301,21 @@ describe('a session among several', () => {
     }
     await Promise.all([wire.close(), fast.close()]);
   });
+
+  it('32 sessions on one connection make Node emit no warning', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    process.on('warning', note);
+    try {
+      const ids = names(...Array.from({ length: 32 }, () => 'quiet'));
+      const wire = readWire(await get(worldOf({}), queryOf(ids)));
+      await expect.poll(() => types(wire.frames)).toEqual(ids.map(() => 'snapshot'));
+      await wire.close();
+      // Node emits a warning in a later turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off('warning', note);
+    }
+  });
 });
