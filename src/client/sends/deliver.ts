@@ -19,6 +19,8 @@ export interface DeliverOptions {
 }
 
 interface Waiting {
+  /** The name under which the storage keeps it. */
+  readonly name?: string;
   readonly gaveUp: AbortController;
   /** It was stopped, so it is not retried. */
   isLast: boolean;
@@ -69,7 +71,7 @@ export class Deliveries {
     const { key } = send;
     const name = kept ? nameOf(kept) : '';
     const retries = this.canRetry || (storage !== undefined && this.#left.has(name));
-    const waiting: Waiting = { gaveUp: new AbortController(), isLast: false };
+    const waiting: Waiting = { name, gaveUp: new AbortController(), isLast: false };
     const { signal } = waiting.gaveUp;
     const givenUp = abortOf(signal);
     this.#waiting.set(key, waiting);
@@ -116,6 +118,8 @@ export class Deliveries {
       throw error;
     } finally {
       this.#waiting.delete(key);
+      // A stop of this page follows with the id of the run.
+      if (waiting.isLast) storage?.forgetStop(send.message.id);
     }
   }
 
@@ -151,13 +155,19 @@ export class Deliveries {
 
   /** Gives up the sends that wait for the network; false if there are none. */
   giveUp(): boolean {
-    const { sends } = this.#options.store.client;
+    const { store, storage } = this.#options;
+    const { sends } = store.client;
     let isAny = false;
     for (const [key, waiting] of this.#waiting) {
       const send = sends.find((one) => one.key === key);
       // A first attempt can have a run that must be stopped, so its response is awaited for a limited time.
       const isFirst = send?.state === 'posting' && send.attempt === 1;
       waiting.isLast = true;
+      // The next page must not send it again, and stops its run.
+      if (waiting.name && storage?.isWaiting(waiting.name)) {
+        storage.forget(waiting.name);
+        if (send && isFirst) storage.keepStop(send.message.id);
+      }
       isAny ||= !isFirst;
       if (isFirst) setTimeout(() => waiting.gaveUp.abort(), giveUpWithinMs);
       else waiting.gaveUp.abort();

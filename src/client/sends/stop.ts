@@ -44,8 +44,16 @@ export class Stops {
     const gaveUp = isAll && deliveries.giveUp();
     store.dispatch({ type: 'stop', ids });
     try {
-      const receipts = [await this.#deliver(runId, runIds, gaveUp && runIds.length === 0)];
-      store.dispatch({ type: 'stop-taken', ids: runIds });
+      let failure: unknown;
+      const first = await this.#deliver(runId, runIds, gaveUp && runIds.length === 0).catch(
+        (error: unknown) => {
+          // The runs of sends under way are still stopped.
+          if (posting.length === 0 || !isNetworkFailure(error)) throw error;
+          failure = error;
+        },
+      );
+      if (first) store.dispatch({ type: 'stop-taken', ids: runIds });
+      const receipts = first ? [first] : [];
       const due = posting.length > 0 ? lateAfter(sendWithinMs) : undefined;
       for (const { run } of posting) {
         const started = await Promise.race([run, due]);
@@ -54,6 +62,7 @@ export class Stops {
         const isStopped = receipts.some(({ stopped }) => stopped.some((one) => one.runId === started));
         if (!isStopped) receipts.push(await this.#stopOne(started));
       }
+      if (!first && (runIds.length > 0 || receipts.length === 0)) throw failure;
       return joined(receipts);
     } finally {
       store.dispatch({ type: 'stop-over', ids: waitingAmong(store, ids) });
@@ -85,8 +94,10 @@ export class Stops {
     if (kept.length === 0) return;
     await until(store, ({ state }) => state !== undefined);
     const runIds =
-      store.client.session?.active.flatMap(({ runId }) => (kept.includes(runId) ? runId : [])) ?? [];
-    for (const runId of kept) if (!runIds.includes(runId)) storage?.forgetStop(runId);
+      store.client.session?.active.flatMap(({ runId, userMessageId = '' }) =>
+        kept.includes(runId) || kept.includes(userMessageId) ? runId : [],
+      ) ?? [];
+    for (const id of kept) if (!runIds.includes(id)) storage?.forgetStop(id);
     await this.#again(runIds, 0);
   }
 

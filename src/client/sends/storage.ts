@@ -28,6 +28,7 @@ interface Refusal {
 }
 
 interface KeptStop {
+  /** The id of a run, or of the message of a send without a response. */
   readonly stop: string;
 }
 
@@ -47,7 +48,7 @@ export class SendStorage {
     return this.#read().filter((kept) => 'message' in kept);
   }
 
-  /** The runs whose stops wait. */
+  /** The ids whose stops wait: of runs, and of messages of sends without a response. */
   get stops(): string[] {
     return this.#read().flatMap((kept) => ('stop' in kept ? kept.stop : []));
   }
@@ -62,8 +63,8 @@ export class SendStorage {
     this.#put(send, (kept) => 'message' in kept && nameOf(kept) === nameOf(send));
   }
 
-  keepStop(runId: string): void {
-    this.#put({ stop: runId }, (kept) => 'stop' in kept && kept.stop === runId);
+  keepStop(id: string): void {
+    this.#put({ stop: id }, (kept) => 'stop' in kept && kept.stop === id);
   }
 
   /** Removes the send with this name. */
@@ -78,8 +79,8 @@ export class SendStorage {
     );
   }
 
-  forgetStop(runId: string): void {
-    this.#write((list) => list.filter((kept) => !('stop' in kept) || kept.stop !== runId));
+  forgetStop(id: string): void {
+    this.#write((list) => list.filter((kept) => !('stop' in kept) || kept.stop !== id));
   }
 
   #put(entry: Kept, isSame: (kept: Kept) => boolean): void {

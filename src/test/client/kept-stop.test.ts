@@ -1,6 +1,6 @@
 // A stop is kept like a send: it waits for the network, goes out first, and its failure is reported.
 
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
 import { createStorage, stubPage } from '../fixtures/browser.fixture.ts';
@@ -129,4 +129,84 @@ it('needs no request for a run that ended meanwhile', async () => {
   await expect.poll(() => failures).toBeGreaterThan(1);
   await world.chat.session('s').stop();
   expect((await stopped).alreadyEnded).toHaveLength(1);
+});
+
+describe('a stop while a send is under way', () => {
+  const endings = ({ session }: Tab) =>
+    [...(session.getSnapshot().state?.ended.values() ?? [])].map(({ reason }) => reason);
+
+  /** A tab whose first DELETE fails, and whose POST goes out when `post` is called. */
+  async function holding(fail: () => Promise<Response>) {
+    const client = world.client();
+    const { fetch } = client;
+    let post = () => {};
+    const isPosted = new Promise<void>((resolve) => (post = resolve));
+    let posts = 0;
+    let deletes = 0;
+    const flaky: typeof fetch = async (input, init) => {
+      if (init?.method === 'DELETE' && deletes++ === 0) return fail();
+      if (init?.method === 'POST' && posts++ === 0) await isPosted;
+      return fetch(input, init);
+    };
+    const tab = await open({ ...client, fetch: flaky });
+    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => posts).toBe(1);
+    return { tab, sent, post: () => post(), deletes: () => deletes };
+  }
+
+  it.each([
+    ['on the network', () => Promise.reject<Response>(new TypeError('fetch failed'))],
+    ['with 503', () => Promise.resolve(new Response('<html>', { status: 503 }))],
+  ])('G3: stops the run of the send although its first request fails %s', async (_, fail) => {
+    const { tab, sent, post, deletes } = await holding(fail);
+    const stopped = tab.stop();
+    await expect.poll(deletes).toBe(1);
+    post();
+    expect((await stopped).stopped).toHaveLength(1);
+    await sent;
+    await world.settled();
+    await expect.poll(() => endings(tab)).toEqual(['stop']);
+  });
+
+  /** A tab without a network, except that its POSTs can reach the server. No response reaches it. */
+  async function unanswered(reaches: boolean, outbox: ReturnType<typeof createStorage>) {
+    const client = world.client();
+    const { fetch } = client;
+    let isLost = false;
+    const lossy: typeof fetch = (input, init) => {
+      if (!isLost) return fetch(input, init);
+      if (init?.method !== 'POST') return Promise.reject(new TypeError('fetch failed'));
+      if (reaches) void fetch(input, { ...init, signal: null });
+      return new Promise(() => {});
+    };
+    const tab = await open({ ...client, fetch: lossy }, { outbox });
+    await tab.chat.sendMessage({ text: 'count to 1' });
+    isLost = true;
+    void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => outbox.entries.size).toBe(1);
+    if (reaches) await expect.poll(() => model.calls.length).toBe(2);
+    tab.stop().catch(() => {});
+    const stored = () => [...outbox.entries.values()].join('');
+    await expect.poll(stored, { timeout: 2_000 }).not.toContain('100/s');
+    const left = createStorage(outbox.entries);
+    tab.close();
+    return left;
+  }
+
+  it('G3: the next page does not send the message', async () => {
+    const outbox = await unanswered(false, createStorage());
+    const after = await open(world.client(), { outbox });
+    await expect.poll(() => outbox.entries.size).toBe(0);
+    await expect.poll(() => after.chat.messages.map(textOf)).toEqual(['count to 1', '1']);
+    expect(methods(after)).not.toContain('POST');
+  });
+
+  it('G3: the next page stops the run of a send that reached the server', async () => {
+    const outbox = await unanswered(true, createStorage());
+    const after = await open(world.client(), { outbox });
+    await expect.poll(() => endings(after)).toEqual(['finish', 'stop']);
+    await world.settled();
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([false, true]);
+    await expect.poll(() => outbox.entries.size).toBe(0);
+  });
 });
