@@ -98,7 +98,7 @@ export interface RunStartFrame {
   readonly parallel?: true;
   /** While it waits, its message is offered to the run before it. */
   readonly steer?: true;
-  /** What its client called its subscription: a GET of this name is sent no chunks of the run. */
+  /** What its client called its subscription: a GET of this name is sent no chunks of the run. Viewers do not see this. */
   readonly subscriptionId?: string;
   /** What the server that accepted it reports to its app. Viewers do not see this. */
   readonly reports?: readonly Report[];
@@ -199,7 +199,8 @@ export interface RunProgress {
 }
 
 /** An active run in a snapshot. */
-export interface SnapshotRun extends Omit<RunStartFrame, 'type' | 'send' | 'reports'>, RunProgress {
+export interface SnapshotRun
+  extends Omit<RunStartFrame, 'type' | 'send' | 'reports' | 'subscriptionId'>, RunProgress {
   /**
    * The id before the run's message in the order; null at the start; absent if a truncation took the message's place away.
    */

@@ -31,7 +31,7 @@ export function toSnapshot(
     type: 'snapshot',
     messages,
     runs: active.map((run) => {
-      const { send: _send, reports: _reports, ...seen } = run;
+      const { send: _send, reports: _reports, subscriptionId: _subscriptionId, ...seen } = run;
       return { ...seen, ...placeOf(order, run.messageId), ...written(run) };
     }),
     ended: [...ended].slice(-endedKept).map(([runId, end]) => ({ runId, ...end })),

@@ -162,9 +162,9 @@ function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState):
   return { ...place, log: id, index: place.index + 1, runs, unsent };
 }
 
-/** Removes the client's name of its send and the app's reports, which are not for viewers. */
+/** Removes the client's names of its send and of its subscription, and the app's reports, which are not for viewers. */
 function forViewers(frame: LogFrame): LogFrame {
   if (frame.type !== 'run-start') return frame;
-  const { send: _send, reports: _reports, ...rest } = frame;
+  const { send: _send, reports: _reports, subscriptionId: _subscriptionId, ...rest } = frame;
   return rest;
 }
