@@ -4,7 +4,7 @@
 import { createUIMessageStreamResponse, type UIMessage, type UIMessageChunk } from 'ai';
 import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
 import { applyFrames } from '../../protocol/fold.ts';
-import { emptySession } from '../../protocol/session-state.ts';
+import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 import { pastOf } from './begin.ts';
 import { newId } from '../../lib/id.ts';
 import type { Runtime } from '../../lib/runtime.ts';
@@ -14,23 +14,46 @@ import { sourceOf, withMessageId } from '../run/handler-result.ts';
 import { readableHistory } from '../history/readable-history.ts';
 import type { CallHandler } from '../run/call.ts';
 import { createSteering } from '../run/steering.ts';
+import { isEdited } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 
 /** The messages that a handler reads in a session that the store does not know. */
 async function historyOf(
   { loadMessages, seed }: Pick<Settings, 'loadMessages' | 'seed'>,
-  { id, messages, changes }: SendBody,
+  body: SendBody,
   messageId: string,
 ): Promise<UIMessage[]> {
+  const { id, messages, changes, trigger } = body;
+  const last = messages.at(-1)!; // validated as not empty
   const kept = await loadMessages?.({ sessionId: id });
   const past: MessageFrame[] = loadMessages
     ? (kept ?? []).map((message) => ({ type: 'message', message }))
     : pastOf(seed, messages);
   const removed = new Set(changes?.removed);
-  const left = past.filter(({ message }) => !removed.has(message.id));
-  const last = messages.slice(-1).map((message): MessageFrame => ({ type: 'message', message }));
-  const start: LogFrame = { type: 'run-start', runId: '', messageId, trigger: 'submit-message', at: 0 };
-  return readableHistory(applyFrames(emptySession, [...left, ...last, start]), messageId);
+  // The send itself says what becomes of its last message.
+  const left = past.filter(({ message }) => message.id === last.id || !removed.has(message.id));
+  const before = applyFrames(emptySession, left);
+  const edited = (changes?.edited ?? [])
+    .filter((message) => message.id !== last.id && before.byId.get(message.id)?.role === 'user')
+    .map((message): MessageFrame => ({ type: 'message', message }));
+  const state = applyFrames(before, edited);
+  const target = firstDropped(state, body, last);
+  const turn: LogFrame[] = [
+    ...(target === undefined ? [] : [{ type: 'truncate', messageId: target } as const]),
+    { type: 'message', message: last },
+    { type: 'run-start', runId: '', messageId, trigger, at: 0 },
+  ];
+  return readableHistory(applyFrames(state, turn), messageId);
+}
+
+/** The first message that the send removes or replaces, as in the log. What the app does not have is no conflict here. */
+function firstDropped(state: SessionState, body: SendBody, last: UIMessage): string | undefined {
+  const index = state.order.indexOf(last.id);
+  if (body.trigger === 'submit-message') return state.order[index];
+  const { messageId } = body;
+  const isAnswer = messageId !== undefined && state.byId.get(messageId)?.role === 'assistant';
+  if (isAnswer && !isEdited(state, last)) return messageId;
+  return index === -1 ? undefined : state.order[index + 1];
 }
 
 /** Rejects with the handler's error, or with `handler_result`. */

@@ -244,7 +244,7 @@ function regenerated(state: SessionState, body: SendBody, last: UIMessage): stri
 }
 
 /** Whether the log has a user message with this id and other content. */
-function isEdited(state: SessionState, posted: UIMessage): boolean {
+export function isEdited(state: SessionState, posted: UIMessage): boolean {
   const known = state.byId.get(posted.id);
   return known?.role === 'user' && posted.role === 'user' && contentOf(known) !== contentOf(posted);
 }

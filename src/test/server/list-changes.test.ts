@@ -223,3 +223,64 @@ it('while the store is down, removed messages of loadMessages are not read eithe
   await (await begin({ messages: [user('u3')], changes })).text();
   expect(read()).toEqual(['k2', 'u3']);
 });
+
+const answer = (id: string): UIMessage => ({ ...user(id), role: 'assistant' });
+
+it.each<[string, object, string[]]>([
+  ['a new message', { messages: [user('k5')] }, ['k1', 'k2', 'k3', 'k4', 'k5']],
+  [
+    'a regeneration of the last answer',
+    { trigger: 'regenerate-message', messageId: 'k4', messages: [user('k3')] },
+    ['k1', 'k2', 'k3'],
+  ],
+  [
+    'a regeneration of an earlier answer',
+    { trigger: 'regenerate-message', messageId: 'k2', messages: [user('k1')] },
+    ['k1'],
+  ],
+  ['a regeneration without an id', { trigger: 'regenerate-message', messages: [user('k1')] }, ['k1']],
+  [
+    'a regeneration of an edited message',
+    { trigger: 'regenerate-message', messageId: 'k4', messages: [user('k1', 'new')] },
+    ['new'],
+  ],
+  [
+    'a regeneration of what the app does not have',
+    { trigger: 'regenerate-message', messageId: 'a5', messages: [user('k5')] },
+    ['k1', 'k2', 'k3', 'k4', 'k5'],
+  ],
+  ['an edit of the last message', { messageId: 'k3', messages: [user('k3', 'new')] }, ['k1', 'k2', 'new']],
+  ['an edit of an earlier message', { messageId: 'k1', messages: [user('k1', 'new')] }, ['new']],
+  [
+    'a new message with edited ones',
+    { messages: [user('k5')], changes: { edited: [user('k1', 'new'), user('k2', 'forged'), user('x')] } },
+    ['new', 'k2', 'k3', 'k4', 'k5'],
+  ],
+  [
+    'a removed and edited message',
+    { messages: [user('k5')], changes: { removed: ['k1'], edited: [user('k1', 'new')] } },
+    ['k2', 'k3', 'k4', 'k5'],
+  ],
+  [
+    'an edit of a message that is also removed',
+    {
+      messageId: 'k3',
+      messages: [user('k3', 'new')],
+      changes: { removed: ['k3'], edited: [user('k3', 'x')] },
+    },
+    ['k1', 'k2', 'new'],
+  ],
+])(
+  'while the store is down, %s reads the conversation of loadMessages as the log would',
+  async (_, body, expected) => {
+    const kept = [user('k1'), answer('k2'), user('k3'), answer('k4')];
+    const { begin, read, seen, goDown } = await open({
+      loadMessages: () => kept,
+      onStoreDown: 'passthrough',
+    });
+    const changes = 'changes' in body && { changes: { seen: await seen(), ...(body.changes as object) } };
+    goDown();
+    await (await begin({ ...body, ...changes })).text();
+    expect(read()).toEqual(expected);
+  },
+);
