@@ -18,7 +18,7 @@ import { isNetworkFailure } from '../network/network-failure.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
-import { type Client, type SendKind } from '../sends/sends.ts';
+import { type Changes, type Client, type SendKind } from '../sends/sends.ts';
 import type { KeptSend } from '../sends/storage.ts';
 import { coreOf, type DurableSession } from '../session.ts';
 import { Post, type SendOptions } from './post.ts';
@@ -85,7 +85,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const key = generateId();
     // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);
-    const { intent: changes } = store.client;
+    const changes = deliveries.changesOf(name ?? message?.id ?? '') ?? store.client.intent;
     for (const id of changes?.removed ?? []) core.storage?.forgetRefused(id);
     let isFollowing = false;
     let held: HeldPost | undefined;
@@ -108,7 +108,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const sent = message
       ? deliveries.send(
           { key, kind, message, after: options.messages.at(-2)?.id, changes },
-          keptOf(options, message, name),
+          keptOf(options, message, name, changes),
           attempt,
         )
       : attempt();
@@ -197,8 +197,9 @@ function keptOf<M extends UIMessage>(
   { trigger, messageId, body }: SendOptions<M>,
   message: M,
   key: string | undefined,
+  changes: Changes | undefined,
 ): KeptSend | undefined {
-  return message.role === 'user' ? { message, trigger, messageId, key, body } : undefined;
+  return message.role === 'user' ? { message, trigger, messageId, key, body, changes } : undefined;
 }
 
 /** Gives access to the SDK's parser of a response. */

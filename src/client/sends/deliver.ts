@@ -5,7 +5,7 @@ import { isNetworkFailure } from '../network/network-failure.ts';
 import type { ClientStore } from '../store.ts';
 import { until } from '../until.ts';
 import { isItsTurn } from './queries.ts';
-import { type Outgoing } from './sends.ts';
+import type { Changes, Outgoing } from './sends.ts';
 import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts';
 
 export interface DeliverOptions {
@@ -35,8 +35,8 @@ export class Deliveries {
   readonly #options: DeliverOptions;
   readonly #waiting = new Map<string, Waiting>();
   readonly #commands = new Set<Waiting>();
-  /** The names of sends of an earlier page. */
-  readonly #left = new Set<string>();
+  /** Sends of an earlier page, by name. */
+  readonly #left = new Map<string, KeptSend>();
 
   constructor(options: DeliverOptions) {
     this.#options = options;
@@ -55,7 +55,12 @@ export class Deliveries {
 
   /** Marks a send of an earlier page without a response: its route is durable. */
   markLeft(kept: KeptSend): void {
-    this.#left.add(nameOf(kept));
+    this.#left.set(nameOf(kept), kept);
+  }
+
+  /** What the app changed before a send of an earlier page, by the send's name. */
+  changesOf(name: string): Changes | undefined {
+    return this.#left.get(name)?.changes;
   }
 
   /**
@@ -118,6 +123,7 @@ export class Deliveries {
       throw error;
     } finally {
       this.#waiting.delete(key);
+      this.#left.delete(name);
       // A stop of this page follows with the id of the run.
       if (waiting.isLast) storage?.forgetStop(send.message.id);
     }

@@ -3,6 +3,7 @@
 import type { AbstractChat, UIMessage } from 'ai';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
+import { setOwnMessages } from '../list/set-messages.ts';
 import { until } from '../until.ts';
 import { errorOf, nameOf, type KeptSend } from './storage.ts';
 
@@ -35,9 +36,16 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
       ...(key !== undefined && { headers: { [idempotencyHeader]: key } }),
       ...(messageId !== undefined && { messageId }),
     };
+    // A regeneration posts the chat's question, which the app can have edited.
+    if (trigger === 'regenerate-message')
+      setOwnMessages(
+        chat,
+        chat.messages.map((one) => (one.id === message.id ? (message as M) : one)), // as this chat has sent it
+      );
     const made =
       trigger === 'regenerate-message'
-        ? chat.regenerate(options)
+        ? // The list can have grown since.
+          chat.regenerate({ ...options, messageId: message.id })
         : // The app's own message type, as this chat has sent it before.
           chat.sendMessage({ ...(message as M), ...(messageId !== undefined && { messageId }) }, options);
     // The chat itself reports a refusal. A message that it cannot send is removed.

@@ -2,6 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
+import type { Changes } from './sends.ts';
 
 /** The part of the Web's `Storage` that is used. */
 export type OutboxStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
@@ -14,6 +15,8 @@ export interface KeptSend {
   /** Its idempotency key. A new message is identified by its id. */
   readonly key?: string | undefined;
   readonly body?: object | undefined;
+  /** What the app changed with `setMessages` before the send. */
+  readonly changes?: Changes | undefined;
   /** Present once it was refused. */
   readonly refused?: Refusal;
 }
@@ -132,20 +135,39 @@ export function errorOf({ message, code, status = 0 }: Refusal): Error {
 function isKept(entry: unknown): entry is Kept {
   if (!isObject(entry)) return false;
   if (isText(entry['stop'])) return true;
-  const { message, trigger, messageId, key, body, refused } = entry;
+  const { message, trigger, messageId, key, body, changes, refused } = entry;
   const isOptional = (value: unknown) => value === undefined || isText(value);
   return (
-    isObject(message) &&
-    message['role'] === 'user' &&
-    isText(message['id']) &&
-    Array.isArray(message['parts']) &&
-    message['parts'].every((part: unknown) => isObject(part) && isText(part['type'])) &&
+    isUserMessage(message) &&
     (trigger === 'submit-message' || trigger === 'regenerate-message') &&
     isOptional(messageId) &&
     isOptional(key) &&
     (body === undefined || isObject(body)) &&
+    (changes === undefined || isChanges(changes)) &&
     (refused === undefined ||
       (isObject(refused) && isText(refused['message']) && isOptional(refused['after'])))
+  );
+}
+
+function isUserMessage(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    value['role'] === 'user' &&
+    isText(value['id']) &&
+    Array.isArray(value['parts']) &&
+    value['parts'].every((part: unknown) => isObject(part) && isText(part['type']))
+  );
+}
+
+function isChanges(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { seen, removed, edited } = value;
+  return (
+    isText(seen) &&
+    Array.isArray(removed) &&
+    removed.every(isText) &&
+    Array.isArray(edited) &&
+    edited.every(isUserMessage)
   );
 }
 

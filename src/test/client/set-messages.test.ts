@@ -1,9 +1,10 @@
 // Changes that an app makes with `setMessages` travel with the next send. A list that was loaded elsewhere does not.
 
 import type { UIMessage } from 'ai';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { createStorage } from '../fixtures/browser.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
 
@@ -21,8 +22,8 @@ afterEach(async () => {
   await world.settled();
 });
 
-function open(id: string): Tab {
-  const tab = openTab(world.client(), id);
+function open(id: string, init: Parameters<typeof openTab>[2] = {}): Tab {
+  const tab = openTab(world.client(), id, init);
   tabs.push(tab);
   return tab;
 }
@@ -31,8 +32,8 @@ const logged = async (id: string) => (await world.chat.session(id).read()).messa
 const prompt = () => JSON.stringify(model.calls.at(-1)?.prompt);
 
 /** A chat of two user messages and their answers. */
-async function talked(id = 's'): Promise<Tab> {
-  const tab = open(id);
+async function talked(id = 's', init: Parameters<typeof openTab>[2] = {}): Promise<Tab> {
+  const tab = open(id, init);
   await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
   await tab.chat.sendMessage({ text: 'count to 1' });
   await tab.chat.sendMessage({ text: 'count to 2' });
@@ -129,4 +130,60 @@ it('setMessages([]) on a chat switch removes nothing, neither in the old chat no
   await world.settled();
   expect((await logged('s')).length).toBe(6);
   expect((await logged('next')).length).toBe(4);
+});
+
+describe('after a reload', () => {
+  /** Makes a send without a network, and opens the next page after `meanwhile`. */
+  async function reloaded(make: (tab: Tab) => void, meanwhile = async () => {}): Promise<Tab> {
+    const outbox = createStorage();
+    const tab = await talked('s', { outbox });
+    tab.client.refuse = true;
+    tab.client.cut();
+    make(tab);
+    await expect.poll(() => outbox.entries.size).toBe(1);
+    const left = createStorage(outbox.entries);
+    tab.close();
+    await meanwhile();
+    const after = open('s', { outbox: left });
+    await expect.poll(() => left.entries.size).toBe(0);
+    await world.settled();
+    return after;
+  }
+  const shows = async ({ chat }: Tab, texts: string[]) => {
+    expect((await logged('s')).map(textOf)).toEqual(texts);
+    await expect.poll(() => chat.messages.map(textOf)).toEqual(texts);
+  };
+
+  it('a waiting send still removes the messages', async () => {
+    const tab = await reloaded(({ chat }) => {
+      chat.messages = [];
+      void chat.sendMessage({ text: 'count to 3' });
+      void chat.sendMessage({ text: 'count to 4' });
+    });
+    await shows(tab, ['count to 3', '1 2 3', 'count to 4', '1 2 3 4']);
+  });
+
+  it('a waiting regeneration still edits its question', async () => {
+    const tab = await reloaded(({ chat }) => {
+      const [first, second, third] = chat.messages;
+      const edited: UIMessage = { ...third!, parts: [{ type: 'text', text: 'count to 4' }] };
+      chat.messages = [first!, second!, edited];
+      void chat.regenerate();
+    });
+    await shows(tab, ['count to 1', '1', 'count to 4', '1 2 3 4']);
+  });
+
+  it('a waiting regeneration is of its own question, also if the session has grown', async () => {
+    await reloaded(
+      ({ chat }) => void chat.regenerate(),
+      async () => {
+        const other = open('s');
+        await expect.poll(() => other.chat.messages.length).toBe(4);
+        await other.chat.sendMessage({ text: 'count to 6' });
+        await world.settled();
+      },
+    );
+    const asked = model.calls.at(-1)?.prompt.filter(({ role }) => role === 'user') ?? [];
+    expect(JSON.stringify(asked.at(-1))).toContain('count to 2');
+  });
 });
