@@ -236,7 +236,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     };
   }
 
-  const isContinuing = () => tools.isWaiting && latest().sendAutomaticallyWhen !== undefined;
+  const isContinuing = () => !isPlain() && tools.isWaiting && latest().sendAutomaticallyWhen !== undefined;
 
   return { chat, session, isPlain, isContinuing, connect: shared(open), stop };
 }

@@ -278,6 +278,13 @@ const older: readonly Meant[] = [
     on: 6,
     lines: ['+ renders * | submitted | * | <assistant *>:'],
   },
+  {
+    why: 'The older useChat is ready for a moment between a result and the send that follows it.',
+    on: 6,
+    in: clientTools,
+    sometimes: true,
+    lines: ['- renders s | ready | * | <assistant 1>: *'],
+  },
   ...unmounting,
 ];
 
