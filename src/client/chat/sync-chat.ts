@@ -2,6 +2,7 @@
 // started is followed, and after a run the list equals the log.
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
+import { equal } from '../list/equal.ts';
 import { intentOf } from '../list/intent.ts';
 import { ownFunctions } from './own-functions.ts';
 import { setOwnMessages, watchMessages } from '../list/set-messages.ts';
@@ -46,14 +47,21 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     const removed = (intent?.removed ?? []).flatMap((id) => (state.byId.get(id) as M | undefined) ?? []);
     const shown = [...before.filter(isOfSession), ...removed];
     const changes = intentOf(shown, (message) => handedOut.has(message), set);
+    const isUndone = (one: UIMessage) => {
+      const logged = state.byId.get(one.id);
+      return logged !== undefined && equal(one, logged);
+    };
     const kept =
       changes &&
-      (intent?.edited ?? []).filter(({ id }) => set.some((one) => one.id === id && handedOut.has(one)));
+      (intent?.edited ?? []).filter(({ id }) =>
+        set.some((one) => one.id === id && handedOut.has(one) && !isUndone(one)),
+      );
     store.dispatch(
       {
         type: 'intend',
         intent: changes && {
-          seen: intent?.seen ?? cursor,
+          // The app has seen what came since its earlier changes.
+          seen: cursor,
           removed: changes.removed,
           edited: [...(kept ?? []), ...changes.edited],
         },

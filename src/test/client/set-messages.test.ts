@@ -132,6 +132,33 @@ it('setMessages([]) on a chat switch removes nothing, neither in the old chat no
   expect((await logged('next')).length).toBe(4);
 });
 
+it('a second removal also removes what came after the first one', async () => {
+  const tab = await talked();
+  const other = open('s');
+  await expect.poll(() => other.chat.messages.length).toBe(4);
+  tab.chat.messages = tab.chat.messages.slice(1);
+  await other.chat.sendMessage({ text: 'count to 6' });
+  await world.settled();
+  await expect.poll(() => textOf(tab.chat.messages.at(-1))).toBe('1 2 3 4 5 6');
+  await expect.poll(() => tab.session.getSnapshot().runs).toEqual([]);
+  tab.chat.messages = tab.chat.messages.slice(0, 3);
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual(['1', 'count to 2', '1 2', 'count to 3', '1 2 3']);
+});
+
+it('an edit that is undone while a removal waits changes nothing', async () => {
+  const tab = await talked();
+  tab.chat.messages = tab.chat.messages.filter((_, index) => index !== 1);
+  const trimmed = tab.chat.messages;
+  const edited: UIMessage = { ...trimmed[1]!, parts: [{ type: 'text', text: 'count to 9' }] };
+  tab.chat.messages = trimmed.with(1, edited);
+  tab.chat.messages = trimmed;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual(['count to 1', 'count to 2', '1 2', 'count to 3', '1 2 3']);
+});
+
 describe('after a reload', () => {
   /** Makes a send without a network, and opens the next page after `meanwhile`. */
   async function reloaded(make: (tab: Tab) => void, meanwhile = async () => {}): Promise<Tab> {
