@@ -34,7 +34,7 @@ export interface DurableSessionOptions extends RequestOptions {
   readonly takeOverAfterMs?: number | undefined;
   /**
    * The storage of sends without a response, refused sends and stops over a reload: the message, its idempotency key, and
-   * the body of the send, but no headers. With `false`, nothing is stored or retried.
+   * the changes that the app made with `setMessages` before it, and the body of the send, but no headers. With `false`, nothing is stored or retried.
    *
    * @defaultValue the tab's `sessionStorage`
    */
