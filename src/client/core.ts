@@ -33,8 +33,9 @@ export interface DurableSessionOptions extends RequestOptions {
    */
   readonly takeOverAfterMs?: number | undefined;
   /**
-   * The storage of sends without a response, refused sends and stops over a reload: the message, its idempotency key, and
-   * the changes that the app made with `setMessages` before it, and the body of the send, but no headers. With `false`, nothing is stored or retried.
+   * The storage of sends without a response, refused sends and stops over a reload: the message, its idempotency key,
+   * the changes that the app made with `setMessages` before it, and the body of the send, but no headers. With `false`,
+   * nothing is stored or retried.
    *
    * @defaultValue the tab's `sessionStorage`
    */
