@@ -49,7 +49,7 @@ describe.each([['with Web Locks', () => stubPage({ locks: createLocks() })]])(
       for (const { session } of tabs)
         await expect.poll(() => session.getSnapshot().connection).toBe('connected');
       await expect.poll(() => client.open).toBe(1);
-      expect(asked(client).at(-1)).toEqual(ids);
+      expect(asked(client).at(-1)?.toSorted()).toEqual(ids);
       await expectAnswered(world, tabs);
       await expect.poll(() => client.open).toBe(1);
     });
