@@ -96,6 +96,8 @@ function describeConvergence(
           const { error } = one.chat;
           const isConflict = error instanceof DurableChatError && error.code === 'conflict';
           if (regenerated && (isConflict || error?.message.includes('That edit counts'))) continue;
+          // A Stop during a send can end it as a conflict with itself. The messages are equal all the same.
+          if (stopped && isConflict) continue;
           await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
         }
         const users = messages.filter(({ role }) => role === 'user').map(textOf);
