@@ -65,7 +65,7 @@ function describeConvergence(
             }
             case 'cut':
               // A connection that breaks between a send and its response is not tested here.
-              if (!chosen.core.sending) chosen.client.cut();
+              if (!isSending(chosen)) chosen.client.cut();
               break;
             case 'stop':
               stopped = true;
@@ -75,12 +75,12 @@ function describeConvergence(
               break;
             case 'reload':
               // A send without a response would be lost with its tab. The outbox has its own tests.
-              if (chosen.core.sending) break;
+              if (isSending(chosen)) break;
               chosen.close();
               tabs[act.tab] = openTab(world.client(), id);
               break;
             case 'regenerate':
-              if (chosen.chat.messages.length === 0 || chosen.core.sending) break;
+              if (chosen.chat.messages.length === 0 || isSending(chosen)) break;
               regenerated = true;
               pending.push(chosen.chat.regenerate());
               break;
@@ -111,6 +111,11 @@ function describeConvergence(
       { seed, numRuns: runs, endOnFailure: true },
     );
   }, 120_000);
+}
+
+/** Whether a send of the tab has no response yet, or waits for its turn. */
+function isSending({ core }: Tab): boolean {
+  return core.sending || !core.deliveries.isEmpty;
 }
 
 /** What a tab shows of the session: a refused or cancelled message stays in its tab alone, and is marked. */
