@@ -34,87 +34,81 @@ function describeConvergence(
   runs: number,
   inBrowser: () => void = () => {},
 ): void {
-  it(
-    `G4: all tabs end equal to the log, on ${name} (seed ${seed})`,
-    { timeout: 120_000, retry: 2 },
-    async () => {
-      inBrowser();
-      const channel = open();
-      let count = 0;
-      await fc.assert(
-        fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14 }), async (actions) => {
-          const id = `${name}-${++count}`;
-          const model = scriptedModel({ chunksPerSecond: 400 });
-          const world = createWorld(channel, modelHandler(model), { flushIntervalMs: 5 });
-          const tabs: Tab[] = Array.from({ length: 4 }, () => openTab(world.client(), id));
-          const sent: string[] = [];
-          const pending: Promise<unknown>[] = [];
-          let stopped = false;
-          let regenerated = false;
-          for (const [step, act] of actions.entries()) {
-            if (act.type === 'wait') {
-              await new Promise((resolve) => setTimeout(resolve, act.ms));
-              continue;
-            }
-            const chosen = tabs[act.tab]!;
-            switch (act.type) {
-              case 'send': {
-                const text = `count to ${act.to} (${step})`;
-                sent.push(text);
-                pending.push(chosen.chat.sendMessage({ text }));
-                // The chat needs a few microtasks before it sends a message.
-                await new Promise((resolve) => setImmediate(resolve));
-                break;
-              }
-              case 'cut':
-                // A connection that breaks between a send and its response is not tested here.
-                if (!isSending(chosen)) chosen.client.cut();
-                break;
-              case 'stop':
-                stopped = true;
-                pending.push(
-                  chosen.stop().catch((error: { code: string }) => expect(error.code).toBe('not_found')),
-                );
-                break;
-              case 'reload':
-                // A send without a response would be lost with its tab. The outbox has its own tests.
-                if (isSending(chosen)) break;
-                chosen.close();
-                tabs[act.tab] = openTab(world.client(), id);
-                break;
-              case 'regenerate':
-                if (chosen.chat.messages.length === 0 || isSending(chosen)) break;
-                regenerated = true;
-                pending.push(chosen.chat.regenerate());
-                break;
-            }
+  it(`G4: all tabs end equal to the log, on ${name} (seed ${seed})`, { timeout: 120_000 }, async () => {
+    inBrowser();
+    const channel = open();
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14 }), async (actions) => {
+        const id = `${name}-${++count}`;
+        const model = scriptedModel({ chunksPerSecond: 400 });
+        const world = createWorld(channel, modelHandler(model), { flushIntervalMs: 5 });
+        const tabs: Tab[] = Array.from({ length: 4 }, () => openTab(world.client(), id));
+        const sent: string[] = [];
+        const pending: Promise<unknown>[] = [];
+        let stopped = false;
+        let regenerated = false;
+        for (const [step, act] of actions.entries()) {
+          if (act.type === 'wait') {
+            await new Promise((resolve) => setTimeout(resolve, act.ms));
+            continue;
           }
-          await Promise.all(pending);
-          await world.settled();
-          const { messages, runs } = await world.chat.session(id).read();
-          expect(runs).toEqual([]);
-          for (const one of tabs) {
-            await expect.poll(() => shownBy(one), { timeout: 5_000 }).toEqual(messages);
-            // A regeneration by another tab replaced its send, or removed its message.
-            const { error } = one.chat;
-            const isConflict = error instanceof DurableChatError && error.code === 'conflict';
-            if (regenerated && (isConflict || error?.message.includes('That edit counts'))) continue;
-            // A Stop during a send can end it as a conflict with itself. The messages are equal all the same.
-            if (stopped && isConflict) continue;
-            await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
+          const chosen = tabs[act.tab]!;
+          switch (act.type) {
+            case 'send': {
+              const text = `count to ${act.to} (${step})`;
+              sent.push(text);
+              pending.push(chosen.chat.sendMessage({ text }));
+              // The chat needs a few microtasks before it sends a message.
+              await new Promise((resolve) => setImmediate(resolve));
+              break;
+            }
+            case 'cut':
+              // A connection that breaks between a send and its response is not tested here.
+              if (!isSending(chosen)) chosen.client.cut();
+              break;
+            case 'stop':
+              stopped = true;
+              pending.push(
+                chosen.stop().catch((error: { code: string }) => expect(error.code).toBe('not_found')),
+              );
+              break;
+            case 'reload':
+              // A send without a response would be lost with its tab. The outbox has its own tests.
+              if (isSending(chosen)) break;
+              chosen.close();
+              tabs[act.tab] = openTab(world.client(), id);
+              break;
+            case 'regenerate':
+              if (chosen.chat.messages.length === 0 || isSending(chosen)) break;
+              regenerated = true;
+              pending.push(chosen.chat.regenerate());
+              break;
           }
-          const users = messages.filter(({ role }) => role === 'user').map(textOf);
-          expect(new Set(users).size).toBe(users.length);
-          // A regeneration may have removed later messages. Otherwise every accepted message is there.
-          // A stop cancels the sends that still wait.
-          if (stopped) expect(sent).toEqual(expect.arrayContaining(users));
-          else if (!regenerated) expect(users.sort()).toEqual(sent.sort());
-          for (const one of tabs) one.close();
-        }),
-        { seed, numRuns: runs, endOnFailure: true },
-      );
-    },
-  );
+        }
+        await Promise.all(pending);
+        await world.settled();
+        const { messages, runs } = await world.chat.session(id).read();
+        expect(runs).toEqual([]);
+        for (const one of tabs) {
+          await expect.poll(() => shownBy(one), { timeout: 5_000 }).toEqual(messages);
+          // A regeneration by another tab replaced its send, or removed its message.
+          const { error } = one.chat;
+          const isConflict = error instanceof DurableChatError && error.code === 'conflict';
+          if (regenerated && (isConflict || error?.message.includes('That edit counts'))) continue;
+          await expect.poll(() => one.chat.status, { timeout: 5_000 }).toBe('ready');
+        }
+        const users = messages.filter(({ role }) => role === 'user').map(textOf);
+        expect(new Set(users).size).toBe(users.length);
+        // A regeneration may have removed later messages. Otherwise every accepted message is there.
+        // A stop cancels the sends that still wait.
+        if (stopped) expect(sent).toEqual(expect.arrayContaining(users));
+        else if (!regenerated) expect(users.sort()).toEqual(sent.sort());
+        for (const one of tabs) one.close();
+      }),
+      { seed, numRuns: runs, endOnFailure: true },
+    );
+  });
 }
 
 /** Whether a send of the tab has no response yet, or waits for its turn. */
