@@ -3,6 +3,7 @@
 
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { equal } from '../list/equal.ts';
+import { isSame } from '../list/equal.ts';
 import { intentOf } from '../list/intent.ts';
 import { ownFunctions } from './own-functions.ts';
 import { setOwnMessages, watchMessages } from '../list/set-messages.ts';
@@ -158,8 +159,4 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
 
 function isBusy<M extends UIMessage>(chat: AbstractChat<M>): boolean {
   return chat.status === 'streaming' || chat.status === 'submitted';
-}
-
-function isSame<T>(list: readonly T[], other: readonly T[]): boolean {
-  return list.length === other.length && list.every((one, index) => one === other[index]);
 }

@@ -3,7 +3,7 @@
 
 import type { UIMessage } from 'ai';
 import { isOpen, type Changes, type Client, type Send } from '../sends/sends.ts';
-import { equal } from './equal.ts';
+import { equal, isSame } from './equal.ts';
 
 /**
  * The messages to show, in their order.
@@ -33,8 +33,7 @@ export function visibleMessages<M extends UIMessage>(
   const base = client.hasBegun ? logged : [...shown];
   const sent = client.sends.reduce((list, send) => withSend(list, send, shown, local, client), base);
   const next = withChanges(sent, client.intent);
-  const same = next.length === shown.length && next.every((message, index) => message === shown[index]);
-  return same ? undefined : next;
+  return isSame(next, shown) ? undefined : next;
 }
 
 /** What a run is still writing is not in the log: the chat's own version stands until it is. */

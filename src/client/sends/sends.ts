@@ -5,6 +5,7 @@ import type { UIMessage } from 'ai';
 import type { Frame } from '../../protocol/frames.ts';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, isActive, type SessionState } from '../../protocol/session-state.ts';
+import { isSame } from '../list/equal.ts';
 
 /**
  * The kind of a send: it adds its message, replaces the one with its id, asks for a new answer, or continues
@@ -267,10 +268,6 @@ function withLog(client: Client, isWhole: boolean): Client {
     sends: isSame(sends, client.sends) ? client.sends : sends,
     stops: stops.length === client.stops.length ? client.stops : stops,
   };
-}
-
-function isSame<T>(list: readonly T[], other: readonly T[]): boolean {
-  return list.length === other.length && list.every((one, index) => one === other[index]);
 }
 
 function withLogged(send: Send, isLogged: boolean): Send {
