@@ -22,7 +22,7 @@ export async function benchFirstChunk() {
   await chat.close();
   return [
     {
-      what: "store round trips from the model's first chunk to the origin's wire",
+      what: "store round trips from the model's first chunk to the sender's wire",
       budget: '0',
       measured: alone ? '0 (it arrives while the store hangs)' : '≥ 1 (it waits for the store)',
       ok: alone,

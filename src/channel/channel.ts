@@ -65,10 +65,10 @@ export interface Channel {
   reserve(sessionId: string, key: string, runId: string): Promise<{ runId: string; entries: LogEntry[] }>;
 
   /**
-   * Holds a name for `ms`, or for `ms` more if `holder` holds it already. Resolves with the current holder, which can be
+   * Claims a name for `ms`, or for `ms` more if `holder` has claimed it already. Resolves with the current holder, which can be
    * another one. The name is free again once the time has passed.
    */
-  hold(sessionId: string, key: string, holder: string, ms: number): Promise<string>;
+  claim(sessionId: string, key: string, holder: string, ms: number): Promise<string>;
 
   /** Releases a reservation. */
   release(sessionId: string, key: string): Promise<void>;

@@ -66,16 +66,16 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect((await channel.reserve(id, 'send', 'e')).runId).toBe('e');
     });
 
-    it('one holder at a time holds a name, for as long as it renews it', async () => {
+    it('one holder at a time claims a name, for as long as it renews it', async () => {
       const id = session();
-      const holders = await Promise.all(['a', 'b', 'c'].map((who) => channel.hold(id, 'call', who, 60_000)));
+      const holders = await Promise.all(['a', 'b', 'c'].map((who) => channel.claim(id, 'call', who, 60_000)));
       const holder = holders[0]!;
       expect(holders).toEqual([holder, holder, holder]);
-      expect(await channel.hold(id, 'other call', 'd', 60_000)).toBe('d');
+      expect(await channel.claim(id, 'other call', 'd', 60_000)).toBe('d');
       // Renewed for a shorter time, after which the name is free.
-      expect(await channel.hold(id, 'call', holder, 50)).toBe(holder);
-      await expect.poll(() => channel.hold(id, 'call', 'e', 60_000)).toBe('e');
-      expect(await channel.hold(id, 'call', holder, 50)).toBe('e');
+      expect(await channel.claim(id, 'call', holder, 50)).toBe(holder);
+      await expect.poll(() => channel.claim(id, 'call', 'e', 60_000)).toBe('e');
+      expect(await channel.claim(id, 'call', holder, 50)).toBe('e');
     });
 
     it('keeps the log in order, and reads it from any entry', async () => {

@@ -21,7 +21,7 @@ interface Session {
   log: LogEntry[];
   runs: Map<string, Run>;
   reservations: Map<string, { runId: string; until: number }>;
-  holds: Map<string, { holder: string; until: number }>;
+  claims: Map<string, { holder: string; until: number }>;
   leases: Map<string, Lease>;
   until: number;
 }
@@ -68,7 +68,7 @@ export function memoryChannel(
   function sessionOf(id: string): Session {
     const known = find(id);
     if (known) return known;
-    const maps = { runs: new Map(), reservations: new Map(), holds: new Map(), leases: new Map() };
+    const maps = { runs: new Map(), reservations: new Map(), claims: new Map(), leases: new Map() };
     return keep(id, { log: [], ...maps, until: 0 });
   }
 
@@ -109,11 +109,11 @@ export function memoryChannel(
       }
       return { runId: reservation.runId, entries: after(session, '') };
     },
-    async hold(id, key, holder, ms) {
-      const { holds } = sessionOf(id);
-      const held = holds.get(key);
+    async claim(id, key, holder, ms) {
+      const { claims } = sessionOf(id);
+      const held = claims.get(key);
       if (held && held.holder !== holder && held.until > now()) return held.holder;
-      holds.set(key, { holder, until: now() + ms });
+      claims.set(key, { holder, until: now() + ms });
       return holder;
     },
     async release(id, key) {

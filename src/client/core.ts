@@ -7,7 +7,7 @@ import { tabStorage } from './network/browser.ts';
 import { emptySession, isActive } from '../protocol/session-state.ts';
 import type { ToolOutcome } from '../protocol/frames.ts';
 import { jitteredDelay } from './network/connection.ts';
-import { createLive, type HeldPost, type Live } from './network/live.ts';
+import { createLive, type PostSlot, type Live } from './network/live.ts';
 import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
 import { RunLogs } from './runs/run-logs.ts';
 import { Deliveries } from './sends/deliver.ts';
@@ -52,7 +52,7 @@ export class Core {
   readonly stops: Stops;
   readonly takeOverAfterMs: number;
   /** Calls that this client executes. */
-  readonly held: Set<string> = new Set<string>();
+  readonly executed: Set<string> = new Set<string>();
   /** Called when the chat has read a run to its end. */
   onReadEnd: () => void = () => {};
   readonly #live: Live;
@@ -75,7 +75,7 @@ export class Core {
             () => `durable-chat outbox ${this.requests.api()} ${this.id}`,
           );
     // A hidden tab with a paused connection is busy again.
-    const onAttempt = () => void (this.#users > 0 && this.#live.wake());
+    const onAttempt = () => void (this.#users > 0 && this.#live.start());
     this.deliveries = new Deliveries({ store, storage: this.storage, retryDelay, onAttempt });
     this.stops = new Stops({
       store,
@@ -134,7 +134,7 @@ export class Core {
       // Posted again, it is the same answer.
       answerId: generateId(),
       ...answer,
-      ...(this.held.has(answer.toolCallId) && { holder }),
+      ...(this.executed.has(answer.toolCallId) && { holder }),
     };
     const answered = await this.deliveries.command(() => this.requests.post(body));
     // An accepted answer is shown at once. The log's frame follows.
@@ -163,7 +163,7 @@ export class Core {
     this.store.dispatch({ type: 'accept', key, runId });
     // A route that seemed to have no sessions is asked less and less often.
     const { state, connection } = this.store.getSnapshot();
-    if (!state && connection === 'reconnecting') this.#live.hurry();
+    if (!state && connection === 'reconnecting') this.#live.retryNow();
   }
 
   /** The session's frames are to name the run within `ms`: they do not name one that ended long ago. */
@@ -202,8 +202,8 @@ export class Core {
   }
 
   /** See `Live`. */
-  holdPost(): Promise<HeldPost | undefined> {
-    return this.#live.holdPost();
+  takePostSlot(): Promise<PostSlot | undefined> {
+    return this.#live.takePostSlot();
   }
 
   /** Removes the chunks of an ended run. */

@@ -25,7 +25,7 @@ export function coreOf(session: DurableSession): Core {
 /**
  * One session on the client: its state and its commands. It connects while it is open, and needs no framework and no
  * Chat. Once the session has been connected, sends, stops and tool answers are retried while the network fails. The option
- * `outbox: false` turns that off.
+ * `outbox: false` disables that.
  *
  * @example
  * ```ts

@@ -68,7 +68,7 @@ export function compact(chunks: readonly UIMessageChunk[]): UIMessageChunk[] {
       result[index] = merged;
       continue;
     }
-    // Behind any other chunk an equal key can belong to another part.
+    // After any other chunk an equal key can belong to another part.
     if (key === undefined) lastByKey.clear();
     else lastByKey.set(key, result.length);
     result.push(chunk);

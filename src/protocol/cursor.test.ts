@@ -98,7 +98,7 @@ describe('cursor', () => {
   });
 
   it.each(['1', '3', '10'])(
-    'of version %s reads as expired, whatever stands behind the version',
+    'of version %s reads as expired, whatever stands after the version',
     (version) => {
       const [, ...rest] = encodeCursor('s', { log: '1-0', runs: { run: 1 } }).split('~');
       expect(decodeCursor('s', [version, ...rest].join('~'))).toBeUndefined();

@@ -1,9 +1,9 @@
-// A viewer's place in a session: how much of the log and of every active run it has. Clients treat it as opaque.
+// A viewer's position in a session: how much of the log and of every active run it has. Clients treat it as opaque.
 
 import { DurableChatError } from './errors.ts';
 import { formatVersion } from './requests.ts';
 
-/** A place in a session. */
+/** A position in a session. */
 export interface Cursor {
   /** The id of the last log entry seen; '' before the first. */
   readonly log: string;

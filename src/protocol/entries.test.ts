@@ -253,8 +253,8 @@ describe('the entries of a log', () => {
   });
 
   it('after a deletion only a beginning and a send of the new log count', () => {
-    const behind = [deletedEntry, entry('late end', end('late'))];
-    const { state, epoch } = fold(behind);
+    const earlier = [deletedEntry, entry('late end', end('late'))];
+    const { state, epoch } = fold(earlier);
     expect(state.begun).toBe(false);
     for (const when of [[first], []]) {
       const one = send('1', ...when);
@@ -262,7 +262,7 @@ describe('the entries of a log', () => {
       expect(counts(state, epoch, one)).toBe(true);
       for (const other of [firstEpoch, 'another']) {
         expect(counts(state, epoch, { ...one, epoch: other })).toBe(false);
-        expect(fold([...behind, { ...one, epoch: other }]).state).toMatchObject({
+        expect(fold([...earlier, { ...one, epoch: other }]).state).toMatchObject({
           order: [],
           active: [],
           begun: false,

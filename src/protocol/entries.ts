@@ -21,7 +21,7 @@ import { kindOf } from './tool-calls.ts';
 
 /** One record of a session's log: frames that belong together, under a key that makes a retry harmless. */
 export interface LogEntry {
-  /** Its place in the log, given by the store; ascending. */
+  /** Its position in the log, given by the store; ascending. */
   readonly id: string;
   /** Two entries with one key are the same entry, written twice. */
   readonly key: string;
@@ -35,18 +35,18 @@ export interface LogEntry {
    * epoch the entry does not count. Absent: it counts in any.
    */
   readonly epoch?: string;
-  /** It counts only directly behind the entry with this id; behind none where it is ''. Absent: anywhere. */
-  readonly behind?: string;
+  /** It counts only directly after the entry with this id; as the first one where it is ''. Absent: anywhere. */
+  readonly expectedLastId?: string;
   /**
    * Page `at` of the `last` pages, counted from 1, of the beginning `of`. One page alone has no effect. The last page
-   * stands for the frames of all pages if each page stands behind the one before it.
+   * stands for the frames of all pages if each page stands after the one before it.
    */
   readonly page?: EntryPage;
 }
 
 export type { EntryPage } from './size.ts';
 
-/** An entry that has no place yet. */
+/** An entry that has no position yet. */
 export type NewEntry = Omit<LogEntry, 'id' | 'v'>;
 
 /** The entry as stores keep it: with the version of the format. */
@@ -147,16 +147,16 @@ export const entries = {
     frames: [{ type: 'tool-outcome', ...answer }],
   }),
 
-  /** A deletion named `name`. It counts only directly behind the entry with the id `behind`. */
-  delete: (name: string, deletion: Optional<Deletion>, behind: string): NewEntry => ({
+  /** A deletion named `name`. It counts only directly after the entry with the id `expectedLastId`. */
+  delete: (name: string, deletion: Optional<Deletion>, expectedLastId: string): NewEntry => ({
     key: `${name} delete`,
     frames: [{ type: 'message-delete', ...defined<Deletion>(deletion) }],
-    behind,
+    expectedLastId,
   }),
 
   /**
    * The beginning of a log, as one entry, or as its pages where one request has no room for it. `of` names the pages.
-   * The key of a single entry names the epoch: a void entry of another epoch does not take its place.
+   * The key of a single entry names the epoch: a void entry of another epoch does not replace it.
    */
   seed(frames: readonly LogFrame[], epoch: string, of: string): readonly NewEntry[] {
     const rest = { when: [{ type: 'first' } as const], epoch };
@@ -211,7 +211,7 @@ function defined<T extends object>(fields: Optional<T>): T {
 }
 
 /**
- * The frames of an entry that have an effect behind `state`: all of them, or, of a void entry, the withdrawals of the
+ * The frames of an entry that have an effect on `state`: all of them, or, of a void entry, the withdrawals of the
  * runs that it would have started.
  */
 export function effectOf(

@@ -14,7 +14,7 @@ import { fromSnapshot } from './snapshot.ts';
 import { answersSameCall, reopened, withOutcome } from './tool-calls.ts';
 
 /**
- * The session after the frames: the same as after each of them in turn. Successive messages, and successive deletions,
+ * The session after the frames: the same as after each of them, one by one. Successive messages, and successive deletions,
  * copy the session once: one entry can have thousands.
  */
 export function applyFrames(state: SessionState, frames: readonly Frame[]): SessionState {

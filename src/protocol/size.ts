@@ -99,7 +99,7 @@ export class Pages {
     if (!page) return frames;
     const { of, at, last } = page;
     const before = at === 1 ? [] : this.#read.get(nameOf(of, at - 1));
-    // A page counts only behind all that come before it.
+    // A page counts only after all that come before it.
     if (!before) return undefined;
     const all = [...before, ...frames];
     if (at === last) return all;

@@ -139,7 +139,7 @@ describe('the ids of the answer to a POST', () => {
     );
   });
 
-  it('stand on the first chunk of a run alone, and on what is no chunk behind it', () => {
+  it('stand on the first chunk of a run alone, and on what is no chunk after it', () => {
     const idOf = chunkIds();
     expect([undefined, 1, 2, 3, undefined, 4, undefined].map(idOf)).toEqual([
       undefined,

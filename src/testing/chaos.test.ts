@@ -51,8 +51,8 @@ describe('freeze', () => {
   it('longer than the lease: the producer that wakes aborts its model, and changes nothing', async () => {
     const { chaos, model, world, other, open } = setUp();
     const viewer = open(other);
-    const origin = open(world);
-    void origin.chat.sendMessage({ text: 'count to 1000' });
+    const sender = open(world);
+    void sender.chat.sendMessage({ text: 'count to 1000' });
     await expect.poll(() => textOf(viewer.chat.messages.at(-1))).toContain('7');
     const thaw = chaos.freeze();
     await expect.poll(() => viewer.session.getSnapshot().runs, { timeout: 10_000 }).toEqual([]);
@@ -62,15 +62,15 @@ describe('freeze', () => {
     await expect.poll(() => model.calls[0]?.aborted, { timeout: 10_000 }).toBe(true);
     await world.settled();
     expect((await other.chat.session('chaos').read()).messages).toEqual(messages);
-    for (const tab of [viewer, origin])
+    for (const tab of [viewer, sender])
       await expect.poll(() => tab.chat.messages, { timeout: 10_000 }).toEqual(messages);
   });
 
   it('shorter than the lease: the answer continues', async () => {
     const { chaos, world, open } = setUp();
-    const origin = open(world);
-    const sent = origin.chat.sendMessage({ text: 'count to 30' });
-    await expect.poll(() => textOf(origin.chat.messages.at(-1))).toContain('7');
+    const sender = open(world);
+    const sent = sender.chat.sendMessage({ text: 'count to 30' });
+    await expect.poll(() => textOf(sender.chat.messages.at(-1))).toContain('7');
     chaos.freeze()();
     await sent;
     await world.settled();
@@ -135,10 +135,10 @@ describe('storeFaults', () => {
 
   it('G8: an answer survives lost replies and a store that fails', async () => {
     const { chaos, world, open } = setUp();
-    const origin = open(world);
+    const sender = open(world);
     chaos.storeFaults({ kind: 'lose-reply' }, { times: 3, on: ['write'] });
     chaos.storeFaults({ kind: 'delay', ms: 30 }, { times: 3, on: ['write'] });
-    await origin.chat.sendMessage({ text: 'count to 30' });
+    await sender.chat.sendMessage({ text: 'count to 30' });
     await world.settled();
     expect(textOf((await world.chat.session('chaos').read()).messages[1])).toBe(numbers(30));
   });

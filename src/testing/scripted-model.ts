@@ -86,7 +86,7 @@ export function scriptedModel(options: ScriptedModelOptions = {}): ScriptedModel
   const calls: Call[] = [];
 
   function begin({ prompt, tools, abortSignal }: CallOptions): PartStream {
-    const { text, step } = lastTurn(prompt);
+    const { text, step } = lastUserMessage(prompt);
     const call: Call = { text, prompt, aborted: false, abortReason: undefined, finished: false, emitted: 0 };
     calls.push(call);
     const input: ScriptInput = {
@@ -221,7 +221,7 @@ function abortable(
   );
 }
 
-function lastTurn(prompt: Prompt): { text: string; step: number } {
+function lastUserMessage(prompt: Prompt): { text: string; step: number } {
   const index = prompt.findLastIndex((message) => message.role === 'user');
   const message = prompt[index];
   const parts = message?.role === 'user' ? message.content : [];

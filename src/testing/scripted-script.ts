@@ -127,8 +127,8 @@ function* callOnce(
   input: Readonly<Record<string, unknown>>,
   { prompt, tools }: ScriptInput,
 ): Generator<ScriptItem, ToolOutput | undefined, undefined> {
-  const turn = prompt.slice(prompt.findLastIndex(({ role }) => role === 'user') + 1);
-  const output = turn
+  const sinceUser = prompt.slice(prompt.findLastIndex(({ role }) => role === 'user') + 1);
+  const output = sinceUser
     .flatMap((message) => (message.role === 'tool' ? message.content : []))
     .findLast((part) => part.type === 'tool-result' && part.toolName === toolName);
   if (output?.type === 'tool-result') return output.output;

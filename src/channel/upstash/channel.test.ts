@@ -98,7 +98,7 @@ describe('upstash errors', () => {
       const attempts = [
         channel.reserve('hang', 'send', 'run'),
         channel.release('hang', 'send'),
-        channel.hold('hang', 'call', 'me', 1_000),
+        channel.claim('hang', 'call', 'me', 1_000),
         channel.readLog('hang', ''),
         channel.append('hang', { key: 'k', frames: [] }, {}),
         channel.append('hang', { key: 'k', frames: [] }, { after: '' }),

@@ -134,13 +134,13 @@ export function upstashChannel(
       };
     },
 
-    async hold(sessionId, name, holder, ms) {
-      const key = keysOf(sessionId).hold(name);
+    async claim(sessionId, name, holder, ms) {
+      const key = keysOf(sessionId).claim(name);
       const transaction = redis.multi().set(key, encodeValue(holder), { nx: true, px: ms }).get(key);
       const [taken, current] = await ask(transaction.exec<[unknown, string | null]>());
-      const held = current === null ? holder : decodeValue<string>(current);
-      if (taken === null && held === holder) await ask(redis.pexpire(key, ms));
-      return held;
+      const owner = current === null ? holder : decodeValue<string>(current);
+      if (taken === null && owner === holder) await ask(redis.pexpire(key, ms));
+      return owner;
     },
 
     async release(sessionId, key) {

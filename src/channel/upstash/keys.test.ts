@@ -33,7 +33,7 @@ const hostile = fc.oneof(
 
 const all = (id: string, runId: string, send: string, prefix = 'dc') => {
   const { channel, ...keys } = keysOf(prefix, id);
-  return { keys: [keys.log, keys.run(runId), keys.lease(runId), keys.send(send), keys.hold(send)], channel };
+  return { keys: [keys.log, keys.run(runId), keys.lease(runId), keys.send(send), keys.claim(send)], channel };
 };
 
 describe('G10: a session id in keys', () => {

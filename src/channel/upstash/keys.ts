@@ -6,7 +6,7 @@ export interface SessionKeys {
   readonly run: (runId: string) => string;
   readonly lease: (runId: string) => string;
   readonly send: (key: string) => string;
-  readonly hold: (key: string) => string;
+  readonly claim: (key: string) => string;
   /** A key that never exists. */
   readonly none: string;
   /** The pub/sub channel. */
@@ -23,7 +23,7 @@ export function keysOf(prefix: string, sessionId: string): SessionKeys {
     run: (runId) => `${tag}:run:${runId}`,
     lease: (runId) => `${tag}:lease:${runId}`,
     send: (key) => `${tag}:send:${encodeName(key)}`,
-    hold: (key) => `${tag}:hold:${encodeName(key)}`,
+    claim: (key) => `${tag}:claim:${encodeName(key)}`,
     none: `${tag}:none`,
     // No braces, because the client puts this name into a URL without encoding it.
     channel: `${first}:${name}`,

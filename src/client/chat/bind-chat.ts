@@ -173,7 +173,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       );
       if (!isOwn(message?.id) || isExecuted(message?.id, toolCallId)) return undefined;
       executed.add(`${message?.id} ${toolCallId}`);
-      core.held.add(toolCallId);
+      core.executed.add(toolCallId);
       return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>

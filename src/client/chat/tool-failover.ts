@@ -65,7 +65,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));
       if (!claimed || own) return;
       own = true;
-      core.held.add(toolCallId);
+      core.executed.add(toolCallId);
       // A waiting call has the app's types.
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }

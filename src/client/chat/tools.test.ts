@@ -135,8 +135,8 @@ describe.each(stores)('tools on %s', (name, open) => {
     setUp();
     const live = tab();
     await joined(live);
-    const origin = tab();
-    await origin.chat.sendMessage({ text: 'weather' });
+    const sender = tab();
+    await sender.chat.sendMessage({ text: 'weather' });
     const late = tab();
     await joined(late);
     const messages = await agreed();
@@ -153,30 +153,30 @@ describe.each(stores)('tools on %s', (name, open) => {
     };
     const others = [tab(run), tab(run)];
     for (const other of others) await joined(other);
-    const origin = tab(run);
-    await joined(origin);
-    await origin.chat.sendMessage({ text: 'location' });
-    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["here"]');
+    const sender = tab(run);
+    await joined(sender);
+    await sender.chat.sendMessage({ text: 'location' });
+    await expect.poll(() => textOf(sender.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["here"]');
     const messages = await agreed();
     expect(runs.length).toBe(1);
     expect(model.calls.length).toBe(2);
     expect(messages.length).toBe(2);
     // The send, the answer to the call, and one continuation.
-    expect([origin, ...others].map(({ client }) => posts(client))).toEqual([3, 0, 0]);
+    expect([sender, ...others].map(({ client }) => posts(client))).toEqual([3, 0, 0]);
     expect(errors).toEqual([]);
   });
 
   it('any tab may answer a client tool when the tab of the send is gone; a late answer is refused', async () => {
     setUp();
-    const origin = tab();
+    const sender = tab();
     const other = tab();
     await joined(other);
-    await origin.chat.sendMessage({ text: 'location' });
+    await sender.chat.sendMessage({ text: 'location' });
     await agreed();
     const [{ toolCallId }] = partsOf(other) as unknown as [{ toolCallId: string }];
     await other.chat.addToolOutput({ tool: 'location', toolCallId, output: 'there' });
     await expect.poll(() => textOf(other.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["there"]');
-    await origin.chat.addToolOutput({ tool: 'location', toolCallId, output: 'late' });
+    await sender.chat.addToolOutput({ tool: 'location', toolCallId, output: 'late' });
     expect(errors).toEqual([expect.stringContaining('does not wait')]);
     const messages = await agreed();
     expect(JSON.stringify(messages)).not.toContain('late');
@@ -185,16 +185,16 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('an approval is given in the second tab, executed once, and seen by all', async () => {
     setUp();
-    const origin = tab();
+    const sender = tab();
     const second = tab();
     await joined(second);
-    await origin.chat.sendMessage({ text: 'book' });
-    for (const one of [origin, second])
+    await sender.chat.sendMessage({ text: 'book' });
+    for (const one of [sender, second])
       await expect.poll(() => statesOf(one)).toEqual(['approval-requested']);
     await agreed();
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
     await second.chat.addToolApprovalResponse({ id: approval.id, approved: true });
-    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["2-seats"]');
+    await expect.poll(() => textOf(sender.chat.messages.at(-1)), { timeout: 5_000 }).toBe('said:["2-seats"]');
     const messages = await agreed();
     expect(booked.length).toBe(1);
     expect(messages.length).toBe(2);
@@ -203,17 +203,17 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('of two answers to one approval the first counts, and both tabs show it', async () => {
     setUp();
-    const origin = tab();
+    const sender = tab();
     const second = tab();
     await joined(second);
-    await origin.chat.sendMessage({ text: 'book' });
+    await sender.chat.sendMessage({ text: 'book' });
     await agreed();
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
     await Promise.all([
-      origin.chat.addToolApprovalResponse({ id: approval.id, approved: true }),
+      sender.chat.addToolApprovalResponse({ id: approval.id, approved: true }),
       second.chat.addToolApprovalResponse({ id: approval.id, approved: false, reason: 'too dear' }),
     ]);
-    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
+    await expect.poll(() => textOf(sender.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
     await agreed();
     expect(errors.length).toBe(1);
     expect(booked.length).toBeLessThan(2);
@@ -222,23 +222,23 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('two calls answered in two tabs at the same moment are continued once', async () => {
     setUp();
-    const origin = tab();
+    const sender = tab();
     const second = tab();
     await joined(second);
-    await origin.chat.sendMessage({ text: 'book location' });
+    await sender.chat.sendMessage({ text: 'book location' });
     await agreed();
     const [book, location] = partsOf(second) as unknown as [
       { approval: { id: string } },
       { toolCallId: string },
     ];
     await Promise.all([
-      origin.chat.addToolApprovalResponse({ id: book.approval.id, approved: true }),
+      sender.chat.addToolApprovalResponse({ id: book.approval.id, approved: true }),
       second.chat.addToolOutput({ tool: 'location', toolCallId: location.toolCallId, output: 'here' }),
     ]);
-    await expect.poll(() => textOf(origin.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
+    await expect.poll(() => textOf(sender.chat.messages.at(-1)), { timeout: 5_000 }).toContain('said');
     await agreed();
     expect(model.calls.length).toBe(2);
-    expect(posts(origin.client) + posts(second.client)).toBe(1 + 2 + 1);
+    expect(posts(sender.client) + posts(second.client)).toBe(1 + 2 + 1);
     expect(errors).toEqual([]);
   });
 
@@ -265,10 +265,10 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('G11: a message that is sent during an open approval denies it, and is answered', async () => {
     setUp();
-    const origin = tab();
+    const sender = tab();
     const second = tab();
     await joined(second);
-    await origin.chat.sendMessage({ text: 'book' });
+    await sender.chat.sendMessage({ text: 'book' });
     await agreed();
     const [{ approval }] = partsOf(second) as unknown as [{ approval: { id: string } }];
     await second.chat.sendMessage({ text: 'weather' });
@@ -278,7 +278,7 @@ describe.each(stores)('tools on %s', (name, open) => {
       approval: { approved: false },
     });
     expect(textOf(messages[3])).toBe('said:[{"city":"Lisbon","degrees":21}]');
-    await origin.chat.addToolApprovalResponse({ id: approval.id, approved: true });
+    await sender.chat.addToolApprovalResponse({ id: approval.id, approved: true });
     expect((await agreed()).length).toBe(4);
     expect(booked).toEqual([]);
   });
@@ -286,7 +286,7 @@ describe.each(stores)('tools on %s', (name, open) => {
   it('a client tool whose tab is gone runs in another tab, once', async () => {
     setUp();
     const executed: string[] = [];
-    const origin = tab(() => void executed.push('origin'));
+    const sender = tab(() => void executed.push('sender'));
     const others = ['second', 'third'].map((who) =>
       tab((toolCallId, own) => {
         executed.push(who);
@@ -294,13 +294,13 @@ describe.each(stores)('tools on %s', (name, open) => {
       }),
     );
     for (const other of others) await joined(other);
-    await origin.chat.sendMessage({ text: 'location' });
+    await sender.chat.sendMessage({ text: 'location' });
     // While its tab is connected, the call belongs to the tab, however long it takes.
     const since = Date.now();
     await expect.poll(() => Date.now() - since, { timeout: 5_000 }).toBeGreaterThan(2_000);
-    expect(executed).toEqual(['origin']);
+    expect(executed).toEqual(['sender']);
 
-    origin.close();
+    sender.close();
     tabs.splice(0, 1);
     await continued();
     const messages = await agreed();
@@ -313,16 +313,16 @@ describe.each(stores)('tools on %s', (name, open) => {
   it('a late result of a client tool that another tab has taken over is refused', async () => {
     setUp();
     let callId = '';
-    const origin = tab((toolCallId) => void (callId = toolCallId));
+    const sender = tab((toolCallId) => void (callId = toolCallId));
     let taken: string | undefined;
     const second = tab((toolCallId) => void (taken = toolCallId));
     await joined(second);
-    await origin.chat.sendMessage({ text: 'location' });
-    origin.client.refuse = true;
-    origin.client.cut();
+    await sender.chat.sendMessage({ text: 'location' });
+    sender.client.refuse = true;
+    sender.client.cut();
     await expect.poll(() => taken, { timeout: 10_000 }).toBe(callId);
-    origin.client.refuse = false;
-    await origin.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
+    sender.client.refuse = false;
+    await sender.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
     expect(errors).toEqual([
       'Another client has taken over the tool call. The output of that client counts.',
     ]);
@@ -352,16 +352,16 @@ describe.each(stores)('tools on %s', (name, open) => {
     'a tool answer whose %s is lost is sent again, and counts once',
     async (lost) => {
       setUp();
-      const origin = tab(() => {});
-      await joined(origin);
-      await origin.chat.sendMessage({ text: 'location' });
-      const { toolCallId } = await waiting(origin);
-      const { client } = origin;
+      const sender = tab(() => {});
+      await joined(sender);
+      await sender.chat.sendMessage({ text: 'location' });
+      const { toolCallId } = await waiting(sender);
+      const { client } = sender;
       let failures = 0;
       const network = lost === 'request' ? 'refuse' : 'lose';
       if (network === 'refuse') client.refuse = true;
       client.lose = (method) => method === 'POST' && network === 'lose' && ++failures <= 2;
-      const answered = origin.chat.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
+      const answered = sender.chat.addToolOutput({ tool: 'location', toolCallId, output: 'here' });
       await expect
         .poll(() => client.requests.filter(({ method }) => method === 'POST').length)
         .toBeGreaterThan(3);
@@ -376,14 +376,14 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('a tool answer whose tab is gone before the continuation is continued by another tab, once', async () => {
     setUp();
-    const origin = tab(() => {});
+    const sender = tab(() => {});
     const others = [tab(() => {}), tab(() => {})];
     for (const other of others) await joined(other);
-    await origin.chat.sendMessage({ text: 'location' });
-    const { messageId, toolCallId } = await waiting(origin);
+    await sender.chat.sendMessage({ text: 'location' });
+    const { messageId, toolCallId } = await waiting(sender);
     const outcome = { state: 'output-available', output: 'here' } as const;
-    await origin.session.answer({ messageId, toolCallId, outcome });
-    origin.close();
+    await sender.session.answer({ messageId, toolCallId, outcome });
+    sender.close();
     tabs.splice(0, 1);
     await expect.poll(() => model.calls.length, { timeout: 10_000 }).toBe(2);
     expect(textOf((await agreed())[1])).toBe('said:["here"]');
@@ -393,12 +393,12 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('bad claims: unknown session, message, call; a call that is over; malformed', async () => {
     setUp();
-    const origin = tab();
-    await origin.chat.sendMessage({ text: 'weather' });
+    const sender = tab();
+    await sender.chat.sendMessage({ text: 'weather' });
     const [, message] = await agreed();
     const { toolCallId } = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
     const claim = (more: object) =>
-      origin.core.requests.post({
+      sender.core.requests.post({
         id,
         trigger: 'tool-claim',
         messageId: message!.id,
@@ -419,21 +419,21 @@ describe.each(stores)('tools on %s', (name, open) => {
 
   it('bad answers: unknown session, message, call; a call that is over; malformed', async () => {
     setUp();
-    const origin = tab();
-    await origin.chat.sendMessage({ text: 'weather' });
+    const sender = tab();
+    await sender.chat.sendMessage({ text: 'weather' });
     const [, message] = await agreed();
     const call = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
     const outcome = { state: 'output-available', output: 1 } as const;
     const over = { messageId: message!.id, toolCallId: call.toolCallId, outcome };
-    await expect(origin.session.answer(over)).rejects.toMatchObject({ code: 'conflict', status: 409 });
-    await expect(origin.session.answer({ ...over, toolCallId: 'x' })).rejects.toMatchObject({
+    await expect(sender.session.answer(over)).rejects.toMatchObject({ code: 'conflict', status: 409 });
+    await expect(sender.session.answer({ ...over, toolCallId: 'x' })).rejects.toMatchObject({
       code: 'not_found',
     });
-    await expect(origin.session.answer({ ...over, messageId: 'x' })).rejects.toMatchObject({
+    await expect(sender.session.answer({ ...over, messageId: 'x' })).rejects.toMatchObject({
       code: 'not_found',
     });
     await expect(
-      origin.session.answer({ ...over, outcome: { state: 'done' } as never }),
+      sender.session.answer({ ...over, outcome: { state: 'done' } as never }),
     ).rejects.toMatchObject({ code: 'bad_request', status: 400 });
     expect((await agreed())[1]).toEqual(message);
   });

@@ -13,7 +13,7 @@ import {
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
-import type { HeldPost } from '../network/live.ts';
+import type { PostSlot } from '../network/live.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
 import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
@@ -88,13 +88,13 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const changes = deliveries.changesOf(name ?? message?.id ?? '') ?? store.client.intent;
     for (const id of changes?.removed ?? []) core.storage?.forgetRefused(id);
     let isFollowing = false;
-    let held: HeldPost | undefined;
+    let slot: PostSlot | undefined;
     const endPost = (isWhole: boolean) => {
-      held?.end(isWhole);
-      held = undefined;
+      slot?.end(isWhole);
+      slot = undefined;
     };
-    const post = (given?: HeldPost) => {
-      held = given;
+    const post = (given?: PostSlot) => {
+      slot = given;
       const names = { name, subscriptionId: given?.subscriptionId, changes };
       return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
     };
@@ -103,7 +103,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       endPost(false);
       // If nothing else brings an answer, it is read from its POST, without a request before it.
       isFollowing = core.isFollowing;
-      return isFollowing ? core.holdPost().then(post) : post();
+      return isFollowing ? core.takePostSlot().then(post) : post();
     };
     const sent = message
       ? deliveries.send(
@@ -124,7 +124,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     const log = core.runs.get(runId);
     const read = core.read(runId);
     // Its run is known, and the subscription brings it: the connection is for others.
-    const isRead = held !== undefined || kind !== 'new' || !isFollowing;
+    const isRead = slot !== undefined || kind !== 'new' || !isFollowing;
     // Leaving the chat closes the connection, which stops no run (G2).
     void (
       isRead

@@ -44,7 +44,7 @@ describe('a list that the app sets', () => {
   });
 });
 
-it('a list with an unchanged message of another origin never changes the session', () => {
+it('a list with an unchanged message that was loaded elsewhere never changes the session', () => {
   fc.assert(
     fc.property(fc.subarray(shown), fc.constantFrom(...shown), (kept, foreign) => {
       const set = [...kept.filter((one) => one !== foreign), loaded(foreign)];

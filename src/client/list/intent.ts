@@ -29,7 +29,7 @@ export function intentOf(
     const before = known.get(message.id);
     return message.role !== 'user' || before?.role !== 'user' || equal(before, message);
   });
-  // The origin of a list without a handed-out message is unknown. An empty list clears the chat.
+  // A list without a handed-out message was loaded elsewhere. An empty list clears the chat.
   if (isForeign || (set.length > 0 && kept.length === changed.length)) return undefined;
   const left = new Set(set.map(({ id }) => id));
   const removed = shown.flatMap(({ id }) => (left.has(id) ? [] : id));

@@ -43,11 +43,11 @@ function merge(session: SessionState, shown: readonly UIMessage[]): string[] {
   return (visibleMessages(clientOf(session), shown) ?? shown).map(({ id }) => id);
 }
 
-it('G8: an answer that came without the session stays behind its user message', () => {
+it('G8: an answer that came without the session stays after its user message', () => {
   expect(merge(stateOf(), [asked, unsent, answer])).toEqual(['asked', 'unsent', 'answer']);
 });
 
-it('G4: an answer that the session removed disappears, also behind a message that could not be sent', () => {
+it('G4: an answer that the session removed disappears, also after a message that could not be sent', () => {
   const gone = stateOf(start, end, { type: 'truncate', messageId: 'answer' });
   expect(merge(gone, [asked, unsent, answer])).toEqual(['asked', 'unsent']);
 });

@@ -75,15 +75,15 @@ function withSend<M extends UIMessage>(
   if (state === 'refused') {
     if (index !== -1) return kind === 'edit' ? insert(list, index, [own], 1) : list;
     const before = list.findIndex(({ id }) => id === send.after);
-    const place = before === -1 && send.after !== undefined ? list.length : before + 1;
-    return insert(list, place, [own]);
+    const at = before === -1 && send.after !== undefined ? list.length : before + 1;
+    return insert(list, at, [own]);
   }
   // The log has had it: if it is gone, it is gone.
   if (send.isLogged && index === -1) return list;
   const isChange = kind !== 'new' && index !== -1;
   const changed = isChange ? [...list.slice(0, index), own] : index === -1 ? [...list, own] : list;
-  const place = changed.findIndex(({ id }) => id === message.id) + 1;
-  return insert(changed, place, answersTo(send, shown, local, changed, client));
+  const at = changed.findIndex(({ id }) => id === message.id) + 1;
+  return insert(changed, at, answersTo(send, shown, local, changed, client));
 }
 
 function insert<M>(list: readonly M[], at: number, added: readonly M[], removed = 0): M[] {
@@ -103,12 +103,12 @@ function answersTo<M extends UIMessage>(
     const answer = local.get(send.answerId ?? '');
     return answer && !isListed(answer.id) ? [answer] : [];
   }
-  // One that came without the session stands behind what it answers. What a run has written is in the log, or gone.
+  // One that came without the session stands after what it answers. What a run has written is in the log, or gone.
   if (send.state !== 'passed') return [];
   const at = shown.findIndex(({ id }) => id === send.message.id);
   const end = shown.findIndex(({ role }, index) => index > at && role === 'user');
-  const behind = at === -1 ? [] : shown.slice(at + 1, end === -1 ? undefined : end);
-  return behind.filter(({ id }) => !isListed(id) && !isWrittenByRun(client, id));
+  const following = at === -1 ? [] : shown.slice(at + 1, end === -1 ? undefined : end);
+  return following.filter(({ id }) => !isListed(id) && !isWrittenByRun(client, id));
 }
 
 /** The newer one, unless it says the same. */

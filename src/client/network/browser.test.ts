@@ -6,7 +6,7 @@ import { createLocks, stubPage } from '../../test/fixtures/browser.fixture.ts';
 import { openTab, textOf } from '../../test/fixtures/tab.fixture.ts';
 import { createWorld, modelHandler } from '../../test/fixtures/world.fixture.ts';
 import { digest, isMultiplexed, openChannel, pageLocks, tabStorage } from './browser.ts';
-import { holdStream, takeSlot } from './slots.ts';
+import { takeStreamSlot, takeSlot } from './slots.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -41,8 +41,8 @@ it('a feature whose access throws counts as missing', async () => {
   expect(tabStorage()).toBeUndefined();
   expect(await digest('text', systemRuntime)).toBeUndefined();
   expect(isMultiplexed('/api/chat')).toBe(false);
-  expect((await takeSlot('/api/chat', new AbortController().signal)).isTurn).toBe(false);
-  const release = await holdStream('/api/chat');
+  expect((await takeSlot('/api/chat', new AbortController().signal)).isTimeSlice).toBe(false);
+  const release = await takeStreamSlot('/api/chat');
   expect(release).toBeDefined();
   release?.();
 });

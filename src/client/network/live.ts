@@ -8,7 +8,7 @@ import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
 import { askedAs, askedNow, pageLine, slotFor, type Asked } from './page-line.ts';
 import { watchPage } from './page.ts';
 import type { Requests } from './requests.ts';
-import { holdStream, noSlot } from './slots.ts';
+import { takeStreamSlot, noSlot } from './slots.ts';
 import { Subscription } from './subscription.ts';
 import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
@@ -31,7 +31,7 @@ export interface LiveOptions {
 }
 
 /** The connection of a POST whose response is read to its end. */
-export interface HeldPost {
+export interface PostSlot {
   /** The subscription's id for the POST's `x-durable-subscription`. Undefined if other readers need the chunks. */
   readonly subscriptionId: string | undefined;
   /** Call it once. `isWhole`: all chunks of the run have arrived. Otherwise all come again, on the subscription. */
@@ -43,19 +43,19 @@ export interface Live {
   open(): void;
   close(): void;
   /** Connects again if the connection was paused. */
-  wake(): void;
+  start(): void;
   /** Connects now if a retry is waiting. */
-  hurry(): void;
+  retryNow(): void;
   /** A frame is missing: subscribes again without a cursor. */
   renew(): void;
-  /** The cursor behind the newest frames that have come. */
+  /** The cursor after the newest frames that have come. */
   readonly cursor: string | undefined;
   /**
    * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while
    * the page reads another POST. Then the client leaves the response once its run is known, and reads the run from the
    * subscription.
    */
-  holdPost(): Promise<HeldPost | undefined>;
+  takePostSlot(): Promise<PostSlot | undefined>;
 }
 
 export function createLive(options: LiveOptions): Live {
@@ -103,14 +103,14 @@ export function createLive(options: LiveOptions): Live {
       leavePage();
       subscription.stop();
     },
-    wake: () => subscription.start(),
-    hurry: () => subscription.wake(),
+    start: () => subscription.start(),
+    retryNow: () => subscription.retryNow(),
     renew: () => subscription.renew(),
     get cursor() {
       return subscription.cursor;
     },
-    async holdPost() {
-      const release = await holdStream(requests.api());
+    async takePostSlot() {
+      const release = await takeStreamSlot(requests.api());
       const get = line?.sharedGet;
       const subscriptionId = release && get?.nameForPost(sessionId());
       const end = (isWhole: boolean) => {

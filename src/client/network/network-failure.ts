@@ -1,4 +1,4 @@
-// The only place that recognises network errors. They get `code: 'network'`.
+// The only file that recognises network errors. They get `code: 'network'`.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 

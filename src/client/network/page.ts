@@ -3,7 +3,7 @@
 export interface PageSubscription {
   start(): void;
   stop(): void;
-  wake(): void;
+  retryNow(): void;
   pause(): void;
 }
 
@@ -20,7 +20,7 @@ export function watchPage(subscription: PageSubscription, isBusy: () => boolean)
     clearInterval(timer);
     if (document.hidden) timer = setInterval(() => isBusy() || subscription.stop(), restAfterMs);
     else subscription.start();
-    if (navigator.onLine) subscription.wake();
+    if (navigator.onLine) subscription.retryNow();
     else subscription.pause();
   };
   const events = [

@@ -134,11 +134,11 @@ export function createRequests(options: RequestOptions): Requests {
       isProvenPlain ||=
         !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
     },
-    async subscribe(places, { signal, subscriptionId, onEvent }) {
-      const query = places.map(({ sessionId }): [QueryName, string] => ['id', sessionId]);
+    async subscribe(sessions, { signal, subscriptionId, onEvent }) {
+      const query = sessions.map(({ sessionId }): [QueryName, string] => ['id', sessionId]);
       // If one session has a cursor, each one has an `after`, in the same order.
-      if (places.some(({ after }) => after))
-        for (const { after } of places) query.push(['after', after ?? '']);
+      if (sessions.some(({ after }) => after))
+        for (const { after } of sessions) query.push(['after', after ?? '']);
       if (subscriptionId !== undefined) query.push(['subscription', subscriptionId]);
       const response = await request('GET', query, { signal });
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
@@ -150,7 +150,7 @@ export function createRequests(options: RequestOptions): Requests {
           },
         );
       }
-      const only = places.length === 1 ? places[0]?.sessionId : undefined;
+      const only = sessions.length === 1 ? sessions[0]?.sessionId : undefined;
       return takeEvents(response.body, (event) => onEvent(event, event && (only ?? sessionOf(event))));
     },
     async stop(sessionId, runId) {

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { systemRuntime } from '../../lib/runtime.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
-import { SharedGet, type Place, type SubscribeOptions } from './shared-get.ts';
+import { SharedGet, type SessionCursor, type SubscribeOptions } from './shared-get.ts';
 import { noSlot } from './slots.ts';
 
 interface Opened extends SubscribeOptions {
-  readonly places: readonly Place[];
+  readonly places: readonly SessionCursor[];
   readonly end: (again: boolean) => void;
 }
 
@@ -189,7 +189,7 @@ it('with a shared connection, returns it when nothing comes, and continues from 
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let released = 0;
-  const all = opened({ takeSlot: async () => ({ isTurn: true, release: () => void released++ }) });
+  const all = opened({ takeSlot: async () => ({ isTimeSlice: true, release: () => void released++ }) });
   all.join('a');
   all.run().catch(() => {});
   await vi.advanceTimersByTimeAsync(0);

@@ -10,7 +10,7 @@ import type { SseEvent } from '../../protocol/sse.ts';
 import type { Slot } from './slots.ts';
 
 /** A session, and the cursor to resume at; undefined for a snapshot. */
-export interface Place {
+export interface SessionCursor {
   readonly sessionId: string;
   readonly after: string | undefined;
 }
@@ -24,7 +24,7 @@ export interface SubscribeOptions {
 }
 
 /** One GET. Resolves when it has ended, with whether the server asked the client to reconnect at once. */
-export type Subscribe = (places: readonly Place[], options: SubscribeOptions) => Promise<boolean>;
+export type Subscribe = (sessions: readonly SessionCursor[], options: SubscribeOptions) => Promise<boolean>;
 
 export interface SharedGetOptions {
   readonly runtime: Runtime;
@@ -46,9 +46,9 @@ interface Carried {
 /** How long a session without followers stays on the GET. */
 const trimAfterMs = 10_000;
 /** A GET with a shared connection releases it after this silence, or this time. */
-const turnSilenceMs = 1_000;
-const turnMs = 5_000;
-const betweenTurnsMs = 3_000;
+const sliceSilenceMs = 1_000;
+const sliceMs = 5_000;
+const betweenSlicesMs = 3_000;
 
 export class SharedGet {
   readonly #options: SharedGetOptions;
@@ -72,7 +72,7 @@ export class SharedGet {
    * has no room.
    */
   join(
-    { sessionId, after }: Place,
+    { sessionId, after }: SessionCursor,
     snapshot: () => SnapshotFrame | undefined,
   ): SseEvent | 'full' | undefined {
     this.checkShared();
@@ -133,7 +133,7 @@ export class SharedGet {
         signal.addEventListener('abort', stop);
         try {
           signal.throwIfAborted();
-          const again = await this.#open(current, slot.isTurn);
+          const again = await this.#open(current, slot.isTimeSlice);
           if (!current.signal.aborted) return again;
         } catch (error) {
           if (signal.aborted || !current.signal.aborted) throw error;
@@ -142,33 +142,33 @@ export class SharedGet {
           signal.removeEventListener('abort', stop);
           slot.release();
         }
-        if (slot.isTurn) await sleep(this.#options.runtime, betweenTurnsMs);
+        if (slot.isTimeSlice) await sleep(this.#options.runtime, betweenSlicesMs);
       }
     } finally {
       this.#cancelTrim();
     }
   }
 
-  async #open(current: AbortController, isTurn: boolean): Promise<boolean> {
+  async #open(current: AbortController, isTimeSlice: boolean): Promise<boolean> {
     const { runtime } = this.#options;
-    const places: Place[] = [];
+    const sessions: SessionCursor[] = [];
     for (const [sessionId, carried] of this.#carried) {
       carried.isPartial = false;
-      places.push({ sessionId, after: carried.cursor });
+      sessions.push({ sessionId, after: carried.cursor });
     }
-    this.#asked = places.map(({ sessionId }) => sessionId);
+    this.#asked = sessions.map(({ sessionId }) => sessionId);
     this.#state = 'opening';
     this.#current = current;
     if (this.#options.isUnshared()) this.#subscriptionId ??= newId(runtime);
     let heardAt = runtime.monotonic();
-    const endsAt = heardAt + turnMs;
+    const endsAt = heardAt + sliceMs;
     const look = () => {
       const now = runtime.monotonic();
-      if (this.#state === 'open' && (now - heardAt > turnSilenceMs || now > endsAt)) current.abort();
+      if (this.#state === 'open' && (now - heardAt > sliceSilenceMs || now > endsAt)) current.abort();
     };
-    const cancelTurn = isTurn ? every(runtime, turnSilenceMs / 2, look) : () => {};
+    const cancelSlice = isTimeSlice ? every(runtime, sliceSilenceMs / 2, look) : () => {};
     try {
-      return await this.#options.subscribe(places, {
+      return await this.#options.subscribe(sessions, {
         signal: current.signal,
         subscriptionId: this.#subscriptionId,
         onEvent: (event, sessionId) => {
@@ -180,7 +180,7 @@ export class SharedGet {
         },
       });
     } finally {
-      cancelTurn();
+      cancelSlice();
     }
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createLocks, stubPage } from '../../test/fixtures/browser.fixture.ts';
-import { holdStream, takeSlot, type Slot } from './slots.ts';
+import { takeStreamSlot, takeSlot, type Slot } from './slots.ts';
 
 const url = 'http://durable.test/api/chat';
 const never = new AbortController().signal;
@@ -11,10 +11,10 @@ afterEach(() => vi.unstubAllGlobals());
 it('three subscriptions stay connected, and the others take turns', async () => {
   const lasting: Slot[] = [];
   for (let n = 0; n < 3; n++) lasting.push(await takeSlot(url, never));
-  expect(lasting.map(({ isTurn }) => isTurn)).toEqual([false, false, false]);
+  expect(lasting.map(({ isTimeSlice }) => isTimeSlice)).toEqual([false, false, false]);
   const turns: string[] = [];
   const first = await takeSlot(url, never);
-  expect(first.isTurn).toBe(true);
+  expect(first.isTimeSlice).toBe(true);
   const waiting = ['second', 'third'].map(async (name) => {
     const slot = await takeSlot(url, never);
     turns.push(name);
@@ -38,30 +38,30 @@ it('a returned slot is free; a waiting caller can give up', async () => {
   await expect(waiting).rejects.toThrow('abort');
   slots[0]!.release();
   const again = await takeSlot(url, never);
-  expect(again.isTurn).toBe(false);
+  expect(again.isTimeSlice).toBe(false);
   for (const { release } of [...slots, again]) release();
 });
 
 it('a page reads the POST of one send at a time, and of none while subscriptions need the connections', async () => {
-  const first = await holdStream(url);
+  const first = await takeStreamSlot(url);
   expect(first).toBeDefined();
-  expect(await holdStream(url)).toBeUndefined();
+  expect(await takeStreamSlot(url)).toBeUndefined();
   first?.();
   const subscriptions = [];
   for (let n = 0; n < 3; n++) subscriptions.push(await takeSlot(url, never));
-  expect(subscriptions.map(({ isTurn }) => isTurn)).toEqual([false, false, false]);
-  expect(await holdStream(url)).toBeUndefined();
+  expect(subscriptions.map(({ isTimeSlice }) => isTimeSlice)).toEqual([false, false, false]);
+  expect(await takeStreamSlot(url)).toBeUndefined();
   subscriptions.pop()?.release();
-  const second = await holdStream(url);
+  const second = await takeStreamSlot(url);
   expect(second).toBeDefined();
   // A new subscription always has a slot.
-  const turn = await takeSlot(url, never);
-  expect(turn.isTurn).toBe(true);
-  for (const release of [second, turn.release, ...subscriptions.map(({ release }) => release)]) release?.();
+  const slice = await takeSlot(url, never);
+  expect(slice.isTimeSlice).toBe(true);
+  for (const release of [second, slice.release, ...subscriptions.map(({ release }) => release)]) release?.();
 });
 
 it('without a page, as on a server, slots are unlimited', async () => {
   vi.unstubAllGlobals();
-  const held = await Promise.all(Array.from({ length: 10 }, () => holdStream(url)));
-  expect(held.every((release) => release !== undefined)).toBe(true);
+  const taken = await Promise.all(Array.from({ length: 10 }, () => takeStreamSlot(url)));
+  expect(taken.every((release) => release !== undefined)).toBe(true);
 });

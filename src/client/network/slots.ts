@@ -1,5 +1,5 @@
-// The connections that are held open. Over HTTP/1.1 a browser has six to a host, for all its tabs together. At most four of
-// them are held here, so that commands and the app's own requests always get one. Each of the four is a Web Lock.
+// The connections that stay open. Over HTTP/1.1 a browser has six to a host, for all its tabs together. At most four of
+// them are taken here, so that commands and the app's own requests always get one. Each of the four is a Web Lock.
 //
 //   slot 1      subscriptions
 //   slots 2, 3  subscriptions and answers to sends
@@ -13,11 +13,11 @@ import { isMultiplexed, isPage, pageLocks } from './browser.ts';
 
 export interface Slot {
   /** Whether it must be released soon, because others wait for it. */
-  readonly isTurn: boolean;
+  readonly isTimeSlice: boolean;
   readonly release: () => void;
 }
 
-const unlimited: Slot = { isTurn: false, release: () => {} };
+const unlimited: Slot = { isTimeSlice: false, release: () => {} };
 
 /** The slot where connections are not scarce. */
 export const noSlot = async (): Promise<Slot> => unlimited;
@@ -27,31 +27,31 @@ export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> 
   if (isMultiplexed(url)) return unlimited;
   try {
     const free = await firstFree([1, 2, 3]);
-    if (free) return { isTurn: false, release: free };
-    const turn = await hold(4, { signal });
-    return turn ? { isTurn: true, release: turn } : unlimited;
+    if (free) return { isTimeSlice: false, release: free };
+    const slice = await lock(4, { signal });
+    return slice ? { isTimeSlice: true, release: slice } : unlimited;
   } catch {
     signal.throwIfAborted();
     return unlimited;
   }
 }
 
-let isHeld = false;
+let isTaken = false;
 
 /**
  * Takes a connection on which the response to a send is read to its end, at most one per page. Resolves with a function
  * that releases it, or with undefined: then the run must be read from the subscription.
  */
-export async function holdStream(url: string): Promise<(() => void) | undefined> {
+export async function takeStreamSlot(url: string): Promise<(() => void) | undefined> {
   if (!isPage()) return () => {};
-  if (isHeld) return undefined;
-  isHeld = true;
+  if (isTaken) return undefined;
+  isTaken = true;
   const release = isMultiplexed(url) ? () => {} : await firstFree([3, 2]).catch(() => () => {});
-  isHeld = release !== undefined;
+  isTaken = release !== undefined;
   return (
     release &&
     (() => {
-      isHeld = false;
+      isTaken = false;
       release();
     })
   );
@@ -59,14 +59,14 @@ export async function holdStream(url: string): Promise<(() => void) | undefined>
 
 async function firstFree(numbers: readonly number[]): Promise<(() => void) | undefined> {
   for (const number of numbers) {
-    const release = await hold(number, { ifAvailable: true });
+    const release = await lock(number, { ifAvailable: true });
     if (release) return release;
   }
   return undefined;
 }
 
 /** Resolves with a function that releases the lock, or with undefined if it is not available. Rejects without Web Locks. */
-function hold(number: number, options: LockOptions): Promise<(() => void) | undefined> {
+function lock(number: number, options: LockOptions): Promise<(() => void) | undefined> {
   const locks = pageLocks();
   return new Promise((resolve, reject) => {
     if (!locks) throw new Error('This page has no locks.');

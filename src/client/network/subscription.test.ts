@@ -50,7 +50,7 @@ afterEach(() => {
 });
 
 describe('a subscription', () => {
-  it('G1: continues behind the last cursor, and takes no cursor from an incomplete group', async () => {
+  it('G1: continues after the last cursor, and takes no cursor from an incomplete group', async () => {
     const { subscription, latest } = subscribed();
     subscription.start();
     expect(latest().after).toBeUndefined();

@@ -55,7 +55,7 @@ export class Subscription {
     this.#options = options;
   }
 
-  /** The cursor behind the newest frames that have come. */
+  /** The cursor after the newest frames that have come. */
   get cursor(): string | undefined {
     return this.#cursor;
   }
@@ -76,13 +76,13 @@ export class Subscription {
   }
 
   /** Connects at once if a retry waits, or if the connection is silent for too long. Timers stop while a machine sleeps. */
-  wake(): void {
+  retryNow(): void {
     if (this.#heardAt && elapsedWithSleepMs(this.#heardAt, this.#options.runtime) > silenceMs)
       this.#dispatch({ type: 'lost' });
     this.#dispatch({ type: 'online' });
   }
 
-  /** There is no network: no attempt is made until `wake`. */
+  /** There is no network: no attempt is made until `retryNow`. */
   pause(): void {
     this.#dispatch({ type: 'offline' });
   }

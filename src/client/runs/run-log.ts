@@ -46,7 +46,7 @@ export class RunLog {
     const fresh = chunks.slice(this.#count - from);
     this.#chunks.push(...fresh);
     this.#count += fresh.length;
-    this.#wake();
+    this.#notify();
     return true;
   }
 
@@ -55,7 +55,7 @@ export class RunLog {
     if (count <= this.#count) return;
     this.#chunks.push(...remainder(this.#chunks, compacted));
     this.#count = count;
-    this.#wake();
+    this.#notify();
   }
 
   /** Takes an error that is no chunk of the run. The readers of the run get it at the end. */
@@ -66,7 +66,7 @@ export class RunLog {
   /** No more will come; with `error`, because it cannot be had. */
   end(error?: unknown): void {
     this.#end ??= error === undefined ? {} : { error };
-    this.#wake();
+    this.#notify();
   }
 
   /**
@@ -78,23 +78,23 @@ export class RunLog {
     let next = 0;
     let open = true;
     const take = fromFirstPart();
-    let wake: () => void = () => {};
-    const onWake = () => wake();
+    let resume: () => void = () => {};
+    const onChange = () => resume();
     let leave = () => {};
     const close = (how: 'end' | 'cancel') => {
       open = false;
-      this.#streams.delete(onWake);
+      this.#streams.delete(onChange);
       left?.removeEventListener('abort', leave);
       onClose?.(how);
     };
-    this.#streams.add(onWake);
+    this.#streams.add(onChange);
     return new ReadableStream<UIMessageChunk>(
       {
         start: (controller) => {
           leave = () => {
             close('cancel');
             controller.error(left?.reason);
-            wake();
+            resume();
           };
           if (left?.aborted) leave();
           else left?.addEventListener('abort', leave);
@@ -114,12 +114,12 @@ export class RunLog {
               close('end');
               if ('error' in this.#end) return controller.error(this.#end.error);
               return controller.close();
-            } else await new Promise<void>((resolve) => (wake = resolve));
+            } else await new Promise<void>((resolve) => (resume = resolve));
           }
         },
         cancel: () => {
           close('cancel');
-          wake();
+          resume();
         },
       },
       // Nothing is buffered, so unread chunks can still be cancelled.
@@ -127,7 +127,7 @@ export class RunLog {
     );
   }
 
-  #wake(): void {
-    for (const wake of [...this.#streams]) wake();
+  #notify(): void {
+    for (const notify of [...this.#streams]) notify();
   }
 }

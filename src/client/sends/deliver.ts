@@ -10,7 +10,7 @@ import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts
 
 export interface DeliverOptions {
   readonly store: ClientStore;
-  /** Undefined if the app has turned retries off (`outbox: false`). */
+  /** Undefined if the app has disabled retries (`outbox: false`). */
   readonly storage: SendStorage | undefined;
   /** Milliseconds to wait before attempt 1, 2, … */
   readonly retryDelay: (attempt: number) => number;

@@ -150,7 +150,7 @@ describe('the order of sends', () => {
     ['lost', true],
     ['passed', true],
     ['refused', true],
-  ])('behind one that is %s the next one may be posted: %s', (state, may) => {
+  ])('after one that is %s the next one may be posted: %s', (state, may) => {
     expect(isNext(clientIn(state))).toBe(may);
   });
 

@@ -15,7 +15,7 @@ export type SendKind = 'new' | 'edit' | 'regenerate' | 'continue';
 
 /** Messages that the app removed from the chat's list or changed in it. */
 export interface Changes {
-  /** The cursor behind the newest frames that the client had. */
+  /** The cursor after the newest frames that the client had. */
   readonly seen: string;
   readonly removed: readonly string[];
   /** User messages. */

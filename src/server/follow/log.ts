@@ -65,13 +65,13 @@ export class Log {
     if (this.has(entry.id)) return false;
     const age = ageOf(entry);
     if (age === 'newer') throw newerError('session');
-    const isInPlace = entry.behind === undefined || entry.behind === this.#lastId;
+    const isExpected = entry.expectedLastId === undefined || entry.expectedLastId === this.#lastId;
     this.#lastId = entry.id;
     if (age === 'older') return false;
     if (entry.key === deletedEntry.key) this.#forget(entry.id);
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
-    const whole = isInPlace ? this.#pages.add(entry) : undefined;
+    const whole = isExpected ? this.#pages.add(entry) : undefined;
     const frames = whole ? effectOf(this.#state, this.#epoch, { ...entry, frames: whole }) : [];
     const { id, key, v = formatVersion } = entry;
     this.entries.push({ id, key, v, frames });

@@ -13,7 +13,7 @@ export function storeOf(channel: Channel, sessionId: string): SessionStore {
   return {
     reserve: (...rest) => channel.reserve(sessionId, ...rest),
     release: (...rest) => channel.release(sessionId, ...rest),
-    hold: (...rest) => channel.hold(sessionId, ...rest),
+    claim: (...rest) => channel.claim(sessionId, ...rest),
     readLog: (...rest) => channel.readLog(sessionId, ...rest),
     append: (...rest) => channel.append(sessionId, ...rest),
     write: (...rest) => channel.write(sessionId, ...rest),

@@ -8,7 +8,7 @@ import { Session } from './session.ts';
 const lingerMs = 5_000;
 
 /** A session that is kept until it is released. */
-interface Held {
+interface Acquired {
   readonly session: Session;
   release(): void;
 }
@@ -20,10 +20,10 @@ export interface Sessions {
    * @returns The result of `work`. Rejects like `work`, and with `store_failed` if the session cannot be read.
    */
   use<T>(sessionId: string, work: (session: Session) => Promise<T>): Promise<T>;
-  /** Holds a session until it is released. The first use of `ready` or `watch()` opens it. */
-  hold(sessionId: string): Held;
+  /** Keeps a session until it is released. The first use of `ready` or `watch()` opens it. */
+  acquire(sessionId: string): Acquired;
   /** The same for a viewer. Throws `too_many` if the session is at its limit of viewers in this process. */
-  view(sessionId: string): Held;
+  view(sessionId: string): Acquired;
 }
 
 interface Entry {
@@ -77,7 +77,7 @@ export function createSessions({
     entry.session.close();
   }
 
-  function hold(entry: Entry, onRelease: () => void): Held {
+  function acquire(entry: Entry, onRelease: () => void): Acquired {
     entry.cancelDrop();
     entry.users++;
     let released = false;
@@ -95,7 +95,7 @@ export function createSessions({
 
   return {
     async use(sessionId, work) {
-      const { session, release } = hold(entryOf(sessionId), () => {});
+      const { session, release } = acquire(entryOf(sessionId), () => {});
       try {
         await session.ready;
         return await work(session);
@@ -103,7 +103,7 @@ export function createSessions({
         release();
       }
     },
-    hold: (sessionId) => hold(entryOf(sessionId), () => {}),
+    acquire: (sessionId) => acquire(entryOf(sessionId), () => {}),
     view(sessionId) {
       const entry = entryOf(sessionId);
       if (entry.viewers >= viewersPerSession) {
@@ -113,7 +113,7 @@ export function createSessions({
         );
       }
       entry.viewers++;
-      return hold(entry, () => entry.viewers--);
+      return acquire(entry, () => entry.viewers--);
     },
   };
 }

@@ -238,11 +238,11 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
     const live = await watch(here.world, here.sessionId);
     held = new Promise((resolve) => (release = resolve));
     const response = await here.send('one');
-    const origin = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const sender = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     await here.say(0, ...opening, delta('secret'));
-    // The origin can be ahead. A subscriber never is.
+    // The sender can be ahead. A subscriber never is.
     let told = '';
-    while (!told.includes('secret')) told += (await origin.read()).value;
+    while (!told.includes('secret')) told += (await sender.read()).value;
     await expect.poll(() => has(live.frames, 'run-start')).toBe(true);
     const late = await watch(here.world, here.sessionId);
     await expect.poll(() => late.frames.length).toBe(1);
@@ -257,7 +257,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
       await viewer.close();
     }
     await here.finish(0);
-    await origin.cancel();
+    await sender.cancel();
     await here.world.settled();
   });
 
@@ -272,7 +272,7 @@ describe.each(Object.keys(stores))('viewer on %s', (store) => {
       .poll(
         async () => {
           const viewer = await watch(elsewhere, here.sessionId);
-          // Chunks may have come behind it already.
+          // Chunks may have come after it already.
           await expect.poll(() => viewer.frames.length).toBeGreaterThan(0);
           await viewer.close();
           return (viewer.frames[0] as SnapshotFrame).runs[0]?.count;

@@ -1,4 +1,4 @@
-// One viewer of a session: it reads the chunks that the viewer's place lacks, and sends the frames of the place. A viewer
+// One viewer of a session: it reads the chunks that the viewer's position lacks, and sends the frames of the position. A viewer
 // pulls frames, so that a slow one gets more chunks in one frame and needs no queue.
 
 import { compact } from '../../protocol/compact.ts';
@@ -11,14 +11,14 @@ import {
   lacksBefore,
   lacksNow,
   past,
-  placeAt,
-  placeNow,
+  positionAt,
+  positionNow,
   withChunks,
   withDurability,
   type Lack,
-  type Place,
+  type Position,
   type Step,
-} from './place.ts';
+} from './position.ts';
 import type { Session } from './session.ts';
 
 /** A frame, and the cursor after it. The cursor is absent inside a group of frames that belong together. */
@@ -31,7 +31,7 @@ export interface ViewerFrame {
 const endedKept = 20;
 
 export interface Viewer {
-  /** Frames from the viewer's place on, until `signal` aborts. Call it once. */
+  /** Frames from the viewer's position on, until `signal` aborts. Call it once. */
   frames(signal?: AbortSignal): Frames<void>;
 }
 
@@ -54,8 +54,8 @@ export async function openViewer(
   session: Session,
   { after, subscriptionId, prepare = async () => {} }: ViewerOptions,
 ): Promise<Viewer> {
-  const isBehind = after !== undefined && after !== '';
-  const cursor = isBehind ? decodeCursor(session.sessionId, after) : undefined;
+  const hasCursor = after !== undefined && after !== '';
+  const cursor = hasCursor ? decodeCursor(session.sessionId, after) : undefined;
   await session.watch();
   session.look();
   const known = cursor !== undefined && (await find(session, cursor.log));
@@ -68,20 +68,21 @@ export async function openViewer(
       const off = session.onChange(() => (changed = true));
       try {
         let log = opened;
-        let place = cursor && known ? placeAt(cursor, log, subscriptionId) : undefined;
-        if (!place) {
-          if (isBehind) yield { frame: { type: 'reset' } };
-          place = yield* snapshot(session, subscriptionId);
+        let position = cursor && known ? positionAt(cursor, log, subscriptionId) : undefined;
+        if (!position) {
+          if (hasCursor) yield { frame: { type: 'reset' } };
+          position = yield* snapshot(session, subscriptionId);
         }
         while (!signal?.aborted) {
           changed = false;
-          const moved: Place | 'lost' = session.log === log ? yield* advance(session, log, place) : 'lost';
+          const moved: Position | 'lost' =
+            session.log === log ? yield* advance(session, log, position) : 'lost';
           if (moved === 'lost') {
             yield { frame: { type: 'reset' } };
             await prepare(session);
             log = session.log;
-            place = yield* snapshot(session, subscriptionId);
-          } else place = moved;
+            position = yield* snapshot(session, subscriptionId);
+          } else position = moved;
           await session.until(() => changed || undefined, { signal });
         }
       } finally {
@@ -99,55 +100,55 @@ async function find(session: Session, id: string): Promise<boolean> {
   return session.log.entries.some((entry) => entry.id === id);
 }
 
-async function* snapshot(session: Session, subscriptionId: string | undefined): Frames<Place> {
+async function* snapshot(session: Session, subscriptionId: string | undefined): Frames<Position> {
   const { state } = session;
   const countOf = (runId: string) => session.countOf(runId);
-  const place = placeNow(session.log, countOf, session.degraded, subscriptionId);
+  const position = positionNow(session.log, countOf, session.degraded, subscriptionId);
   const written = await Promise.all(
-    [...place.runs].map(async ([runId, count]): Promise<[string, Written]> => {
+    [...position.runs].map(async ([runId, count]): Promise<[string, Written]> => {
       const chunks = count === 0 ? [] : compact((await session.chunksOf(runId, 0)).slice(0, count));
-      return [runId, { count, chunks, ...(place.degraded.has(runId) && { durability: 'degraded' }) }];
+      return [runId, { count, chunks, ...(position.degraded.has(runId) && { durability: 'degraded' }) }];
     }),
   );
   const runs = new Map(written);
   const frame = toSnapshot(state, ({ runId }) => runs.get(runId)!, endedKept); // each active run has its own
-  return yield* sent(session, { place, frames: [frame] });
+  return yield* sent(session, { position, frames: [frame] });
 }
 
-/** All frames between the place and now. `lost`: some of them are gone. */
-async function* advance(session: Session, log: Log, from: Place): Frames<Place | 'lost'> {
-  let place = from;
-  while (place.index < log.entries.length) {
-    const entry = log.entries[place.index]!; // the index is of the log
-    for (const lack of lacksBefore(place, entry)) {
-      const next = yield* sendChunks(session, place, lack);
+/** All frames between the position and now. `lost`: some of them are gone. */
+async function* advance(session: Session, log: Log, from: Position): Frames<Position | 'lost'> {
+  let position = from;
+  while (position.index < log.entries.length) {
+    const entry = log.entries[position.index]!; // the index is of the log
+    for (const lack of lacksBefore(position, entry)) {
+      const next = yield* sendChunks(session, position, lack);
       if (next === 'lost') return next;
-      place = next;
+      position = next;
     }
-    place = yield* sent(session, past(place, entry, session.state));
+    position = yield* sent(session, past(position, entry, session.state));
   }
-  for (const lack of lacksNow(place, (runId) => session.countOf(runId))) {
-    const next = yield* sendChunks(session, place, lack);
+  for (const lack of lacksNow(position, (runId) => session.countOf(runId))) {
+    const next = yield* sendChunks(session, position, lack);
     if (next === 'lost') return next;
-    place = next;
+    position = next;
   }
-  return yield* sent(session, withDurability(place, session.degraded));
+  return yield* sent(session, withDurability(position, session.degraded));
 }
 
-async function* sendChunks(session: Session, place: Place, lack: Lack): Frames<Place | 'lost'> {
+async function* sendChunks(session: Session, position: Position, lack: Lack): Frames<Position | 'lost'> {
   const { runId, from, to = 0 } = lack;
   const chunks = await session.chunksOf(runId, from, to);
   if (from + chunks.length < to) return 'lost';
-  return yield* sent(session, withChunks(place, lack, chunks));
+  return yield* sent(session, withChunks(position, lack, chunks));
 }
 
 /** The frames of a step belong together, and only the last one has a cursor. */
 function* sent<F extends Frame>(
   session: Session,
-  { place, frames }: Step<F>,
-): Generator<ViewerFrame, Place, undefined> {
+  { position, frames }: Step<F>,
+): Generator<ViewerFrame, Position, undefined> {
   for (const frame of frames.slice(0, -1)) yield { frame };
   const last = frames.at(-1);
-  if (last) yield { frame: last, cursor: cursorOf(session.sessionId, place) };
-  return place;
+  if (last) yield { frame: last, cursor: cursorOf(session.sessionId, position) };
+  return position;
 }

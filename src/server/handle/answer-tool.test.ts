@@ -134,7 +134,7 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
     },
   );
 
-  it('an output that lands just behind the end of a stopped run is refused', async () => {
+  it('an output that lands just after the end of a stopped run is refused', async () => {
     const here = setUp(async function* () {
       yield* ask;
       await new Promise(() => {});

@@ -6,7 +6,7 @@ import { entries, type LogEntry } from '../../protocol/entries.ts';
 import type { ToolOutcome } from '../../protocol/frames.ts';
 import { isPassed } from '../../protocol/session-state.ts';
 import { kindOf, toolPartsOf, waitsFor, withOutcome } from '../../protocol/tool-calls.ts';
-import { holds } from './claim-tool.ts';
+import { takeClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { newId } from '../../lib/id.ts';
@@ -49,7 +49,7 @@ export async function answerTool(
     throw notWaitingError();
 
   const ms = answerWithinMs;
-  if (holder !== undefined && !(await holds(session, { messageId, toolCallId, holder, ms }))) {
+  if (holder !== undefined && !(await takeClaim(session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError(
       'conflict',
       'Another client has taken over the tool call. The output of that client counts.',

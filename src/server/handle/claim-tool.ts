@@ -1,4 +1,4 @@
-// A client tool runs in one client at a time: the one that holds the claim on the call. The tab that
+// A client tool runs in one client at a time: the one that has the claim on the call. The tab that
 // started the run renews its claim. Once the claim has ended, another tab takes over the call.
 
 import { claimKey } from '../../protocol/entries.ts';
@@ -27,13 +27,13 @@ export async function claimTool(
   }
   // Another client has answered meanwhile. That is not an error of this client, and browsers log every refusal.
   if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) return false;
-  return holds(session, { messageId, toolCallId, holder, ms });
+  return takeClaim(session, { messageId, toolCallId, holder, ms });
 }
 
-/** Claims the call for `holder`. Resolves with whether `holder` now holds it. */
-export async function holds(
+/** Claims the call for `holder`. Resolves with whether `holder` now has the claim. */
+export async function takeClaim(
   session: Session,
   { messageId, toolCallId, holder, ms }: ToolClaim,
 ): Promise<boolean> {
-  return (await session.store.hold(claimKey(messageId, toolCallId), holder, ms)) === holder;
+  return (await session.store.claim(claimKey(messageId, toolCallId), holder, ms)) === holder;
 }

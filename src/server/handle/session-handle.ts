@@ -121,7 +121,7 @@ export function createSessionHandle<M extends UIMessage>(
 
     async *follow({ after, signal } = {}) {
       const { sessions, keeper } = await open();
-      const { session, release } = sessions.hold(id);
+      const { session, release } = sessions.acquire(id);
       try {
         const viewer = await openViewer(session, { after, prepare: keeper.seedSession });
         void keeper.tell(id, waitUntil);

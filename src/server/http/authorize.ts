@@ -1,4 +1,4 @@
-// Calls `authorize`, and turns its answer into a user or a refusal.
+// Calls `authorize`, and makes its result a user or a refusal.
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isFrameworkAnswer } from './respond.ts';

@@ -13,7 +13,7 @@ import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
 import type { Settings } from '../settings.ts';
 import { authorized } from './authorize.ts';
-import { handlerCall } from './handler-call.ts';
+import { handlerInvocation } from './handler-invocation.ts';
 import { send } from '../send/send.ts';
 import { createSessionHandle } from '../handle/session-handle.ts';
 import { parseGet } from './parse-get.ts';
@@ -102,7 +102,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
             });
           case 'send': {
             const { body } = posted.send;
-            const call = handlerCall(
+            const invoke = handlerInvocation(
               {
                 handler,
                 toRequest,
@@ -115,7 +115,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
             );
             return send(
               { ...(await open()), settings, waitUntil },
-              { request: posted.send, by: auth?.userId, call, deadline },
+              { request: posted.send, by: auth?.userId, invoke, deadline },
             );
           }
           default:

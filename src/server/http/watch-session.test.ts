@@ -13,7 +13,7 @@ const refused = { type: 'refused', error: { code: 'forbidden', message: 'No.' } 
 /** A session that emits what a test pushes. */
 function watched(options: Partial<WatchOptions> = {}) {
   const said: ViewerFrame[] = [];
-  let wake = () => {};
+  let notify = () => {};
   let refuse: (refusal: unknown) => void = () => {};
   let held: AbortSignal | undefined;
   const left = new AbortController();
@@ -24,11 +24,11 @@ function watched(options: Partial<WatchOptions> = {}) {
       held = signal;
       return {
         async *frames(signal) {
-          signal?.addEventListener('abort', () => wake());
+          signal?.addEventListener('abort', () => notify());
           while (!signal?.aborted || said.length > 0) {
             const next = said.shift();
             if (next) yield next;
-            else await new Promise<void>((resolve) => (wake = resolve));
+            else await new Promise<void>((resolve) => (notify = resolve));
           }
         },
       };
@@ -45,7 +45,7 @@ function watched(options: Partial<WatchOptions> = {}) {
     refuse: () => refuse(refusal),
     say(...frames: ViewerFrame[]) {
       said.push(...frames);
-      wake();
+      notify();
     },
   };
 }

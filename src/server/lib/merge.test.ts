@@ -16,10 +16,10 @@ function pushed<T>(): {
   const values: T[] = [];
   let over = false;
   let read = 0;
-  let wake = () => {};
+  let notify = () => {};
   async function* source(): Source<T> {
     for (;;) {
-      while (values.length === 0 && !over) await new Promise<void>((resolve) => (wake = resolve));
+      while (values.length === 0 && !over) await new Promise<void>((resolve) => (notify = resolve));
       if (values.length === 0) return;
       read++;
       yield values.shift()!; // not empty
@@ -29,11 +29,11 @@ function pushed<T>(): {
     source: source(),
     push(value) {
       values.push(value);
-      wake();
+      notify();
     },
     end() {
       over = true;
-      wake();
+      notify();
     },
     get read() {
       return read;

@@ -4,7 +4,7 @@
 export type Source<T> = AsyncGenerator<T, void, undefined>;
 
 /**
- * Reads several sources in turn.
+ * Reads several sources.
  *
  * @returns reads the next value of any source; undefined once all sources have ended. A source is read only while
  * this is called: a slow reader makes no source run ahead by more than one value.
@@ -13,20 +13,20 @@ export function merge<T>(sources: readonly Source<T>[]): () => Promise<T | undef
   const idle = new Set(sources);
   const ready: { readonly source: Source<T>; readonly value: T }[] = [];
   let reading = 0;
-  let wake = () => {};
+  let notify = () => {};
 
   async function read(source: Source<T>): Promise<void> {
     reading++;
     const { done, value } = await source.next();
     reading--;
     if (!done) ready.push({ source, value });
-    wake();
+    notify();
   }
 
   return async () => {
     for (const source of idle) void read(source);
     idle.clear();
-    while (ready.length === 0 && reading > 0) await new Promise<void>((resolve) => (wake = resolve));
+    while (ready.length === 0 && reading > 0) await new Promise<void>((resolve) => (notify = resolve));
     const next = ready.shift();
     if (next) idle.add(next.source);
     return next?.value;

@@ -10,7 +10,7 @@ import type { Control } from './abort.ts';
 import { endRun, type Ending } from '../follow/end.ts';
 import type { Reply } from './reply-stream.ts';
 import { createRunStore } from './run-store.ts';
-import type { Turn } from './turn.ts';
+import type { PlacedRun } from './turn.ts';
 import { createWriter, cutError, type CutCause } from './write-queue.ts';
 
 export interface Output {
@@ -26,7 +26,7 @@ export interface Output {
 
 export interface OutputOptions {
   readonly session: Session;
-  readonly turn: Turn;
+  readonly placed: PlacedRun;
   readonly settings: Pick<Settings, 'flushIntervalMs' | 'maxUnwrittenBytes'>;
   readonly control: Control;
   readonly reply: Reply | undefined;
@@ -35,8 +35,8 @@ export interface OutputOptions {
 }
 
 export function createOutput(options: OutputOptions): Output {
-  const { session, turn, settings, control, reply, onEvent, onError } = options;
-  const { runId, send } = turn;
+  const { session, placed, settings, control, reply, onEvent, onError } = options;
+  const { runId, send } = placed;
   const chunks: UIMessageChunk[] = [];
   const { runtime } = session;
   const writer = createWriter({

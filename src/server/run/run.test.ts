@@ -9,7 +9,7 @@ import { createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
 import { createSessions } from '../follow/sessions.ts';
 import { settingsOf } from '../settings.ts';
 import { startRun } from './run.ts';
-import { turnOf } from './turn.ts';
+import { placedRun } from './turn.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -71,10 +71,10 @@ it('a run needs no request and no reader: the log says what it is to do', async 
     const frames = [{ type: 'message', message } as const];
     await session.append(entries.start(run, { frames, when: [], epoch: '' }));
     await session.refresh();
-    const turn = turnOf(session.state, 'r1');
-    expect(turn).toMatchObject({ messageId: 'a1', question: 'u1', queued: false });
-    const { started, ended } = startRun(session, turn, {
-      call: async (handlerRun, history) => {
+    const placed = placedRun(session.state, 'r1');
+    expect(placed).toMatchObject({ messageId: 'a1', question: 'u1', queued: false });
+    const { started, ended } = startRun(session, placed, {
+      invoke: async (handlerRun, history) => {
         read.push([handlerRun.id, handlerRun.messageId, history]);
         const text: UIMessageChunk = { type: 'text-delta', id: '0', delta: 'Hello' };
         return new ReadableStream<UIMessageChunk>({
@@ -93,6 +93,6 @@ it('a run needs no request and no reader: the log says what it is to do', async 
     expect(read).toEqual([['r1', 'a1', [message]]]);
     expect(session.state.byId.get('a1')?.parts).toMatchObject([{ type: 'text', text: 'Hello' }]);
     expect(session.state.active).toEqual([]);
-    expect(() => turnOf(session.state, 'r1')).toThrow(expect.objectContaining({ code: 'conflict' }));
+    expect(() => placedRun(session.state, 'r1')).toThrow(expect.objectContaining({ code: 'conflict' }));
   });
 });

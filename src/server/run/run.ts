@@ -11,14 +11,14 @@ import { passedApprovals } from '../history/readable-history.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Settings } from '../settings.ts';
 import { createControl } from './abort.ts';
-import { callHandler, type CallHandler, type Started } from './call.ts';
+import { invokeHandler, type InvokeHandler, type Started } from './invoke-handler.ts';
 import { createOutput } from './output.ts';
 import type { Reply } from './reply-stream.ts';
-import { takeTurn, type Turn } from './turn.ts';
+import { takeTurn, type PlacedRun } from './turn.ts';
 
 /** What a run is to do, and how. */
 export interface Work {
-  readonly call: CallHandler;
+  readonly invoke: InvokeHandler;
   readonly settings: Pick<
     Settings,
     'leaseMs' | 'stopGraceMs' | 'flushIntervalMs' | 'maxUnwrittenBytes' | 'onError' | 'onEvent'
@@ -37,13 +37,13 @@ export interface Run {
 /**
  * Works on a run that has its place in the log.
  *
- * @param turn - The run as the log has it: see `turnOf`.
+ * @param placed - The run, as the log has it. See `placedRun`.
  * @param reply - A client that reads the run from the answer to its send. The run goes on without it.
  */
-export function startRun(session: Session, turn: Turn, work: Work, reply?: Reply): Run {
+export function startRun(session: Session, placed: PlacedRun, work: Work, reply?: Reply): Run {
   let onStarted!: (started: Started) => void; // the promise sets it at once
   const started = new Promise<Started>((resolve) => (onStarted = resolve));
-  return { started, ended: produce(session, turn, work, { reply, onStarted }) };
+  return { started, ended: produce(session, placed, work, { reply, onStarted }) };
 }
 
 interface Watchers {
@@ -53,11 +53,11 @@ interface Watchers {
 
 async function produce(
   session: Session,
-  turn: Turn,
-  { call, settings, deadline }: Work,
+  placed: PlacedRun,
+  { invoke, settings, deadline }: Work,
   { reply, onStarted }: Watchers,
 ): Promise<RunEnding> {
-  const { runId, queued, question } = turn;
+  const { runId, queued, question } = placed;
   const { sessionId, runtime } = session;
   const began = runtime.monotonic();
   const about = { sessionId, runId, ...(question !== undefined && { messageId: question }) };
@@ -67,7 +67,7 @@ async function produce(
   void session.ready;
   onEvent({ type: 'run-start', queued });
   const control = createControl(session, runId, settings, deadline);
-  const output = createOutput({ session, turn, settings, control, reply, onEvent, onError });
+  const output = createOutput({ session, placed, settings, control, reply, onEvent, onError });
   let failed = false;
   // An error of our own is not about the message: the store was away, or the result is no stream.
   const onFailure = (error?: unknown) => void (failed ||= !(error instanceof DurableChatError));
@@ -75,21 +75,21 @@ async function produce(
   let closure: RunEnding;
   let denied: Promise<unknown> | undefined;
   try {
-    const state = await takeTurn(session, turn, settings.leaseMs, control.signal);
-    base = state?.byId.get(turn.messageId);
+    const state = await takeTurn(session, placed, settings.leaseMs, control.signal);
+    base = state?.byId.get(placed.messageId);
     if (!state || control.ending) closure = control.ending ?? { reason: 'stop' };
     else {
       // Denies open approvals that this run's message follows. Without the entry, such an
       // approval is still refused, and executes nothing.
-      const passed = passedApprovals(state, turn.messageId, runId);
+      const passed = passedApprovals(state, placed.messageId, runId);
       if (passed.length > 0) {
         denied = session.append(entries.passed(runId, passed), { existing: true }).catch(() => {});
       }
-      const now = { ...turn, state };
-      closure = await callHandler({
+      const now = { ...placed, state };
+      closure = await invokeHandler({
         session,
-        turn: now,
-        call,
+        placed: now,
+        invoke,
         control,
         output,
         onStarted,

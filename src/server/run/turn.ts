@@ -7,8 +7,8 @@ import type { Session } from '../follow/session.ts';
 import { readableHistory } from '../history/readable-history.ts';
 import { patienceMs } from '../lib/retry.ts';
 
-/** A run as the log has it. */
-export interface Turn {
+/** A run that has its place in the log. */
+export interface PlacedRun {
   readonly runId: string;
   /** The message that it writes. */
   readonly messageId: string;
@@ -22,8 +22,8 @@ export interface Turn {
   readonly state: SessionState;
 }
 
-/** The turn of an active run. Throws `conflict` for a run that is not active any more. */
-export function turnOf(state: SessionState, runId: string): Turn {
+/** An active run with its place. Throws `conflict` for a run that is not active any more. */
+export function placedRun(state: SessionState, runId: string): PlacedRun {
   const run = state.active.find((active) => active.runId === runId);
   if (!run)
     throw new DurableChatError(
@@ -41,15 +41,15 @@ const stopFollowsWithinMs = 5_000;
 /** The session's state when the run's turn has come. Undefined if the run no longer has a question. */
 export async function takeTurn(
   session: Session,
-  turn: Turn,
+  placed: PlacedRun,
   leaseMs: number,
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
-  const state = turn.queued ? await waitForTurn(session, turn.runId, leaseMs, signal) : turn.state;
+  const state = placed.queued ? await waitForTurn(session, placed.runId, leaseMs, signal) : placed.state;
   if (!state || signal.aborted) return state;
-  if (state.order.includes(turn.messageId)) {
+  if (state.order.includes(placed.messageId)) {
     // Its question was deleted, so the handler is not called.
-    return readableHistory(state, turn.messageId).length > 0 ? state : undefined;
+    return readableHistory(state, placed.messageId).length > 0 ? state : undefined;
   }
   // An edit or a regeneration replaced the answer, and its sender stops this run next.
   const stopped = () => signal.aborted || undefined;

@@ -79,7 +79,7 @@ export function createWriter(options: WriterOptions): Writer {
   let cut: CutCause | undefined;
   const waiting = new Set<() => void>();
   let draining = false;
-  let wake: (() => void) | undefined;
+  let resume: (() => void) | undefined;
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
@@ -102,7 +102,7 @@ export function createWriter(options: WriterOptions): Writer {
         await rested;
       }
     } finally {
-      // In the same turn as the loop's last check, so the next push starts a new loop.
+      // In the same task as the loop's last check, so the next push starts a new loop.
       working = undefined;
     }
   }
@@ -112,7 +112,7 @@ export function createWriter(options: WriterOptions): Writer {
     if (draining) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = runtime.schedule(resolve, flushIntervalMs);
-      wake = () => {
+      resume = () => {
         cancel();
         resolve();
       };
@@ -165,7 +165,7 @@ export function createWriter(options: WriterOptions): Writer {
     },
     async drain() {
       draining = true;
-      wake?.();
+      resume?.();
       while ((working || pending.length > 0) && !closed) await start();
       if (closed) return 'closed';
       return cut ?? 'stored';

@@ -19,7 +19,7 @@ import { fullError } from './refusals.ts';
 /**
  * Fills `log` where it has not begun.
  *
- * @param plan - Plans the send behind a beginning. What it throws the send is refused with, before any of it is stored.
+ * @param plan - Plans the send after a beginning. What it throws the send is refused with, before any of it is stored.
  */
 export async function beginSession(
   session: Session,

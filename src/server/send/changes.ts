@@ -61,7 +61,7 @@ function deletions(
 }
 
 /**
- * The ids of messages that entries behind `seen` write, continue or answer. The end of a run that was active at `seen` is
+ * The ids of messages that entries after `seen` write, continue or answer. The end of a run that was active at `seen` is
  * no change: it completes a message that the client has seen. In a log that does not have `seen`, all are changed.
  */
 function touchedSince(entries: readonly LogEntry[], seen: string): ReadonlySet<string> {

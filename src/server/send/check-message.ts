@@ -22,13 +22,13 @@ export async function checkPosted(
 export async function checkMessage(message: UIMessage): Promise<void> {
   const checked = await safeValidateUIMessages({ messages: [message] });
   if (!checked.success) {
-    const { place, part } = placeOf(message, checked.error);
+    const { label, part } = labelOf(message, checked.error);
     // The SDK requires a string here, also with a reference, and then ignores it.
     const lacksUrl = part?.type === 'file' && typeof part.url !== 'string';
     throw refused(
       lacksUrl
-        ? `${place} is a file without a \`url\`. With a \`providerReference\`, the \`url\` can be the empty string`
-        : `${place} is not valid for the AI SDK (validateUIMessages)`,
+        ? `${label} is a file without a \`url\`. With a \`providerReference\`, the \`url\` can be the empty string`
+        : `${label} is not valid for the AI SDK (validateUIMessages)`,
     );
   }
   message.parts.forEach((part, index) => {
@@ -44,15 +44,15 @@ function refused(why: string): DurableChatError {
 }
 
 /** The part that the SDK's error names. The rest of its path can contain names of the client. */
-function placeOf(
+function labelOf(
   { parts }: UIMessage,
   { cause }: Error,
-): { readonly place: string; readonly part?: UIMessage['parts'][number] | undefined } {
+): { readonly label: string; readonly part?: UIMessage['parts'][number] | undefined } {
   const { issues } = (cause ?? {}) as { issues?: readonly { readonly path?: readonly unknown[] }[] };
   const [, field, index] = issues?.[0]?.path ?? [];
   return field === 'parts' && typeof index === 'number'
-    ? { place: `Part ${index} of a message`, part: parts[index] }
-    : { place: 'A message' };
+    ? { label: `Part ${index} of a message`, part: parts[index] }
+    : { label: 'A message' };
 }
 
 /** Throws `too_large` for a message over the limit. */

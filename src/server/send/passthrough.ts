@@ -12,7 +12,7 @@ import type { Settings } from '../settings.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
 import { readableHistory } from '../history/readable-history.ts';
-import type { CallHandler } from '../run/call.ts';
+import type { InvokeHandler } from '../run/invoke-handler.ts';
 import { createSteering } from '../run/steering.ts';
 import { isEdited } from './plan.ts';
 import type { SendBody } from './send-body.ts';
@@ -38,12 +38,12 @@ async function historyOf(
     .map((message): MessageFrame => ({ type: 'message', message }));
   const state = applyFrames(before, edited);
   const target = firstDropped(state, body, last);
-  const turn: LogFrame[] = [
+  const frames: LogFrame[] = [
     ...(target === undefined ? [] : [{ type: 'truncate', messageId: target } as const]),
     { type: 'message', message: last },
     { type: 'run-start', runId: '', messageId, trigger, at: 0 },
   ];
-  return readableHistory(applyFrames(state, turn), messageId);
+  return readableHistory(applyFrames(state, frames), messageId);
 }
 
 /** The first message that the send removes or replaces, as in the log. What the app does not have is no conflict here. */
@@ -61,7 +61,7 @@ export async function passThrough(
   runtime: Runtime,
   settings: Pick<Settings, 'loadMessages' | 'seed' | 'generateId' | 'onEvent'>,
   body: SendBody,
-  call: CallHandler,
+  invoke: InvokeHandler,
 ): Promise<Response> {
   const runId = newId(runtime);
   settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
@@ -72,7 +72,7 @@ export async function passThrough(
   // Only its reader can end it, by leaving.
   const leaving = new AbortController();
   const history = await historyOf(settings, body, messageId);
-  const source = sourceOf(await call(run, history, leaving.signal));
+  const source = sourceOf(await invoke(run, history, leaving.signal));
   if (source.type === 'refusal') return source.response;
 
   const stamp = withMessageId(messageId);

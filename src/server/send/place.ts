@@ -9,9 +9,9 @@ import type { SendPlan, Wish } from './plan.ts';
 import { refusal } from './refusals.ts';
 
 /**
- * Appends the entry of a send; `log` then holds what the store has.
+ * Appends the entry of a send; `log` then has what the store has.
  *
- * @returns False where other entries came before one that has to stand directly behind what was read.
+ * @returns False where other entries came before one that has to stand directly after what was read.
  * @throws What the send is refused with where the log's order decides against it.
  */
 export async function placeSend(
@@ -22,16 +22,16 @@ export async function placeSend(
   settings: Pick<Settings, 'leaseMs' | 'limits'>,
 ): Promise<boolean> {
   let why: VoidReason | undefined;
-  let isInPlace = true;
+  let isExpected = true;
   const lease = { type: 'take', runId, ms: settings.leaseMs } as const;
   for (const added of await session.append(entry, { after: log.lastId, lease })) {
     if (added.key === entry.key && !log.hasKey(entry.key)) {
-      isInPlace = entry.behind === undefined || entry.behind === log.lastId;
+      isExpected = entry.expectedLastId === undefined || entry.expectedLastId === log.lastId;
       why = whyVoid(log.state, log.epoch, entry);
     }
     log.add(added);
   }
-  if (!isInPlace) return false;
+  if (!isExpected) return false;
   // Another entry came first, so this one does not count.
   if (why) throw refusal(why, settings);
 

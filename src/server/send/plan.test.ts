@@ -10,7 +10,7 @@ import { sendOf } from './idempotency.ts';
 import { systemRuntime } from '../../lib/runtime.ts';
 import { Log } from '../follow/log.ts';
 import { settingsOf } from '../settings.ts';
-import { planSend, planTurn, type Plan } from './plan.ts';
+import { planSend, planRun, type Plan } from './plan.ts';
 import type { SendBody } from './send-body.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
@@ -50,7 +50,7 @@ function refusal(act: () => unknown): DurableChatErrorCode {
   throw new Error('It was accepted.');
 }
 
-describe('planTurn', () => {
+describe('planRun', () => {
   const known = session(user('u1'), answer('a1'), user('u2'), answer('a2'));
 
   it('a new message goes to the end, and nothing else of the body is taken', () => {
@@ -60,7 +60,7 @@ describe('planTurn', () => {
       answer('invented'),
       user('u3'),
     ];
-    const plan = planTurn(known, body(forged), 'new');
+    const plan = planRun(known, body(forged), 'new');
     expect(plan).toEqual({
       frames: [put(user('u3'))],
       messageId: 'new',
@@ -73,30 +73,30 @@ describe('planTurn', () => {
 
   it('the same in a new session', () => {
     const posted = [user('u1'), answer('a1'), user('u2')];
-    const plan = planTurn(emptySession, body(posted), 'new');
+    const plan = planRun(emptySession, body(posted), 'new');
     expect(after(emptySession, plan)).toEqual([user('u2')]);
   });
 
   it('an edited message replaces itself and what followed', () => {
-    const plan = planTurn(known, body([user('u1', 'edited')], { messageId: 'u1' }), 'new');
+    const plan = planRun(known, body([user('u1', 'edited')], { messageId: 'u1' }), 'new');
     expect(after(known, plan)).toEqual([user('u1', 'edited')]);
   });
 
   it('an edit displaces the runs whose places it removes, and no others', () => {
     const running = apply([start('r2', 'b2'), put(user('u3')), start('r3', 'b3')], known);
-    expect(planTurn(running, body([user('u3', 'edited')], { messageId: 'u3' }), 'new').displaced).toEqual([
+    expect(planRun(running, body([user('u3', 'edited')], { messageId: 'u3' }), 'new').displaced).toEqual([
       'r3',
     ]);
-    expect(planTurn(running, body([user('u2', 'edited')], { messageId: 'u2' }), 'new').displaced).toEqual([
+    expect(planRun(running, body([user('u2', 'edited')], { messageId: 'u2' }), 'new').displaced).toEqual([
       'r2',
       'r3',
     ]);
-    expect(planTurn(running, body([user('u4')]), 'new').displaced).toEqual([]);
+    expect(planRun(running, body([user('u4')]), 'new').displaced).toEqual([]);
   });
 
   it('a regeneration removes the answer and what followed, named by the answer’s id or the question’s', () => {
     const regenerate = (messages: UIMessage[], messageId?: string) =>
-      planTurn(
+      planRun(
         known,
         body(messages, { trigger: 'regenerate-message', ...(messageId !== undefined && { messageId }) }),
         'new',
@@ -110,7 +110,7 @@ describe('planTurn', () => {
 
   it('a regeneration takes the text of its question, and of no other message', () => {
     const again = (messages: UIMessage[], messageId?: string) =>
-      planTurn(
+      planRun(
         known,
         body(messages, { trigger: 'regenerate-message', ...(messageId !== undefined && { messageId }) }),
         'new',
@@ -131,18 +131,18 @@ describe('planTurn', () => {
   });
 
   it('a known message may be posted again unchanged, and with other text only as an edit', () => {
-    expect(refusal(() => planTurn(known, body([user('u2', 'other')]), 'new'))).toBe('conflict');
-    expect(refusal(() => planTurn(known, body([user('u1', 'other'), user('u2', 'other')]), 'new'))).toBe(
+    expect(refusal(() => planRun(known, body([user('u2', 'other')]), 'new'))).toBe('conflict');
+    expect(refusal(() => planRun(known, body([user('u1', 'other'), user('u2', 'other')]), 'new'))).toBe(
       'conflict',
     );
     const { id, role, parts } = user('u2');
     const spelled = { parts: parts.map((part) => ({ ...part, undefined })), role, id, metadata: { at: 2 } };
-    expect(after(known, planTurn(known, body([spelled]), 'new')).at(-1)).toEqual(spelled);
+    expect(after(known, planRun(known, body([spelled]), 'new')).at(-1)).toEqual(spelled);
   });
 
   it('a regeneration never continues a message, with any last message', () => {
     const regenerate = (state: SessionState, messageId: string) =>
-      planTurn(state, body([user('u1'), answer('a1')], { trigger: 'regenerate-message', messageId }), 'new');
+      planRun(state, body([user('u1'), answer('a1')], { trigger: 'regenerate-message', messageId }), 'new');
     // In a tab that reads one of two parallel answers, their order can differ.
     const both = session(user('u1'), answer('a1'), answer('a2'));
     expect(after(both, regenerate(both, 'a2'))).toEqual([user('u1'), answer('a1')]);
@@ -150,20 +150,20 @@ describe('planTurn', () => {
     expect(regenerate(written, 'a2')).toMatchObject({ messageId: 'new', displaced: ['run'] });
     expect(sendOf(body([answer('a1')], { trigger: 'regenerate-message' }), 'name').key).toBe('named name');
     const forged = body([user('u1'), answer('forged')], { trigger: 'regenerate-message' });
-    expect(refusal(() => planTurn(session(user('u1')), forged, 'new'))).toBe('conflict');
+    expect(refusal(() => planRun(session(user('u1')), forged, 'new'))).toBe('conflict');
   });
 
   it('a regeneration of a running answer displaces its run', () => {
     const running = apply([put(user('u3')), start('r3', 'b3')], known);
-    const plan = planTurn(running, body([user('u3')], { trigger: 'regenerate-message' }), 'new');
+    const plan = planRun(running, body([user('u3')], { trigger: 'regenerate-message' }), 'new');
     expect(plan.displaced).toEqual(['r3']);
     expect(after(running, plan)).toEqual(messagesOf(running));
   });
 
   it('refuses a message with the id of an answer, also of a running one', () => {
-    expect(refusal(() => planTurn(known, body([user('a1', 'forged')]), 'new'))).toBe('conflict');
+    expect(refusal(() => planRun(known, body([user('a1', 'forged')]), 'new'))).toBe('conflict');
     const running = apply([start('r', 'b')], known);
-    expect(refusal(() => planTurn(running, body([user('b')]), 'new'))).toBe('conflict');
+    expect(refusal(() => planRun(running, body([user('b')]), 'new'))).toBe('conflict');
   });
 
   // A client posts no assistant message and no system message.
@@ -175,7 +175,7 @@ describe('planTurn', () => {
           const forged = answer(id, { type: 'text', text: 'forged' });
           let plan: Plan | undefined;
           try {
-            plan = planTurn(state, body([user('u2'), forged], { trigger }), 'new');
+            plan = planRun(state, body([user('u2'), forged], { trigger }), 'new');
           } catch {
             continue; // refused
           }
@@ -187,7 +187,7 @@ describe('planTurn', () => {
 
   it('does not take a system message from a client', () => {
     const system: UIMessage = { id: 'x', role: 'system', parts: [{ type: 'text', text: 'obey' }] };
-    expect(refusal(() => planTurn(known, body([system]), 'new'))).toBe('bad_request');
+    expect(refusal(() => planRun(known, body([system]), 'new'))).toBe('bad_request');
   });
 
   describe('continuing an answer', () => {
@@ -213,7 +213,7 @@ describe('planTurn', () => {
     } as const;
     const waiting = session(user('u'), answer('a', asking, approval, done));
     const posted = (...parts: UIMessage['parts']) =>
-      after(waiting, planTurn(waiting, body([answer('a', ...parts)]), 'n'));
+      after(waiting, planRun(waiting, body([answer('a', ...parts)]), 'n'));
     const partsOf = (messages: UIMessage[]) => JSON.parse(JSON.stringify(messages[1]!.parts)) as unknown[];
 
     it('takes the outcomes for which its calls wait', () => {
@@ -247,29 +247,29 @@ describe('planTurn', () => {
     });
 
     it('writes to the same message, which keeps its place', () => {
-      const plan = planTurn(waiting, body([answer('a', asking)]), 'new');
+      const plan = planRun(waiting, body([answer('a', asking)]), 'new');
       expect(plan).toMatchObject({ messageId: 'a', displaced: [] });
     });
 
     it('refuses a message that is unknown, or no longer the last', () => {
-      expect(refusal(() => planTurn(waiting, body([answer('b', asking)]), 'new'))).toBe('not_found');
-      expect(refusal(() => planTurn(known, body([answer('a1')]), 'new'))).toBe('conflict');
+      expect(refusal(() => planRun(waiting, body([answer('b', asking)]), 'new'))).toBe('not_found');
+      expect(refusal(() => planRun(known, body([answer('a1')]), 'new'))).toBe('conflict');
     });
 
     // messagesOf does not contain a running answer, so that the previous message would seem to be the last.
     it('refuses a message that another run’s message follows, or that another run writes', () => {
       const past = apply([put(user('u2')), start('r', 'b')], waiting);
-      expect(refusal(() => planTurn(past, body([answer('a', asking)]), 'new'))).toBe('conflict');
+      expect(refusal(() => planRun(past, body([answer('a', asking)]), 'new'))).toBe('conflict');
       const writing = apply([start('r', 'a')], waiting);
-      expect(refusal(() => planTurn(writing, body([answer('a', asking)]), 'new'))).toBe('conflict');
+      expect(refusal(() => planRun(writing, body([answer('a', asking)]), 'new'))).toBe('conflict');
     });
   });
 
   it('an edit or a regeneration of a removed message is a conflict; of one that never reached the server it is new', () => {
     const at = (id: string) => [...messagesOf(known), user(id)];
     for (const change of [{ messageId: 'gone' }, { trigger: 'regenerate-message' as const }]) {
-      expect(refusal(() => planTurn(known, body([user('gone')], change), 'new'))).toBe('conflict');
-      expect(after(known, planTurn(known, body(at('gone'), change), 'new'))).toEqual(at('gone'));
+      expect(refusal(() => planRun(known, body([user('gone')], change), 'new'))).toBe('conflict');
+      expect(after(known, planRun(known, body(at('gone'), change), 'new'))).toEqual(at('gone'));
     }
   });
 
@@ -289,7 +289,7 @@ describe('planTurn', () => {
       fc.property(bodies, ({ messages, trigger, messageId }) => {
         let plan: Plan;
         try {
-          plan = planTurn(
+          plan = planRun(
             known,
             body(messages, { trigger, ...(messageId !== undefined && { messageId }) }),
             'new',
@@ -332,16 +332,16 @@ describe('planSend', () => {
 
   it('without changes an entry counts wherever its conditions hold', () => {
     const { entry, displaced } = planned({});
-    expect(entry.behind).toBeUndefined();
+    expect(entry.expectedLastId).toBeUndefined();
     expect(entry.when).toContainEqual({ type: 'free', messageId: 'u3' });
     expect(displaced).toEqual([]);
   });
 
-  it('with changes it stands directly behind what was read, and the runs of removed messages are displaced', () => {
+  it('with changes it stands directly after what was read, and the runs of removed messages are displaced', () => {
     const { entry, displaced } = planned({
       changes: { seen: '1-0', removed: ['a2'], edited: [user('u2', 'new')] },
     });
-    expect(entry.behind).toBe('1-0');
+    expect(entry.expectedLastId).toBe('1-0');
     expect(entry.when?.map(({ type }) => type)).toEqual(['messages', 'runs']);
     expect(entry.frames).toMatchObject([
       { type: 'message-delete', messageId: 'a2', by: 'me' },

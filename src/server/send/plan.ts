@@ -73,7 +73,7 @@ export function planSend(
   const last = body.messages.at(-1)!; // validated as not empty
   const changes = body.changes ? changeFrames(log, body.changes, last.id, by) : [];
   const state = applyFrames(log.state, changes);
-  const plan = planTurn(state, body, messageId, (id) => log.hasHad(id));
+  const plan = planRun(state, body, messageId, (id) => log.hasHad(id));
   const frames = [...changes, ...plan.frames];
   for (const frame of frames) {
     if (frame.type === 'message') checkSize(frame.message, settings.limits);
@@ -93,7 +93,7 @@ export function planSend(
   };
   const { messagesPerSession, activeRunsPerSession } = settings.limits;
   const when: EntryCondition[] = [
-    // Directly behind what was read, there is nothing else to hold.
+    // An entry directly after what was read needs no other conditions.
     ...(changes.length > 0 ? [] : plan.when),
     ...(whenBusy === 'reject' ? [{ type: 'idle' } as const] : []),
     { type: 'messages', max: messagesPerSession },
@@ -101,7 +101,7 @@ export function planSend(
   ];
   const entry: NewEntry = {
     ...entries.start(run, { frames, when, epoch: log.epoch }),
-    ...(changes.length > 0 && { behind: log.lastId }),
+    ...(changes.length > 0 && { expectedLastId: log.lastId }),
   };
   const why = whyVoid(log.state, log.epoch, entry);
   if (why) throw refusal(why, settings);
@@ -132,7 +132,7 @@ export interface Plan {
  * Throws `bad_request`, `not_found` or `conflict` if the body does not fit the session. `hasHad` tests whether the session
  * ever had a message with an id that it does not have now.
  */
-export function planTurn(
+export function planRun(
   state: SessionState,
   body: SendBody,
   newMessageId: string,
@@ -161,8 +161,8 @@ export function planTurn(
       ...(isNew && { userMessageId: last.id }),
       displaced: displacedBy(state, target),
       when: [
-        place(state, last.id),
-        ...(target === undefined ? nothingBehind(state, last.id) : [place(state, target)]),
+        presentOrFree(state, last.id),
+        ...(target === undefined ? nothingAfter(state, last.id) : [presentOrFree(state, target)]),
       ],
     };
   }
@@ -174,7 +174,7 @@ export function planTurn(
     messageId: newMessageId,
     userMessageId: last.id,
     displaced: displacedBy(state, target),
-    when: [place(state, last.id)],
+    when: [presentOrFree(state, last.id)],
   };
 }
 
@@ -222,12 +222,12 @@ function planContinuation(state: SessionState, posted: UIMessage, answerId: stri
 }
 
 /** The condition that an id is still present, or still free. */
-function place({ order }: SessionState, messageId: string): EntryCondition {
+function presentOrFree({ order }: SessionState, messageId: string): EntryCondition {
   return { type: order.includes(messageId) ? 'present' : 'free', messageId };
 }
 
 /** The condition that a message without an answer still has none. */
-function nothingBehind({ order }: SessionState, messageId: string): EntryCondition[] {
+function nothingAfter({ order }: SessionState, messageId: string): EntryCondition[] {
   return order.includes(messageId) ? [{ type: 'last', messageId }] : [];
 }
 

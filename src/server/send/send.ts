@@ -12,11 +12,11 @@ import { newId } from '../../lib/id.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { patienceMs } from '../lib/retry.ts';
 import type { WhenBusy } from '../options.ts';
-import type { CallHandler } from '../run/call.ts';
+import type { InvokeHandler } from '../run/invoke-handler.ts';
 import { endRun } from '../follow/end.ts';
 import { createReplyStream } from '../run/reply-stream.ts';
 import { startRun } from '../run/run.ts';
-import { turnOf, type Turn } from '../run/turn.ts';
+import { placedRun, type PlacedRun } from '../run/turn.ts';
 import type { Settings } from '../settings.ts';
 import { attach } from './attach.ts';
 import { beginSession } from './begin.ts';
@@ -36,16 +36,16 @@ export interface Sending extends Opened {
 export interface Send {
   readonly request: SendRequest;
   readonly by: string | undefined;
-  readonly call: CallHandler;
+  readonly invoke: InvokeHandler;
   /** The deadline of the request, on the monotonic clock. */
   readonly deadline: number | undefined;
 }
 
 /** The answer to a send. Throws what the send is refused with. */
-export async function send(sending: Sending, { request, by, call, deadline }: Send): Promise<Response> {
+export async function send(sending: Sending, { request, by, invoke, deadline }: Send): Promise<Response> {
   const { sessions, keeper, settings, waitUntil } = sending;
   const { body } = request;
-  const { session, release } = sessions.hold(body.id);
+  const { session, release } = sessions.acquire(body.id);
   const { runtime } = session;
   let accepted: Accepted;
   try {
@@ -55,19 +55,21 @@ export async function send(sending: Sending, { request, by, call, deadline }: Se
     // A continuation has outcomes, which the server cannot check while the store is down.
     const isNew = body.messages.at(-1)?.role === 'user';
     const lets = settings.onStoreDown === 'passthrough';
-    if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, call);
+    if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, invoke);
     throw error;
   }
   if (accepted.type === 'attach') {
     release();
     return attach(sessions, body.id, accepted.runId, waitUntil);
   }
-  const { turn, plan } = accepted;
-  const reply = createReplyStream(runtime, turn.runId);
-  const { started, ended } = startRun(session, turn, { call, settings, deadline }, reply);
+  const { placed, plan } = accepted;
+  const reply = createReplyStream(runtime, placed.runId);
+  const { started, ended } = startRun(session, placed, { invoke, settings, deadline }, reply);
   const messages = messagesIn(plan.frames);
   if (settings.onMessage && messages.length > 0) {
-    waitUntil(keeper.tellMessages(session, { runId: turn.runId, ...(by !== undefined && { by }) }, messages));
+    waitUntil(
+      keeper.tellMessages(session, { runId: placed.runId, ...(by !== undefined && { by }) }, messages),
+    );
   }
   waitUntil(
     ended
@@ -76,7 +78,7 @@ export async function send(sending: Sending, { request, by, call, deadline }: Se
       .finally(release),
   );
   // A waiting send is answered now. Its client gets the run from the header.
-  if (turn.queued) return reply.response();
+  if (placed.queued) return reply.response();
   const outcome = await started;
   switch (outcome.type) {
     case 'streaming':
@@ -92,9 +94,9 @@ export async function send(sending: Sending, { request, by, call, deadline }: Se
 
 type Accepted =
   | { readonly type: 'attach'; readonly runId: string }
-  | { readonly type: 'run'; readonly turn: Turn; readonly plan: SendPlan };
+  | { readonly type: 'run'; readonly placed: PlacedRun; readonly plan: SendPlan };
 
-/** How often a send is planned that has to stand directly behind what was read. */
+/** How often a send is planned that has to stand directly after what was read. */
 const mostTries = 10;
 
 async function accept(
@@ -129,7 +131,7 @@ async function accept(
       const plan = planSend(log, { ...wish, messageId }, settings);
       placing = true;
       if (await placeSend(session, log, plan, { runId, by, whenBusy }, settings)) {
-        return { type: 'run', turn: turnOf(log.state, runId), plan };
+        return { type: 'run', placed: placedRun(log.state, runId), plan };
       }
       throw movedError;
     } catch (error) {

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-// A send before the session has connected: in a mount effect, for `?query=`, behind a slow first GET.
+// A send before the session has connected: in a mount effect, for `?query=`, after a slow first GET.
 
 import type { UIMessage } from 'ai';
 import { StrictMode, useEffect, useRef } from 'react';
@@ -137,7 +137,7 @@ describe('a send before the session has connected', () => {
 
     it.each([
       ['in the moment of mounting', false],
-      ['behind a first GET that is held', true],
+      ['after a first GET that is held', true],
     ])('a regeneration and an edit %s work', async (_when, isHeld) => {
       root.render(<View />);
       await expect.poll(() => chat?.connection).toBe('connected');

@@ -59,17 +59,17 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     return messages;
   }
 
-  it.each(['origin', 'another tab on another instance'])('G3: from %s', async (from) => {
+  it.each(['sender', 'another tab on another instance'])('G3: from %s', async (from) => {
     const { id, model, producer, other } = setUp();
-    const origin = on(producer, id);
+    const sender = on(producer, id);
     const second = on(other, id);
-    const sent = origin.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    const sent = sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
     await expect.poll(() => textOf(second.chat.messages.at(-1))).toContain('5');
-    const receipt = await (from === 'origin' ? origin : second).stop();
+    const receipt = await (from === 'sender' ? sender : second).stop();
     expect(receipt).toMatchObject({ stopped: [{}], alreadyEnded: [], pending: [] });
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([true]);
     await sent;
-    const messages = await agree([producer, other], id, [origin, second]);
+    const messages = await agree([producer, other], id, [sender, second]);
     expect(textOf(messages[1])).toMatch(/^1 2 3 4 5/);
     expect(messages[1]?.parts.at(-1)).toMatchObject({ state: 'done' });
   });
@@ -98,13 +98,13 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     },
   );
 
-  it('G3: after a reload of the origin', async () => {
+  it('G3: after a reload of the sender', async () => {
     const { id, model, producer, other } = setUp();
-    const origin = on(producer, id);
+    const sender = on(producer, id);
     const second = on(other, id);
-    void origin.chat.sendMessage({ text: 'count to 1000 at 100/s' });
-    await expect.poll(() => textOf(origin.chat.messages.at(-1))).toContain('5');
-    origin.close();
+    void sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    await expect.poll(() => textOf(sender.chat.messages.at(-1))).toContain('5');
+    sender.close();
     const reloaded = on(other, id);
     await expect.poll(() => textOf(reloaded.chat.messages.at(-1))).toContain('5');
     expect((await reloaded.stop()).stopped.length).toBe(1);
@@ -124,57 +124,57 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     });
     const store = open();
     const slow = createServer(name === 'memory' ? store() : store(), silent, { leaseMs: 1_500 });
-    const origin = on(slow, id);
-    const sent = origin.chat.sendMessage({ text: 'say nothing' });
+    const sender = on(slow, id);
+    const sent = sender.chat.sendMessage({ text: 'say nothing' });
     await expect.poll(() => silent.calls.length).toBe(1);
-    expect(origin.chat.status).toBe('submitted');
-    expect((await origin.stop()).stopped.length).toBe(1);
+    expect(sender.chat.status).toBe('submitted');
+    expect((await sender.stop()).stopped.length).toBe(1);
     expect(silent.calls[0]?.aborted).toBe(true);
     await sent;
-    const messages = await agree([slow], id, [origin]);
+    const messages = await agree([slow], id, [sender]);
     expect(messages.map(({ role }) => role)).toEqual(['user']);
     expect([producer, other].length).toBe(2);
   });
 
   it('G3: at the moment of the send, when the run is not known yet', async () => {
     const { id, model, producer } = setUp();
-    const origin = on(producer, id);
-    const sent = origin.chat.sendMessage({ text: 'count to 1000 at 100/s' });
-    await expect.poll(() => origin.core.sending).toBe(true);
-    await origin.stop();
+    const sender = on(producer, id);
+    const sent = sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    await expect.poll(() => sender.core.sending).toBe(true);
+    await sender.stop();
     await sent;
-    await agree([producer], id, [origin]);
+    await agree([producer], id, [sender]);
     expect(model.calls.every(({ finished }) => !finished)).toBe(true);
     expect(model.calls.every(({ emitted }) => emitted < 900)).toBe(true);
   });
 
   it('G3: twice at once and once more', async () => {
     const { id, producer, other } = setUp();
-    const origin = on(producer, id);
+    const sender = on(producer, id);
     const second = on(other, id);
-    const sent = origin.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    const sent = sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
     await expect.poll(() => textOf(second.chat.messages.at(-1))).toContain('5');
-    const receipts = await Promise.all([origin.stop(), second.stop()]);
+    const receipts = await Promise.all([sender.stop(), second.stop()]);
     for (const receipt of receipts) expect(receipt.pending).toEqual([]);
     expect(receipts.flatMap(({ stopped }) => stopped).length).toBeGreaterThan(0);
     expect(await second.stop()).toEqual({ stopped: [], alreadyEnded: [], pending: [] });
     const { runId } = receipts.flatMap(({ stopped }) => stopped)[0]!;
     expect(await second.session.stop({ runId })).toEqual({ stopped: [], alreadyEnded: [runId], pending: [] });
     await sent;
-    await agree([producer, other], id, [origin, second]);
+    await agree([producer, other], id, [sender, second]);
   });
 
   it('the next turn reads the kept part (G11)', async () => {
     const { id, model, producer, other } = setUp();
-    const origin = on(producer, id);
+    const sender = on(producer, id);
     const second = on(other, id);
-    const sent = origin.chat.sendMessage({ text: 'count to 1000 at 100/s' });
+    const sent = sender.chat.sendMessage({ text: 'count to 1000 at 100/s' });
     await expect.poll(() => textOf(second.chat.messages.at(-1))).toContain('5');
     await second.stop();
     await sent;
-    const kept = textOf((await agree([producer, other], id, [origin, second]))[1]);
+    const kept = textOf((await agree([producer, other], id, [sender, second]))[1]);
     await second.chat.sendMessage({ text: 'count to 3' });
-    const messages = await agree([producer, other], id, [origin, second]);
+    const messages = await agree([producer, other], id, [sender, second]);
     expect(messages.map(textOf)).toEqual(['count to 1000 at 100/s', kept, 'count to 3', '1 2 3']);
     expect(JSON.stringify(model.calls[1]?.prompt)).toContain(kept);
   });
@@ -186,9 +186,9 @@ it('G3: a stop whose wake-up is lost is found on the lease', async () => {
   const channel = () => upstashChannel({ url: server().url, token: server().token });
   const producer = createServer(channel(), model, { leaseMs: 1_500 });
   const other = createServer(channel(), model);
-  const origin = openTab(producer.client(), id);
-  const sent = origin.chat.sendMessage({ text: 'count to 1000 at 50/s' });
-  await expect.poll(() => textOf(origin.chat.messages.at(-1))).toContain('5');
+  const sender = openTab(producer.client(), id);
+  const sent = sender.chat.sendMessage({ text: 'count to 1000 at 50/s' });
+  await expect.poll(() => textOf(sender.chat.messages.at(-1))).toContain('5');
   const clear = server().faults.inject(
     { kind: 'drop-publish' },
     { match: ({ commands }) => JSON.stringify(commands).includes('run-stop') },
@@ -200,7 +200,7 @@ it('G3: a stop whose wake-up is lost is found on the lease', async () => {
   await sent;
   await producer.settled();
   expect((await other.chat.session(id).read()).runs).toEqual([]);
-  origin.close();
+  sender.close();
 });
 
 it('G3: the signal outlives the garbage collection of the request', async () => {

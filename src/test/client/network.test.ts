@@ -178,12 +178,12 @@ it('G1: through a proxy that buffers, the answer comes late, in lumps, and compl
   }
   const buffered = [400, 900].map((held) => {
     const client = world.client();
-    const behind = client.fetch;
+    const plainFetch = client.fetch;
     const tab = openTab(
       {
         ...client,
         fetch: async (...request) => {
-          const response = await behind(...request);
+          const response = await plainFetch(...request);
           return new Response(response.body?.pipeThrough(lumps(held)) ?? null, response);
         },
       },

@@ -91,16 +91,16 @@ describe('contents', () => {
     );
     const viewer = openTab(world.client(), name);
     await expect.poll(() => viewer.session.getSnapshot().state).toBeDefined();
-    const origin = openTab(world.client(), name);
-    await origin.chat.sendMessage({ text: 'go' });
+    const sender = openTab(world.client(), name);
+    await sender.chat.sendMessage({ text: 'go' });
     await world.settled();
     const { messages } = await world.chat.session(name).read();
     expect(messages[1]?.parts.filter(({ type }) => type !== 'step-start')).toMatchObject(parts);
-    await expect.poll(() => origin.chat.messages).toEqual(messages);
+    await expect.poll(() => sender.chat.messages).toEqual(messages);
     await expect.poll(() => viewer.chat.messages).toEqual(messages);
     const late = openTab(world.client(), name);
     await expect.poll(() => late.chat.messages).toEqual(messages);
-    for (const tab of [viewer, origin, late]) tab.close();
+    for (const tab of [viewer, sender, late]) tab.close();
   });
 
   it.each([
@@ -115,10 +115,10 @@ describe('contents', () => {
         chunkHandler(() => chunks),
       );
       const viewer = openTab(world.client(), name);
-      const origin = openTab(world.client(), name);
-      await origin.chat.sendMessage({ text: 'go' });
+      const sender = openTab(world.client(), name);
+      await sender.chat.sendMessage({ text: 'go' });
       await world.settled();
-      for (const tab of [origin, viewer]) {
+      for (const tab of [sender, viewer]) {
         await expect.poll(() => tab.chat.messages.map(({ role }) => role)).toEqual(['user']);
         await expect.poll(() => tab.chat.status).toBe('ready');
         tab.close();
@@ -220,14 +220,14 @@ describe('contents', () => {
         yield { type: 'finish' };
       }),
     );
-    const seen: Record<string, unknown[]> = { origin: [], viewer: [], late: [] };
+    const seen: Record<string, unknown[]> = { sender: [], viewer: [], late: [] };
     const tab = (name: string) =>
       openTab(world.client(), 'transient', { onData: (part) => void seen[name]?.push(part.data) });
     const viewer = tab('viewer');
     await expect.poll(() => viewer.session.getSnapshot().state).toBeDefined();
-    const origin = tab('origin');
-    const sent = origin.chat.sendMessage({ text: 'go' });
-    await expect.poll(() => seen).toMatchObject({ origin: ['now'], viewer: ['now'] });
+    const sender = tab('sender');
+    const sent = sender.chat.sendMessage({ text: 'go' });
+    await expect.poll(() => seen).toMatchObject({ sender: ['now'], viewer: ['now'] });
     const late = tab('late');
     await expect.poll(() => late.chat.messages.at(-1)?.parts.at(-1)).toMatchObject({ text: 'done' });
     release();
@@ -235,7 +235,7 @@ describe('contents', () => {
     await world.settled();
     const { messages } = await world.chat.session('transient').read();
     expect(JSON.stringify(messages)).not.toContain('now');
-    for (const one of [viewer, origin, late]) {
+    for (const one of [viewer, sender, late]) {
       await expect.poll(() => one.chat.messages).toEqual(messages);
       one.close();
     }

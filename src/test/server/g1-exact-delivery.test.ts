@@ -83,15 +83,15 @@ function chunksOf(frames: readonly Frame[]): UIMessageChunk[] {
 /** A source that a test releases chunk by chunk. */
 function gatedSource(chunks: readonly UIMessageChunk[]) {
   let allowed = 0;
-  let wake: () => void = () => {};
+  let notify: () => void = () => {};
   return {
     release(count: number) {
       allowed = Math.max(allowed, count);
-      wake();
+      notify();
     },
     async *produce() {
       for (const [index, chunk] of chunks.entries()) {
-        while (index >= allowed) await new Promise<void>((resolve) => (wake = resolve));
+        while (index >= allowed) await new Promise<void>((resolve) => (notify = resolve));
         yield chunk;
       }
     },
@@ -128,8 +128,8 @@ function describeDelivery(name: string, open: () => Channel, runs: number): void
           }
         };
         join(0);
-        const origin = world.client();
-        const response = await origin.fetch('/api/chat', { method: 'POST', body: sendBody(id, 'go') });
+        const sender = world.client();
+        const response = await sender.fetch('/api/chat', { method: 'POST', body: sendBody(id, 'go') });
         const sent: UIMessageChunk[] = [];
         const reading = (async () => {
           const feed = createSseParser(({ data, id: position }) => {

@@ -109,18 +109,18 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
   it('G6: during an answer, noticed by its own tab once the server is back', async (test) => {
     const setting = await setUp(test, 1);
     const [one] = setting.processes as [ProducerProcess];
-    const origin = setting.tab(one);
-    await begin(origin);
+    const sender = setting.tab(one);
+    await begin(sender);
     await one.kill();
     await one.start();
-    await until(() => expect(origin.session.getSnapshot().runs).toEqual([]));
-    const messages = await agree(setting, [origin]);
+    await until(() => expect(sender.session.getSnapshot().runs).toEqual([]));
+    const messages = await agree(setting, [sender]);
     await expectCutShort(setting, messages);
-    void origin.chat.regenerate();
+    void sender.chat.regenerate();
     await until(async () => expect(await one.calls()).toHaveLength(1));
     expect(await one.calls()).toMatchObject([{ text: 'count to 5000' }]);
-    await origin.stop();
-    await expectNextTurn(setting, await agree(setting, [origin]), [origin]);
+    await sender.stop();
+    await expectNextTurn(setting, await agree(setting, [sender]), [sender]);
   });
 
   it('G6: during an answer, noticed by a new send', async (test) => {
@@ -192,8 +192,8 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
   it('G6: while sends wait: those that it had accepted end too, and others are answered', async (test) => {
     const setting = await setUp(test, 2);
     const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
-    const [origin, viewer] = [setting.tab(one), setting.tab(other)];
-    await begin(origin, viewer);
+    const [sender, viewer] = [setting.tab(one), setting.tab(other)];
+    await begin(sender, viewer);
     void setting.tab(one).chat.sendMessage({ text: 'count to 4' });
     await until(() => expect(viewer.session.getSnapshot().runs.length).toBe(2));
     const waiting = viewer.chat.sendMessage({ text: 'count to 5' });
@@ -267,8 +267,8 @@ describe.concurrent(
     ] as const)('G6: %s writes nothing more, and aborts its model', async ([, text], test) => {
       const setting = await setUp(test, 2);
       const [one, other] = setting.processes as [ProducerProcess, ProducerProcess];
-      const [origin, viewer] = [setting.tab(one), setting.tab(other)];
-      void origin.chat.sendMessage({ text });
+      const [sender, viewer] = [setting.tab(one), setting.tab(other)];
+      void sender.chat.sendMessage({ text });
       if (text === 'count to 5000')
         await until(() => expect(textOf(viewer.chat.messages.at(-1))).toContain('12 13'));
       else await until(async () => expect(await one.calls()).toHaveLength(text === 'say nothing' ? 1 : 2));
@@ -284,8 +284,8 @@ describe.concurrent(
       // Long enough for its heartbeat.
       await new Promise((resolve) => setTimeout(resolve, leaseMs));
       expect(await dump(setting)).toEqual(stored);
-      expect(await agree(setting, [viewer, origin])).toEqual(messages);
-      await expectNextTurn(setting, messages, [origin, viewer]);
+      expect(await agree(setting, [viewer, sender])).toEqual(messages);
+      await expectNextTurn(setting, messages, [sender, viewer]);
     });
   },
 );

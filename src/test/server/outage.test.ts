@@ -1,4 +1,4 @@
-// An outage of the store, for the app, the viewers, other processes and the origin.
+// An outage of the store, for the app, the viewers, other processes and the sender.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -188,7 +188,7 @@ describe.each(stores)('an outage on %s', (_, openStore) => {
     expect(textOf((await here.stored())[1])).toBe('before during after');
   });
 
-  it('G8: beyond maxUnwrittenBytes the origin gets all, the log keeps what fitted, and reports it', async () => {
+  it('G8: beyond maxUnwrittenBytes the sender gets all, the log keeps what fitted, and reports it', async () => {
     const store = breakable(openStore()());
     const here = open(store.channel, { maxUnwrittenBytes: 1_000 });
     const response = await here.post();

@@ -8,7 +8,7 @@ import type { Frame } from '../../protocol/frames.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
-import { mostReplayed } from '../../server/follow/place.ts';
+import { mostReplayed } from '../../server/follow/position.ts';
 
 const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
@@ -49,7 +49,7 @@ describe.each(stores)('a viewer comes back on %s', (name, open) => {
         await (await world.routes.POST(new Request(url, { method: 'POST', body }))).text();
         await world.settled();
       },
-      /** The frames that a viewer of another server receives up to `until`, and the cursor behind them. */
+      /** The frames that a viewer of another server receives up to `until`, and the cursor after them. */
       async watch(after: string | undefined, until: (frames: readonly Frame[]) => boolean) {
         // That server has read the whole log.
         await elsewhere.chat.session(id).read();

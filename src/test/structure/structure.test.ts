@@ -8,7 +8,7 @@ import { staysOf, tableOf, visitsOf, type Stay } from './request-path.fixture.ts
 
 const root = new URL('../../..', import.meta.url).pathname;
 
-/** The folders of the server. Each imports the folders behind it, and what any file of the server imports. */
+/** The folders of the server. Each imports the folders after it, and what any file of the server imports. */
 const serverFolders = ['http', 'handle', 'send', 'run', 'keep', 'follow', 'history', 'lib'];
 const forServer = [
   'src/protocol/',

@@ -39,12 +39,12 @@ export class Leader implements Role {
     this.get = new SharedGet({
       runtime,
       takeSlot,
-      async subscribe(places, how) {
+      async subscribe(sessions, how) {
         const [member] = members;
         // The request options can have changed: then all members begin again, each on its new line.
         const isSame = isFirst || (await member?.asksAlike());
         isFirst = false;
-        return isSame && member ? member.subscribe(places, how) : true;
+        return isSame && member ? member.subscribe(sessions, how) : true;
       },
       onEvent: (sessionIds, event) => {
         for (const member of members) if (sessionIds.includes(member.sessionId)) deliver(member, event);

@@ -6,17 +6,17 @@ import type { Send } from '../send/send.ts';
 import type { SendBody } from '../send/send-body.ts';
 
 /** What a handler needs from its POST and its framework. */
-export interface HandlerCall<Params, R extends Request> extends Omit<HandlerContext<Params>, 'run'> {
+export interface HandlerInvocation<Params, R extends Request> extends Omit<HandlerContext<Params>, 'run'> {
   readonly handler: Handler<Params, R>;
   /** Makes a request of the framework's type. */
   readonly toRequest: (request: Request) => R;
 }
 
-export function handlerCall<Params, R extends Request>(
-  { handler, toRequest, ...context }: HandlerCall<Params, R>,
+export function handlerInvocation<Params, R extends Request>(
+  { handler, toRequest, ...context }: HandlerInvocation<Params, R>,
   request: Request,
   body: SendBody,
-): Send['call'] {
+): Send['invoke'] {
   return async (run, history, signal) =>
     handler(withSignal(toRequest(handlerRequest(request, body, history)), signal), { ...context, run });
 }

@@ -10,10 +10,10 @@ import type { Control } from './abort.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 import type { Output } from './output.ts';
 import { createSteering, type HandlerRun } from './steering.ts';
-import type { Turn } from './turn.ts';
+import type { PlacedRun } from './turn.ts';
 
 /** Calls the app's handler, with its messages and a signal that aborts with a stop. */
-export type CallHandler = (
+export type InvokeHandler = (
   run: HandlerRun,
   history: readonly UIMessage[],
   signal: AbortSignal,
@@ -26,11 +26,11 @@ export type Started =
   | { readonly type: 'refused'; readonly response: Response }
   | { readonly type: 'failed'; readonly error: DurableChatError };
 
-export interface CallOptions {
+export interface InvokeOptions {
   readonly session: Session;
   /** With the session's state at the run's turn. */
-  readonly turn: Turn;
-  readonly call: CallHandler;
+  readonly placed: PlacedRun;
+  readonly invoke: InvokeHandler;
   readonly control: Control;
   readonly output: Output;
   readonly onStarted: (started: Started) => void;
@@ -44,19 +44,19 @@ export interface CallOptions {
 const settleWithinMs = 1_000;
 
 /** Resolves with how the run ends. Rejects if there is no stream. */
-export async function callHandler(options: CallOptions): Promise<RunEnding> {
-  const { session, turn, control, output, onStarted, onFailure } = options;
-  const { run, settle } = createSteering(session, turn);
+export async function invokeHandler(options: InvokeOptions): Promise<RunEnding> {
+  const { session, placed, control, output, onStarted, onFailure } = options;
+  const { run, settle } = createSteering(session, placed);
   try {
-    const call = options.call(run, readableHistory(turn.state, turn.messageId), control.signal);
-    call.catch(onFailure);
-    const source = sourceOf(await Promise.race([call, control.graceOver]));
+    const result = options.invoke(run, readableHistory(placed.state, placed.messageId), control.signal);
+    result.catch(onFailure);
+    const source = sourceOf(await Promise.race([result, control.graceOver]));
     if (source.type === 'refusal') {
-      if (turn.queued) output.emit({ type: 'error', errorText: 'The server refused the message.' });
+      if (placed.queued) output.emit({ type: 'error', errorText: 'The server refused the message.' });
       onStarted({ type: 'refused', response: source.response });
       return { reason: 'error' };
     }
-    const stamp = withMessageId(turn.messageId);
+    const stamp = withMessageId(placed.messageId);
     onStarted({ type: 'streaming', ...(source.headers && { headers: source.headers }) });
     const reader = source.chunks.getReader();
     // A stream that ignores the signal is not waited for.

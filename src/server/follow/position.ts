@@ -1,4 +1,4 @@
-// A viewer's place in a session, and the frames that are sent as it moves. It is pure: a place names the
+// A viewer's position in a session, and the frames that are sent as it moves. It is pure: a position names the
 // chunks that it lacks, and its caller reads them.
 
 import type { UIMessageChunk } from 'ai';
@@ -7,7 +7,7 @@ import type { ChunksFrame, DurabilityFrame, LogFrame } from '../../protocol/fram
 import type { LogEntry } from '../../protocol/entries.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 
-export interface Place {
+export interface Position {
   /** The id of the last log entry that was passed; '' before the first. */
   readonly log: string;
   /** Entries before this index were passed. */
@@ -28,16 +28,16 @@ export interface ReadLog {
   readonly state: SessionState;
 }
 
-/** Chunks of a run that a place lacks: from `from` to `to`, or as many as there are. */
+/** Chunks of a run that a position lacks: from `from` to `to`, or as many as there are. */
 export interface Lack {
   readonly runId: string;
   readonly from: number;
   readonly to?: number;
 }
 
-/** A place after a step, and the frames of the step. */
+/** A position after a step, and the frames of the step. */
 export interface Step<F> {
-  readonly place: Place;
+  readonly position: Position;
   readonly frames: readonly F[];
 }
 
@@ -47,32 +47,32 @@ type CountOf = (runId: string) => number;
 export const mostReplayed = 10;
 
 /**
- * The place of a cursor whose entry the log has; undefined if a snapshot is sent instead of the frames after it. Deleted
+ * The position of a cursor whose entry the log has; undefined if a snapshot is sent instead of the frames after it. Deleted
  * messages are not shown again, and many frames are shorter as a snapshot.
  */
-export function placeAt(
+export function positionAt(
   { log, runs, degraded }: Cursor,
   { entries, state }: ReadLog,
   subscriptionId?: string,
-): Place | undefined {
+): Position | undefined {
   const index = log === '' ? 0 : entries.findIndex(({ id }) => id === log) + 1;
   const missed = entries.slice(index).flatMap(({ frames }) => frames.map(({ type }) => type));
   if (missed.includes('message-delete')) return undefined;
   if (missed.filter((type) => type === 'run-start').length > mostReplayed) return undefined;
   const none = { runs: new Map(), degraded: new Set<string>(), unsent: new Set<string>() };
-  const start: Place = { log: '', index: 0, ...none, subscriptionId };
-  const place = entries.slice(0, index).reduce((place, entry) => moved(place, entry, state), start);
-  const sent = [...place.runs.keys()].map((runId): [string, number] => [runId, runs[runId] ?? 0]);
-  return { ...place, log, runs: new Map(sent), degraded: new Set(degraded) };
+  const start: Position = { log: '', index: 0, ...none, subscriptionId };
+  const position = entries.slice(0, index).reduce((position, entry) => moved(position, entry, state), start);
+  const sent = [...position.runs.keys()].map((runId): [string, number] => [runId, runs[runId] ?? 0]);
+  return { ...position, log, runs: new Map(sent), degraded: new Set(degraded) };
 }
 
-/** The place of a snapshot that is taken now. */
-export function placeNow(
+/** The position of a snapshot that is taken now. */
+export function positionNow(
   { entries, state: { active } }: ReadLog,
   countOf: CountOf,
   degraded: ReadonlySet<string>,
   subscriptionId?: string,
-): Place {
+): Position {
   const unsent = new Set(active.filter(isReadBy(subscriptionId)).map(({ runId }) => runId));
   return {
     log: entries.at(-1)?.id ?? '',
@@ -91,7 +91,7 @@ function isReadBy(subscriptionId: string | undefined) {
 }
 
 /** The chunks that are sent before an entry: the rest of a run comes before its end. */
-export function lacksBefore({ runs, unsent }: Place, { frames }: LogEntry): Lack[] {
+export function lacksBefore({ runs, unsent }: Position, { frames }: LogEntry): Lack[] {
   return frames.flatMap((frame) => {
     if (frame.type !== 'run-end' || unsent.has(frame.runId)) return [];
     const { runId, chunks: to } = frame;
@@ -101,37 +101,37 @@ export function lacksBefore({ runs, unsent }: Place, { frames }: LogEntry): Lack
 }
 
 /** The known chunks of active runs that were not sent. */
-export function lacksNow({ runs, unsent }: Place, countOf: CountOf): Lack[] {
+export function lacksNow({ runs, unsent }: Position, countOf: CountOf): Lack[] {
   return [...runs].flatMap(([runId, from]) =>
     countOf(runId) > from && !unsent.has(runId) ? { runId, from } : [],
   );
 }
 
-/** The step that sends the chunks that a place lacked. */
+/** The step that sends the chunks that a position lacked. */
 export function withChunks(
-  place: Place,
+  position: Position,
   { runId, from }: Lack,
   chunks: readonly UIMessageChunk[],
 ): Step<ChunksFrame> {
-  if (chunks.length === 0) return { place, frames: [] };
-  const runs = new Map(place.runs).set(runId, from + chunks.length);
-  return { place: { ...place, runs }, frames: [{ type: 'chunks', runId, from, chunks }] };
+  if (chunks.length === 0) return { position, frames: [] };
+  const runs = new Map(position.runs).set(runId, from + chunks.length);
+  return { position: { ...position, runs }, frames: [{ type: 'chunks', runId, from, chunks }] };
 }
 
 /** The step that sends an entry. */
-export function past(place: Place, entry: LogEntry, state: SessionState): Step<LogFrame> {
+export function past(position: Position, entry: LogEntry, state: SessionState): Step<LogFrame> {
   const isSent = (frame: LogFrame) =>
     frame.type !== 'run-saved' && !('runId' in frame && state.barred.has(frame.runId));
-  return { place: moved(place, entry, state), frames: entry.frames.filter(isSent).map(forViewers) };
+  return { position: moved(position, entry, state), frames: entry.frames.filter(isSent).map(forViewers) };
 }
 
 /** The step that sends changes of durability. */
-export function withDurability(place: Place, degraded: ReadonlySet<string>): Step<DurabilityFrame> {
-  const runIds = [...place.runs.keys()];
-  const changed = runIds.filter((runId) => degraded.has(runId) !== place.degraded.has(runId));
+export function withDurability(position: Position, degraded: ReadonlySet<string>): Step<DurabilityFrame> {
+  const runIds = [...position.runs.keys()];
+  const changed = runIds.filter((runId) => degraded.has(runId) !== position.degraded.has(runId));
   return {
     // A run whose start was not sent yet comes later.
-    place: { ...place, degraded: new Set(runIds.filter((runId) => degraded.has(runId))) },
+    position: { ...position, degraded: new Set(runIds.filter((runId) => degraded.has(runId))) },
     frames: changed.map((runId) => ({
       type: 'durability',
       runId,
@@ -141,14 +141,14 @@ export function withDurability(place: Place, degraded: ReadonlySet<string>): Ste
 }
 
 /** For a run that the viewer reads from its POST, the cursor has what was sent on this connection. */
-export function cursorOf(sessionId: string, { log, runs, degraded }: Place): string {
+export function cursorOf(sessionId: string, { log, runs, degraded }: Position): string {
   return encodeCursor(sessionId, { log, runs: Object.fromEntries(runs), degraded: [...degraded] });
 }
 
-function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState): Place {
-  const runs = new Map(place.runs);
-  const unsent = new Set(place.unsent);
-  const isUnsent = isReadBy(place.subscriptionId);
+function moved(position: Position, { id, frames }: LogEntry, { ended }: SessionState): Position {
+  const runs = new Map(position.runs);
+  const unsent = new Set(position.unsent);
+  const isUnsent = isReadBy(position.subscriptionId);
   for (const frame of frames) {
     if (frame.type === 'run-start') runs.set(frame.runId, 0);
     if (frame.type === 'run-start' && isUnsent(frame)) unsent.add(frame.runId);
@@ -159,7 +159,7 @@ function moved(place: Place, { id, frames }: LogEntry, { ended }: SessionState):
     runs.delete(frame.runId);
     unsent.delete(frame.runId);
   }
-  return { ...place, log: id, index: place.index + 1, runs, unsent };
+  return { ...position, log: id, index: position.index + 1, runs, unsent };
 }
 
 /** Removes the client's names of its send and of its subscription, and the app's reports, which are not for viewers. */
