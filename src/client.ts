@@ -2,7 +2,7 @@
 
 export type { Connection } from './client/network/connection.ts';
 export type { OutboxStorage } from './client/sends/storage.ts';
-export type { RequestOptions, ToolAnswer } from './client/network/requests.ts';
+export type { RequestOptions, ToolOutcomeOptions } from './client/network/requests.ts';
 export type { StopReceipt } from './protocol/requests.ts';
 export {
   DurableSession,

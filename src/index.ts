@@ -35,7 +35,7 @@ export { isDurableRequest } from './protocol/requests.ts';
 export type * from './protocol/frames.ts';
 export type { EntryCondition, EntryPage, LogEntry, NewEntry } from './protocol/entries.ts';
 export type { RunStatus, SessionRun } from './protocol/session-state.ts';
-export type { ToolAnswer } from './server/handle/answer-tool.ts';
+export type { ToolOutcomeOptions } from './server/handle/tool-outcome.ts';
 export type { DurableChat } from './server/create.ts';
 export type { DurableChatEvent, RunEvent } from './server/lib/events.ts';
 export type {

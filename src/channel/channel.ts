@@ -42,7 +42,7 @@ export type LeaseChange =
   | { readonly type: 'release'; readonly runId: string; readonly key?: string };
 
 export interface ReadOptions {
-  /** The read is not answered by a stale replica. Without it, the read can miss the newest entries. */
+  /** The read does not come from a stale replica. Without it, the read can miss the newest entries. */
   readonly fresh?: boolean;
 }
 

@@ -8,7 +8,12 @@ import { emptySession, isActive } from '../protocol/session-state.ts';
 import type { ToolOutcome } from '../protocol/frames.ts';
 import { jitteredDelay } from './network/connection.ts';
 import { createLive, type PostSlot, type Live } from './network/live.ts';
-import { createRequests, type RequestOptions, type Requests, type ToolAnswer } from './network/requests.ts';
+import {
+  createRequests,
+  type RequestOptions,
+  type Requests,
+  type ToolOutcomeOptions,
+} from './network/requests.ts';
 import { RunLogs } from './runs/run-logs.ts';
 import { Deliveries } from './sends/deliver.ts';
 import { isOwn, isSending } from './sends/queries.ts';
@@ -126,23 +131,23 @@ export class Core {
     return isSending(this.store.client);
   }
 
-  async answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
+  async addToolOutcome(options: ToolOutcomeOptions): Promise<UIMessage | undefined> {
     const { id, holder } = this;
     const body = {
       id,
       trigger: 'tool-outcome' as const,
-      // Posted again, it is the same answer.
-      answerId: generateId(),
-      ...answer,
-      ...(this.executed.has(answer.toolCallId) && { holder }),
+      // Posted again, it is the same outcome.
+      outcomeId: generateId(),
+      ...options,
+      ...(this.executed.has(options.toolCallId) && { holder }),
     };
     const answered = await this.deliveries.command(() => this.requests.post(body));
     // An accepted answer is shown at once. The log's frame follows.
     const { session } = this.store.client;
-    if (session && !session.outcomes.some((one) => one.answerId === body.answerId)) {
-      const { messageId, toolCallId, answerId } = body;
-      const outcome = JSON.parse(JSON.stringify(answer.outcome)) as ToolOutcome; // as the log holds it
-      this.store.dispatch({ type: 'tool-outcome', messageId, toolCallId, outcome, answerId });
+    if (session && !session.outcomes.some((one) => one.outcomeId === body.outcomeId)) {
+      const { messageId, toolCallId, outcomeId } = body;
+      const outcome = JSON.parse(JSON.stringify(options.outcome)) as ToolOutcome; // as the log has it
+      this.store.dispatch({ type: 'tool-outcome', messageId, toolCallId, outcome, outcomeId });
     }
     return (answered as { message?: UIMessage }).message; // a response of our server
   }

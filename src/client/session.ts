@@ -3,7 +3,7 @@
 import type { UIMessage } from 'ai';
 import type { StopReceipt } from '../protocol/requests.ts';
 import { Core, type DurableSessionOptions } from './core.ts';
-import type { ToolAnswer } from './network/requests.ts';
+import type { ToolOutcomeOptions } from './network/requests.ts';
 import type { SessionSnapshot } from './store.ts';
 
 export type { EndedRun } from '../protocol/frames.ts';
@@ -108,8 +108,8 @@ export class DurableSession {
    * @throws DurableChatError `conflict` if the call has an answer or no longer waits, `not_found` for an unknown
    *   call, `bad_request` for an output that is not JSON, `network`, and the refusal of `authorize`
    */
-  answer(answer: ToolAnswer): Promise<UIMessage | undefined> {
-    return coreOf(this).answer(answer);
+  addToolOutcome(options: ToolOutcomeOptions): Promise<UIMessage | undefined> {
+    return coreOf(this).addToolOutcome(options);
   }
 
   /**

@@ -33,7 +33,7 @@ export async function within<T>(runtime: Runtime, ms: number, promise: Promise<T
 /** Like `AbortSignal.timeout`: aborts with a `TimeoutError` after `ms`, and keeps no process alive. */
 export function timeoutSignal(runtime: Runtime, ms: number): AbortSignal {
   const controller = new AbortController();
-  const abort = () => controller.abort(new DOMException('No answer in time.', 'TimeoutError'));
+  const abort = () => controller.abort(new DOMException('No response in time.', 'TimeoutError'));
   runtime.schedule(abort, ms, { background: true });
   return controller.signal;
 }

@@ -74,7 +74,7 @@ const ofOne: readonly NewEntry[] = [
     messageId: 'ax',
     toolCallId: 'c',
     outcome: { state: 'output-available', output: 1 },
-    answerId: 'answer',
+    outcomeId: 'answer',
   }),
   entry('x end', end('x', 'ax')),
   entry('x saved', { type: 'run-saved', runId: 'x' }),
@@ -210,7 +210,7 @@ describe('the entries of a log', () => {
     const continuation: NewEntry = {
       ...entry(
         'c start',
-        { type: 'tool-outcome', messageId: 'a1', toolCallId: 'c', outcome, answerId: 'c' },
+        { type: 'tool-outcome', messageId: 'a1', toolCallId: 'c', outcome, outcomeId: 'c' },
         start('c', 'a1', 'none'),
       ),
       when: [{ type: 'last', messageId: 'a1' }],
@@ -283,7 +283,7 @@ describe('the entries of a log', () => {
 describe('the keys of entries', () => {
   const outcome = { state: 'output-available', output: 1 } as const;
   /** Each maker, with ids that a client or a model can choose. */
-  const made = (messageId: string, toolCallId: string, answerId: string): NewEntry[] => [
+  const made = (messageId: string, toolCallId: string, outcomeId: string): NewEntry[] => [
     entries.start(
       { runId: 'r', messageId, trigger: 'submit-message', at: 1 },
       { frames: [], when: [], epoch: '' },
@@ -296,7 +296,7 @@ describe('the keys of entries', () => {
     entries.end({ runId: 'r', reason: 'finish', chunks: 1 }),
     entries.saved('r'),
     entries.messageSaved('r'),
-    entries.toolOutcome({ messageId, toolCallId, outcome, answerId }),
+    entries.toolOutcome({ messageId, toolCallId, outcome, outcomeId }),
     entries.delete('r', { all: true }, ''),
     ...entries.seed([put('x')], '1-0', 'r'),
     deletedEntry,
@@ -324,8 +324,8 @@ describe('the keys of entries', () => {
     const word = fc.constantFrom('r', 'start', 'end', 'message', 'saved', 'seed', 'deleted', 'output', '1');
     const id = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join(' '));
     fc.assert(
-      fc.property(id, id, id, (messageId, toolCallId, answerId) => {
-        const keys = made(messageId, toolCallId, answerId).map(({ key }) => key);
+      fc.property(id, id, id, (messageId, toolCallId, outcomeId) => {
+        const keys = made(messageId, toolCallId, outcomeId).map(({ key }) => key);
         expect(new Set(keys).size).toBe(keys.length);
       }),
     );

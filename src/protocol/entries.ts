@@ -141,10 +141,10 @@ export const entries = {
   /** The user message of the run was reported to the app. The key says all. */
   messageSaved: (runId: string): NewEntry => ({ key: `${runId} message saved`, frames: [] }),
 
-  /** An answer to a tool call. The same `answerId` is the same answer. */
-  toolOutcome: (answer: Omit<ToolOutcomeFrame, 'type'>): NewEntry => ({
-    key: `${answer.messageId} ${answer.toolCallId} ${kindOf(answer.outcome)} ${answer.answerId}`,
-    frames: [{ type: 'tool-outcome', ...answer }],
+  /** The outcome of a tool call. The same `outcomeId` is the same outcome. */
+  toolOutcome: (frame: Omit<ToolOutcomeFrame, 'type'>): NewEntry => ({
+    key: `${frame.messageId} ${frame.toolCallId} ${kindOf(frame.outcome)} ${frame.outcomeId}`,
+    frames: [{ type: 'tool-outcome', ...frame }],
   }),
 
   /** A deletion named `name`. It counts only directly after the entry with the id `expectedLastId`. */

@@ -35,17 +35,17 @@ const statusOf = {
  *   what to change.
  * - `handler_failed`: the app's handler threw before it returned a stream, or did not return within `stopGraceMs` of a
  *   stop. Also: `authorize`, `loadMessages` or `generateId` threw, or the server failed for an unknown reason. On the
- *   client, also any answer with status 500 that has no code.
+ *   client, also any response with status 500 that has no code.
  * - `handler_result`: the app's handler returned something that is not a UI message stream.
- * - `store_failed`: the store did not answer. On the client, also any other answer with a status over 500 that has no code.
+ * - `store_failed`: the store did not respond. On the client, also any other response with a status over 500 that has no code.
  * - `version`: the other side is of another version of the format. With status 503 it is newer, during a deploy: try again
  *   later. With status 400 the page is older than the server: reload it.
- * - `network`: the client did not reach the server (status 0), or a proxy answered in its place (502, 503 or 504 without
+ * - `network`: the client did not reach the server (status 0), or a proxy responded in its place (502, 503 or 504 without
  *   a code). The same request can succeed later.
  */
 export type DurableChatErrorCode = keyof typeof statusOf;
 
-/** The JSON body of every error answer. */
+/** The JSON body of every error response. */
 export interface ErrorBody {
   readonly error: { readonly code: DurableChatErrorCode; readonly message: string };
 }
@@ -54,7 +54,7 @@ export interface ErrorBody {
 export class DurableChatError extends Error {
   override readonly name: string = 'DurableChatError';
   readonly code: DurableChatErrorCode;
-  /** The HTTP status the error is answered with; 0 when there was no answer. */
+  /** The HTTP status of the response; 0 when there was none. */
   readonly status: number;
 
   constructor(code: DurableChatErrorCode, message: string, options?: { cause?: unknown; status?: number }) {
@@ -63,12 +63,12 @@ export class DurableChatError extends Error {
     this.status = options?.status ?? statusOf[code];
   }
 
-  /** The body of the HTTP answer. */
+  /** The body of the HTTP response. */
   toJSON(): ErrorBody {
     return { error: { code: this.code, message: this.message } };
   }
 
-  /** The error that an HTTP answer of ours holds; undefined when the answer is not ours. */
+  /** The error that an HTTP response of ours has; undefined when the response is not ours. */
   static parse(status: number, body: string): DurableChatError | undefined {
     try {
       const parsed = (JSON.parse(body) as Partial<ErrorBody>).error;
@@ -81,13 +81,13 @@ export class DurableChatError extends Error {
     return undefined;
   }
 
-  /** Rebuilds the error from an HTTP answer; an answer that is not ours keeps its status. */
+  /** Rebuilds the error from an HTTP response; a response that is not ours keeps its status. */
   static fromBody(status: number, body: string): DurableChatError {
     const ours = DurableChatError.parse(status, body);
     if (ours) return ours;
     return new DurableChatError(
       codeOf(status),
-      `The server answered ${status}. Try again, or reload the page.`,
+      `The server responded with status ${status}. Try again, or reload the page.`,
       { status },
     );
   }

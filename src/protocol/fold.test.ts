@@ -128,7 +128,7 @@ describe('the frames of one entry', () => {
       messageId,
       toolCallId: 'c',
       outcome: { state: 'output-available', output: 1 },
-      answerId: 'answer',
+      outcomeId: 'answer',
     })),
   );
   const rows = fc

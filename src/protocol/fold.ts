@@ -11,7 +11,7 @@ import {
   type SessionState,
 } from './session-state.ts';
 import { fromSnapshot } from './snapshot.ts';
-import { answersSameCall, reopened, withOutcome } from './tool-calls.ts';
+import { areOfSameCall, reopened, withOutcome } from './tool-calls.ts';
 
 /**
  * The session after the frames: the same as after each of them, one by one. Successive messages, and successive deletions,
@@ -93,7 +93,7 @@ export function applyFrame(state: SessionState, frame: Frame): SessionState {
     case 'snapshot':
       return fromSnapshot(frame);
     case 'tool-outcome':
-      return answerTool(state, frame);
+      return withToolOutcome(state, frame);
     case 'chunks':
     case 'run-saved':
     case 'reset':
@@ -175,19 +175,19 @@ function withoutUserMessage(
   });
 }
 
-function answerTool(state: SessionState, frame: ToolOutcomeFrame): SessionState {
+function withToolOutcome(state: SessionState, frame: ToolOutcomeFrame): SessionState {
   const { messageId, toolCallId, outcome } = frame;
   // No run would execute what is approved now.
   const isApproved = outcome.state === 'approval-responded' && outcome.approved;
   if (isApproved && isPassed(state, messageId)) return state;
   if (isWriting(state, messageId)) {
-    const isAnswered = state.outcomes.some((one) => answersSameCall(one, frame));
-    return isAnswered ? state : { ...state, outcomes: [...state.outcomes, frame] };
+    const hasOutcome = state.outcomes.some((one) => areOfSameCall(one, frame));
+    return hasOutcome ? state : { ...state, outcomes: [...state.outcomes, frame] };
   }
   const message = state.byId.get(messageId);
-  const answered = message && withOutcome(message, toolCallId, outcome);
-  if (!answered || answered === message) return state;
-  return { ...state, byId: new Map(state.byId).set(messageId, answered) };
+  const changed = message && withOutcome(message, toolCallId, outcome);
+  if (!changed || changed === message) return state;
+  return { ...state, byId: new Map(state.byId).set(messageId, changed) };
 }
 
 function endRun(state: SessionState, frame: RunEndFrame): SessionState {
@@ -199,12 +199,12 @@ function endRun(state: SessionState, frame: RunEndFrame): SessionState {
   // A place that a truncation took away is not given back.
   if (message && state.order.includes(messageId)) {
     const outcomes = state.outcomes.filter((one) => one.messageId === messageId);
-    // The first answer ends the call's wait, so later ones have no effect.
-    const answered = outcomes.reduce(
+    // The first outcome ends the call's wait, so later ones have no effect.
+    const changed = outcomes.reduce(
       (message, one) => withOutcome(message, one.toolCallId, one.outcome),
       reopened(message, closed, outcomes),
     );
-    byId.set(messageId, answered);
+    byId.set(messageId, changed);
   }
   return {
     ...state,

@@ -31,7 +31,7 @@ export type RunStop = Pick<RunEnding, 'by' | 'interruptedBy' | 'conflict'>;
 /** What a send asked for: the AI SDK's `trigger`. */
 export type Trigger = 'submit-message' | 'regenerate-message';
 
-/** A client's answer to a tool call. */
+/** The outcome that a client gives a tool call. */
 export type ToolOutcome =
   | { readonly state: 'output-available'; readonly output: unknown }
   | { readonly state: 'output-error'; readonly errorText: string }
@@ -47,14 +47,14 @@ export interface MessageFrame {
   readonly seeded?: true;
 }
 
-/** An answer to a tool call. The first answer to a call counts. */
+/** The outcome of a tool call. The first outcome of a call counts. */
 export interface ToolOutcomeFrame {
   readonly type: 'tool-outcome';
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  /** Names the answer. An answer that is given again under its name is the same answer. */
-  readonly answerId: string;
+  /** Names the outcome. An outcome that is given again under its name is the same outcome. */
+  readonly outcomeId: string;
   readonly by?: string;
 }
 
@@ -144,7 +144,7 @@ export type RunSteerFrame = {
   | {
       /** The step whose model call received it, if the SDK reports it. */
       readonly step?: number;
-      /** The running answer holds the message as a part, and the message itself is gone. */
+      /** The running answer has the message as a part, and the message itself is gone. */
       readonly inside: boolean;
     }
   | {
@@ -233,7 +233,7 @@ export interface SnapshotFrame {
   readonly runs: readonly SnapshotRun[];
   /** The runs that ended last, oldest first. */
   readonly ended: readonly (EndedRun & { readonly runId: string })[];
-  /** Answers to tool calls of messages that are still being written. */
+  /** Outcomes of tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   readonly hasOlder: boolean;
   /** The log has begun, so a session without messages is empty. Absent: the store does not know the session. */

@@ -70,7 +70,7 @@ export function continues(
   return role === 'assistant' && trigger === 'submit-message';
 }
 
-/** Answers a tool call. */
+/** The outcome of a tool call. */
 export interface ToolOutcomeBody {
   readonly trigger: 'tool-outcome';
   /** The session. */
@@ -78,9 +78,9 @@ export interface ToolOutcomeBody {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  /** Names the answer: posted again, it is the same answer. */
-  readonly answerId?: string;
-  /** The client that answers for a tool it executes. */
+  /** Names the outcome: posted again, it is the same outcome. */
+  readonly outcomeId?: string;
+  /** The client that executes the tool. */
   readonly holder?: string;
 }
 
@@ -100,7 +100,7 @@ export interface ToolClaimBody {
 /** The longest claim on a tool call. */
 export const maxClaimMs: number = 10 * 60_000;
 
-/** The answer to a stop. */
+/** The response to a stop. */
 export interface StopReceipt {
   /** Runs that the stop has ended, and when (milliseconds since the epoch). */
   readonly stopped: readonly { readonly runId: string; readonly at: number }[];

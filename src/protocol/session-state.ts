@@ -52,7 +52,7 @@ export interface SessionState {
   readonly ended: ReadonlyMap<string, EndedRun>;
   /** Runs whose end or withdrawal came without a start. A start that comes later is void. */
   readonly barred: ReadonlySet<string>;
-  /** Answers to tool calls of messages that are still being written. */
+  /** Outcomes of tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
   /** Ids of messages that a client supplied when the store did not know the session. */
   readonly seeded: ReadonlySet<string>;
@@ -71,7 +71,7 @@ export const emptySession: SessionState = {
   begun: false,
 };
 
-/** The messages that the log holds, in order, without those that are still being written. */
+/** The messages that the log has, in order, without those that are still being written. */
 export function messagesOf(state: SessionState): UIMessage[] {
   return state.order.flatMap((id) => state.byId.get(id) ?? []);
 }

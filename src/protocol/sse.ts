@@ -13,7 +13,7 @@ export function encodeEvent(data: string, id?: string): string {
 }
 
 /**
- * The ids of the events of a POST's answer, which are most of what an answer of short chunks would cost besides the chunks:
+ * The ids of the events of a POST's response, which are most of what an answer of short chunks would cost besides the chunks:
  * only the first chunk of the run is numbered, and what is no chunk of the run after it is marked by an empty id.
  *
  * @returns the id of the next event. `count` is how many chunks the run has with it; undefined for what is no chunk of it

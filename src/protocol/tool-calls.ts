@@ -1,4 +1,4 @@
-// Tool calls in messages: what a client answers to them, and which of them wait for a client.
+// Tool calls in messages: the outcomes that clients give them, and which of them wait for a client.
 
 import type { UIMessage } from 'ai';
 import type { ToolOutcome } from './frames.ts';
@@ -27,14 +27,14 @@ export function kindOf({ state }: ToolOutcome): 'approval' | 'output' {
   return state === 'approval-responded' ? 'approval' : 'output';
 }
 
-interface Answer {
+interface CallOutcome {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
 }
 
-/** Whether two answers are of one kind, and to one call. */
-export function answersSameCall(one: Answer, other: Answer): boolean {
+/** Whether two outcomes are of one kind, and of one call. */
+export function areOfSameCall(one: CallOutcome, other: CallOutcome): boolean {
   const isSame = one.messageId === other.messageId && one.toolCallId === other.toolCallId;
   return isSame && kindOf(one.outcome) === kindOf(other.outcome);
 }
@@ -54,7 +54,7 @@ export function withOutcome(message: UIMessage, toolCallId: string, outcome: Too
     if (outcome.state !== 'approval-responded') return { ...part, ...outcome } as Part; // the same call, done
     const { state, approved, reason } = outcome;
     const approval = { ...tool.approval, approved, ...(reason !== undefined && { reason }) };
-    return { ...part, state, approval } as Part; // the same call, answered
+    return { ...part, state, approval } as Part; // the same call, decided
   });
   return applied ? { ...message, parts } : message;
 }

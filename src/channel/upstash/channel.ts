@@ -5,8 +5,8 @@
 // that Redis itself refuses every later write. Only a run's first batch and its closing create the stream and set its
 // expiry. A later batch that finds no stream means that the run's chunks are gone. No script is needed.
 //
-// A plain read can be answered by a stale replica. Every read that decides something is in a transaction, which is never
-// answered by a replica.
+// A plain read can come from a stale replica. Every read that decides something is in a transaction, which is never
+// served by a replica.
 
 import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
@@ -97,8 +97,8 @@ export function upstashChannel(
       for (const wake of wakeUps.take(keys.channel)) request.publish(keys.channel, wake);
       request.xadd(stream, id, entry, { nomkStream: true });
     }
-    const answers = await ask(request.exec<unknown[]>({ keepErrors: true }));
-    const added = answers.at(begins ? 0 : -1);
+    const replies = await ask(request.exec<unknown[]>({ keepErrors: true }));
+    const added = replies.at(begins ? 0 : -1);
     if (added?.error?.includes('equal or smaller')) return 'refused';
     if (!added || added.error) throw new Error('XADD failed');
     return added.result === null ? 'gone' : 'added';
@@ -174,8 +174,8 @@ export function upstashChannel(
         return [];
       }
       transaction.xrange(keys.log, after(known), '+', pageSize);
-      const answer = (await ask(transaction.exec<unknown[]>())).at(-1);
-      return (await reader.goOn(logOf(keys), answer)).map(toLogEntry);
+      const reply = (await ask(transaction.exec<unknown[]>())).at(-1);
+      return (await reader.goOn(logOf(keys), reply)).map(toLogEntry);
     },
 
     async write(sessionId, runId, from, chunks) {

@@ -39,12 +39,12 @@ export function decodeClosure(text: string): RunEnding {
   return closure;
 }
 
-/** Reads the answer of XRANGE: pairs if the client does not deserialize, else an object by id. */
-export function decodeEntries(answer: unknown): StreamEntry[] {
-  if (Array.isArray(answer)) {
-    const rows = answer as [string, string[]][]; // Redis' own shape
+/** Reads the reply to XRANGE: pairs if the client does not deserialize, else an object by id. */
+export function decodeEntries(reply: unknown): StreamEntry[] {
+  if (Array.isArray(reply)) {
+    const rows = reply as [string, string[]][]; // Redis' own shape
     return rows.map(([id, [, value = '']]) => ({ id, value }));
   }
-  const byId = (answer ?? {}) as Record<string, { v: string }>; // the client's shape
+  const byId = (reply ?? {}) as Record<string, { v: string }>; // the client's shape
   return Object.entries(byId).map(([id, { v }]) => ({ id, value: v }));
 }

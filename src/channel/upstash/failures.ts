@@ -4,11 +4,11 @@ import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Channel } from '../channel.ts';
 
-/** Rejects after `ms` without an answer. The request itself is not cancelled. */
+/** Rejects after `ms` without a response. The request itself is not cancelled. */
 export async function within<T>(runtime: Runtime, ms: number, request: Promise<T>): Promise<T> {
   let cancel: Cancel = () => {};
   const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new DOMException('No answer in time.', 'TimeoutError'));
+    const fail = () => reject(new DOMException('No response in time.', 'TimeoutError'));
     cancel = runtime.schedule(fail, ms);
   });
   try {

@@ -1,4 +1,4 @@
-// Reads of streams. A plain read can be answered by a stale replica; a fresh read cannot.
+// Reads of streams. A plain read can come from a stale replica; a fresh read cannot.
 
 import type { Redis } from '@upstash/redis';
 import { decodeEntries, type StreamEntry } from './codec.ts';
@@ -13,8 +13,8 @@ export interface Reading {
 export interface Reader {
   /** The entries of a stream from `start` on, in the syntax of XRANGE. */
   read(what: Reading, start: string): Promise<StreamEntry[]>;
-  /** The entries of an answer of XRANGE, and all that follow them. */
-  goOn(what: Reading, answer: unknown): Promise<StreamEntry[]>;
+  /** The entries of a reply to XRANGE, and all that follow them. */
+  goOn(what: Reading, reply: unknown): Promise<StreamEntry[]>;
 }
 
 /** How many entries one request reads. */
@@ -23,13 +23,13 @@ export const pageSize = 1000;
 export function createReader(redis: Redis, ask: <T>(request: Promise<T>) => Promise<T>): Reader {
   async function page({ key, none, fresh = false }: Reading, start: string): Promise<unknown> {
     if (!fresh) return ask(redis.xrange(key, start, '+', pageSize));
-    // A replica does not answer a transaction with a write, even if the write changes nothing.
+    // A replica does not serve a transaction with a write, even if the write changes nothing.
     const transaction = redis.multi().del(none).xrange(key, start, '+', pageSize);
     return (await ask(transaction.exec<unknown[]>())).at(-1);
   }
 
-  async function goOn(what: Reading, answer: unknown): Promise<StreamEntry[]> {
-    let last = decodeEntries(answer);
+  async function goOn(what: Reading, reply: unknown): Promise<StreamEntry[]> {
+    let last = decodeEntries(reply);
     const entries = [...last];
     while (last.length === pageSize) {
       last = decodeEntries(await page(what, after(last.at(-1)!.id)));

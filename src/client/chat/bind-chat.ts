@@ -13,13 +13,7 @@ import type {
 } from 'ai';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { unreachable } from '../network/network-failure.ts';
-import {
-  hasSession,
-  isAnswered,
-  isDurableRoute,
-  isPlainRoute,
-  untilAnswered,
-} from '../network/plain-route.ts';
+import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../network/plain-route.ts';
 import { isOwn as isOwnRun } from '../sends/queries.ts';
 import { nothingStopped, sendWithinMs } from '../sends/stop.ts';
 import { coreOf, DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
@@ -45,13 +39,13 @@ export type BindChatOptions<M extends UIMessage> = DurableChatInit<M> &
 export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   /**
    * The Chat that `createChat` made. Its `stop` stops the session's runs on the server, its `addToolOutput` and
-   * `addToolApprovalResponse` answer in the session. Their errors go to `onError`.
+   * `addToolApprovalResponse` act in the session. Their errors go to `onError`.
    */
   readonly chat: C;
   /** The session, for what the Chat does not have. */
   readonly session: DurableSession;
   /**
-   * Whether the answer to a tool call is on its way to the server, and an automatic send can follow. Meanwhile the chat's
+   * Whether the outcome of a tool call is on its way to the server, and an automatic send can follow. Meanwhile the chat's
    * own `status` is `ready`, although the answer continues.
    */
   isContinuing(): boolean;
@@ -151,7 +145,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   /** Calls that this chat has executed, each with its message. */
   const executed = new Set<string>();
 
-  /** Whether a call was executed here already, or has an answer, when a chat that connects again reads it. */
+  /** Whether a call was executed here already, or has an outcome, when a chat that connects again reads it. */
   function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
     const outcomes = store.client.session?.outcomes ?? [];
     return (
@@ -177,7 +171,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>
-      tools.isAnswering || isOwn(event.messages.at(-1)?.id)
+      tools.isApplying || isOwn(event.messages.at(-1)?.id)
         ? (latest().sendAutomaticallyWhen?.(event) ?? false)
         : false,
   });
@@ -193,8 +187,8 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     // An answer without a run is stopped by closing its connection.
     const isLocal = () => isReading && !core.sending && !hasSession(core);
     const isClear = () => isPlain() || isLocal() || isDurableRoute(core);
-    const isDone = () => isClear() || (!core.sending && isAnswered(core));
-    if (!isDone()) await untilAnswered(core, isDone, core.sending ? { ms: sendWithinMs } : {});
+    const isDone = () => isClear() || (!core.sending && isSettled(core));
+    if (!isDone()) await connectUntil(core, isDone, core.sending ? { ms: sendWithinMs } : {});
     if (!isPlain() && !isLocal() && isDurableRoute(core)) return session.stop();
     // Sends of an earlier page are given up on any route.
     const gaveUp = core.deliveries.giveUp();

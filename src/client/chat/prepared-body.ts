@@ -2,7 +2,7 @@
 // plain gets the body unchanged.
 
 import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
-import { untilAnswered, type Route } from '../network/plain-route.ts';
+import { connectUntil, type Route } from '../network/plain-route.ts';
 
 /** How long an ambiguous body waits for the session to connect. */
 const connectWithinMs = 5_000;
@@ -28,7 +28,7 @@ export function preparedBody<M extends UIMessage>(
       // It returned no body: then the SDK's body is used.
       if (!prepared) return prepared;
       if (!isClear(options, prepared.body))
-        await untilAnswered(route, () => isKnown(route), { ms: connectWithinMs });
+        await connectUntil(route, () => isKnown(route), { ms: connectWithinMs });
       const { state } = route.store.getSnapshot();
       const completed = { ...prepared, body: complete(options, prepared.body, state?.order) };
       if (state) return completed;

@@ -78,7 +78,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     const messages = visibleMessages(client, chat.messages, mirrored);
     if (messages) setOwnMessages(chat, messages);
     for (const message of chat.messages) handedOut.add(message);
-    answerWriting(state.outcomes);
+    applyOutcomes(state.outcomes);
     const run = nextRun(client, store.getSnapshot().runs);
     if (!run) return;
     // The SDK's resume begins with an empty message at the end, one at a time, and clears a reported error.
@@ -89,8 +89,8 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     else void chat.resumeStream();
   }
 
-  /** Puts tool answers into a message that the chat is writing, which only the chat can change. */
-  function answerWriting(outcomes: readonly ToolOutcomeFrame[]): void {
+  /** Puts tool outcomes into a message that the chat is writing, which only the chat can change. */
+  function applyOutcomes(outcomes: readonly ToolOutcomeFrame[]): void {
     for (const { messageId, toolCallId, outcome } of outcomes) {
       const message = chat.messages.find(({ id }) => id === messageId);
       if (message && withOutcome(message, toolCallId, outcome) !== message) {

@@ -29,16 +29,16 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   function check(): void {
     const { session: state } = store.client;
     const calls = state && latest().onToolCall ? waitingCalls(state) : [];
-    const answered = state && latest().sendAutomaticallyWhen ? answeredMessage(state) : undefined;
-    const open = new Set([...calls.map(({ toolCallId }) => toolCallId), ...(answered ? [answered] : [])]);
+    const completed = state && latest().sendAutomaticallyWhen ? completedMessage(state) : undefined;
+    const open = new Set([...calls.map(({ toolCallId }) => toolCallId), ...(completed ? [completed] : [])]);
     for (const [name, timer] of timers) {
       if (open.has(name)) continue;
       clearTimeout(timer);
       timers.delete(name);
     }
     for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
-    if (answered && !timers.has(answered))
-      after(answered, othersAfterMs(), () => void proceed().catch(report));
+    if (completed && !timers.has(completed))
+      after(completed, othersAfterMs(), () => void proceed().catch(report));
   }
 
   const report = (error: unknown) => latest().onError?.(error as Error);
@@ -70,14 +70,14 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }
 
-    // A call that its own tab answers at once needs no claim.
+    // A call that its own tab completes at once needs no claim.
     after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
   }
 
   async function ask(claim: Pick<ToolClaimBody, 'messageId' | 'toolCallId' | 'ms'>): Promise<boolean> {
     const { id, holder, requests } = core;
-    const answer = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
-    return (answer as { claimed: boolean }).claimed; // a response of our server
+    const response = await requests.post({ id, trigger: 'tool-claim', holder, ...claim });
+    return (response as { claimed: boolean }).claimed; // a response of our server
   }
 
   /** The automatic send, if the app wants one. Two tabs may make it: the server takes both for one. */
@@ -96,8 +96,8 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   };
 }
 
-/** The key of the last message if it ended well, all its tool calls have answers, and no run continues it. */
-function answeredMessage(state: SessionState): string | undefined {
+/** The key of the last message if it ended well, all its tool calls have outcomes, and no run continues it. */
+function completedMessage(state: SessionState): string | undefined {
   const last = state.byId.get(state.order.at(-1) ?? '');
   if (!last || state.active.length > 0) return undefined;
   const tools = last.parts.flatMap((part) => ('toolCallId' in part ? [part] : []));

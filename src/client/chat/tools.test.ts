@@ -56,7 +56,7 @@ function toolModel(): ScriptedModel {
 }
 
 /** The result of the SDK's `lastAssistantMessageIsCompleteWith…`, for outputs and for approvals. */
-function isAnswered({ messages }: { messages: UIMessage[] }): boolean {
+function isSettled({ messages }: { messages: UIMessage[] }): boolean {
   const last = messages.at(-1);
   const calls = last?.parts.flatMap((part) => ('toolCallId' in part ? [part] : [])) ?? [];
   const done = ['output-available', 'output-error', 'approval-responded'];
@@ -97,7 +97,7 @@ describe.each(stores)('tools on %s', (name, open) => {
   }
   const tab = (onToolCall?: (toolCallId: string, tab: () => Tab) => void) => {
     const opened: Tab = openTab(world.client(), id, {
-      sendAutomaticallyWhen: isAnswered,
+      sendAutomaticallyWhen: isSettled,
       onError: ({ message }) => void errors.push(message),
       ...(onToolCall && {
         onToolCall: ({ toolCall }) => {
@@ -382,7 +382,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     await sender.chat.sendMessage({ text: 'location' });
     const { messageId, toolCallId } = await waiting(sender);
     const outcome = { state: 'output-available', output: 'here' } as const;
-    await sender.session.answer({ messageId, toolCallId, outcome });
+    await sender.session.addToolOutcome({ messageId, toolCallId, outcome });
     sender.close();
     tabs.splice(0, 1);
     await expect.poll(() => model.calls.length, { timeout: 10_000 }).toBe(2);
@@ -425,15 +425,18 @@ describe.each(stores)('tools on %s', (name, open) => {
     const call = message!.parts.find((part) => 'toolCallId' in part) as { toolCallId: string };
     const outcome = { state: 'output-available', output: 1 } as const;
     const over = { messageId: message!.id, toolCallId: call.toolCallId, outcome };
-    await expect(sender.session.answer(over)).rejects.toMatchObject({ code: 'conflict', status: 409 });
-    await expect(sender.session.answer({ ...over, toolCallId: 'x' })).rejects.toMatchObject({
+    await expect(sender.session.addToolOutcome(over)).rejects.toMatchObject({
+      code: 'conflict',
+      status: 409,
+    });
+    await expect(sender.session.addToolOutcome({ ...over, toolCallId: 'x' })).rejects.toMatchObject({
       code: 'not_found',
     });
-    await expect(sender.session.answer({ ...over, messageId: 'x' })).rejects.toMatchObject({
+    await expect(sender.session.addToolOutcome({ ...over, messageId: 'x' })).rejects.toMatchObject({
       code: 'not_found',
     });
     await expect(
-      sender.session.answer({ ...over, outcome: { state: 'done' } as never }),
+      sender.session.addToolOutcome({ ...over, outcome: { state: 'done' } as never }),
     ).rejects.toMatchObject({ code: 'bad_request', status: 400 });
     expect((await agreed())[1]).toEqual(message);
   });

@@ -1,4 +1,4 @@
-// Answers to tool calls between a Chat and its session: first recorded in the log, then shown.
+// Outcomes of tool calls between a Chat and its session: first recorded in the log, then shown.
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { ToolOutcome } from '../../protocol/frames.ts';
@@ -11,17 +11,17 @@ type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
 type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[0];
 
 export interface Tools {
-  addToolOutput(answer: Outputs): Promise<void>;
-  addToolApprovalResponse(answer: Approvals): Promise<void>;
-  /** Whether the chat is processing an answer of this tab. */
-  readonly isAnswering: boolean;
-  /** Whether an answer that was given here is on its way to the chat. */
+  addToolOutput(output: Outputs): Promise<void>;
+  addToolApprovalResponse(response: Approvals): Promise<void>;
+  /** Whether the chat is processing an outcome of this tab. */
+  readonly isApplying: boolean;
+  /** Whether an outcome that was given here is on its way to the chat. */
   readonly isWaiting: boolean;
 }
 
 /**
- * The chat's two functions through the session: the first answer counts, and it reaches every viewer. An
- * answer that came too late goes to `onError`, and the chat then shows the answer that counts. If the server is
+ * The chat's two functions through the session: the first outcome counts, and it reaches every viewer. An
+ * outcome that came too late goes to `onError`, and the chat then shows the outcome that counts. If the server is
  * not durable, they are the chat's own functions.
  */
 export function bindTools<M extends UIMessage>(
@@ -29,10 +29,10 @@ export function bindTools<M extends UIMessage>(
   core: Core,
   onError: (error: Error) => void,
 ): Tools {
-  let answering = 0;
+  let applying = 0;
   let waiting = 0;
 
-  async function answer(...given: Parameters<typeof record>): Promise<void> {
+  async function add(...given: Parameters<typeof record>): Promise<void> {
     waiting++;
     try {
       await record(...given);
@@ -52,30 +52,30 @@ export function bindTools<M extends UIMessage>(
     if (shown && tool && core.store.client.session) {
       try {
         const { toolCallId } = tool;
-        const message = await core.answer({ messageId: shown.id, toolCallId, outcome });
-        // The message with the answers of others, and our own call still waiting, which the chat itself answers.
+        const message = await core.addToolOutcome({ messageId: shown.id, toolCallId, outcome });
+        // The message with the outcomes of others, and our own call still waiting, which the chat itself completes.
         if (message) replaceMessage(chat, withWaiting(message as M, shown, toolCallId));
       } catch (error) {
         return onError(error as Error); // requests reject only with errors
       }
     }
-    answering++;
+    applying++;
     try {
       await apply();
     } finally {
-      answering--;
+      applying--;
     }
   }
 
   return {
-    get isAnswering() {
-      return answering > 0;
+    get isApplying() {
+      return applying > 0;
     },
     get isWaiting() {
       return waiting > 0;
     },
     addToolOutput: (given) =>
-      answer(
+      add(
         ({ toolCallId }) => toolCallId === given.toolCallId,
         given.state === 'output-error'
           ? { state: given.state, errorText: given.errorText }
@@ -83,7 +83,7 @@ export function bindTools<M extends UIMessage>(
         () => ownFunctions(chat).addToolOutput(given),
       ),
     addToolApprovalResponse: (given) =>
-      answer(
+      add(
         ({ approval }) => approval?.id === given.id,
         {
           state: 'approval-responded',
@@ -95,7 +95,7 @@ export function bindTools<M extends UIMessage>(
   };
 }
 
-/** Puts an answer into a message that the chat is writing. */
+/** Puts an outcome into a message that the chat is writing. */
 export async function applyOutcome<M extends UIMessage>(
   chat: AbstractChat<M>,
   message: M,

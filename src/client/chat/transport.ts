@@ -15,7 +15,7 @@ import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import type { PostSlot } from '../network/live.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
-import { isAnswered, isPlainRoute, untilAnswered } from '../network/plain-route.ts';
+import { isSettled, isPlainRoute, connectUntil } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
 import { type Changes, type Client, type SendKind } from '../sends/sends.ts';
@@ -154,7 +154,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
   async reconnectToStream(options: ReconnectOptions<M>): Promise<ReadableStream<UIMessageChunk> | null> {
     const core = coreOf(this.session);
     // Without an await if it is known, so that no other code can take the same run in between.
-    if (!isAnswered(core)) await untilAnswered(core, () => isAnswered(core), { signal: options.abortSignal });
+    if (!isSettled(core)) await connectUntil(core, () => isSettled(core), { signal: options.abortSignal });
     if (isPlainRoute(core)) {
       return new PlainStream<M>({ ...this.#options, api: core.requests.api() }).reconnectToStream(options);
     }

@@ -39,13 +39,13 @@ export function hasSession({ store }: Route): boolean {
 }
 
 /** True unless the first connection attempt is still open. */
-export function isAnswered(route: Route): boolean {
+export function isSettled(route: Route): boolean {
   const { connection } = route.store.getSnapshot();
   return hasSession(route) || route.requests.isPlain || !connection.startsWith('connect');
 }
 
 /** Connects until `condition` holds, or the options end the wait. */
-export async function untilAnswered(
+export async function connectUntil(
   route: Route,
   condition: () => boolean,
   options: UntilOptions = {},

@@ -53,8 +53,8 @@ export interface Requests {
   post(body: ToolOutcomeBody | ToolClaimBody): Promise<unknown>;
 }
 
-/** The answer to an open tool call. */
-export interface ToolAnswer {
+/** The outcome of an open tool call. */
+export interface ToolOutcomeOptions {
   /** The message with the call. */
   readonly messageId: string;
   readonly toolCallId: string;
@@ -103,7 +103,7 @@ export function createRequests(options: RequestOptions): Requests {
       throw isNetworkFailure(cause) || cause instanceof DOMException ? unreachable(cause) : cause;
     }
     isDurable ||= response.headers.has(durableHeader);
-    // A gateway answers an outage with another status.
+    // A gateway reports an outage with another status.
     if (method === 'GET') failures = [500, 501].includes(response.status) ? failures + 1 : 0;
     if (!isDurable && isProvenPlain && !response.ok) {
       throw new DurableChatError(
@@ -144,7 +144,7 @@ export function createRequests(options: RequestOptions): Requests {
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError(
           'not_found',
-          'The route does not answer GET with a session. Export its GET from durableRoute or createDurableChat.',
+          'The route does not respond to GET with a session. Export its GET from durableRoute or createDurableChat.',
           {
             status: response.status,
           },

@@ -2,7 +2,7 @@
 // them are taken here, so that commands and the app's own requests always get one. Each of the four is a Web Lock.
 //
 //   slot 1      subscriptions
-//   slots 2, 3  subscriptions and answers to sends
+//   slots 2, 3  subscriptions and responses to sends
 //   slot 4      subscriptions without another slot, one after the other
 //
 // Named locks are enough, because the browser releases those of a tab that ends in any way. Tabs with the same route and

@@ -94,16 +94,16 @@ export class Deliveries {
         store.dispatch({ type: 'attempt', key });
         onAttempt();
         try {
-          const answered = attempt();
-          waiting.run = answered.then(
+          const responded = attempt();
+          waiting.run = responded.then(
             ({ runId }) => runId,
             () => undefined,
           );
-          const answer = await Promise.race([answered, givenUp]);
+          const response = await Promise.race([responded, givenUp]);
           // A durable route has named the run by now.
           store.dispatch({ type: 'pass', key });
           if (wasKept) storage.forget(name);
-          return answer;
+          return response;
         } catch (error) {
           if (!retries || waiting.isLast || !isNetworkFailure(error)) throw error;
         }

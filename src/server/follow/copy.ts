@@ -65,7 +65,7 @@ export class Copy {
     return this.#serially(() => this.#readRuns());
   }
 
-  /** Takes a wake-up, and reads from the store if the wake-up does not fit. Rejects if the store does not answer. */
+  /** Takes a wake-up, and reads from the store if the wake-up does not fit. Rejects if the store does not respond. */
   take(wake: Wake): Promise<void> {
     if ('runId' in wake && this.log.state.ended.has(wake.runId)) return Promise.resolve();
     return this.#serially(() => this.#take(wake));

@@ -49,7 +49,7 @@ export async function endRun(
   onClosed?.();
   const chunks = ending.chunks ?? (await retry(runtime, () => readClosed(store, runId), forMs));
   const cameToNothing = isFailure(closure) && saidNothing(chunks);
-  // Tool answers in it still wait for a continuation.
+  // Tool outcomes in it still wait for a continuation.
   const kept = base && cameToNothing ? {} : await keptMessage(chunks, base, closure.reason);
   const tried = failedOn(closure, chunks, ending.tried);
   const entry = entries.end({ runId, ...closure, chunks: chunks.length, ...kept, ...tried });

@@ -228,7 +228,7 @@ export class Session {
     const soon = Math.min(soonMs, ms);
     for (const part of [soon, ms - soon]) {
       if (await this.until(done, { ms: part })) return;
-      // If the store does not answer, the next caller tries again.
+      // If the store does not respond, the next caller tries again.
       await this.refresh({ fresh: true }).catch(() => {});
       if (await this.reap(runIds)) await this.refresh({ fresh: true }).catch(() => {});
     }
@@ -249,7 +249,7 @@ export class Session {
       runtime,
       store,
       expects: () => copy.keepsRuns && this.state.active.length > 0,
-      // If the store does not answer, the next wake-up or the next silence reads again.
+      // If the store does not respond, the next wake-up or the next silence reads again.
       onWake: (wake) => void copy.take(wake).catch(() => {}),
       look: async () => {
         const before = copy.progress;

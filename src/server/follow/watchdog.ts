@@ -33,7 +33,7 @@ export type WatchEvent =
   | { readonly type: 'silence'; readonly ms: number }
   /** The session was read. `missed`: the read showed a change without a wake-up. */
   | { readonly type: 'looked'; readonly missed: boolean }
-  /** The store did not answer. */
+  /** The store did not respond. */
   | { readonly type: 'unread' }
   | { readonly type: 'close' };
 

@@ -25,7 +25,7 @@ export async function claimTool(
   if (!message?.parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId)) {
     throw new DurableChatError('not_found', 'The session has no such tool call. Do not execute it.');
   }
-  // Another client has answered meanwhile. That is not an error of this client, and browsers log every refusal.
+  // Another client has given its outcome meanwhile. That is not an error of this client, and browsers log every refusal.
   if (!waitingCalls(session.state).some((call) => call.toolCallId === toolCallId)) return false;
   return takeClaim(session, { messageId, toolCallId, holder, ms });
 }

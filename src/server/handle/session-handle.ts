@@ -1,4 +1,4 @@
-// The handle of a session for the server's own code: read, follow, stop, withdraw, answer, delete.
+// The handle of a session for the server's own code: read, follow, stop, withdraw, tool outcomes, delete.
 
 import type { UIMessage } from 'ai';
 import { entries } from '../../protocol/entries.ts';
@@ -12,7 +12,7 @@ import {
   type SessionRun,
   type SessionState,
 } from '../../protocol/session-state.ts';
-import { answerTool, type ToolAnswer } from './answer-tool.ts';
+import { addToolOutcome, type ToolOutcomeOptions } from './tool-outcome.ts';
 import { deleteFrom } from './delete-messages.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
@@ -21,7 +21,7 @@ import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
 
 /**
  * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects
- * with `DurableChatError` `store_failed` if the store does not answer.
+ * with `DurableChatError` `store_failed` if the store does not respond.
  *
  * @example
  * ```ts
@@ -61,12 +61,12 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    */
   withdraw(options: { readonly runId: string; readonly by?: string }): Promise<void>;
   /**
-   * Answers a tool call that waits, with an output or an approval. The first answer to a call counts.
+   * Gives a tool call that waits its outcome: an output or an approval. The first outcome of a call counts.
    *
-   * @returns The message with this answer; undefined while the message is being written. Rejects with `not_found` for an
-   *   unknown call, and with `conflict` for a call that does not wait, or that has an answer.
+   * @returns The message with this outcome; undefined while the message is being written. Rejects with `not_found` for an
+   *   unknown call, and with `conflict` for a call that does not wait, or that has an outcome.
    */
-  answer(options: ToolAnswer): Promise<M | undefined>;
+  addToolOutcome(options: ToolOutcomeOptions): Promise<M | undefined>;
   /**
    * Claims a tool call that waits for a client to execute it.
    *
@@ -180,7 +180,8 @@ export function createSessionHandle<M extends UIMessage>(
         throw new DurableChatError('conflict', 'The run no longer waits for its turn. Stop it instead.');
       }),
 
-    answer: (options) => use(async (session) => (await answerTool(session, options)) as M | undefined), // as above
+    addToolOutcome: (options) =>
+      use(async (session) => (await addToolOutcome(session, options)) as M | undefined), // as above
 
     claim: (options) => use((session) => claimTool(session, options)),
 

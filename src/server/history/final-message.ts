@@ -50,7 +50,7 @@ const unfinished: Readonly<Record<Exclude<Closing, 'finish'>, string>> = {
 
 type Part = UIMessage['parts'][number];
 
-/** Closes text parts, and tool calls that no client can answer any more. */
+/** Closes text parts, and tool calls that no client can complete any more. */
 export function closeParts(message: UIMessage, reason: Closing): UIMessage {
   return { ...message, parts: message.parts.map((part) => closePart(part, reason)) };
 }
@@ -73,7 +73,7 @@ function closePart(part: Part, reason: Closing): Part {
   return { ...call, ...grantOf(part), state: 'output-error', input: part.input ?? {}, errorText } as Part;
 }
 
-/** Whether the call can no longer be completed. A finished run keeps calls open that a client can still answer. */
+/** Whether the call can no longer be completed. A finished run keeps calls open that a client can still complete. */
 function isOpen(part: Extract<Part, { toolCallId: string }>, reason: Closing): boolean {
   switch (part.state) {
     case 'input-streaming':

@@ -26,7 +26,7 @@ export function readableHistory(state: SessionState, messageId: string): UIMessa
 export function passedApprovals(
   state: SessionState,
   messageId: string,
-  answerId: string,
+  outcomeId: string,
 ): ToolOutcomeFrame[] {
   return historyOf(state, messageId)
     .filter(({ id }) => id !== messageId)
@@ -36,7 +36,7 @@ export function passedApprovals(
         .map(({ toolCallId }): ToolOutcomeFrame => {
           const reason = 'The conversation went on without it.';
           const outcome = { state: 'approval-responded', approved: false, reason } as const;
-          return { type: 'tool-outcome', messageId: message.id, toolCallId, outcome, answerId };
+          return { type: 'tool-outcome', messageId: message.id, toolCallId, outcome, outcomeId };
         }),
     );
 }

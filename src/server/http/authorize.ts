@@ -1,7 +1,7 @@
 // Calls `authorize`, and makes its result a user or a refusal.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isFrameworkAnswer } from './respond.ts';
+import { isFrameworkResponse } from './respond.ts';
 import type { Authorization, Authorize, AuthorizeInput } from '../options.ts';
 
 /** The object that `authorize` returned. */
@@ -12,15 +12,16 @@ export async function authorized(
   authorize: Authorize | undefined,
   input: AuthorizeInput,
 ): Promise<User | undefined> {
-  const answer = authorize ? await authorize(input) : true;
-  if (answer === true) return undefined;
-  if (answer instanceof Response) throw answer;
-  if (answer === false)
+  const decision = authorize ? await authorize(input) : true;
+  if (decision === true) return undefined;
+  if (decision instanceof Response) throw decision;
+  if (decision === false)
     throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
-  if (answer == null)
+  if (decision == null)
     throw new DurableChatError('unauthorized', 'You are not signed in. Sign in, then try again.');
   // Every other value is a refusal: `user && user.owns(chat)` can be '', 0, or any object.
-  if (typeof answer === 'object' && typeof answer.userId === 'string' && answer.userId !== '') return answer;
+  if (typeof decision === 'object' && typeof decision.userId === 'string' && decision.userId !== '')
+    return decision;
   throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
 }
 
@@ -28,5 +29,5 @@ export async function authorized(
 export function isRefusal(error: unknown): boolean {
   if (error instanceof Response) return error.status < 500;
   if (error instanceof DurableChatError) return error.status >= 400 && error.status < 500;
-  return isFrameworkAnswer(error);
+  return isFrameworkResponse(error);
 }

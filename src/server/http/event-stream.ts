@@ -1,4 +1,4 @@
-// Events as the body of an answer: at the reader's own speed, with comments while there is nothing to say, and with an
+// Events as the body of a response: at the reader's own speed, with comments while there is nothing to say, and with an
 // end before the deadline.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
@@ -12,7 +12,7 @@ export interface EventStreamOptions {
   readonly next: () => Promise<string | undefined>;
   /** When the stream ends itself and asks its reader to come back, in milliseconds; Infinity: never. */
   readonly endsAfterMs: number;
-  /** Aborts when the reader has left: one that left before the answer was there neither reads it nor cancels it. */
+  /** Aborts when the reader has left: one that left before the response was there neither reads it nor cancels it. */
   readonly gone: AbortSignal;
   /** Called once, however the stream ends. */
   readonly onEnd: () => void;

@@ -4,12 +4,12 @@ import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path onl
 import { DurableChatError } from '../../protocol/errors.ts';
 import { maxClaimMs, removals, type Query } from '../../protocol/requests.ts';
 import { maxLevels } from '../../protocol/size.ts';
-import type { ToolAnswer } from '../handle/answer-tool.ts';
+import type { ToolOutcomeOptions } from '../handle/tool-outcome.ts';
 import type { ToolClaim } from '../handle/claim-tool.ts';
 import { checkLevels, id, invalid } from '../lib/validation.ts';
 import { parseSend, type SendRequest } from '../send/send-body.ts';
 
-const answerBody = z.object({
+const outcomeBody = z.object({
   id,
   trigger: z.literal('tool-outcome'),
   messageId: id,
@@ -23,7 +23,7 @@ const answerBody = z.object({
       reason: z.string().optional(),
     }),
   ]),
-  answerId: id.optional(),
+  outcomeId: id.optional(),
   holder: id.optional(),
 });
 
@@ -39,11 +39,11 @@ const claimBody = z.object({
 /** A validated POST. */
 export type Posted =
   | { readonly type: 'send'; readonly sessionId: string; readonly send: SendRequest }
-  | { readonly type: 'tool-outcome'; readonly sessionId: string; readonly answer: ToolAnswer }
+  | { readonly type: 'tool-outcome'; readonly sessionId: string; readonly outcome: ToolOutcomeOptions }
   | { readonly type: 'tool-claim'; readonly sessionId: string; readonly claim: ToolClaim };
 
 /**
- * The kind of a POST: a send, a tool answer, or a claim on a tool call.
+ * The kind of a POST: a send, a tool outcome, or a claim on a tool call.
  *
  * @throws `bad_request` that names the field and the rule, and never the value; `too_large` for a body over `maxBytes`.
  */
@@ -57,8 +57,8 @@ export async function parsePost(request: Request, maxBytes: number): Promise<Pos
     }
     case 'tool-outcome': {
       checkLevels(json, maxLevels);
-      const { id: sessionId, trigger: _, ...answer } = parsed(answerBody, json);
-      return { type, sessionId, answer: answer as ToolAnswer }; // an output may be anything that JSON can be
+      const { id: sessionId, trigger: _, ...outcome } = parsed(outcomeBody, json);
+      return { type, sessionId, outcome: outcome as ToolOutcomeOptions }; // an output may be anything that JSON can be
     }
     default: {
       const send = await parseSend(json, request.headers);

@@ -8,7 +8,7 @@ export interface ReauthorizeOptions {
   readonly ask: () => Promise<unknown>;
   /** Whether a rejection of `ask` is a refusal. */
   readonly isRefusal: (error: unknown) => boolean;
-  /** The mean time between an answer and the next call, in milliseconds. Infinity: no further call. */
+  /** The mean time between a decision and the next call, in milliseconds. Infinity: no further call. */
   readonly everyMs: number;
   readonly onRefused: (refusal: unknown) => void;
   /** Called with a rejection of `ask` that is not a refusal, or if `ask` does not settle in time. The permission stays. */
@@ -17,13 +17,13 @@ export interface ReauthorizeOptions {
   readonly signal: AbortSignal;
 }
 
-/** The least time for an answer, in milliseconds. With a longer interval it is the interval. */
-const answerWithinMs = 10_000;
+/** The least time for a decision, in milliseconds. With a longer interval it is the interval. */
+const decideWithinMs = 10_000;
 
 /**
  * Calls `ask` again until a refusal or `signal`. Call it in the context of the viewer's own request: each call of `ask`
  * is made in that context (`AsyncLocalStorage`), because the first timer is set in it, and each later one by the previous
- * one. The next call is made after an answer, or after the time for one. A refusal that comes later counts too.
+ * one. The next call is made after a decision, or after the time for one. A refusal that comes later counts too.
  */
 export function reauthorize(options: ReauthorizeOptions): void {
   const { runtime, ask, isRefusal, everyMs, onRefused, onError, signal } = options;
@@ -36,7 +36,7 @@ export function reauthorize(options: ReauthorizeOptions): void {
   let isRefused = false;
   const isOver = () => isRefused || signal.aborted;
 
-  async function answer(): Promise<void> {
+  async function askOnce(): Promise<void> {
     try {
       await ask();
     } catch (error) {
@@ -50,11 +50,11 @@ export function reauthorize(options: ReauthorizeOptions): void {
 
   async function askNow(): Promise<void> {
     const late = new Promise<never>((_, reject) => {
-      const error = new DOMException('`authorize` has not answered in time.', 'TimeoutError');
-      cancel = runtime.schedule(() => reject(error), Math.max(everyMs, answerWithinMs));
+      const error = new DOMException('`authorize` did not return in time.', 'TimeoutError');
+      cancel = runtime.schedule(() => reject(error), Math.max(everyMs, decideWithinMs));
     });
     try {
-      await Promise.race([answer(), late]);
+      await Promise.race([askOnce(), late]);
     } catch (error) {
       if (!isOver()) onError(error);
     }

@@ -21,14 +21,14 @@ export async function errorOf(
   if (thrown instanceof DurableChatError) return thrown;
   if (thrown instanceof Response)
     return DurableChatError.fromBody(thrown.status, await thrown.text().catch(() => ''));
-  if (isFrameworkAnswer(thrown))
+  if (isFrameworkResponse(thrown))
     return new DurableChatError('forbidden', 'The app refused the request. Reload the page.');
   onUnknown(thrown);
   return unknownError();
 }
 
-/** Whether a framework throws this to answer, such as Next's redirect(). */
-export function isFrameworkAnswer(error: unknown): boolean {
+/** Whether a framework throws this to respond, such as Next's redirect(). */
+export function isFrameworkResponse(error: unknown): boolean {
   return error instanceof Error && 'digest' in error;
 }
 

@@ -7,7 +7,7 @@ import { resume } from '../send/attach.ts';
 import { corsHeaders, preflight } from './cross-origin.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
 import { deadlineOf } from '../lib/deadline.ts';
-import { errorResponse, isFrameworkAnswer, json, sealed } from './respond.ts';
+import { errorResponse, isFrameworkResponse, json, sealed } from './respond.ts';
 import type { Opened } from '../keep/app-history.ts';
 import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
@@ -33,7 +33,7 @@ export interface Routes<Params = Promise<unknown>> {
   /** Subscribes to sessions. `GET {api}/<id>/stream` is the AI SDK's resume. */
   GET(request: Request): Promise<Response>;
   GET(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Takes a send (the AI SDK's chat request), a tool answer, or a claim on a tool call. */
+  /** Takes a send (the AI SDK's chat request), a tool outcome, or a claim on a tool call. */
   POST(request: Request): Promise<Response>;
   POST(request: Request, context: RouteContext<Params>): Promise<Response>;
   /**
@@ -42,7 +42,7 @@ export interface Routes<Params = Promise<unknown>> {
    */
   DELETE(request: Request): Promise<Response>;
   DELETE(request: Request, context: RouteContext<Params>): Promise<Response>;
-  /** Answers the preflights of `allowedOrigins`. Only these need it. */
+  /** Responds to the preflights of `allowedOrigins`. Only these need it. */
   OPTIONS(request: Request): Promise<Response>;
   OPTIONS(request: Request, context: RouteContext<Params>): Promise<Response>;
 }
@@ -63,7 +63,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
 
   return {
     GET: (request) =>
-      answering(settings, request, async () => {
+      handle(settings, request, async () => {
         const deadline = deadlineOf(settings, runtime);
         const asked = parseGet(request);
         const ask = (sessionId: string) => authorized(authorize, { request, sessionId, action: 'read' });
@@ -82,7 +82,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
       }),
 
     POST: (request: Request, context?: RouteContext<Params>) =>
-      answering(settings, request, async () => {
+      handle(settings, request, async () => {
         const deadline = deadlineOf(settings, runtime);
         const posted = await parsePost(request, settings.limits.bodyBytes);
         const { sessionId } = posted;
@@ -95,8 +95,8 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
             });
           case 'tool-outcome':
             return json({
-              message: await createSessionHandle(sessionId, open, waitUntil).answer({
-                ...posted.answer,
+              message: await createSessionHandle(sessionId, open, waitUntil).addToolOutcome({
+                ...posted.outcome,
                 ...by,
               }),
             });
@@ -124,7 +124,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
       }),
 
     DELETE: (request) =>
-      answering(settings, request, async () => {
+      handle(settings, request, async () => {
         if (!isDurableRequest(request)) {
           throw new DurableChatError(
             'not_found',
@@ -157,7 +157,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         }
       }),
 
-    OPTIONS: (request) => answering(settings, request, async (cors) => preflight(request, cors)),
+    OPTIONS: (request) => handle(settings, request, async (cors) => preflight(request, cors)),
   };
 }
 
@@ -166,7 +166,7 @@ function actionOf({ type }: RemovalQuery): Action {
 }
 
 /** Turns every failure into a typed response. A page of another site gets only a 403. */
-async function answering(
+async function handle(
   { allowedOrigins, onError }: Pick<Settings, 'allowedOrigins' | 'onError'>,
   request: Request,
   respond: (cors: Record<string, string>) => Promise<Response>,
@@ -178,7 +178,7 @@ async function answering(
     return sealed(await respond(cors), cors);
   } catch (error) {
     if (error instanceof Response) return sealed(error, cors);
-    if (isFrameworkAnswer(error)) throw error;
+    if (isFrameworkResponse(error)) throw error;
     if (!(error instanceof DurableChatError)) onError(error, {});
     return sealed(errorResponse(error), cors);
   }

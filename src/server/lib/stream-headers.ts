@@ -1,4 +1,4 @@
-// The headers of an answer that is an event stream.
+// The headers of a response that is an event stream.
 
 export const eventStreamHeaders: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream',

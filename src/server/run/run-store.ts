@@ -1,4 +1,4 @@
-// The store as a run uses it. Its writes are watched (G8): the run is durable until one fails or gets no answer, and again
+// The store as a run uses it. Its writes are watched (G8): the run is durable until one fails or gets no reply, and again
 // with the next successful one. Chunks that vanish from the store are written again from memory, from the first one, so
 // that viewers miss nothing and get nothing twice.
 
@@ -16,7 +16,7 @@ export interface RunStore extends Pick<SessionStore, 'close' | 'readRun' | 'appe
   giveUp(): void;
 }
 
-/** A write without an answer for this long counts as failing. */
+/** A write without a reply for this long counts as failing. */
 const slowMs = 2_000;
 
 /**

@@ -38,7 +38,7 @@ export interface Run {
  * Works on a run that has its place in the log.
  *
  * @param placed - The run, as the log has it. See `placedRun`.
- * @param reply - A client that reads the run from the answer to its send. The run goes on without it.
+ * @param reply - A client that reads the run from the response to its send. The run goes on without it.
  */
 export function startRun(session: Session, placed: PlacedRun, work: Work, reply?: Reply): Run {
   let onStarted!: (started: Started) => void; // the promise sets it at once

@@ -20,7 +20,7 @@ export async function appears(session: Session, runId: string, ms: number): Prom
   return (await session.until(known, { ms })) ?? false;
 }
 
-/** The answer to a send that is a run already. Each of them follows the session as a viewer does. */
+/** The response to a send that is a run already. Each of them follows the session as a viewer does. */
 export function attach(
   sessions: Sessions,
   sessionId: string,

@@ -107,7 +107,7 @@ function take({ type, at }: Step, now: Model[], n: number): [Omit<LogEntry, 'id'
       const item = pick(({ role }) => role === 'assistant');
       if (!item) return undefined;
       const outcome = { state: 'output-available', output: n } as const;
-      const answered = { messageId: item.id, toolCallId: 'c', outcome, answerId: `${n}` };
+      const answered = { messageId: item.id, toolCallId: 'c', outcome, outcomeId: `${n}` };
       return [entry({ type: 'tool-outcome', ...answered }), change(item, { change: n })];
     }
     case 'forget':

@@ -12,11 +12,13 @@ import type { SendBody } from './send-body.ts';
  * The outputs of a continuation that is refused because later messages follow, or
  * another run continues the message. They are kept. An approval is not, because it would have no effect.
  */
-export function lateResults(state: SessionState, body: SendBody, answerId: string): ToolOutcomeFrame[] {
+export function lateResults(state: SessionState, body: SendBody, outcomeId: string): ToolOutcomeFrame[] {
   const last = body.messages.at(-1)!; // validated as not empty
   const known = continues(body, last) ? state.byId.get(last.id) : undefined;
   if (!known || !(isWriting(state, last.id) || isPassed(state, last.id))) return [];
-  return outcomeFrames(known, last, answerId).filter(({ outcome }) => outcome.state !== 'approval-responded');
+  return outcomeFrames(known, last, outcomeId).filter(
+    ({ outcome }) => outcome.state !== 'approval-responded',
+  );
 }
 
 /** A limit, because each outcome is work for every reader of the log. */
@@ -24,19 +26,19 @@ const maxOutcomes = 1_000;
 
 /**
  * The tool outcomes of `posted` for which calls of `known` wait. They are changes and not a message, so that
- * answers of other clients stay.
+ * outcomes of other clients stay.
  */
-export function outcomeFrames(known: UIMessage, posted: UIMessage, answerId: string): ToolOutcomeFrame[] {
+export function outcomeFrames(known: UIMessage, posted: UIMessage, outcomeId: string): ToolOutcomeFrame[] {
   const calls = new Map(toolPartsOf(known).map((part) => [part.toolCallId, part]));
   const first = new Map(outcomesOf(posted).toReversed());
   const frames = [...first].flatMap(([toolCallId, outcome]): ToolOutcomeFrame[] => {
     const call = calls.get(toolCallId);
     if (!call || !waitsFor(call, outcome)) return [];
-    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, answerId }];
+    return [{ type: 'tool-outcome', messageId: known.id, toolCallId, outcome, outcomeId }];
   });
   if (frames.length <= maxOutcomes) return frames;
   throw new DurableChatError(
     'too_large',
-    `The message answers more than ${maxOutcomes} tool calls. Answer them one by one.`,
+    `The message has outcomes of more than ${maxOutcomes} tool calls. Send them one by one.`,
   );
 }

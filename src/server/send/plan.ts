@@ -201,7 +201,7 @@ function checkPlace(
   if (last.role === 'assistant' || !follows || hasHad(last.id)) throw goneError();
 }
 
-function planContinuation(state: SessionState, posted: UIMessage, answerId: string): Plan {
+function planContinuation(state: SessionState, posted: UIMessage, outcomeId: string): Plan {
   const known = state.byId.get(posted.id);
   if (!known)
     throw new DurableChatError(
@@ -214,7 +214,7 @@ function planContinuation(state: SessionState, posted: UIMessage, answerId: stri
     throw passedError();
   }
   return {
-    frames: outcomeFrames(known, posted, answerId),
+    frames: outcomeFrames(known, posted, outcomeId),
     messageId: posted.id,
     displaced: [],
     when: [{ type: 'last', messageId: posted.id }],

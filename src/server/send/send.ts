@@ -41,7 +41,7 @@ export interface Send {
   readonly deadline: number | undefined;
 }
 
-/** The answer to a send. Throws what the send is refused with. */
+/** The response to a send. Throws what the send is refused with. */
 export async function send(sending: Sending, { request, by, invoke, deadline }: Send): Promise<Response> {
   const { sessions, keeper, settings, waitUntil } = sending;
   const { body } = request;
@@ -77,7 +77,7 @@ export async function send(sending: Sending, { request, by, invoke, deadline }: 
       .catch(() => {}) // the run has reported it
       .finally(release),
   );
-  // A waiting send is answered now. Its client gets the run from the header.
+  // A waiting send gets its response now. Its client gets the run from the header.
   if (placed.queued) return reply.response();
   const outcome = await started;
   switch (outcome.type) {

@@ -133,7 +133,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     const { world, sessionId } = open(channel, [start, ...say('before'), call]);
     await ask(world, sessionId, 'one');
     const [user, { id }] = (await messagesOf(world, sessionId)) as [UIMessage, UIMessage];
-    await world.chat.session(sessionId).answer({
+    await world.chat.session(sessionId).addToolOutcome({
       messageId: id,
       toolCallId: 'c',
       outcome: { state: 'output-available', output: JSON.parse(nested(3_000)) as unknown },

@@ -184,7 +184,7 @@ describe.each(stores)('an open call that later messages follow, on %s', (name, o
       }),
     );
     const outcome = { state: 'approval-responded', approved: true } as const;
-    await expect(world.chat.session(id).answer({ ...callOf(asked), outcome })).rejects.toMatchObject({
+    await expect(world.chat.session(id).addToolOutcome({ ...callOf(asked), outcome })).rejects.toMatchObject({
       code: 'conflict',
     });
     const approved = asked.parts.map((part) =>
@@ -206,7 +206,7 @@ describe.each(stores)('an open call that later messages follow, on %s', (name, o
     await first.text;
     const asked = (await read())[1]!;
     const outcome = { state: 'approval-responded', approved: true } as const;
-    await expect(world.chat.session(id).answer({ ...callOf(asked), outcome })).rejects.toMatchObject({
+    await expect(world.chat.session(id).addToolOutcome({ ...callOf(asked), outcome })).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('continued after') as string,
     });

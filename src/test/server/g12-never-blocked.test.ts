@@ -264,7 +264,7 @@ it('an answer to a tool call counts although its session is deleted meanwhile, a
   );
   const outcome = { state: 'output-available', output: 7 } as const;
   const answer = () =>
-    chat.session(sessionId).answer({ messageId: 'a', toolCallId: 'c', outcome, answerId: 'named' });
+    chat.session(sessionId).addToolOutcome({ messageId: 'a', toolCallId: 'c', outcome, outcomeId: 'named' });
   const answered = { ...kept, parts: [{ ...call, ...outcome }] };
   await chat.session(sessionId).read();
   expect(await answer()).toEqual(answered);

@@ -171,7 +171,7 @@ it('a tool answer at the same moment as a deletion does not begin the session ag
   const world = createWorld(channel, answers(ask('c1')));
   const [, message] = await settle(world, await post(world, sendBody('s', 'hi')));
   const answer = { messageId: message!.id, toolCallId: 'c1', outcome: output('secret') };
-  await expect(world.chat.session('s').answer(answer)).rejects.toMatchObject({ code: 'conflict' });
+  await expect(world.chat.session('s').addToolOutcome(answer)).rejects.toMatchObject({ code: 'conflict' });
   expect((await world.chat.session('s').read()).messages).toEqual([]);
   await expect(world.chat.session('s').stop()).rejects.toMatchObject({ code: 'not_found' });
 });
@@ -209,7 +209,7 @@ it.each(['a continuation', 'the next message'])(
     const messages = await settle(world, await post(world, sendBody('s', 'hi')));
     const elsewhere = createWorld(store, answers()).chat.session('s');
     const answer = { messageId: messages[1]!.id, toolCallId: 'c2', outcome: output(2) };
-    race(async () => expect(await elsewhere.answer(answer)).toBeDefined());
+    race(async () => expect(await elsewhere.addToolOutcome(answer)).toBeDefined());
     const body = what === 'a continuation' ? answered(messages, 'c1') : sendBody('s', 'next');
     const after = await settle(world, await post(world, body));
     const call = expect.objectContaining({

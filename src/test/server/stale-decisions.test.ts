@@ -94,7 +94,10 @@ describe.each(stores)('on %s, with a stale replica', (_, openStore) => {
     const messageId = (await read()).messages.at(-1)!.id;
     const what = { messageId, toolCallId: 'c' };
     expect(await session.claim({ ...what, holder: 'me', ms: 1_000 })).toBe(true);
-    const message = await session.answer({ ...what, outcome: { state: 'output-available', output: 1 } });
+    const message = await session.addToolOutcome({
+      ...what,
+      outcome: { state: 'output-available', output: 1 },
+    });
     expect(message?.parts).toMatchObject([{ state: 'output-available' }]);
   });
 
@@ -104,7 +107,7 @@ describe.each(stores)('on %s, with a stale replica', (_, openStore) => {
     const messageId = (await read()).messages.at(-1)!.id;
     const { text } = await post('three');
     const outcome = { state: 'approval-responded', approved: true } as const;
-    await expect(session.answer({ messageId, toolCallId: 'c', outcome })).rejects.toMatchObject({
+    await expect(session.addToolOutcome({ messageId, toolCallId: 'c', outcome })).rejects.toMatchObject({
       code: 'conflict',
     });
     await text();

@@ -54,7 +54,7 @@ export class Follower implements Role {
         return this.#joinAll(note.from);
       case 'welcome':
         for (const [member, state] of this.#joined) {
-          // If two leaders answer, because one does not know yet that it no longer leads, the first answer counts.
+          // If two leaders reply, because one does not know yet that it no longer leads, the first reply counts.
           if (member.key !== note.key || state === 'welcome') continue;
           this.#hear(note.from);
           if (note.full) {

@@ -4,19 +4,19 @@
 export interface LeaderWatch {
   /** The time of the leader's last note. */
   readonly heardAt: number;
-  /** The time of an unanswered question to the leader. */
+  /** The time of a question to the leader that has no reply yet. */
   readonly askedAt?: number;
 }
 
 /** How long a leader may be silent before a question, in milliseconds. */
 const silenceMs = 4_000;
-/** The time for its answer. Browsers throttle the timers of hidden pages, but not their message handlers. */
-const answerWithinMs = 1_500;
+/** The time for its reply. Browsers throttle the timers of hidden pages, but not their message handlers. */
+const replyWithinMs = 1_500;
 
 /** The interval of the checks, in milliseconds: a silent leader is detected within 6.5 s. */
 export const lookEachMs = 500;
 
 export function lookAtLeader({ heardAt, askedAt }: LeaderWatch, now: number): 'wait' | 'ask' | 'lost' {
-  if (askedAt !== undefined) return now - askedAt >= answerWithinMs ? 'lost' : 'wait';
+  if (askedAt !== undefined) return now - askedAt >= replyWithinMs ? 'lost' : 'wait';
   return now - heardAt >= silenceMs ? 'ask' : 'wait';
 }

@@ -40,13 +40,13 @@ export async function ask(
   after: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const answered = new AbortController();
-  const leave = () => answered.abort();
+  const heard = new AbortController();
+  const leave = () => heard.abort();
   signal.addEventListener('abort', leave);
   try {
-    await subscribe([{ sessionId, after }], { signal: answered.signal, onEvent: leave });
+    await subscribe([{ sessionId, after }], { signal: heard.signal, onEvent: leave });
   } catch (error) {
-    if (!answered.signal.aborted) throw error;
+    if (!heard.signal.aborted) throw error;
   } finally {
     signal.removeEventListener('abort', leave);
   }

@@ -1,4 +1,4 @@
-// An answer to a tool call that waits for a client. The log records it, and the first answer counts.
+// The outcome of a tool call that waits for a client. The log records it, and the first outcome counts.
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -11,31 +11,31 @@ import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { newId } from '../../lib/id.ts';
 
-export interface ToolAnswer {
+export interface ToolOutcomeOptions {
   readonly messageId: string;
   readonly toolCallId: string;
   readonly outcome: ToolOutcome;
-  /** Identifies the answer, so that a repetition is the same answer. Default: a new id. */
-  readonly answerId?: string;
-  /** The client that executes the tool. The answer is refused once another client has taken over the call. */
+  /** Identifies the outcome, so that a repetition is the same outcome. Default: a new id. */
+  readonly outcomeId?: string;
+  /** The client that executes the tool. The outcome is refused once another client has taken over the call. */
   readonly holder?: string;
   readonly by?: string;
 }
 
-/** How long to wait for a call that a client answers before the call is in the log. */
+/** How long to wait for a call whose outcome a client sends before the call is in the log. */
 const appearWithinMs = 3_000;
-/** While an answer is being written, no other client takes over the call. */
-const answerWithinMs = 10_000;
+/** While the log takes an outcome, no other client takes over the call. */
+const appendWithinMs = 10_000;
 
-/** See `SessionHandle.answer`. */
-export async function answerTool(
+/** See `SessionHandle.addToolOutcome`. */
+export async function addToolOutcome(
   session: Session,
-  { messageId, toolCallId, outcome, answerId = newId(session.runtime), holder, by }: ToolAnswer,
+  { messageId, toolCallId, outcome, outcomeId = newId(session.runtime), holder, by }: ToolOutcomeOptions,
 ): Promise<UIMessage | undefined> {
   await session.refresh({ fresh: true });
   const kind = kindOf(outcome);
-  const answer = { messageId, toolCallId, outcome, answerId, ...(by !== undefined && { by }) };
-  const entry = entries.toolOutcome(answer);
+  const made = { messageId, toolCallId, outcome, outcomeId, ...(by !== undefined && { by }) };
+  const entry = entries.toolOutcome(made);
   if (session.log.hasKey(entry.key)) return whatCame(new Log(), session.log.entries);
   await findCall(session, { messageId, toolCallId, outcome });
   if (kind === 'approval' && isPassed(session.state, messageId)) {
@@ -48,7 +48,7 @@ export async function answerTool(
   if (known && !isWritten(session, messageId) && withOutcome(known, toolCallId, outcome) === known)
     throw notWaitingError();
 
-  const ms = answerWithinMs;
+  const ms = appendWithinMs;
   if (holder !== undefined && !(await takeClaim(session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError(
       'conflict',
@@ -59,13 +59,13 @@ export async function answerTool(
   const where = { after: before.lastId, existing: true };
   return whatCame(before, await session.append(entry, where));
 
-  /** The message with this answer, once the log has it. Throws if the call no longer waited. */
+  /** The message with this outcome, once the log has it. Throws if the call no longer waited. */
   function whatCame(log: Log, read: readonly LogEntry[]): UIMessage | undefined {
     let counts = false;
     for (const added of read) {
       const { state } = log;
       log.add(added);
-      // An answer that comes too late changes nothing.
+      // An outcome that comes too late changes nothing.
       counts = added.key === entry.key && log.state !== state;
       if (added.key === entry.key) break;
     }
@@ -77,7 +77,7 @@ export async function answerTool(
 function notWaitingError(): DurableChatError {
   return new DurableChatError(
     'conflict',
-    'The tool call does not wait for this answer, or already has one. The first answer counts.',
+    'The tool call does not wait for this outcome, or already has one. The first outcome counts.',
   );
 }
 
@@ -87,11 +87,11 @@ function isWritten({ state }: Pick<Session, 'state'>, messageId: string): boolea
 
 /**
  * Waits for a call of a message that is being written. Throws `not_found` if it does not come. A model can use the id
- * of an answered call again.
+ * of a call again that has its outcome.
  */
 async function findCall(
   session: Session,
-  { messageId, toolCallId, outcome }: Pick<ToolAnswer, 'messageId' | 'toolCallId' | 'outcome'>,
+  { messageId, toolCallId, outcome }: Pick<ToolOutcomeOptions, 'messageId' | 'toolCallId' | 'outcome'>,
 ): Promise<void> {
   const isThere = () => {
     const message = session.state.byId.get(messageId);

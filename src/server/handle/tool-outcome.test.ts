@@ -49,8 +49,8 @@ describe.each(stores)('a tool call is answered on %s', (name, open) => {
         await (await request({ messages })).text();
         await world.settled();
       },
-      answer: (messageId: string, outcome: object, answerId?: string) =>
-        request({ trigger: 'tool-outcome', messageId, toolCallId: 'call_0', outcome, answerId }),
+      answer: (messageId: string, outcome: object, outcomeId?: string) =>
+        request({ trigger: 'tool-outcome', messageId, toolCallId: 'call_0', outcome, outcomeId }),
       toolsOf: async () => toolPartsOf((await read())[1]!),
     };
   }
