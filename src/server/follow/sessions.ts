@@ -7,23 +7,20 @@ import { Session } from './session.ts';
 
 const lingerMs = 5_000;
 
-/** A session that is kept until it is released. */
-interface Acquired {
-  readonly session: Session;
-  release(): void;
-}
+/** What is done with a session. `extend` makes the use last until the promise has settled, and returns the promise. */
+type Work<T> = (session: Session, extend: Extend) => Promise<T>;
+type Extend = <P extends Promise<unknown>>(promise: P) => P;
 
 export interface Sessions {
   /**
-   * Calls `work` with a session that has been read.
+   * Calls `work` with a session, which stays in this process until `work` and every extension have settled. The first use
+   * of `session.ready` or `session.watch()` opens it.
    *
-   * @returns The result of `work`. Rejects like `work`, and with `store_failed` if the session cannot be read.
+   * @returns The result of `work`.
    */
-  use<T>(sessionId: string, work: (session: Session) => Promise<T>): Promise<T>;
-  /** Keeps a session until it is released. The first use of `ready` or `watch()` opens it. */
-  acquire(sessionId: string): Acquired;
-  /** The same for a viewer. Throws `too_many` if the session is at its limit of viewers in this process. */
-  view(sessionId: string): Acquired;
+  use<T>(sessionId: string, work: Work<T>): Promise<T>;
+  /** The same for a viewer. Rejects with `too_many` if the session is at its limit of viewers in this process. */
+  view<T>(sessionId: string, work: Work<T>): Promise<T>;
 }
 
 interface Entry {
@@ -77,34 +74,28 @@ export function createSessions({
     entry.session.close();
   }
 
-  function acquire(entry: Entry, onRelease: () => void): Acquired {
+  function use<T>(entry: Entry, work: Work<T>, onEnd: () => void): Promise<T> {
     entry.cancelDrop();
     entry.users++;
-    let released = false;
-    return {
-      session: entry.session,
-      release() {
-        if (released) return;
-        released = true;
-        onRelease();
-        if (--entry.users > 0) return;
-        entry.cancelDrop = runtime.schedule(() => drop(entry), lingerMs, { background: true });
-      },
+    const parts: Promise<unknown>[] = [];
+    const extend: Extend = (promise) => {
+      parts.push(promise);
+      return promise;
     };
+    const end = async () => {
+      for (const part of parts) await part.catch(() => {}); // the list grows meanwhile
+      onEnd();
+      if (--entry.users > 0) return;
+      entry.cancelDrop = runtime.schedule(() => drop(entry), lingerMs, { background: true });
+    };
+    const result = extend((async () => work(entry.session, extend))());
+    void end();
+    return result;
   }
 
   return {
-    async use(sessionId, work) {
-      const { session, release } = acquire(entryOf(sessionId), () => {});
-      try {
-        await session.ready;
-        return await work(session);
-      } finally {
-        release();
-      }
-    },
-    acquire: (sessionId) => acquire(entryOf(sessionId), () => {}),
-    view(sessionId) {
+    use: (sessionId, work) => use(entryOf(sessionId), work, () => {}),
+    async view(sessionId, work) {
       const entry = entryOf(sessionId);
       if (entry.viewers >= viewersPerSession) {
         throw new DurableChatError(
@@ -113,7 +104,7 @@ export function createSessions({
         );
       }
       entry.viewers++;
-      return acquire(entry, () => entry.viewers--);
+      return use(entry, work, () => entry.viewers--);
     },
   };
 }

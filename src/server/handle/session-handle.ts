@@ -18,6 +18,7 @@ import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../keep/app-history.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
+import { aborted } from '../lib/aborted.ts';
 
 /**
  * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects
@@ -103,7 +104,10 @@ export function createSessionHandle<M extends UIMessage>(
 ): SessionHandle<M> {
   async function use<T>(work: (session: Session, keeper: Keeper) => Promise<T>): Promise<T> {
     const { sessions, keeper } = await open();
-    return sessions.use(id, (session) => work(session, keeper));
+    return sessions.use(id, async (session) => {
+      await session.ready;
+      return work(session, keeper);
+    });
   }
 
   return {
@@ -121,13 +125,16 @@ export function createSessionHandle<M extends UIMessage>(
 
     async *follow({ after, signal } = {}) {
       const { sessions, keeper } = await open();
-      const { session, release } = sessions.acquire(id);
+      const over = new AbortController();
       try {
-        const viewer = await openViewer(session, { after, prepare: keeper.seedSession });
+        const viewer = await sessions.use(id, (session, extend) => {
+          void extend(aborted(over.signal));
+          return openViewer(session, { after, prepare: keeper.seedSession });
+        });
         void keeper.tell(id, waitUntil);
         yield* viewer.frames(signal);
       } finally {
-        release();
+        over.abort();
       }
     },
 

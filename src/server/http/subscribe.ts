@@ -4,6 +4,7 @@ import type { Runtime } from '../../lib/runtime.ts';
 import { encodeEvent } from '../../protocol/sse.ts';
 import type { Opened } from '../keep/app-history.ts';
 import { openViewer } from '../follow/viewer.ts';
+import { aborted } from '../lib/aborted.ts';
 import { marginBefore } from '../lib/deadline.ts';
 import { merge } from '../lib/merge.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
@@ -63,11 +64,11 @@ export async function subscribe(options: SubscribeOptions): Promise<Response> {
 }
 
 function watch(
-  { sessions, subscriptionId, runtime, settings, open, waitUntil, ...options }: SubscribeOptions,
+  { sessions: asked, subscriptionId, runtime, settings, open, waitUntil, ...options }: SubscribeOptions,
   { sessionId, after }: AskedSession,
   left: AbortSignal,
 ): WatchedSession {
-  const isAlone = sessions.length === 1;
+  const isAlone = asked.length === 1;
   const ask = () => options.ask(sessionId);
   const onError = (error: unknown) => settings.onError(error, { sessionId });
   return watchSession({
@@ -75,17 +76,15 @@ function watch(
     keepAsking: (onRefused, signal) =>
       reauthorize({ runtime, ask, isRefusal, everyMs: settings.reauthorizeMs, onRefused, onError, signal }),
     async open(signal) {
-      const opened = await open();
+      const { sessions, keeper } = await open();
       signal.throwIfAborted();
-      const { session, release } = opened.sessions.view(sessionId);
-      signal.addEventListener('abort', release);
-      const viewer = await openViewer(session, {
-        after,
-        subscriptionId,
-        prepare: opened.keeper.seedSession,
+      return sessions.view(sessionId, async (session, extend) => {
+        void extend(aborted(signal));
+        const prepare = keeper.seedSession;
+        const viewer = await openViewer(session, { after, subscriptionId, prepare });
+        void keeper.tell(sessionId, waitUntil);
+        return viewer;
       });
-      void opened.keeper.tell(sessionId, waitUntil);
-      return viewer;
     },
     async explain(error, isRefused) {
       // The viewer of a single session reconnects with its cursor, and gets the status.

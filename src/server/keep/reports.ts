@@ -123,6 +123,7 @@ export function createReports(options: ReportsOptions): Reports {
     tellMessages,
     async tellAll(sessionId) {
       const told = sessions.use(sessionId, async (session) => {
+        await session.ready;
         await session.refresh();
         await tell(session);
       });

@@ -66,6 +66,7 @@ it('a run needs no request and no reader: the log says what it is to do', async 
   });
   const read: unknown[] = [];
   await sessions.use('s', async (session) => {
+    await session.ready;
     const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
     const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
     const frames = [{ type: 'message', message } as const];

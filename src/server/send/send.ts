@@ -41,55 +41,50 @@ export interface Send {
   readonly deadline: number | undefined;
 }
 
-/** The response to a send. Throws what the send is refused with. */
-export async function send(sending: Sending, { request, by, invoke, deadline }: Send): Promise<Response> {
+/** The response to a send. Rejects with what the send is refused with. */
+export function send(sending: Sending, { request, by, invoke, deadline }: Send): Promise<Response> {
   const { sessions, keeper, settings, waitUntil } = sending;
   const { body } = request;
-  const { session, release } = sessions.acquire(body.id);
-  const { runtime } = session;
-  let accepted: Accepted;
-  try {
-    accepted = await accept(sending, session, request, by);
-  } catch (error) {
-    release();
-    // A continuation has outcomes, which the server cannot check while the store is down.
-    const isNew = body.messages.at(-1)?.role === 'user';
-    const lets = settings.onStoreDown === 'passthrough';
-    if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, invoke);
-    throw error;
-  }
-  if (accepted.type === 'attach') {
-    release();
-    return attach(sessions, body.id, accepted.runId, waitUntil);
-  }
-  const { placed, plan } = accepted;
-  const reply = createReplyStream(runtime, placed.runId);
-  const { started, ended } = startRun(session, placed, { invoke, settings, deadline }, reply);
-  const messages = messagesIn(plan.frames);
-  if (settings.onMessage && messages.length > 0) {
-    waitUntil(
-      keeper.tellMessages(session, { runId: placed.runId, ...(by !== undefined && { by }) }, messages),
-    );
-  }
-  waitUntil(
-    ended
-      .then(() => keeper.tell(body.id))
-      .catch(() => {}) // the run has reported it
-      .finally(release),
-  );
-  // A waiting send gets its response now. Its client gets the run from the header.
-  if (placed.queued) return reply.response();
-  const outcome = await started;
-  switch (outcome.type) {
-    case 'streaming':
-      return reply.response(outcome.headers);
-    case 'refused':
-      return outcome.response;
-    case 'failed':
-      throw outcome.error;
-    default:
-      return outcome satisfies never;
-  }
+  return sessions.use(body.id, async (session, extend) => {
+    const { runtime } = session;
+    let accepted: Accepted;
+    try {
+      accepted = await accept(sending, session, request, by);
+    } catch (error) {
+      // A continuation has outcomes, which the server cannot check while the store is down.
+      const isNew = body.messages.at(-1)?.role === 'user';
+      const lets = settings.onStoreDown === 'passthrough';
+      if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, invoke);
+      throw error;
+    }
+    if (accepted.type === 'attach') return attach(sessions, body.id, accepted.runId, waitUntil);
+    const { placed, plan } = accepted;
+    const reply = createReplyStream(runtime, placed.runId);
+    const { started, ended } = startRun(session, placed, { invoke, settings, deadline }, reply);
+    const messages = messagesIn(plan.frames);
+    if (settings.onMessage && messages.length > 0) {
+      waitUntil(
+        extend(
+          keeper.tellMessages(session, { runId: placed.runId, ...(by !== undefined && { by }) }, messages),
+        ),
+      );
+    }
+    // The run has reported its errors.
+    waitUntil(extend(ended.then(() => keeper.tell(body.id)).catch(() => {})));
+    // A waiting send gets its response now. Its client gets the run from the header.
+    if (placed.queued) return reply.response();
+    const outcome = await started;
+    switch (outcome.type) {
+      case 'streaming':
+        return reply.response(outcome.headers);
+      case 'refused':
+        return outcome.response;
+      case 'failed':
+        throw outcome.error;
+      default:
+        return outcome satisfies never;
+    }
+  });
 }
 
 type Accepted =
