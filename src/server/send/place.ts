@@ -11,7 +11,8 @@ import { refusal } from './refusals.ts';
 /**
  * Appends the entry of a send; `log` then has what the store has.
  *
- * @returns False where other entries came before one that has to stand directly after what was read.
+ * @returns False if the send has to be planned again: other entries came before one that has to stand directly after what
+ *   was read, or a beginning with its message came first.
  * @throws What the send is refused with where the log's order decides against it.
  */
 export async function placeSend(
@@ -31,7 +32,9 @@ export async function placeSend(
     }
     log.add(added);
   }
-  if (!isExpected) return false;
+  // A beginning that came first brought the message: it is no other message of this id.
+  const isBrought = why === 'free' && userMessageId !== undefined && !isSent(log, userMessageId);
+  if (!isExpected || isBrought) return false;
   // Another entry came first, so this one does not count.
   if (why) throw refusal(why, settings);
 
@@ -48,6 +51,13 @@ export async function placeSend(
   const lost = before.filter((active) => !hasPlace(active));
   await session.stop(lost.map(idOf), { ...cause, conflict: true });
   return true;
+}
+
+/** Whether a send wrote the message. */
+function isSent({ entries }: Log, messageId: string): boolean {
+  return entries.some(({ frames }) =>
+    frames.some((frame) => frame.type === 'run-start' && frame.userMessageId === messageId),
+  );
 }
 
 function idOf({ runId }: ActiveRun): string {

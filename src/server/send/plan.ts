@@ -167,15 +167,28 @@ export function planRun(
     };
   }
   if (body.messageId === undefined && isEdited(state, last)) throw takenError();
-  // An edit replaces the message, and removes what followed it.
-  const target = state.order.includes(last.id) ? last.id : undefined;
+  // An edit replaces the message, and removes what followed it. A new message that has no answer, because another send
+  // brought it as an earlier message or its run failed, moves to the end: messages that came first keep their answers.
+  const isMoved = body.messageId === undefined && isUnanswered(state, last.id);
+  const target = state.order.includes(last.id) && !isMoved ? last.id : undefined;
   return {
-    frames: [...truncation(target), write],
+    frames: [
+      ...truncation(target),
+      ...(isMoved ? [{ type: 'message-delete', messageId: last.id } as const] : []),
+      write,
+    ],
     messageId: newMessageId,
     userMessageId: last.id,
     displaced: displacedBy(state, target),
     when: [presentOrFree(state, last.id)],
   };
+}
+
+/** Whether the session has the message, and no answer stands behind it. */
+function isUnanswered({ order, byId }: SessionState, messageId: string): boolean {
+  if (!order.includes(messageId)) return false;
+  const next = order[order.indexOf(messageId) + 1];
+  return next === undefined || (byId.has(next) && byId.get(next)?.role !== 'assistant');
 }
 
 /** A user message must not have the id of an answer, also of one that is still being written. */

@@ -111,9 +111,9 @@ function describeConvergence(
   });
 }
 
-/** Whether a send of the tab has no response yet, or waits for its turn. */
+/** Whether a send of the tab has no response yet. */
 function isSending({ core }: Tab): boolean {
-  return core.sending || !core.deliveries.isEmpty;
+  return core.sending;
 }
 
 /** What a tab shows of the session: a refused or cancelled message stays in its tab alone, and is marked. */
