@@ -1,6 +1,8 @@
 // The core of a session: its state, its network, and the functions for the chat that shows it.
 
-import { generateId, type UIMessage, type UIMessageChunk } from 'ai';
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { newId } from '../lib/id.ts';
+import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import type { Frame, SnapshotFrame } from '../protocol/frames.ts';
 import { toSnapshot } from '../protocol/snapshot.ts';
 import { tabStorage } from './network/browser.ts';
@@ -48,8 +50,9 @@ export interface DurableSessionOptions extends RequestOptions {
 }
 
 export class Core {
+  readonly runtime: Runtime;
   readonly store: ClientStore = new ClientStore();
-  readonly runs: RunLogs = new RunLogs();
+  readonly runs: RunLogs;
   readonly requests: Requests;
   /** Undefined with `outbox: false`. */
   readonly storage: SendStorage | undefined;
@@ -66,9 +69,12 @@ export class Core {
   #users = 0;
   #left = new AbortController();
 
-  constructor(options: DurableSessionOptions) {
-    const { store, runs } = this;
-    const { id, outbox, retryDelay = jitteredDelay, takeOverAfterMs = 5_000 } = options;
+  constructor(options: DurableSessionOptions, runtime: Runtime = systemRuntime) {
+    const { store } = this;
+    const { id, outbox, takeOverAfterMs = 5_000 } = options;
+    const { retryDelay = (attempt: number) => jitteredDelay(attempt, () => runtime.random()) } = options;
+    this.runtime = runtime;
+    const runs = (this.runs = new RunLogs(runtime));
     this.#id = id;
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
@@ -81,14 +87,16 @@ export class Core {
           );
     // A hidden tab with a paused connection is busy again.
     const onAttempt = () => void (this.#users > 0 && this.#live.start());
-    this.deliveries = new Deliveries({ store, storage: this.storage, retryDelay, onAttempt });
+    this.deliveries = new Deliveries({ runtime, store, storage: this.storage, retryDelay, onAttempt });
     this.stops = new Stops({
+      runtime,
       store,
       deliveries: this.deliveries,
       storage: this.storage,
       request: (runId) => this.requests.stop(this.id, runId),
     });
     this.#live = createLive({
+      runtime,
       requests: this.requests,
       sessionId: () => this.id,
       retryDelay,
@@ -112,7 +120,7 @@ export class Core {
 
   /** The id of this client in claims of tool calls. */
   get holder(): string {
-    return (this.#holder ??= generateId());
+    return (this.#holder ??= newId(this.runtime));
   }
 
   /** Keeps the subscription open until the result is called. It may be called several times. */
@@ -137,7 +145,7 @@ export class Core {
       id,
       trigger: 'tool-outcome' as const,
       // Posted again, it is the same outcome.
-      outcomeId: generateId(),
+      outcomeId: newId(this.runtime),
       ...options,
       ...(this.executed.has(options.toolCallId) && { holder }),
     };
@@ -175,7 +183,7 @@ export class Core {
   expect(runId: string, ms: number): void {
     const isAhead = () =>
       this.store.client.sends.some((send) => send.state === 'accepted' && send.runId === runId);
-    if (isAhead()) setTimeout(() => isAhead() && this.#live.renew(), ms);
+    if (isAhead()) this.runtime.schedule(() => isAhead() && this.#live.renew(), ms);
   }
 
   /** A run from its start, for a chat that did not start it. With `isOnce` the chat does not want it again. */

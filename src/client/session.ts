@@ -2,6 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import type { StopReceipt } from '../protocol/requests.ts';
+import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { Core, type DurableSessionOptions } from './core.ts';
 import type { ToolOutcomeOptions } from './network/requests.ts';
 import type { SessionSnapshot } from './store.ts';
@@ -39,9 +40,10 @@ export function coreOf(session: DurableSession): Core {
 export class DurableSession {
   /**
    * @param options - the session's id, the route and how to request it; see `DurableSessionOptions`
+   * @param runtime - time and randomness, for tests that simulate them
    */
-  constructor(options: DurableSessionOptions) {
-    const core = new Core(options);
+  constructor(options: DurableSessionOptions, runtime: Runtime = systemRuntime) {
+    const core = new Core(options, runtime);
     cores.set(this, core);
     this.getSnapshot = core.store.getSnapshot;
     this.subscribe = core.store.subscribe;

@@ -11,6 +11,7 @@ import type {
   PrepareSendMessagesRequest,
   UIMessage,
 } from 'ai';
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { unreachable } from '../network/network-failure.ts';
 import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../network/plain-route.ts';
@@ -74,6 +75,7 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
  * @param options The options of `useChat` and of its default transport, or a function that returns them, called at each
  *   request and callback. `id` is the session's id, and is read once. Without it, the chat makes one.
  * @param createChat Makes the Chat, for instance `(init) => new Chat(init)`. Called once.
+ * @param runtime Time and randomness, for tests that simulate them.
  * @returns The chat, not connected yet.
  *
  * @example
@@ -85,6 +87,7 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
 export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat<M> = AbstractChat<M>>(
   options: BindChatOptions<M> | (() => BindChatOptions<M>),
   createChat: (init: ChatInit<M>) => C,
+  runtime: Runtime = systemRuntime,
 ): BoundChat<M, C> {
   const given = typeof options === 'function' ? options : () => options;
   const latest = () => withTransportOptions(given());
@@ -95,20 +98,23 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   const session =
     custom instanceof DurableChatTransport
       ? custom.session
-      : new DurableSession({
-          id,
-          outbox: init.outbox,
-          retryDelay,
-          takeOverAfterMs,
-          api: () => latest().api,
-          // Undefined if the app has none: then the platform's is used.
-          get fetch() {
-            return latest().fetch;
+      : new DurableSession(
+          {
+            id,
+            outbox: init.outbox,
+            retryDelay,
+            takeOverAfterMs,
+            api: () => latest().api,
+            // Undefined if the app has none: then the platform's is used.
+            get fetch() {
+              return latest().fetch;
+            },
+            headers: () => resolve(latest().headers) ?? {},
+            // Undefined if the app has none: then the platform's default applies.
+            credentials: () => resolve(latest().credentials) as RequestCredentials,
           },
-          headers: () => resolve(latest().headers) ?? {},
-          // Undefined if the app has none: then the platform's default applies.
-          credentials: () => resolve(latest().credentials) as RequestCredentials,
-        });
+          runtime,
+        );
   const core = coreOf(session);
   const { store } = core;
   /** The app's own transport has no session, so the chat is only the SDK's. */

@@ -1,6 +1,7 @@
 // Keeps an AI SDK Chat equal to its session (G4): messages of other viewers appear, a run that another client
 // started is followed, and after a run the list equals the log.
 
+import type { Cancel } from '../../lib/runtime.ts';
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
 import { equal } from '../list/equal.ts';
 import { isSame } from '../list/equal.ts';
@@ -29,8 +30,8 @@ const busyMs = 20;
  */
 export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: DurableSession): () => void {
   const core = coreOf(session);
-  const { store } = core;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const { runtime, store } = core;
+  let cancel: Cancel = () => {};
   let closed = false;
   const mirrored = new Map<string, M>();
   const handedOut = new WeakSet<UIMessage>();
@@ -104,13 +105,13 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     // The SDK would refuse the same chunk again, so the run is not read again: the log has its message after its end.
     const stream = core.replay(run.runId, true);
     const message = base && structuredClone(base);
-    let showing: ReturnType<typeof setTimeout> | undefined;
+    let showing: Cancel | undefined;
     // Known chunks are read in one turn and shown at once, because they can be on the screen already.
     const show = () => {
-      showing ??= setTimeout(() => {
+      showing ??= runtime.schedule(() => {
         showing = undefined;
         sync();
-      });
+      }, 0);
     };
     for await (const written of readUIMessageStream<M>({
       stream,
@@ -121,15 +122,15 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
       mirrored.set(run.messageId, written);
       show();
     }
-    clearTimeout(showing);
+    showing?.();
     mirrored.delete(run.messageId);
     sync();
   }
 
   /** The chat updates its messages a moment after it has read a chunk. */
   function syncWhenWritten(): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
+    cancel();
+    cancel = runtime.schedule(() => {
       sync();
       const idle = store.client.session?.active.length === 0 && !core.sending;
       if (idle && isBusy(chat)) syncWhenWritten();
@@ -145,7 +146,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   void restore(core, chat);
   return () => {
     closed = true;
-    clearTimeout(timer);
+    cancel();
     off();
     core.onReadEnd = () => {};
     offMessages();

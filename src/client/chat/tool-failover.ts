@@ -2,10 +2,10 @@
 // their outputs.
 
 import type { AbstractChat, ChatInit, UIMessage } from 'ai';
+import type { Cancel } from '../../lib/runtime.ts';
 import type { ToolClaimBody } from '../../protocol/requests.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
-import { elapsedMs, thisMoment } from '../network/clock.ts';
 import type { Core } from '../core.ts';
 
 /** A claim lasts as long as its call has waited, so that an hour of waiting costs only a few requests. */
@@ -23,17 +23,18 @@ export interface TakeOverOptions<M extends UIMessage> {
 /** Watches the session until the result is called. */
 export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () => void {
   const { core, chat, latest, isOwn } = options;
-  const { takeOverAfterMs, store } = core;
-  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const { runtime, takeOverAfterMs, store } = core;
+  /** Cancels what waits, by name. */
+  const timers = new Map<string, Cancel>();
 
   function check(): void {
     const { session: state } = store.client;
     const calls = state && latest().onToolCall ? waitingCalls(state) : [];
     const completed = state && latest().sendAutomaticallyWhen ? completedMessage(state) : undefined;
     const open = new Set([...calls.map(({ toolCallId }) => toolCallId), ...(completed ? [completed] : [])]);
-    for (const [name, timer] of timers) {
+    for (const [name, cancel] of timers) {
       if (open.has(name)) continue;
-      clearTimeout(timer);
+      cancel();
       timers.delete(name);
     }
     for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
@@ -44,25 +45,29 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   const report = (error: unknown) => latest().onError?.(error as Error);
 
   function after(name: string, ms: number, act: () => void): void {
-    timers.set(name, setTimeout(act, ms));
+    timers.set(name, runtime.schedule(act, ms));
   }
 
   /** Random, so that not all other tabs act at the same moment. */
   function othersAfterMs(): number {
-    return takeOverAfterMs * (1 + Math.random() / 2);
+    return takeOverAfterMs * (1 + runtime.random() / 2);
   }
 
   /** Renews the claim: the call's own tab from the start, another tab once that claim has ended. */
   function watch({ messageId, ...toolCall }: WaitingCall): void {
     const { toolCallId } = toolCall;
-    const since = thisMoment();
+    const since = runtime.monotonic();
     let own = isOwn(messageId);
 
     async function claim(): Promise<void> {
-      const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, elapsedMs(since)));
+      const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, runtime.monotonic() - since));
       const claimed = await ask({ messageId, toolCallId, ms }).catch(() => false);
       if (!timers.has(toolCallId)) return;
-      after(toolCallId, claimed ? ms / 2 : ms * (0.5 + Math.random() / 2), () => void claim().catch(report));
+      after(
+        toolCallId,
+        claimed ? ms / 2 : ms * (0.5 + runtime.random() / 2),
+        () => void claim().catch(report),
+      );
       if (!claimed || own) return;
       own = true;
       core.executed.add(toolCallId);
@@ -91,7 +96,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
   check();
   return () => {
     off();
-    for (const timer of timers.values()) clearTimeout(timer);
+    for (const cancel of timers.values()) cancel();
     timers.clear();
   };
 }

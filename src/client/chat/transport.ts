@@ -4,12 +4,12 @@
 
 import {
   DefaultChatTransport,
-  generateId,
   type ChatTransport,
   type HttpChatTransportInitOptions,
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
+import { newId } from '../../lib/id.ts';
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
@@ -77,12 +77,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
    */
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
     const core = coreOf(this.session);
-    const { left, store, deliveries } = core;
+    const { runtime, left, store, deliveries } = core;
     const message = options.messages.at(-1);
     const kind = kindOf(options, store.client);
     const name =
-      new Headers(options.headers).get(idempotencyHeader) ?? (kind === 'new' ? undefined : generateId());
-    const key = generateId();
+      new Headers(options.headers).get(idempotencyHeader) ?? (kind === 'new' ? undefined : newId(runtime));
+    const key = newId(runtime);
     // A message that the session does not have is posted as a new one, also if the app regenerates it.
     const asNew = kind === 'new' && ({ trigger: 'submit-message', messageId: undefined } as const);
     const changes = deliveries.changesOf(name ?? message?.id ?? '') ?? store.client.intent;

@@ -1,22 +1,22 @@
 // Durations are measured on a monotonic clock, which stops on some machines while they sleep.
 
-import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 
 export interface Moment {
   readonly steady: number;
   readonly wall: number;
 }
 
-export function thisMoment(runtime: Runtime = systemRuntime): Moment {
+export function thisMoment(runtime: Runtime): Moment {
   return { steady: runtime.monotonic(), wall: runtime.now() };
 }
 
 /** Whole milliseconds since the moment `since`, on the monotonic clock. */
-export function elapsedMs(since: Moment, runtime: Runtime = systemRuntime): number {
-  return Math.floor(runtime.monotonic() - since.steady);
+export function elapsedMs(since: Moment, runtime: Runtime): number {
+  return runtime.monotonic() - since.steady;
 }
 
 /** The same, with the time that the machine has slept. It is too long if the system time was set forward. */
-export function elapsedWithSleepMs(since: Moment, runtime: Runtime = systemRuntime): number {
+export function elapsedWithSleepMs(since: Moment, runtime: Runtime): number {
   return Math.max(elapsedMs(since, runtime), runtime.now() - since.wall);
 }

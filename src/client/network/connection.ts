@@ -89,6 +89,6 @@ export function connectionOf(state: ConnectionState): Connection {
 }
 
 /** Full jitter: a random time up to a ceiling that doubles, so that many viewers do not reconnect at once. */
-export function jitteredDelay(attempt: number, random: () => number = Math.random): number {
+export function jitteredDelay(attempt: number, random: () => number): number {
   return random() * Math.min(10_000, 500 * 2 ** (attempt - 1));
 }

@@ -1,10 +1,10 @@
 // A session's network: its subscription on the page's line to the route, and the connections of its POSTs.
 
-import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
+import type { Runtime } from '../../lib/runtime.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
 import { isPage } from './browser.ts';
-import { connectionOf, jitteredDelay, type Connection } from './connection.ts';
+import { connectionOf, type Connection } from './connection.ts';
 import { askedAs, askedNow, pageLine, slotFor, type Asked } from './page-line.ts';
 import { watchPage } from './page.ts';
 import type { Requests } from './requests.ts';
@@ -14,11 +14,11 @@ import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
 
 export interface LiveOptions {
-  readonly runtime?: Runtime;
+  readonly runtime: Runtime;
   readonly requests: Requests;
   readonly sessionId: () => string;
-  /** Milliseconds to wait before attempt 1, 2, …. The default is random, up to 10 s. */
-  readonly retryDelay: ((attempt: number) => number) | undefined;
+  /** Milliseconds to wait before attempt 1, 2, … */
+  readonly retryDelay: (attempt: number) => number;
   /** Whether a run is active, or a send has no response yet. */
   readonly isBusy: () => boolean;
   /** The session as a snapshot frame, for tabs that join. */
@@ -59,8 +59,7 @@ export interface Live {
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { runtime = systemRuntime, requests, sessionId, isBusy, snapshot, onAsk } = options;
-  const retryDelay = options.retryDelay ?? ((attempt) => jitteredDelay(attempt, () => runtime.random()));
+  const { runtime, requests, sessionId, retryDelay, isBusy, snapshot, onAsk } = options;
   const { subscribe } = requests;
   let line: Line | undefined;
   let asked: Asked | undefined;
@@ -97,7 +96,7 @@ export function createLive(options: LiveOptions): Live {
     open() {
       leavePage();
       subscription.start();
-      if (isPage()) leavePage = watchPage(subscription, isBusy);
+      if (isPage()) leavePage = watchPage(runtime, subscription, isBusy);
     },
     close() {
       leavePage();

@@ -1,5 +1,8 @@
 // The page's own state: whether it is visible, and whether there is a network.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import { every } from '../../lib/time.ts';
+
 export interface PageSubscription {
   start(): void;
   stop(): void;
@@ -14,11 +17,15 @@ const restAfterMs = 60_000;
  * Until the result is called, `subscription` connects at once when the page becomes visible or the network is back, and
  * pauses while the page is hidden and not busy. It continues where it was.
  */
-export function watchPage(subscription: PageSubscription, isBusy: () => boolean): () => void {
-  let timer: ReturnType<typeof setInterval> | undefined;
+export function watchPage(
+  runtime: Runtime,
+  subscription: PageSubscription,
+  isBusy: () => boolean,
+): () => void {
+  let cancel: Cancel = () => {};
   const look = () => {
-    clearInterval(timer);
-    if (document.hidden) timer = setInterval(() => isBusy() || subscription.stop(), restAfterMs);
+    cancel();
+    if (document.hidden) cancel = every(runtime, restAfterMs, () => isBusy() || subscription.stop());
     else subscription.start();
     if (navigator.onLine) subscription.retryNow();
     else subscription.pause();
@@ -32,7 +39,7 @@ export function watchPage(subscription: PageSubscription, isBusy: () => boolean)
   for (const [target, type] of events) target.addEventListener(type, look);
   look();
   return () => {
-    clearInterval(timer);
+    cancel();
     for (const [target, type] of events) target.removeEventListener(type, look);
   };
 }

@@ -1,11 +1,13 @@
 // Whether a route has sessions, as far as its responses have shown.
 
+import type { Runtime } from '../../lib/runtime.ts';
 import type { ClientStore } from '../store.ts';
-import { until, type UntilOptions } from '../until.ts';
+import { until, type Patience } from '../../lib/until.ts';
 import type { Requests } from './requests.ts';
 
 /** The state that shows whether a route has sessions. */
 export interface Route {
+  readonly runtime: Runtime;
   readonly store: ClientStore;
   readonly requests: Requests;
   /** Connects until the result is called. */
@@ -44,13 +46,13 @@ export function isSettled(route: Route): boolean {
   return hasSession(route) || route.requests.isPlain || !connection.startsWith('connect');
 }
 
-/** Connects until `condition` holds, or the options end the wait. */
+/** Connects until `condition` holds, or the patience ends. */
 export async function connectUntil(
   route: Route,
   condition: () => boolean,
-  options: UntilOptions = {},
+  patience?: Patience,
 ): Promise<void> {
   const close = route.open();
-  await until(route.store, (_, isDue) => isDue || condition(), options);
+  await until(route.runtime, route.store.subscribe, () => condition() || undefined, patience);
   close();
 }

@@ -211,7 +211,7 @@ describe('a page', () => {
     const all = subscribed();
     all.subscription.start();
     all.latest().say(frame('a'));
-    return { ...all, page, leave: watchPage(all.subscription, isBusy) };
+    return { ...all, page, leave: watchPage(systemRuntime, all.subscription, isBusy) };
   }
 
   it('that wakes from sleep replaces an outdated connection at once', async () => {

@@ -1,5 +1,6 @@
 // The chunks of the session's runs.
 
+import type { Runtime } from '../../lib/runtime.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { isActive, type SessionState } from '../../protocol/session-state.ts';
 import { RunLog } from './run-log.ts';
@@ -8,7 +9,12 @@ import { RunLog } from './run-log.ts';
 const postLateMs = 5_000;
 
 export class RunLogs {
+  readonly #runtime: Runtime;
   readonly #logs = new Map<string, RunLog>();
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
 
   /** The chunks of a run. The list is created on first use. */
   get(runId: string): RunLog {
@@ -65,7 +71,8 @@ export class RunLogs {
   /** Waits for the chunks that the POST of a run still brings. The POST and the subscription have no common order. */
   #end(runId: string, { ended }: SessionState): void {
     const log = this.#logs.get(runId);
-    if (log?.isPosted && log.count < (ended.get(runId)?.chunks ?? 0)) setTimeout(() => log.end(), postLateMs);
+    if (log?.isPosted && log.count < (ended.get(runId)?.chunks ?? 0))
+      this.#runtime.schedule(() => log.end(), postLateMs);
     else log?.end();
   }
 }

@@ -1,14 +1,16 @@
 // Retries requests while the network fails, and makes sends in their order.
 
+import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import { until } from '../../lib/until.ts';
 import type { Connection } from '../network/connection.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
 import type { ClientStore } from '../store.ts';
-import { until } from '../until.ts';
 import { isItsTurn } from './queries.ts';
 import type { Changes, Outgoing } from './sends.ts';
 import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts';
 
 export interface DeliverOptions {
+  readonly runtime: Runtime;
   readonly store: ClientStore;
   /** Undefined if the app has disabled retries (`outbox: false`). */
   readonly storage: SendStorage | undefined;
@@ -26,6 +28,8 @@ interface Waiting {
   isLast: boolean;
   /** The run of the open request, if it becomes one. */
   run?: Promise<string | undefined>;
+  /** Cancels the timer of a stop. */
+  cancel?: Cancel;
 }
 
 /** How long a stop waits for the first response to a send, in milliseconds. */
@@ -72,7 +76,7 @@ export class Deliveries {
     kept: KeptSend | undefined,
     attempt: () => Promise<T>,
   ): Promise<T> {
-    const { store, storage, onAttempt } = this.#options;
+    const { runtime, store, storage, onAttempt } = this.#options;
     const { key } = send;
     const name = kept ? nameOf(kept) : '';
     const retries = this.canRetry || (storage !== undefined && this.#left.has(name));
@@ -87,7 +91,8 @@ export class Deliveries {
     try {
       for (let failures = 0; ; failures++) {
         if (failures > 0) await this.#pause(failures, signal);
-        if (retries) await until(store, (_, isDue) => isDue || isItsTurn(store.client, key), { signal });
+        if (retries)
+          await until(runtime, store.subscribe, () => isItsTurn(store.client, key) || undefined, { signal });
         // Another chat on the session has given it up, or has its response.
         if (failures > 0 && wasKept && !storage.isWaiting(name)) waiting.gaveUp.abort();
         signal.throwIfAborted();
@@ -114,14 +119,15 @@ export class Deliveries {
       if (wasKept) storage.forget(name);
       const isOver = signal.aborted || waiting.isLast;
       // The chat must show the error before it is compared with the session.
-      setTimeout(() => {
+      runtime.schedule(() => {
         store.dispatch({ type: 'refuse', key, error: error as Error }); // requests reject only with errors
         const isRefused = store.client.sends.some((one) => one.key === key && one.state === 'refused');
         if (!isOver && isRefused && kept && this.canRetry)
           storage?.keep({ ...kept, refused: refusalOf(error as Error, send.after) });
-      });
+      }, 0);
       throw error;
     } finally {
+      waiting.cancel?.();
       this.#waiting.delete(key);
       this.#left.delete(name);
       // A stop of this page follows with the id of the run.
@@ -161,7 +167,7 @@ export class Deliveries {
 
   /** Gives up the sends that wait for the network; false if there are none. */
   giveUp(): boolean {
-    const { store, storage } = this.#options;
+    const { runtime, store, storage } = this.#options;
     const { sends } = store.client;
     let isAny = false;
     for (const [key, waiting] of this.#waiting) {
@@ -175,7 +181,7 @@ export class Deliveries {
         if (send && isFirst) storage.keepStop(send.message.id);
       }
       isAny ||= !isFirst;
-      if (isFirst) setTimeout(() => waiting.gaveUp.abort(), giveUpWithinMs);
+      if (isFirst) waiting.cancel ??= runtime.schedule(() => waiting.gaveUp.abort(), giveUpWithinMs);
       else waiting.gaveUp.abort();
     }
     for (const { gaveUp } of this.#commands) gaveUp.abort();
@@ -184,17 +190,17 @@ export class Deliveries {
 
   /** Waits until the next attempt: after the delay, or when the network is back. */
   async #pause(failures: number, signal?: AbortSignal): Promise<void> {
-    const { store, retryDelay } = this.#options;
+    const { runtime, store, retryDelay } = this.#options;
     let before: Connection = store.getSnapshot().connection;
-    await until(
-      store,
-      ({ connection }, isDue) => {
-        const isBack = connection !== before && (before === 'offline' || connection === 'connected');
-        before = connection;
-        return isBack || (isDue && (connection !== 'offline' || signal?.aborted === true));
-      },
-      { ms: retryDelay(failures), signal },
-    );
+    const isBack = () => {
+      const { connection } = store.getSnapshot();
+      const is = connection !== before && (before === 'offline' || connection === 'connected');
+      before = connection;
+      return is || undefined;
+    };
+    await until(runtime, store.subscribe, isBack, { ms: retryDelay(failures), signal });
+    const isOnline = () => store.getSnapshot().connection !== 'offline' || undefined;
+    await until(runtime, store.subscribe, isOnline, { signal });
   }
 }
 

@@ -4,24 +4,24 @@ import type { AbstractChat, UIMessage } from 'ai';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { setOwnMessages } from '../list/set-messages.ts';
-import { until } from '../until.ts';
+import { until } from '../../lib/until.ts';
 import { errorOf, nameOf, type KeptSend } from './storage.ts';
 
 const restored = new WeakSet<Core>();
 
 /** Restores the sends of `core` into `chat`, once. */
 export async function restore<M extends UIMessage>(core: Core, chat: AbstractChat<M>): Promise<void> {
-  const { store, storage, deliveries } = core;
+  const { runtime, store, storage, deliveries } = core;
   if (!storage || restored.has(core)) return;
   restored.add(core);
   for (const kept of storage.sends) {
     const { message, trigger, messageId, key, body } = kept;
     const isNew = trigger === 'submit-message' && messageId === undefined;
     // A new message is shown as waiting even before the log is known.
-    await until(
-      store,
-      ({ state, connection }) => state !== undefined || (isNew && !connection.startsWith('connect')),
-    );
+    await until(runtime, store.subscribe, () => {
+      const { state, connection } = store.getSnapshot();
+      return state ?? ((isNew && !connection.startsWith('connect')) || undefined);
+    });
     if (isNew && store.client.session?.byId.has(message.id)) {
       storage.forget(nameOf(kept));
       continue;

@@ -4,11 +4,14 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
 import type { ClientStore } from '../store.ts';
-import { until } from '../until.ts';
+import type { Runtime } from '../../lib/runtime.ts';
+import { within } from '../../lib/time.ts';
+import { until } from '../../lib/until.ts';
 import type { Deliveries } from './deliver.ts';
 import type { SendStorage } from './storage.ts';
 
 export interface StopOptions {
+  readonly runtime: Runtime;
   readonly store: ClientStore;
   readonly deliveries: Deliveries;
   readonly storage: SendStorage | undefined;
@@ -30,7 +33,7 @@ export class Stops {
 
   /** Stops one run, or all active runs and the runs of sends without a response. */
   async stop(runId: string | undefined): Promise<StopReceipt> {
-    const { store, deliveries } = this.#options;
+    const { runtime, store, deliveries } = this.#options;
     const { session, sends } = store.client;
     const isAll = runId === undefined;
     const active = session?.active.map((run) => run.runId) ?? [];
@@ -54,10 +57,15 @@ export class Stops {
       );
       if (first) store.dispatch({ type: 'stop-taken', ids: runIds });
       const receipts = first ? [first] : [];
-      const due = posting.length > 0 ? lateAfter(sendWithinMs) : undefined;
+      const dueAt = runtime.monotonic() + sendWithinMs;
       for (const { run } of posting) {
-        const started = await Promise.race([run, due]);
-        if (started === late) return this.#stopLate(posting);
+        const answer = await within(
+          runtime,
+          dueAt - runtime.monotonic(),
+          run.then((started) => ({ started })),
+        );
+        if (!answer) return this.#stopLate(posting);
+        const { started } = answer;
         if (started === undefined) continue;
         const isStopped = receipts.some(({ stopped }) => stopped.some((one) => one.runId === started));
         if (!isStopped) receipts.push(await this.#stopOne(started));
@@ -89,12 +97,12 @@ export class Stops {
 
   /** Delivers the stops of an earlier page whose runs have not ended. */
   async restore(): Promise<void> {
-    const { store, storage } = this.#options;
+    const { runtime, store, storage } = this.#options;
     const kept = storage?.stops ?? [];
     if (kept.length === 0) return;
-    await until(store, ({ state }) => state !== undefined);
+    const session = await until(runtime, store.subscribe, () => store.client.session);
     const runIds =
-      store.client.session?.active.flatMap(({ runId, userMessageId = '' }) =>
+      session?.active.flatMap(({ runId, userMessageId = '' }) =>
         kept.includes(runId) || kept.includes(userMessageId) ? runId : [],
       ) ?? [];
     for (const id of kept) if (!runIds.includes(id)) storage?.forgetStop(id);
@@ -153,12 +161,6 @@ export class Stops {
     }
     return joined(receipts);
   }
-}
-
-const late = Symbol('late');
-
-function lateAfter(ms: number): Promise<typeof late> {
-  return new Promise((resolve) => setTimeout(() => resolve(late), ms));
 }
 
 /** The stops that the server does not have. */

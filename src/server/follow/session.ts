@@ -12,7 +12,7 @@ import { entries, type LogEntry, type NewEntry, type StopCause } from '../../pro
 import { confirmWithinMs } from '../../protocol/requests.ts';
 import { isActive, isOver, type SessionState } from '../../protocol/session-state.ts';
 import { retry } from '../lib/retry.ts';
-import { until, type Patience } from '../lib/until.ts';
+import { until, type Patience } from '../../lib/until.ts';
 import { Copy } from './copy.ts';
 import { Leases } from './leases.ts';
 import { Listening } from './listening.ts';

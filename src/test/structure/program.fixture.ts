@@ -2,9 +2,9 @@
 
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { isStringLiteral } from 'typescript/unstable/ast/is';
+import * as is from 'typescript/unstable/ast/is';
 import type { Node, SourceFile } from 'typescript/unstable/ast';
-import { API, type Checker, type NodeHandle } from 'typescript/unstable/sync';
+import { API, SymbolFlags, type Checker, type NodeHandle } from 'typescript/unstable/sync';
 
 export interface Code extends Disposable {
   readonly root: string;
@@ -13,6 +13,8 @@ export interface Code extends Disposable {
   fileOf(node: Node): string;
   /** The node of a handle. Undefined for a node outside of src. */
   nodeOf(handle: NodeHandle): Node | undefined;
+  /** Whether a name stands for something that is declared outside of src. */
+  isForeign(name: Node): boolean;
   /** The specifiers of a file's imports, type imports included. One of this repository is the path of its file. */
   importsOf(file: string): readonly string[];
 }
@@ -37,9 +39,18 @@ export function openCode(root: string): Code {
     fileOf: (node) => relative(root, node.getSourceFile().fileName),
     nodeOf: (handle) =>
       relative(root, handle.path).startsWith('src/') ? handle.resolve(project) : undefined,
+    isForeign(name) {
+      // A name in a pattern is a variable, and a property of what is taken apart.
+      const type = is.isBindingElement(name.parent) && checker.getTypeAtLocation(name.parent.parent);
+      const symbol = type
+        ? checker.getPropertyOfType(type, name.getText())
+        : checker.getSymbolAtLocation(name);
+      const origin = symbol && symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      return origin?.declarations.every(({ path }) => !relative(root, path).startsWith('src/')) === true;
+    },
     importsOf: (file) =>
       tree(file)
-        .imports.filter((node) => isStringLiteral(node))
+        .imports.filter((node) => is.isStringLiteral(node))
         .map(({ text }) => (text.startsWith('.') ? join(dirname(file), text) : text)),
     [Symbol.dispose]: () => api.close(),
   };

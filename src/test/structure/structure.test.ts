@@ -3,6 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as is from 'typescript/unstable/ast/is';
+import { isCall, visit } from './calls.fixture.ts';
 import { openCode, sourcesIn, type Code } from './program.fixture.ts';
 import { staysOf, tableOf, visitsOf, type Stay } from './request-path.fixture.ts';
 
@@ -47,6 +49,26 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   'zod/v4': ['src/server/'],
 };
 
+/** What time and randomness come from, besides `new Date()`. */
+const clocks = new Set(
+  [
+    [
+      'setTimeout',
+      'setInterval',
+      'setImmediate',
+      'requestAnimationFrame',
+      'requestIdleCallback',
+      'scheduler',
+    ],
+    ['now', 'timeOrigin', 'timeout'], // of Date, performance and AbortSignal
+    ['random', 'crypto', 'getRandomValues', 'randomUUID', 'subtle'],
+    ['generateId', 'createIdGenerator'], // of the AI SDK
+  ].flat(),
+);
+
+/** Where they are used: in their port, and in what runs outside of an app. */
+const homesOfClocks = ['src/lib/runtime.ts', 'src/testing/', 'src/cli.ts'];
+
 const map = readFileSync(join(root, 'src/README.md'), 'utf8');
 const pathsIn = (text: string) => [...text.matchAll(/`([\w./-]+\.ts)`/g)].map(([, path = '']) => path);
 
@@ -80,6 +102,23 @@ describe('imports', () => {
     );
     expect(forbidden).toEqual([]);
   });
+});
+
+test('time and randomness come from the runtime', () => {
+  const foundIn = (file: string) => {
+    const found: string[] = [];
+    visit(code.tree(file), (node) => {
+      const isClock = is.isIdentifier(node) && clocks.has(node.text) && code.isForeign(node);
+      const isDate = isCall(node) && node.expression.getText() === 'Date' && !node.arguments?.length;
+      if (isClock || isDate) found.push(`${file} uses ${node.getText()}`);
+    });
+    return found;
+  };
+  expect(foundIn('src/lib/runtime.ts').length).toBeGreaterThan(5);
+  const others = sourcesIn(root, 'src').filter(
+    (file) => !homesOfClocks.some((home) => file.startsWith(home)),
+  );
+  expect(others.flatMap(foundIn)).toEqual([]);
 });
 
 test('no folder has more than 12 sources', () => {

@@ -1,6 +1,6 @@
 // Waits for a condition.
 
-import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import type { Cancel, Runtime } from './runtime.ts';
 
 export interface Patience {
   readonly signal?: AbortSignal | undefined;
