@@ -14,7 +14,10 @@ const config: ViteUserConfig = mergeConfig(
     },
     test: {
       name: 'ai 6',
-      include: ['src/{client,react,test/client}/**/*.test.{ts,tsx}'],
+      include: [
+        'src/{client,react,test/{chat,sends,network}}/**/*.test.{ts,tsx}',
+        'src/test/guarantees/g{3,4}-*',
+      ],
       reporters: ['default'],
     },
   }),

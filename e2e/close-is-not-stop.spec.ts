@@ -1,7 +1,7 @@
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
-test('an answer continues when its tab is closed, and another device shows it', async ({
+test('G2: an answer continues when its tab is closed, and another device shows it', async ({
   openTab,
   release,
 }) => {
@@ -21,7 +21,7 @@ test('an answer continues when its tab is closed, and another device shows it', 
   await expectConversation([next], conversation);
 });
 
-test('an answer that has no viewer is written to its end', async ({ openTab, untilIdle, release }) => {
+test('G2: an answer that has no viewer is written to its end', async ({ openTab, untilIdle, release }) => {
   const question = 'count to 150 at 50/s, hold at 10';
   const tab = await openTab();
   await tab.send(question);

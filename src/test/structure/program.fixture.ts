@@ -57,15 +57,24 @@ export function openCode(root: string): Code {
 }
 
 const notSources = /(\.(test|spec|fixture|d)\.tsx?|next-env\.d\.ts)$/;
+const tests = /\.test\.tsx?$/;
 const notOurs = new Set(['node_modules', '.next', '.results', '.data']);
 
 /** The sources under a folder, without tests and fixtures. */
 export function sourcesIn(root: string, folder: string): readonly string[] {
+  return filesIn(root, folder).filter((path) => /\.(tsx?|mjs)$/.test(path) && !notSources.test(path));
+}
+
+/** The unit tests under a folder. */
+export function testsIn(root: string, folder: string): readonly string[] {
+  return filesIn(root, folder).filter((path) => tests.test(path));
+}
+
+function filesIn(root: string, folder: string): readonly string[] {
   return readdirSync(join(root, folder), { withFileTypes: true })
     .filter(({ name }) => !notOurs.has(name))
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return sourcesIn(root, path);
-      return /\.(tsx?|mjs)$/.test(path) && !notSources.test(path) ? [path] : [];
+      return entry.isDirectory() ? filesIn(root, path) : [path];
     });
 }

@@ -1,11 +1,11 @@
 // The structure of the sources: what a file may import, how many a folder holds, and the files on the path of a POST.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as is from 'typescript/unstable/ast/is';
 import { isCall, visit } from './calls.fixture.ts';
-import { openCode, sourcesIn, type Code } from './program.fixture.ts';
+import { openCode, sourcesIn, testsIn, type Code } from './program.fixture.ts';
 import { staysOf, tableOf, visitsOf, type Stay } from './request-path.fixture.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
@@ -70,7 +70,7 @@ const clocks = new Set(
 const homesOfClocks = ['src/lib/runtime.ts', 'src/testing/', 'src/cli.ts'];
 
 const map = readFileSync(join(root, 'src/README.md'), 'utf8');
-const pathsIn = (text: string) => [...text.matchAll(/`([\w./-]+\.ts)`/g)].map(([, path = '']) => path);
+const pathsIn = (text: string) => [...text.matchAll(/`([\w./-]+\.tsx?)`/g)].map(([, path = '']) => path);
 
 let code: Code;
 beforeAll(() => {
@@ -154,6 +154,43 @@ describe('the path of a POST to its first chunk', () => {
     const named = pathsIn(section).filter((path) => /^server\/(http|send|run)\//.test(path));
     expect([...new Set(named)]).toEqual([...visitsOf(stays).keys()].map((path) => path.replace('src/', '')));
   });
+});
+
+describe('each guarantee of the map', () => {
+  const rows = map.split('\n').filter((line) => /^\| G\d+ \|/.test(line));
+  const guarantees = rows.map((row) => [/G\d+/.exec(row)?.[0] ?? '', pathsIn(row)] as const);
+
+  test('has a number, from G1 to G12', () => {
+    expect(guarantees.map(([name]) => name)).toEqual(
+      Array.from({ length: 12 }, (_, index) => `G${index + 1}`),
+    );
+  });
+
+  test.each(guarantees)('%s is cited by each of its tests', (name, paths) => {
+    expect(paths).not.toEqual([]);
+    const texts = paths.map((path) =>
+      readFileSync(join(root, path.startsWith('e2e/') ? '' : 'src', path), 'utf8'),
+    );
+    expect(paths.filter((_, index) => !new RegExp(`\\b${name}\\b`).test(texts[index] ?? ''))).toEqual([]);
+  });
+
+  test('has in its row each test that is named after it', () => {
+    const listed = guarantees.flatMap(([name, paths]) => paths.map((path) => `${name} src/${path}`));
+    const named = testsIn(root, 'src').flatMap((file) => {
+      const [name] = /^g\d+(?=-)/.exec(basename(file)) ?? [];
+      return name ? [`${name.toUpperCase()} ${file}`] : [];
+    });
+    expect(named).not.toEqual([]);
+    expect(named.filter((name) => !listed.includes(name))).toEqual([]);
+  });
+});
+
+test('no folder of tests has more than 15', () => {
+  const counts = new Map<string, number>();
+  for (const file of testsIn(root, 'src/test')) {
+    counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  }
+  expect([...counts].filter(([, count]) => count > 15)).toEqual([]);
 });
 
 test('each file that the map names exists', () => {

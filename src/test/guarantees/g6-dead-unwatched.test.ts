@@ -41,7 +41,7 @@ const goesOn = ({ signal }: Request) =>
     },
   });
 
-describe.each(stores)('on %s', (_, openStore) => {
+describe.each(stores)('G6: dead runs without a viewer, on %s', (_, openStore) => {
   function setUp(options: Omit<DurableChatOptions, 'channel'> = {}) {
     const id = crypto.randomUUID();
     const open = openStore();

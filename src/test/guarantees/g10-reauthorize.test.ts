@@ -1,4 +1,4 @@
-// A connected viewer whose permission is withdrawn stops receiving frames.
+// G10: a connected viewer whose permission is withdrawn stops receiving frames.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { UIMessageChunk } from 'ai';
@@ -46,7 +46,7 @@ function open(options: Partial<DurableChatOptions> = {}, channel = memoryChannel
 }
 
 describe.each(stores)(
-  'a permission that is withdrawn while a viewer is connected, on %s',
+  'G10: a permission that is withdrawn while a viewer is connected, on %s',
   (name, openStore) => {
     it.each([
       ['false', () => false, 'forbidden'],
@@ -108,7 +108,7 @@ describe.each(stores)(
   },
 );
 
-describe('a permission that is checked again', () => {
+describe('G10: a permission that is checked again', () => {
   it('is not ended by an error, which goes to onError', async () => {
     const { world, may, askedFor, errors } = open();
     const wire = readWire(await get(world, 'id=s'));

@@ -153,7 +153,7 @@ it.each([
   },
 );
 
-it('a clear at the same moment as a send clears the sent message too', async () => {
+it('G12: a clear at the same moment as a send clears the sent message too', async () => {
   const { channel } = open();
   const sessionId = 'meets';
   const elsewhere = open().world;
@@ -177,7 +177,7 @@ it('a clear at the same moment as a send clears the sent message too', async () 
   expect(await textsOf(elsewhere, sessionId)).toEqual([]);
 });
 
-it('late entries do not bring a deleted session back: its beginning, and a send', async () => {
+it('G12: late entries do not bring a deleted session back: its beginning, and a send', async () => {
   const sessionId = 'deleted';
   const kept = [{ id: 'secret', role: 'user' as const, parts: [{ type: 'text' as const, text: 'secret' }] }];
   const { channel, world } = open({ loadMessages: () => kept });
@@ -209,7 +209,7 @@ it('late entries do not bring a deleted session back: its beginning, and a send'
   expect(await textsOf(elsewhere, sessionId)).toEqual(['secret', 'two', 'answered']);
 });
 
-it('a send whose session is deleted at the same moment is a 409, and can be posted again', async () => {
+it('G12: a send whose session is deleted at the same moment is a 409, and can be posted again', async () => {
   const { channel, world } = open();
   const sessionId = 'deleted meanwhile';
   await (await post(world, sendBody(sessionId, 'one'))).text();
@@ -228,7 +228,7 @@ it('a send whose session is deleted at the same moment is a 409, and can be post
   expect(await textsOf(world, sessionId)).toEqual(['two', 'answered']);
 });
 
-it('loadMessages is called again when the session is deleted while it loads', async () => {
+it('G12: loadMessages is called again when the session is deleted while it loads', async () => {
   const sessionId = 'deleted while loading';
   const { channel } = open();
   let text = 'before';
@@ -243,7 +243,7 @@ it('loadMessages is called again when the session is deleted while it loads', as
   expect(await textsOf(world, sessionId)).toEqual(['after']);
 });
 
-it('an answer to a tool call counts although its session is deleted meanwhile, and loadMessages has the call', async () => {
+it('G12: an answer to a tool call counts although its session is deleted meanwhile, and loadMessages has the call', async () => {
   const { channel } = open();
   const sessionId = 'answered';
   const call = { type: 'tool-ask', toolCallId: 'c', state: 'input-available', input: {} };
