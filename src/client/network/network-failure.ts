@@ -2,9 +2,11 @@
 
 import { DurableChatError } from '../../protocol/errors.ts';
 
-/** The beginnings of the `TypeError` messages with which `fetch` rejects in browsers and Node. */
-const messages =
-  /^(failed to fetch|fetch failed|load failed|network ?error|a network error|network request failed|(the )?network connection|the internet connection|terminated)/i;
+/**
+ * The names of the errors with which a request fails in the network: `fetch` rejects with a `TypeError`, as the Fetch
+ * standard says. The others come from a signal of the app's own `fetch`, for instance a timeout.
+ */
+const names = ['TypeError', 'AbortError', 'TimeoutError'];
 
 /** The statuses of a proxy whose server is away. */
 const gatewayStatuses = [502, 503, 504];
@@ -28,10 +30,9 @@ export function isGatewayStatus(status: number): boolean {
 }
 
 /**
- * `fetch`, or the app's own. Every rejection of the platform's `fetch` is a network error. A rejection of the app's
- * `fetch` is one only if it comes from the platform. Any other error is the app's, and a retry would fail again.
+ * `fetch`, or the app's own. An error of another class is the app's, and a retry would fail again.
  *
- * @throws the same error, with `code: 'network'` if it is a network error
+ * @throws the same error, with `code: 'network'` if it is a network error and the request was not aborted by its own signal
  */
 export async function fetchWith(
   own: typeof fetch | undefined,
@@ -40,7 +41,9 @@ export async function fetchWith(
   try {
     return await (own ?? fetch)(...request);
   } catch (error) {
-    const isNetwork = error instanceof TypeError && (own === undefined || messages.test(error.message));
-    throw isNetwork ? Object.assign(error, { code: 'network' }) : error;
+    if (error instanceof Error && names.includes(error.name) && !request[1]?.signal?.aborted)
+      // The `code` of a `DOMException` cannot be assigned.
+      Object.defineProperty(error, 'code', { value: 'network', configurable: true });
+    throw error;
   }
 }

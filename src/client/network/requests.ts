@@ -22,7 +22,10 @@ export interface RequestOptions extends Pick<
   HttpChatTransportInitOptions<UIMessage>,
   'headers' | 'credentials'
 > {
-  /** Replaces the platform's `fetch`. Its own errors are thrown unchanged, and not retried. */
+  /**
+   * Replaces the platform's `fetch`. Its own errors are thrown unchanged, and not retried. A `TypeError`, an abort, a timeout
+   * and an error with `code: 'network'` count as failures of the network.
+   */
   readonly fetch?: HttpChatTransportInitOptions<UIMessage>['fetch'] | undefined;
   /** The route. A function is called for each request. @defaultValue `/api/chat` */
   readonly api?: string | (() => string | undefined);
@@ -99,8 +102,7 @@ export function createRequests(options: RequestOptions): Requests {
         cache: 'no-store',
       });
     } catch (cause) {
-      // The app's own `fetch` can have a timeout, which is a `DOMException`.
-      throw isNetworkFailure(cause) || cause instanceof DOMException ? unreachable(cause) : cause;
+      throw isNetworkFailure(cause) ? unreachable(cause) : cause;
     }
     isDurable ||= response.headers.has(durableHeader);
     // A gateway reports an outage with another status.

@@ -4,7 +4,7 @@ import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { openTab, type Tab } from '../fixtures/tab.fixture.ts';
-import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
+import { chunkHandler, createWorld, type Client, type World } from '../fixtures/world.fixture.ts';
 
 /** A chat with one open call. Each later run emits a text. */
 async function waitingCall(): Promise<{ tab: Tab; world: World; errors: Error[] }> {
@@ -69,26 +69,62 @@ it.each([
   },
 );
 
-it('G12: an error of the app’s own fetch is thrown unchanged, and is not retried', async () => {
-  const { tab, world, errors } = await waitingCall();
-  const { fetch } = tab.client;
-  let broken = true;
+/** The app's own `fetch` for the tab: it rejects POSTs with `errors`, one after the other. */
+function rejectPosts({ client }: Tab, ...errors: Error[]): void {
+  const { fetch } = client;
   const wrapper: typeof fetch = async (input, init) => {
-    if (broken && init?.method === 'POST') {
-      broken = false;
-      throw new TypeError('options.fetcher is not a function');
-    }
+    const error = init?.method === 'POST' ? errors.shift() : undefined;
+    if (error) throw error;
     return fetch(input, init);
   };
-  Object.assign(tab.client, { fetch: wrapper });
+  Object.assign(client, { fetch: wrapper });
+}
+
+class SignedOut extends Error {}
+
+it('G12: an error of the app’s own fetch is thrown unchanged, and is not retried', async () => {
+  const { tab, world, errors } = await waitingCall();
+  const made = [new SignedOut('Failed to fetch'), new SignedOut('network error')];
+  rejectPosts(tab, ...made);
   await answer(tab, 1);
-  expect(errors.map(({ message }) => message)).toEqual(['options.fetcher is not a function']);
+  expect(errors).toEqual(made.slice(0, 1));
+  expect(errors[0]).toBe(made[0]);
   expect(posts(tab)).toBe(1);
-  broken = true;
   await tab.chat.sendMessage({ text: 'another' });
-  expect(errors.length).toBe(2);
+  expect(errors[1]).toBe(made[1]);
+  expect(errors.map((error) => 'code' in error)).toEqual([false, false]);
   expect(posts(tab)).toBe(1);
   await tab.chat.sendMessage({ text: 'once more' });
   await world.settled();
   expect((await world.chat.session('s').read()).messages.length).toBe(4);
+});
+
+it.each([
+  ['a TypeError with any message', () => new TypeError('El wifi no funciona.')],
+  ['a timeout', () => new DOMException('Too late.', 'TimeoutError')],
+  ['an abort', () => new DOMException('Left.', 'AbortError')],
+  ['an error with the code `network`', () => Object.assign(new SignedOut(), { code: 'network' })],
+])('%s of the app’s own fetch is a network failure, and is retried', async (_, error) => {
+  const { tab, world, errors } = await waitingCall();
+  rejectPosts(tab, error(), error(), error(), error());
+  await answer(tab, 1);
+  expect(posts(tab)).toBe(2);
+  await tab.chat.sendMessage({ text: 'another' });
+  expect(posts(tab)).toBe(3);
+  await world.settled();
+  expect(errors).toEqual([]);
+  expect((await world.chat.session('s').read()).messages.length).toBe(4);
+});
+
+it('a send that fails before the session is connected throws the error of fetch itself', async () => {
+  const errors: Error[] = [];
+  const error = new TypeError('El wifi no funciona.');
+  const fetch = () => Promise.reject(error);
+  const tab = openTab({ fetch, requests: [] } as unknown as Client, 's', {
+    onError: (failed) => void errors.push(failed),
+  });
+  onTestFinished(() => tab.close());
+  await tab.chat.sendMessage({ text: 'hello' });
+  expect(errors[0]).toBe(error);
+  expect(error).toMatchObject({ code: 'network' });
 });
