@@ -52,11 +52,11 @@ export function createCore<M extends UIMessage, A extends Authorization>(
       const sessions = createSessions({
         channel: store,
         runtime,
-        leaseMs: settings.leaseMs,
-        viewersPerSession: settings.limits.viewersPerSession,
+        leaseMs: settings.sends.runs.leaseMs,
+        viewersPerSession: settings.routes.limits.viewersPerSession,
         onReaped: (sessionId) => void keeper.tell(sessionId),
       });
-      const keeper = createKeeper({ ...settings, sessions });
+      const keeper = createKeeper(settings.keep, sessions);
       return { sessions, keeper };
     });
     return opened;
@@ -70,7 +70,17 @@ export function createCore<M extends UIMessage, A extends Authorization>(
     ) => {
       const handler = typed as unknown as Handler<Params, R>; // as above
       const { authorize } = options;
-      return createRoutes({ handler, open, settings, runtime, authorize, toRequest, waitUntil });
+      const { routes, sends } = settings;
+      return createRoutes({
+        handler,
+        toRequest,
+        authorize,
+        open,
+        runtime,
+        waitUntil,
+        settings: routes,
+        sends,
+      });
     },
     route: (handler) => core.routes(handler, (request) => request, options.waitUntil ?? (() => {})),
     session: (id) => createSessionHandle<M>(parseSessionId(id), open, options.waitUntil ?? (() => {})),

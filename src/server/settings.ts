@@ -1,7 +1,6 @@
-// The server's settings: the app's options with their defaults.
+// The server's settings: the app's options with their defaults, for each of its parts what that part reads.
 
 import { DurableChatError } from '../protocol/errors.ts';
-import { checkOrigins } from './http/cross-origin.ts';
 import { newId } from '../lib/id.ts';
 import type { Runtime } from '../lib/runtime.ts';
 import type { DurableChatOptions, ErrorContext, Limits } from './options.ts';
@@ -21,7 +20,33 @@ type Defaulted = Required<
   Omit<DurableChatOptions, Optional | 'limits' | 'channel' | 'authorize' | 'waitUntil'>
 >;
 
-export type Settings = Defaulted & Pick<DurableChatOptions, Optional> & { readonly limits: Limits };
+type All = Defaulted & Pick<DurableChatOptions, Optional> & { readonly limits: Limits };
+
+export type RouteSettings = Pick<
+  All,
+  'allowedOrigins' | 'limits' | 'maxDurationMs' | 'reauthorizeMs' | 'onError'
+>;
+
+export interface SendSettings extends Pick<
+  All,
+  'whenBusy' | 'allowWhenBusy' | 'limits' | 'seed' | 'generateId' | 'onStoreDown'
+> {
+  readonly runs: RunSettings;
+}
+
+export type RunSettings = Pick<
+  All,
+  'leaseMs' | 'stopGraceMs' | 'flushIntervalMs' | 'maxUnwrittenBytes' | 'onError' | 'onEvent'
+>;
+
+/** What the app's own database gets, and what it has. */
+export type KeepSettings = Pick<All, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'>;
+
+export interface Settings {
+  readonly routes: RouteSettings;
+  readonly sends: SendSettings;
+  readonly keep: KeepSettings;
+}
 
 /** The defaults of all other options. */
 const defaultsOf = (runtime: Runtime): Defaulted => ({
@@ -43,7 +68,7 @@ const defaultsOf = (runtime: Runtime): Defaulted => ({
 /** Throws `config` for invalid options. */
 export function settingsOf({ limits, ...options }: DurableChatOptions, runtime: Runtime): Settings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const settings: Omit<Settings, 'limits'> = {
+  const settings: Omit<All, 'limits'> = {
     ...defaultsOf(runtime),
     ...(Object.fromEntries(given) as DurableChatOptions), // the options without those that are undefined
   };
@@ -54,7 +79,7 @@ export function settingsOf({ limits, ...options }: DurableChatOptions, runtime: 
       '`reauthorizeMs` must be greater than 0. With Infinity, `authorize` is not called again.',
     );
   }
-  return {
+  const all: All = {
     ...settings,
     limits: { ...defaultLimits, ...limits },
     // Without `authorize` there is nothing to call again.
@@ -62,6 +87,17 @@ export function settingsOf({ limits, ...options }: DurableChatOptions, runtime: 
     onError: harmless(settings.onError),
     onEvent: harmless(settings.onEvent),
   };
+  return { routes: all, sends: { ...all, runs: all }, keep: all };
+}
+
+/** Throws `config` for a value that no browser sends as `Origin`. */
+function checkOrigins(allowed: readonly string[]): void {
+  const wrong = allowed.find((origin) => !/^[a-z][a-z\d+.-]*:\/\/[^/*?#\s]+$/.test(origin));
+  if (wrong === undefined) return;
+  throw new DurableChatError(
+    'config',
+    `allowedOrigins contains ${JSON.stringify(wrong)}, which is not an origin. Write an origin as a browser sends it, such as https://app.example.`,
+  );
 }
 
 /** Calls the app's observer, and ignores its exceptions and rejections. */

@@ -4,16 +4,6 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import { durableHeader, runHeader } from '../../protocol/requests.ts';
 
-/** Throws `config` for a value that no browser sends as `Origin`. */
-export function checkOrigins(allowed: readonly string[]): void {
-  const wrong = allowed.find((origin) => !/^[a-z][a-z\d+.-]*:\/\/[^/*?#\s]+$/.test(origin));
-  if (wrong === undefined) return;
-  throw new DurableChatError(
-    'config',
-    `allowedOrigins contains ${JSON.stringify(wrong)}, which is not an origin. Write an origin as a browser sends it, such as https://app.example.`,
-  );
-}
-
 /**
  * The CORS headers for a response to this request: none, unless the page belongs to one of
  * the `allowed` origins. Throws `forbidden` for any other page of another site.

@@ -11,7 +11,7 @@ import { errorResponse, isFrameworkResponse, json, sealed } from './respond.ts';
 import type { Opened } from '../keep/app-history.ts';
 import type { Handler } from '../handler.ts';
 import type { Action, Authorize } from '../options.ts';
-import type { Settings } from '../settings.ts';
+import type { RouteSettings, SendSettings } from '../settings.ts';
 import { authorized } from './authorize.ts';
 import { handlerInvocation } from './handler-invocation.ts';
 import { send } from '../send/send.ts';
@@ -49,17 +49,18 @@ export interface Routes<Params = Promise<unknown>> {
 
 export interface RouteOptions<Params, R extends Request> {
   readonly handler: Handler<Params, R>;
-  readonly open: () => Promise<Opened>;
-  readonly settings: Settings;
-  readonly runtime: Runtime;
-  readonly authorize: Authorize | undefined;
-  readonly waitUntil: (promise: Promise<unknown>) => void;
   /** Makes a request of the framework's type. */
   readonly toRequest: (request: Request) => R;
+  readonly authorize: Authorize | undefined;
+  readonly open: () => Promise<Opened>;
+  readonly runtime: Runtime;
+  readonly waitUntil: (promise: Promise<unknown>) => void;
+  readonly settings: RouteSettings;
+  readonly sends: SendSettings;
 }
 
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
-  const { open, settings, runtime, authorize, waitUntil, handler, toRequest } = options;
+  const { handler, toRequest, authorize, open, runtime, waitUntil, settings, sends } = options;
 
   return {
     GET: (request) =>
@@ -74,7 +75,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
         }
         if (asked.type === 'subscribe') {
           const { signal: gone } = request;
-          return subscribe({ ...asked, runtime, settings, ask, open, waitUntil, deadline, gone });
+          return subscribe(asked, { runtime, settings, ask, open, waitUntil, deadline, gone });
         }
         const [{ sessionId }] = asked.sessions;
         await ask(sessionId);
@@ -114,7 +115,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
               body,
             );
             return send(
-              { ...(await open()), settings, waitUntil },
+              { ...(await open()), settings: sends, waitUntil },
               { request: posted.send, by: auth?.userId, invoke, deadline },
             );
           }
@@ -167,7 +168,7 @@ function actionOf({ type }: RemovalQuery): Action {
 
 /** Turns every failure into a typed response. A page of another site gets only a 403. */
 async function handle(
-  { allowedOrigins, onError }: Pick<Settings, 'allowedOrigins' | 'onError'>,
+  { allowedOrigins, onError }: Pick<RouteSettings, 'allowedOrigins' | 'onError'>,
   request: Request,
   respond: (cors: Record<string, string>) => Promise<Response>,
 ): Promise<Response> {

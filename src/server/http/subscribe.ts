@@ -8,7 +8,7 @@ import { aborted } from '../lib/aborted.ts';
 import { marginBefore } from '../lib/deadline.ts';
 import { merge } from '../lib/merge.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';
-import type { Settings } from '../settings.ts';
+import type { RouteSettings } from '../settings.ts';
 import { isRefusal } from './authorize.ts';
 import { eventStream } from './event-stream.ts';
 import { reauthorize } from './reauthorize.ts';
@@ -16,9 +16,9 @@ import { errorOf } from './respond.ts';
 import type { AskedSession, SubscribeQuery } from './parse-get.ts';
 import { watchSession, type WatchedSession } from './watch-session.ts';
 
-export interface SubscribeOptions extends SubscribeQuery {
+export interface SubscribeOptions {
   readonly runtime: Runtime;
-  readonly settings: Pick<Settings, 'reauthorizeMs' | 'onError'>;
+  readonly settings: Pick<RouteSettings, 'reauthorizeMs' | 'onError'>;
   /** Checks whether the viewer may read a session. Rejects if not. */
   readonly ask: (sessionId: string) => Promise<unknown>;
   readonly open: () => Promise<Opened>;
@@ -34,11 +34,12 @@ export interface SubscribeOptions extends SubscribeQuery {
  * it has resolved, and if other sessions are open, a `refused` frame has the error. The response ends before `deadline`,
  * and asks its viewer to reconnect.
  */
-export async function subscribe(options: SubscribeOptions): Promise<Response> {
-  const { sessions, runtime, deadline = Infinity, gone } = options;
+export async function subscribe(query: SubscribeQuery, options: SubscribeOptions): Promise<Response> {
+  const { sessions } = query;
+  const { runtime, deadline = Infinity, gone } = options;
   // One for each session: Node warns of more than 10 listeners on one signal.
   const lefts = sessions.map(() => new AbortController());
-  const watched = sessions.map((asked, index) => watch(options, asked, lefts[index]!.signal)); // one for each
+  const watched = sessions.map((asked, index) => watch(query, options, asked, lefts[index]!.signal)); // one for each
   await anyOf(watched.map(({ opened }) => opened));
   const frames = watched.map((session) => session.frames());
   const read = merge(frames);
@@ -64,11 +65,12 @@ export async function subscribe(options: SubscribeOptions): Promise<Response> {
 }
 
 function watch(
-  { sessions: asked, subscriptionId, runtime, settings, open, waitUntil, ...options }: SubscribeOptions,
+  { sessions, subscriptionId }: SubscribeQuery,
+  { runtime, settings, open, waitUntil, ...options }: SubscribeOptions,
   { sessionId, after }: AskedSession,
   left: AbortSignal,
 ): WatchedSession {
-  const isAlone = asked.length === 1;
+  const isAlone = sessions.length === 1;
   const ask = () => options.ask(sessionId);
   const onError = (error: unknown) => settings.onError(error, { sessionId });
   return watchSession({
@@ -76,13 +78,13 @@ function watch(
     keepAsking: (onRefused, signal) =>
       reauthorize({ runtime, ask, isRefusal, everyMs: settings.reauthorizeMs, onRefused, onError, signal }),
     async open(signal) {
-      const { sessions, keeper } = await open();
+      const opened = await open();
       signal.throwIfAborted();
-      return sessions.view(sessionId, async (session, extend) => {
+      return opened.sessions.view(sessionId, async (session, extend) => {
         void extend(aborted(signal));
-        const prepare = keeper.seedSession;
+        const prepare = opened.keeper.seedSession;
         const viewer = await openViewer(session, { after, subscriptionId, prepare });
-        void keeper.tell(sessionId, waitUntil);
+        void opened.keeper.tell(sessionId, waitUntil);
         return viewer;
       });
     },

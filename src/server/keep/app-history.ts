@@ -1,6 +1,7 @@
 // The app's database of messages: an empty session begins with loadMessages, and new messages and ends are reported with
 // onMessage and onRunEnd.
 
+import type { UIMessage } from 'ai';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
 import { newId } from '../../lib/id.ts';
@@ -9,9 +10,15 @@ import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 import type { Log } from '../follow/log.ts';
 import { createReports, type Reports } from './reports.ts';
-import type { Settings } from '../settings.ts';
+import type { KeepSettings } from '../settings.ts';
 
 export interface Keeper {
+  /** Whether the app has loadMessages. */
+  readonly hasHistory: boolean;
+  /** What the app wants to be informed of. */
+  readonly reports: Reports['wanted'];
+  /** The messages of loadMessages. Rejects with the error of loadMessages. */
+  load(sessionId: string): Promise<readonly UIMessage[]>;
   /** Fills an empty log from loadMessages. Rejects with the error of loadMessages. */
   seed(session: Session, log: Log): Promise<void>;
   /** The same for a session of this process. */
@@ -28,10 +35,6 @@ export interface Opened {
   readonly keeper: Keeper;
 }
 
-export interface KeeperOptions extends Pick<Settings, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'> {
-  readonly sessions: Sessions;
-}
-
 /**
  * Begins a log with earlier messages. `log` is then up to date. It has no effect if the log has begun meanwhile, if a
  * stale replica did not show that, or if the session was deleted meanwhile.
@@ -45,19 +48,19 @@ export async function seedLog(session: Session, log: Log, frames: readonly LogFr
   }
 }
 
-export function createKeeper(options: KeeperOptions): Keeper {
-  const { loadMessages, onMessage, onRunEnd } = options;
+export function createKeeper({ loadMessages, ...settings }: KeepSettings, sessions: Sessions): Keeper {
   /** Several viewers can find the same log empty at the same moment. */
   const seeding = new WeakMap<Log, Promise<void>>();
-  const reports = createReports(options);
+  const reports = createReports(settings, sessions);
+
+  const load = async (sessionId: string) => (await loadMessages?.({ sessionId })) ?? [];
 
   async function seed(session: Session, log: Log): Promise<void> {
     if (!loadMessages) return;
     // Messages that were loaded before a deletion are loaded again.
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
       ({ epoch } = log);
-      const messages = (await loadMessages({ sessionId: session.sessionId })) ?? [];
-      const frames = messages.map((message): LogFrame => ({
+      const frames = (await load(session.sessionId)).map((message): LogFrame => ({
         type: 'message',
         message: withinLimit(message),
       }));
@@ -66,6 +69,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   return {
+    hasHistory: loadMessages !== undefined,
+    reports: reports.wanted,
+    load,
     seed,
     async seedSession(session) {
       if (!loadMessages || session.log.hasBegun) return;
@@ -78,7 +84,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     },
     tellMessages: reports.tellMessages,
     async tell(sessionId, waitUntil) {
-      if (!onMessage && !onRunEnd) return;
+      if (reports.wanted.length === 0) return;
       const done = reports.tellAll(sessionId);
       try {
         waitUntil?.(done);

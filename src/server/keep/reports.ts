@@ -7,11 +7,13 @@ import { entries, type LogEntry } from '../../protocol/entries.ts';
 import type { LogFrame, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { messagesOf, seededOf } from '../../protocol/session-state.ts';
 import type { StoredMessage } from '../options.ts';
-import type { Settings } from '../settings.ts';
+import type { KeepSettings } from '../settings.ts';
 import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 
 export interface Reports {
+  /** What the app wants to be informed of. Without onMessage and onRunEnd: nothing. */
+  readonly wanted: readonly Report[];
   /** Reports messages that a send has just stored. Never rejects. */
   tellMessages(
     session: Session,
@@ -22,18 +24,12 @@ export interface Reports {
   tellAll(sessionId: string): Promise<void>;
 }
 
-export interface ReportsOptions extends Pick<Settings, 'onMessage' | 'onRunEnd' | 'onError'> {
-  readonly sessions: Sessions;
-}
-
-/** The reports of a run. Without onMessage or onRunEnd on its server, it has none. */
+/** The reports that the app wants of a run with these frames. */
 export function reportsFor(
-  { onMessage, onRunEnd }: Pick<Settings, 'onMessage' | 'onRunEnd'>,
+  wanted: readonly Report[],
   frames: readonly LogFrame[],
 ): { readonly reports?: readonly Report[] } {
-  const reports: Report[] = [];
-  if (onMessage && messagesIn(frames).length > 0) reports.push('message');
-  if (onRunEnd) reports.push('end');
+  const reports = wanted.filter((report) => report === 'end' || messagesIn(frames).length > 0);
   return reports.length > 0 ? { reports } : {};
 }
 
@@ -44,8 +40,14 @@ export function messagesIn(frames: readonly LogFrame[]): UIMessage[] {
   );
 }
 
-export function createReports(options: ReportsOptions): Reports {
-  const { sessions, onMessage, onRunEnd, onError } = options;
+export function createReports(
+  { onMessage, onRunEnd, onError }: Omit<KeepSettings, 'loadMessages'>,
+  sessions: Sessions,
+): Reports {
+  const wanted: readonly Report[] = [
+    ...(onMessage ? (['message'] as const) : []),
+    ...(onRunEnd ? (['end'] as const) : []),
+  ];
   /** The open reports of this process, by name. */
   const telling = new Map<string, Promise<void>>();
 
@@ -65,10 +67,11 @@ export function createReports(options: ReportsOptions): Reports {
     { runId, by }: Pick<StoredMessage, 'runId' | 'by'>,
     messages: readonly UIMessage[],
   ): Promise<void> {
+    if (!onMessage || messages.length === 0) return Promise.resolve();
     const { sessionId } = session;
     return once(`message ${runId} ${sessionId}`, runId, sessionId, async () => {
       for (const message of messages) {
-        await onMessage?.({ sessionId, runId, message, ...(by !== undefined && { by }) });
+        await onMessage({ sessionId, runId, message, ...(by !== undefined && { by }) });
       }
       // The mark needs an existing log, so that it does not create a deleted session again.
       await session.append(entries.messageSaved(runId), { existing: true });
@@ -120,6 +123,7 @@ export function createReports(options: ReportsOptions): Reports {
   }
 
   return {
+    wanted,
     tellMessages,
     async tellAll(sessionId) {
       const told = sessions.use(sessionId, async (session) => {

@@ -2,10 +2,9 @@
 
 import { DurableChatError } from '../../protocol/errors.ts';
 import { isId } from './validation.ts';
-import type { Settings } from '../settings.ts';
 
 /** `taken` are the ids of other messages. Throws `config` for one of them, and for an invalid id. */
-export function newMessageId({ generateId }: Pick<Settings, 'generateId'>, taken: readonly string[]): string {
+export function newMessageId(generateId: () => string, taken: readonly string[]): string {
   const id: unknown = generateId();
   if (!isId(id)) {
     throw new DurableChatError(

@@ -6,7 +6,7 @@ import { every } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
 import { marginBefore } from '../lib/deadline.ts';
-import type { Settings } from '../settings.ts';
+import type { RunSettings } from '../settings.ts';
 
 export interface Control {
   /** Aborts the model. */
@@ -31,7 +31,7 @@ const againMs = 1_000;
 export function createControl(
   session: Session,
   runId: string,
-  { leaseMs, stopGraceMs }: Pick<Settings, 'leaseMs' | 'stopGraceMs'>,
+  { leaseMs, stopGraceMs }: Pick<RunSettings, 'leaseMs' | 'stopGraceMs'>,
   deadline: number | undefined,
 ): Control {
   const { runtime } = session;

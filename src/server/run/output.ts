@@ -5,7 +5,7 @@ import type { UIMessageChunk } from 'ai';
 import type { RunEnding } from '../../protocol/frames.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
-import type { Settings } from '../settings.ts';
+import type { RunSettings } from '../settings.ts';
 import type { Control } from './abort.ts';
 import { endRun, type Ending } from '../follow/end.ts';
 import type { Reply } from './reply-stream.ts';
@@ -27,7 +27,7 @@ export interface Output {
 export interface OutputOptions {
   readonly session: Session;
   readonly placed: PlacedRun;
-  readonly settings: Pick<Settings, 'flushIntervalMs' | 'maxUnwrittenBytes'>;
+  readonly settings: Pick<RunSettings, 'flushIntervalMs' | 'maxUnwrittenBytes'>;
   readonly control: Control;
   readonly reply: Reply | undefined;
   readonly onEvent: (event: RunEvent) => void;

@@ -85,7 +85,7 @@ it('a run needs no request and no reader: the log says what it is to do', async 
           },
         });
       },
-      settings: settingsOf({}, systemRuntime),
+      settings: settingsOf({}, systemRuntime).sends.runs,
       deadline: undefined,
     });
     expect(await started).toEqual({ type: 'streaming' });

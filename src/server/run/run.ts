@@ -9,7 +9,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
 import { passedApprovals } from '../history/readable-history.ts';
 import type { RunEvent } from '../lib/events.ts';
-import type { Settings } from '../settings.ts';
+import type { RunSettings } from '../settings.ts';
 import { createControl } from './abort.ts';
 import { invokeHandler, type InvokeHandler, type Started } from './invoke-handler.ts';
 import { createOutput } from './output.ts';
@@ -19,10 +19,7 @@ import { takeTurn, type PlacedRun } from './turn.ts';
 /** What a run is to do, and how. */
 export interface Work {
   readonly invoke: InvokeHandler;
-  readonly settings: Pick<
-    Settings,
-    'leaseMs' | 'stopGraceMs' | 'flushIntervalMs' | 'maxUnwrittenBytes' | 'onError' | 'onEvent'
-  >;
+  readonly settings: RunSettings;
   /** The deadline of the process, on the monotonic clock. */
   readonly deadline: number | undefined;
 }

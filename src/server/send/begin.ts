@@ -12,7 +12,8 @@ import type { Session } from '../follow/session.ts';
 import { withoutOpenCalls } from '../history/seeded.ts';
 import { checkMessage, checkSize } from './check-message.ts';
 import type { SendBody } from './send-body.ts';
-import type { Settings } from '../settings.ts';
+import type { Seed } from '../options.ts';
+import type { SendSettings } from '../settings.ts';
 import type { LogView } from './plan.ts';
 import { fullError } from './refusals.ts';
 
@@ -25,10 +26,8 @@ export async function beginSession(
   session: Session,
   log: Log,
   { messages }: SendBody,
-  {
-    keeper,
-    settings,
-  }: { readonly keeper: Keeper; readonly settings: Pick<Settings, 'loadMessages' | 'limits' | 'seed'> },
+  keeper: Keeper,
+  { limits, seed }: Pick<SendSettings, 'limits' | 'seed'>,
   plan: (log: LogView) => unknown,
 ): Promise<void> {
   await keeper.seed(session, log);
@@ -40,12 +39,12 @@ export async function beginSession(
     );
   }
   // With loadMessages or after a deletion, the client's earlier messages are ignored.
-  if (settings.loadMessages || log.epoch !== firstEpoch) return;
-  const frames = pastOf(settings.seed, messages);
+  if (keeper.hasHistory || log.epoch !== firstEpoch) return;
+  const frames = pastOf(seed, messages);
   // Counted before the fold, which takes time.
-  if (frames.length > settings.limits.messagesPerSession) throw fullError(settings.limits);
+  if (frames.length > limits.messagesPerSession) throw fullError(limits);
   for (const { message, seeded } of frames) {
-    if (message.role === 'user') checkSize(message, settings.limits);
+    if (message.role === 'user') checkSize(message, limits);
     // A handler reads only safe parts of seeded messages, but a user message can be edited and regenerated as it is.
     if (message.role === 'user' || !seeded) await checkMessage(message);
   }
@@ -55,7 +54,7 @@ export async function beginSession(
 }
 
 /** The earlier messages of a client that `seed` accepts. */
-export function pastOf(seed: Settings['seed'], messages: readonly UIMessage[]): MessageFrame[] {
+export function pastOf(seed: Seed, messages: readonly UIMessage[]): MessageFrame[] {
   const past = messages.slice(0, -1);
   switch (seed) {
     case 'none':

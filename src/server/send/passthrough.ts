@@ -8,10 +8,12 @@ import { emptySession, type SessionState } from '../../protocol/session-state.ts
 import { pastOf } from './begin.ts';
 import { newId } from '../../lib/id.ts';
 import type { Runtime } from '../../lib/runtime.ts';
-import type { Settings } from '../settings.ts';
+import type { SendSettings } from '../settings.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { sourceOf, withMessageId } from '../run/handler-result.ts';
 import { readableHistory } from '../history/readable-history.ts';
+import type { Keeper } from '../keep/app-history.ts';
+import type { Seed } from '../options.ts';
 import type { InvokeHandler } from '../run/invoke-handler.ts';
 import { createSteering } from '../run/steering.ts';
 import { isEdited } from './plan.ts';
@@ -19,15 +21,15 @@ import type { SendBody } from './send-body.ts';
 
 /** The messages that a handler reads in a session that the store does not know. */
 async function historyOf(
-  { loadMessages, seed }: Pick<Settings, 'loadMessages' | 'seed'>,
+  keeper: Keeper,
+  seed: Seed,
   body: SendBody,
   messageId: string,
 ): Promise<UIMessage[]> {
   const { id, messages, changes, trigger } = body;
   const last = messages.at(-1)!; // validated as not empty
-  const kept = await loadMessages?.({ sessionId: id });
-  const past: MessageFrame[] = loadMessages
-    ? (kept ?? []).map((message) => ({ type: 'message', message }))
+  const past: MessageFrame[] = keeper.hasHistory
+    ? (await keeper.load(id)).map((message) => ({ type: 'message', message }))
     : pastOf(seed, messages);
   const removed = new Set(changes?.removed);
   // The send itself says what becomes of its last message.
@@ -59,19 +61,20 @@ function firstDropped(state: SessionState, body: SendBody, last: UIMessage): str
 /** Rejects with the handler's error, or with `handler_result`. */
 export async function passThrough(
   runtime: Runtime,
-  settings: Pick<Settings, 'loadMessages' | 'seed' | 'generateId' | 'onEvent'>,
+  keeper: Keeper,
+  { seed, generateId, runs }: Pick<SendSettings, 'seed' | 'generateId' | 'runs'>,
   body: SendBody,
   invoke: InvokeHandler,
 ): Promise<Response> {
   const runId = newId(runtime);
-  settings.onEvent({ type: 'passthrough', sessionId: body.id, runId });
+  runs.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
-  const messageId = newMessageId(settings, ids);
+  const messageId = newMessageId(generateId, ids);
   const session = { state: emptySession, onChange: () => () => {}, append: async () => [] };
   const { run } = createSteering(session, { runId, messageId });
   // Only its reader can end it, by leaving.
   const leaving = new AbortController();
-  const history = await historyOf(settings, body, messageId);
+  const history = await historyOf(keeper, seed, body, messageId);
   const source = sourceOf(await invoke(run, history, leaving.signal));
   if (source.type === 'refusal') return source.response;
 

@@ -4,7 +4,7 @@ import { whyVoid, type VoidReason } from '../../protocol/entries.ts';
 import { isItsTurn, type ActiveRun } from '../../protocol/session-state.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
-import type { Settings } from '../settings.ts';
+import type { SendSettings } from '../settings.ts';
 import type { SendPlan, Wish } from './plan.ts';
 import { refusal } from './refusals.ts';
 
@@ -20,11 +20,11 @@ export async function placeSend(
   log: Log,
   { entry, displaced, userMessageId }: SendPlan,
   { runId, by, whenBusy }: Pick<Wish, 'runId' | 'by' | 'whenBusy'>,
-  settings: Pick<Settings, 'leaseMs' | 'limits'>,
+  { runs, limits }: Pick<SendSettings, 'runs' | 'limits'>,
 ): Promise<boolean> {
   let why: VoidReason | undefined;
   let isExpected = true;
-  const lease = { type: 'take', runId, ms: settings.leaseMs } as const;
+  const lease = { type: 'take', runId, ms: runs.leaseMs } as const;
   for (const added of await session.append(entry, { after: log.lastId, lease })) {
     if (added.key === entry.key && !log.hasKey(entry.key)) {
       isExpected = entry.expectedLastId === undefined || entry.expectedLastId === log.lastId;
@@ -36,7 +36,7 @@ export async function placeSend(
   const isBrought = why === 'free' && userMessageId !== undefined && !isSent(log, userMessageId);
   if (!isExpected || isBrought) return false;
   // Another entry came first, so this one does not count.
-  if (why) throw refusal(why, settings);
+  if (why) throw refusal(why, limits);
 
   const index = log.state.active.findIndex((active) => active.runId === runId);
   const isDisplaced = (active: ActiveRun) => displaced.includes(active.runId);

@@ -326,8 +326,9 @@ describe('planSend', () => {
         runId: 'r3',
         at: 0,
         messageId: 'a3',
+        reports: [],
       },
-      settingsOf({}, systemRuntime),
+      settingsOf({}, systemRuntime).sends.limits,
     );
 
   it('without changes an entry counts wherever its conditions hold', () => {

@@ -11,12 +11,11 @@ import {
 } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { applyFrames } from '../../protocol/fold.ts';
-import type { LogFrame, RunStartFrame } from '../../protocol/frames.ts';
+import type { LogFrame, Report, RunStartFrame } from '../../protocol/frames.ts';
 import { continues } from '../../protocol/requests.ts';
 import { isPassed, isWriting, type SessionState } from '../../protocol/session-state.ts';
 import { reportsFor } from '../keep/reports.ts';
-import type { WhenBusy } from '../options.ts';
-import type { Settings } from '../settings.ts';
+import type { Limits, WhenBusy } from '../options.ts';
 import { changeFrames } from './changes.ts';
 import { checkSize } from './check-message.ts';
 import { outcomeFrames } from './outcomes.ts';
@@ -43,6 +42,8 @@ export interface Wish {
   readonly messageId: string;
   /** The time of the send, in milliseconds since 1970. */
   readonly at: number;
+  /** What the app wants to be informed of. */
+  readonly reports: readonly Report[];
 }
 
 /** The log, as far as a plan reads it. */
@@ -67,8 +68,8 @@ export interface SendPlan {
 /** Throws what the send is refused with in this log. */
 export function planSend(
   log: LogView,
-  { request: { body, subscriptionId }, key, whenBusy, by, runId, messageId, at }: Wish,
-  settings: Pick<Settings, 'limits' | 'onMessage' | 'onRunEnd'>,
+  { request: { body, subscriptionId }, key, whenBusy, by, runId, messageId, at, reports }: Wish,
+  limits: Limits,
 ): SendPlan {
   const last = body.messages.at(-1)!; // validated as not empty
   const changes = body.changes ? changeFrames(log, body.changes, last.id, by) : [];
@@ -76,7 +77,7 @@ export function planSend(
   const plan = planRun(state, body, messageId, (id) => log.hasHad(id));
   const frames = [...changes, ...plan.frames];
   for (const frame of frames) {
-    if (frame.type === 'message') checkSize(frame.message, settings.limits);
+    if (frame.type === 'message') checkSize(frame.message, limits);
   }
   const run = {
     runId,
@@ -89,9 +90,9 @@ export function planSend(
     ...(whenBusy === 'steer' && ({ steer: true } as const)),
     ...(by !== undefined && { by }),
     ...(subscriptionId !== null && { subscriptionId }),
-    ...reportsFor(settings, frames),
+    ...reportsFor(reports, frames),
   };
-  const { messagesPerSession, activeRunsPerSession } = settings.limits;
+  const { messagesPerSession, activeRunsPerSession } = limits;
   const when: EntryCondition[] = [
     // An entry directly after what was read needs no other conditions.
     ...(changes.length > 0 ? [] : plan.when),
@@ -104,7 +105,7 @@ export function planSend(
     ...(changes.length > 0 && { expectedLastId: log.lastId }),
   };
   const why = whyVoid(log.state, log.epoch, entry);
-  if (why) throw refusal(why, settings);
+  if (why) throw refusal(why, limits);
   const stopped = state.active.filter(({ stop }, index) => stop && !log.state.active[index]?.stop);
   return {
     entry,

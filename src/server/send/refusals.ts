@@ -5,7 +5,7 @@ import type { VoidReason } from '../../protocol/entries.ts';
 import type { Limits } from '../options.ts';
 
 /** The error for the sender of an entry that does not count. */
-export function refusal(why: VoidReason, { limits }: { readonly limits: Limits }): DurableChatError {
+export function refusal(why: VoidReason, limits: Limits): DurableChatError {
   switch (why) {
     case 'epoch':
     case 'first':

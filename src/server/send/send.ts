@@ -17,7 +17,7 @@ import { endRun } from '../follow/end.ts';
 import { createReplyStream } from '../run/reply-stream.ts';
 import { startRun } from '../run/run.ts';
 import { placedRun, type PlacedRun } from '../run/turn.ts';
-import type { Settings } from '../settings.ts';
+import type { SendSettings } from '../settings.ts';
 import { attach } from './attach.ts';
 import { beginSession } from './begin.ts';
 import { giveBack, reserveSend, sendOf, type Reservation } from './idempotency.ts';
@@ -29,7 +29,7 @@ import type { SendBody, SendRequest } from './send-body.ts';
 
 /** What sends are accepted with. */
 export interface Sending extends Opened {
-  readonly settings: Settings;
+  readonly settings: SendSettings;
   readonly waitUntil: (promise: Promise<unknown>) => void;
 }
 
@@ -54,21 +54,20 @@ export function send(sending: Sending, { request, by, invoke, deadline }: Send):
       // A continuation has outcomes, which the server cannot check while the store is down.
       const isNew = body.messages.at(-1)?.role === 'user';
       const lets = settings.onStoreDown === 'passthrough';
-      if (lets && isNew && isStoreDown(error)) return passThrough(runtime, settings, body, invoke);
+      if (lets && isNew && isStoreDown(error)) return passThrough(runtime, keeper, settings, body, invoke);
       throw error;
     }
     if (accepted.type === 'attach') return attach(sessions, body.id, accepted.runId, waitUntil);
     const { placed, plan } = accepted;
     const reply = createReplyStream(runtime, placed.runId);
-    const { started, ended } = startRun(session, placed, { invoke, settings, deadline }, reply);
-    const messages = messagesIn(plan.frames);
-    if (settings.onMessage && messages.length > 0) {
-      waitUntil(
-        extend(
-          keeper.tellMessages(session, { runId: placed.runId, ...(by !== undefined && { by }) }, messages),
-        ),
-      );
-    }
+    const { started, ended } = startRun(
+      session,
+      placed,
+      { invoke, settings: settings.runs, deadline },
+      reply,
+    );
+    const sent = { runId: placed.runId, ...(by !== undefined && { by }) };
+    waitUntil(extend(keeper.tellMessages(session, sent, messagesIn(plan.frames))));
     // The run has reported its errors.
     waitUntil(extend(ended.then(() => keeper.tell(body.id)).catch(() => {})));
     // A waiting send gets its response now. Its client gets the run from the header.
@@ -106,24 +105,27 @@ async function accept(
   const key = sendOf(body, request.named);
   let messageId: string | undefined;
   const { runtime } = session;
+  const { limits, runs } = settings;
+  const { leaseMs } = runs;
   for (let tries = 1; ; tries++) {
     const runId = newId(runtime);
-    const reservation = { session, send: key, runId, leaseMs: settings.leaseMs };
+    const reservation = { session, send: key, runId, leaseMs };
     let log: Log | undefined;
     let placing = false;
     try {
       const reserved = await reserveSend(reservation);
       if (reserved.type === 'attach') return reserved;
       ({ log } = reserved);
-      if (last.role === 'assistant') await untilWritten(session, log, body, settings.leaseMs);
-      const wish = { request, key, whenBusy, by, runId, at: runtime.now() };
+      if (last.role === 'assistant') await untilWritten(session, log, body, leaseMs);
+      const { reports } = keeper;
+      const wish = { request, key, whenBusy, by, runId, at: runtime.now(), reports };
       if (!log.hasBegun) {
-        await beginSession(session, log, body, { keeper, settings }, (view) =>
-          planSend(view, { ...wish, messageId: runId }, settings),
+        await beginSession(session, log, body, keeper, settings, (view) =>
+          planSend(view, { ...wish, messageId: runId }, limits),
         );
       }
-      messageId ??= newMessageId(settings, [...log.state.order, last.id]);
-      const plan = planSend(log, { ...wish, messageId }, settings);
+      messageId ??= newMessageId(settings.generateId, [...log.state.order, last.id]);
+      const plan = planSend(log, { ...wish, messageId }, limits);
       placing = true;
       if (await placeSend(session, log, plan, { runId, by, whenBusy }, settings)) {
         return { type: 'run', placed: placedRun(log.state, runId), plan };
@@ -160,7 +162,7 @@ function isNewer(error: unknown): boolean {
 
 /** The `whenBusy` of this send, if the app allows it. */
 function policyOf(
-  { whenBusy, allowWhenBusy }: Pick<Settings, 'whenBusy' | 'allowWhenBusy'>,
+  { whenBusy, allowWhenBusy }: Pick<SendSettings, 'whenBusy' | 'allowWhenBusy'>,
   body: SendBody,
 ): WhenBusy {
   if (body.whenBusy === undefined || body.whenBusy === whenBusy) return whenBusy;

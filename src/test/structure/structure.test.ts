@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Node } from 'typescript/unstable/ast';
 import * as is from 'typescript/unstable/ast/is';
 import { isCall, visit } from './calls.fixture.ts';
 import { openCode, sourcesIn, testsIn, type Code } from './program.fixture.ts';
@@ -127,6 +128,34 @@ test('no folder has more than 12 sources', () => {
     counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   }
   expect([...counts].filter(([, count]) => count > 12)).toEqual([]);
+});
+
+test('no function of a request takes options of more than eight fields', () => {
+  const { checker } = code;
+  /** The fields that the server declares: a record of the wire is passed as it is. */
+  const fieldsOf = (node: Node) => {
+    const type = checker.getTypeAtLocation(node);
+    const some = type && checker.getNonNullableType(type);
+    const properties = some ? checker.getPropertiesOfType(some) : [];
+    return properties.filter(({ declarations }) =>
+      declarations.some((handle) => {
+        const declared = code.nodeOf(handle);
+        if (!declared || !is.isPropertySignatureDeclaration(declared)) return false;
+        return code.fileOf(declared).startsWith('src/server/');
+      }),
+    );
+  };
+  const wide: string[] = [];
+  for (const file of ['http', 'handle', 'send', 'run', 'keep', 'follow'].flatMap((folder) =>
+    sourcesIn(root, `src/server/${folder}`),
+  )) {
+    visit(code.tree(file), (node) => {
+      if (!is.isParameterDeclaration(node) && !is.isPropertySignatureDeclaration(node)) return;
+      const count = node.type ? fieldsOf(node.type).length : 0;
+      if (count > 8) wide.push(`${file}: ${node.type!.getText()} has ${count}`); // it was counted
+    });
+  }
+  expect(wide).toEqual([]);
 });
 
 describe('the path of a POST to its first chunk', () => {
