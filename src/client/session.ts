@@ -81,7 +81,8 @@ export class DurableSession {
   /**
    * Stops one run or, without `runId`, all active runs and the runs of sends without a response. Stopping a run twice
    * succeeds. If the network fails, the stop is kept, over a reload too: its runs have the status `stopping`, and it is
-   * delivered before any send when the network is back. It then concerns the runs that were known when it was made.
+   * delivered before any send when the network is back. It then concerns the runs that were known when it was made. A send
+   * that is made while a stop of all runs has no response is posted after it, at most 10 s later.
    *
    * @returns the server's receipt, once the server has the stop. It is empty if there is nothing to stop
    * @throws DurableChatError `network` if no run is known to stop and the server cannot be reached, or if a send has no

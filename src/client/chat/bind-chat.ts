@@ -189,23 +189,26 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
    * without a response, because it can become a run.
    */
   async function stopSession(): Promise<StopReceipt> {
+    // A send that is made while this waits is not concerned.
+    const earlier = core.stops.giveUp();
     const isReading = chat.status === 'streaming' || chat.status === 'submitted';
     // An answer without a run is stopped by closing its connection.
     const isLocal = () => isReading && !core.sending && !hasSession(core);
     const isClear = () => isPlain() || isLocal() || isDurableRoute(core);
     const isDone = () => isClear() || (!core.sending && isSettled(core));
-    if (!isDone()) await connectUntil(core, isDone, core.sending ? { ms: sendWithinMs } : {});
-    if (!isPlain() && !isLocal() && isDurableRoute(core)) return session.stop();
+    if (!isDone()) await connectUntil(core, isDone, { ms: sendWithinMs });
+    if (!isPlain() && !isLocal() && isDurableRoute(core)) return core.stops.stop(undefined, earlier);
     // Sends of an earlier page are given up on any route.
-    const gaveUp = core.deliveries.giveUp();
-    if (gaveUp || isPlain() || isLocal()) return nothingStopped;
-    if (core.sending) return core.stops.stopSending();
+    if (earlier.gaveUp || isPlain() || isLocal()) return nothingStopped;
+    if (core.sending) return core.stops.stopLate(earlier);
     const { error } = store.getSnapshot();
     throw error ?? unreachable();
   }
 
   function stop(): Promise<StopReceipt> {
-    const stopped = Promise.all([stopSession(), ownFunctions(chat).stop()]).then(([receipt]) => receipt);
+    const stopped = Promise.all([core.stops.beforeSends(stopSession), ownFunctions(chat).stop()]).then(
+      ([receipt]) => receipt,
+    );
     // A caller that awaits nothing, as with `useChat`, gets the error from `onError`.
     stopped.catch((error: Error) => latest().onError?.(error));
     return stopped;

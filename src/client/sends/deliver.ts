@@ -91,8 +91,9 @@ export class Deliveries {
     try {
       for (let failures = 0; ; failures++) {
         if (failures > 0) await this.#pause(failures, signal);
-        if (retries)
-          await until(runtime, store.subscribe, () => isItsTurn(store.client, key) || undefined, { signal });
+        const isTurn = () => (retries ? isItsTurn(store.client, key) : store.client.stopping === 0);
+        if (retries || !isTurn())
+          await until(runtime, store.subscribe, () => isTurn() || undefined, { signal });
         // Another chat on the session has given it up, or has its response.
         if (failures > 0 && wasKept && !storage.isWaiting(name)) waiting.gaveUp.abort();
         signal.throwIfAborted();

@@ -3,14 +3,16 @@
 import { runsOf, type SessionRun } from '../../protocol/session-state.ts';
 import { isOpen, type Client } from './sends.ts';
 
-/** Whether a send may be posted: waiting stops go first, and sends are made in their order. */
-export function isItsTurn({ sends, stops }: Client, key: string): boolean {
+/** Whether a send may be posted: earlier stops go first, and sends are made in their order. */
+export function isItsTurn({ sends, stops, stopping }: Client, key: string): boolean {
   const before = sends.slice(
     0,
     sends.findIndex((send) => send.key === key),
   );
   return (
-    stops.every(({ state }) => state !== 'waiting') && before.every((send) => !isOpen(send) || send.isLogged)
+    stopping === 0 &&
+    stops.every(({ state }) => state !== 'waiting') &&
+    before.every((send) => !isOpen(send) || send.isLogged)
   );
 }
 

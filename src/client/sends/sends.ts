@@ -74,6 +74,8 @@ export interface Client {
   /** In the order in which they were made. */
   readonly sends: readonly Send[];
   readonly stops: readonly Stop[];
+  /** How many stops of all runs have no response yet. They would also stop the run of a send that is posted meanwhile. */
+  readonly stopping: number;
   /** The runs that the chat reads or has read as a stream, and whether it still reads. */
   readonly reads: ReadonlyMap<string, 'reading' | 'read'>;
   /** What the app has changed since the last send. */
@@ -85,6 +87,7 @@ export const emptyClient: Client = {
   hasBegun: false,
   sends: [],
   stops: [],
+  stopping: 0,
   reads: new Map(),
   intent: undefined,
 };
@@ -106,6 +109,7 @@ export type ClientEvent =
   /** A subscription begins, whose snapshot will have everything so far. */
   | { readonly type: 'ask' }
   | { readonly type: 'read'; readonly runId: string }
+  | { readonly type: 'stop-all' | 'stop-all-over' }
   /** `cancel`: the chat can read the run again. */
   | { readonly type: 'read-end'; readonly runId: string; readonly how: 'end' | 'cancel' }
   | {
@@ -179,6 +183,10 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
       );
       return withLog({ ...client, stops }, false);
     }
+    case 'stop-all':
+      return { ...client, stopping: client.stopping + 1 };
+    case 'stop-all-over':
+      return { ...client, stopping: client.stopping - 1 };
     case 'stop-over':
       return { ...client, stops: client.stops.filter(({ id }) => !event.ids.includes(id)) };
     default: {

@@ -19,10 +19,17 @@ export interface StopOptions {
   readonly request: (runId: string | undefined) => Promise<StopReceipt>;
 }
 
-/** How long a stop waits for the run of a send, in milliseconds. */
+/** How long a stop waits for the run of a send, and a later send for a stop, in milliseconds. */
 export const sendWithinMs = 10_000;
 
 export const nothingStopped: StopReceipt = { stopped: [], alreadyEnded: [], pending: [] };
+
+/** The sends without a response when a stop was made. */
+interface EarlierSends {
+  readonly posting: Deliveries['underWay'];
+  /** Whether one of them waited for the network. */
+  readonly gaveUp: boolean;
+}
 
 export class Stops {
   readonly #options: StopOptions;
@@ -31,20 +38,42 @@ export class Stops {
     this.#options = options;
   }
 
-  /** Stops one run, or all active runs and the runs of sends without a response. */
-  async stop(runId: string | undefined): Promise<StopReceipt> {
-    const { runtime, store, deliveries } = this.#options;
+  /**
+   * Stops one run, or all active runs and the runs of sends without a response. `earlier` are the sends that were made
+   * before the stop.
+   */
+  stop(runId: string | undefined, earlier?: EarlierSends): Promise<StopReceipt> {
+    if (runId !== undefined) return this.#stop(runId, { posting: [], gaveUp: false });
+    return this.beforeSends(() => this.#stop(undefined, earlier ?? this.giveUp()));
+  }
+
+  /** Gives up the sends without a response. */
+  giveUp(): EarlierSends {
+    const { deliveries } = this.#options;
+    return { posting: deliveries.underWay, gaveUp: deliveries.giveUp() };
+  }
+
+  /** Sends that are made during `stop` wait for it, at most `sendWithinMs`: a stop of all runs would stop theirs too. */
+  async beforeSends<T>(stop: () => Promise<T>): Promise<T> {
+    const { runtime, store } = this.#options;
+    store.dispatch({ type: 'stop-all' });
+    const stopped = stop();
+    await within(runtime, sendWithinMs, stopped).catch(() => {});
+    store.dispatch({ type: 'stop-all-over' });
+    return stopped;
+  }
+
+  async #stop(runId: string | undefined, { posting, gaveUp }: EarlierSends): Promise<StopReceipt> {
+    const { runtime, store } = this.#options;
     const { session, sends } = store.client;
     const isAll = runId === undefined;
     const active = session?.active.map((run) => run.runId) ?? [];
     const accepted = sends.flatMap((send) => (send.state === 'accepted' ? send.runId : []));
     const runIds = isAll ? [...active, ...accepted] : [runId];
-    const posting = isAll ? deliveries.underWay : [];
     const ids = [
       ...runIds,
       ...sends.flatMap(({ key, message }) => (posting.some((one) => one.key === key) ? message.id : [])),
     ];
-    const gaveUp = isAll && deliveries.giveUp();
     store.dispatch({ type: 'stop', ids });
     try {
       let failure: unknown;
@@ -64,7 +93,7 @@ export class Stops {
           dueAt - runtime.monotonic(),
           run.then((started) => ({ started })),
         );
-        if (!answer) return this.#stopLate(posting);
+        if (!answer) return this.stopLate({ posting });
         const { started } = answer;
         if (started === undefined) continue;
         const isStopped = receipts.some(({ stopped }) => stopped.some((one) => one.runId === started));
@@ -78,11 +107,7 @@ export class Stops {
   }
 
   /** Stops the runs of sends without a response as soon as they are known. Throws, because the stop is not confirmed. */
-  stopSending(): never {
-    return this.#stopLate(this.#options.deliveries.underWay);
-  }
-
-  #stopLate(posting: Deliveries['underWay']): never {
+  stopLate({ posting }: Pick<EarlierSends, 'posting'>): never {
     for (const { run } of posting) {
       void run
         .then((runId) => (runId === undefined ? nothingStopped : this.#stopOne(runId)))
