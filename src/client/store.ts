@@ -5,7 +5,8 @@ import type { Frame } from '../protocol/frames.ts';
 import type { SessionRun, SessionState } from '../protocol/session-state.ts';
 import type { Connection } from './network/connection.ts';
 import { runsWithStops, unsentOf, type UnsentMessage } from './sends/queries.ts';
-import { emptyClient, reduce, type Client, type ClientEvent } from './sends/sends.ts';
+import { emptyClient, type Client, type ClientEvent } from './sends/client-state.ts';
+import { reduce } from './sends/reduce.ts';
 
 /** The result of `getSnapshot`: a new object after each change. */
 export interface SessionSnapshot {

@@ -18,7 +18,7 @@ import {
 import type { Core } from '../core.ts';
 import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
-import type { Changes } from '../sends/sends.ts';
+import type { Changes } from '../sends/client-state.ts';
 import { preparedBody } from './prepared-body.ts';
 
 export type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];

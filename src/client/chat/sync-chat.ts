@@ -3,14 +3,12 @@
 
 import type { Cancel } from '../../lib/runtime.ts';
 import { readUIMessageStream, type AbstractChat, type UIMessage } from 'ai';
-import { equal } from '../list/equal.ts';
-import { isSame } from '../list/equal.ts';
-import { intentOf } from '../list/intent.ts';
 import { ownFunctions } from './own-functions.ts';
-import { setOwnMessages, watchMessages } from '../list/set-messages.ts';
+import { setOwnMessages } from '../list/set-messages.ts';
 import { visibleMessages } from '../list/visible-messages.ts';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { withOutcome } from '../../protocol/tool-calls.ts';
+import { watchAppChanges } from './app-changes.ts';
 import { applyOutcome } from './tools.ts';
 import { isOwn, isSending, nextRun } from '../sends/queries.ts';
 import { restore } from '../sends/restore.ts';
@@ -34,43 +32,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   let cancel: Cancel = () => {};
   let closed = false;
   const mirrored = new Map<string, M>();
-  const handedOut = new WeakSet<UIMessage>();
-
-  /** Called when the app sets the list. Messages that it removed from the session or edited travel with the next send. */
-  function intend(before: readonly M[], set: readonly M[]): void {
-    const { client } = store;
-    const { session: state, intent, sends } = client;
-    const cursor = core.cursor;
-    if (!state || cursor === undefined || isSame(before, set)) return;
-    for (const message of before) handedOut.add(message);
-    const isOfSession = ({ id }: UIMessage) =>
-      state.byId.has(id) || sends.some((send) => send.state === 'refused' && send.message.id === id);
-    // Earlier removals and edits since the last send still count.
-    const removed = (intent?.removed ?? []).flatMap((id) => (state.byId.get(id) as M | undefined) ?? []);
-    const shown = [...before.filter(isOfSession), ...removed];
-    const changes = intentOf(shown, (message) => handedOut.has(message), set);
-    const isUndone = (one: UIMessage) => {
-      const logged = state.byId.get(one.id);
-      return logged !== undefined && equal(one, logged);
-    };
-    const kept =
-      changes &&
-      (intent?.edited ?? []).filter(({ id }) =>
-        set.some((one) => one.id === id && handedOut.has(one) && !isUndone(one)),
-      );
-    store.dispatch(
-      {
-        type: 'intend',
-        intent: changes && {
-          // The app has seen what came since its earlier changes.
-          seen: cursor,
-          removed: changes.removed,
-          edited: [...(kept ?? []), ...changes.edited],
-        },
-      },
-      'quiet',
-    );
-  }
+  const app = watchAppChanges(chat, core);
 
   function sync(): void {
     const { client } = store;
@@ -78,7 +40,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (closed || !state) return;
     const messages = visibleMessages(client, chat.messages, mirrored);
     if (messages) setOwnMessages(chat, messages);
-    for (const message of chat.messages) handedOut.add(message);
+    app.handOut(chat.messages);
     applyOutcomes(state.outcomes);
     const run = nextRun(client, store.getSnapshot().runs);
     if (!run) return;
@@ -140,7 +102,6 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   const close = core.open();
   const off = store.subscribe(sync);
   core.onReadEnd = syncWhenWritten;
-  const offMessages = watchMessages(chat, intend);
   // Not inside the effect that may call this, because the effect would track these reads.
   queueMicrotask(sync);
   void restore(core, chat);
@@ -149,8 +110,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     cancel();
     off();
     core.onReadEnd = () => {};
-    offMessages();
-    store.dispatch({ type: 'intend', intent: undefined }, 'quiet');
+    app.close();
     close();
     core.leave();
     // Only in this tab: the chat stops reading, and the run continues (G2).

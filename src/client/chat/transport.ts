@@ -18,7 +18,7 @@ import { isNetworkFailure } from '../network/network-failure.ts';
 import { isSettled, isPlainRoute, connectUntil } from '../network/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
-import { type Changes, type Client, type SendKind } from '../sends/sends.ts';
+import { type Changes, type Client, type SendKind } from '../sends/client-state.ts';
 import type { KeptSend } from '../sends/storage.ts';
 import { coreOf, type DurableSession } from '../session.ts';
 import { Post, type SendOptions } from './post.ts';

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { applyFrame } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { emptyClient, reduce, type Client } from '../sends/sends.ts';
+import { emptyClient, type Client } from '../sends/client-state.ts';
+import { reduce } from '../sends/reduce.ts';
 import { visibleMessages } from './visible-messages.ts';
 
 const message = (id: string, role: UIMessage['role']): UIMessage => ({

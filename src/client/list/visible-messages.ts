@@ -2,7 +2,7 @@
 // answers that the chat is writing.
 
 import type { UIMessage } from 'ai';
-import { isOpen, type Changes, type Client, type Send } from '../sends/sends.ts';
+import { isOpen, type Changes, type Client, type Send } from '../sends/client-state.ts';
 import { equal, isSame } from './equal.ts';
 
 /**

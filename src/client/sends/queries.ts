@@ -1,7 +1,7 @@
 // Queries of the client's state.
 
 import { runsOf, type SessionRun } from '../../protocol/session-state.ts';
-import { isOpen, type Client } from './sends.ts';
+import { isOpen, type Client } from './client-state.ts';
 
 /** Whether a send may be posted: earlier stops go first, and sends are made in their order. */
 export function isItsTurn({ sends, stops, stopping }: Client, key: string): boolean {

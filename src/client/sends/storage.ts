@@ -2,7 +2,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { Changes } from './sends.ts';
+import type { Changes } from './client-state.ts';
 
 /** The part of the Web's `Storage` that is used. */
 export type OutboxStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;

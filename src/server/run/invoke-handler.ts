@@ -6,7 +6,7 @@ import { within } from '../../lib/time.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Session } from '../follow/session.ts';
 import { readableHistory } from '../history/readable-history.ts';
-import type { Control } from './abort.ts';
+import type { Control } from './control.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
 import type { Output } from './output.ts';
 import { createSteering, type HandlerRun } from './steering.ts';

@@ -6,7 +6,7 @@ import type { RunEnding } from '../../protocol/frames.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { RunSettings } from '../settings.ts';
-import type { Control } from './abort.ts';
+import type { Control } from './control.ts';
 import { endRun, type Ending } from '../follow/end.ts';
 import type { Reply } from './reply-stream.ts';
 import { createRunStore } from './run-store.ts';

@@ -10,7 +10,7 @@ import type { Session } from '../follow/session.ts';
 import { passedApprovals } from '../history/readable-history.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { RunSettings } from '../settings.ts';
-import { createControl } from './abort.ts';
+import { createControl } from './control.ts';
 import { invokeHandler, type InvokeHandler, type Started } from './invoke-handler.ts';
 import { createOutput } from './output.ts';
 import type { Reply } from './reply-stream.ts';

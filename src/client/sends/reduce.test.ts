@@ -6,13 +6,13 @@ import type { SnapshotFrame } from '../../protocol/frames.ts';
 import { isItsTurn, runsWithStops, unsentOf } from './queries.ts';
 import {
   emptyClient,
-  reduce,
   type Client,
   type ClientEvent,
   type Outgoing,
   type Send,
   type SendEvent,
-} from './sends.ts';
+} from './client-state.ts';
+import { reduce } from './reduce.ts';
 
 type State = Send['state'];
 
