@@ -10,6 +10,11 @@ import { setUp } from './server/setup.ts';
 /** Development servers load a module many times. Its sessions must survive that. */
 const shared = globalThis as { durableChatMemory?: Channel };
 
+/**
+ * A durable chat with the store that the options or the environment name.
+ *
+ * @throws DurableChatError `config` if an option is invalid, or if production has no store or no `authorize`.
+ */
 export function createFromEnvironment<M extends UIMessage, A extends Authorization>(
   options: DurableChatOptions<M, A>,
 ): Core<M, A> {

@@ -6,7 +6,9 @@ import type { RunEnding } from '../protocol/frames.ts';
 
 /** A run's chunks from some position on, and its closure if it has one. */
 export interface RunTail {
+  /** Chunks in order, from the asked position on. */
   readonly chunks: readonly UIMessageChunk[];
+  /** How the run was closed; absent while it is open. */
   readonly closure?: RunEnding;
 }
 
@@ -29,6 +31,7 @@ export type Wake =
   | { readonly type: 'run'; readonly runId: string; readonly count: number }
   | { readonly type: 'deleted' };
 
+/** An open subscription to the wake-ups of a session. `close` ends it; `onEnd` is then not called. */
 export interface Subscription {
   close(): void;
 }
@@ -41,6 +44,7 @@ export type LeaseChange =
   /** Deletes the lease, and the reservation `key` if it is named. */
   | { readonly type: 'release'; readonly runId: string; readonly key?: string };
 
+/** How a log is read. */
 export interface ReadOptions {
   /** The read does not come from a stale replica. Without it, the read can miss the newest entries. */
   readonly fresh?: boolean;

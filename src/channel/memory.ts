@@ -26,6 +26,7 @@ interface Session {
   until: number;
 }
 
+/** The options of `memoryChannel`. */
 export interface MemoryChannelOptions {
   /**
    * How long a session is kept after its last send, in seconds.

@@ -23,6 +23,7 @@ import { Stops } from './sends/stop.ts';
 import { SendStorage, type OutboxStorage } from './sends/storage.ts';
 import { ClientStore } from './store.ts';
 
+/** The options of a `DurableSession`. */
 export interface DurableSessionOptions extends RequestOptions {
   /** The session's id: the chat id. A function is called once, when the id is first needed. */
   readonly id: string | (() => string);
@@ -49,6 +50,7 @@ export interface DurableSessionOptions extends RequestOptions {
   readonly outbox?: OutboxStorage | false | undefined;
 }
 
+/** The internals of a `DurableSession`, for the chat that shows it. */
 export class Core {
   readonly runtime: Runtime;
   readonly store: ClientStore = new ClientStore();

@@ -22,6 +22,7 @@ export interface SessionSnapshot {
   readonly state: SessionState | undefined;
 }
 
+/** The state of one session. `getSnapshot` returns the same object until something changes. */
 export class ClientStore {
   #client = emptyClient;
   #snapshot: SessionSnapshot = {

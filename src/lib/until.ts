@@ -2,6 +2,7 @@
 
 import type { Cancel, Runtime } from './runtime.ts';
 
+/** How long to wait: until `signal` aborts, or for `ms` milliseconds. Without both, without a limit. */
 export interface Patience {
   readonly signal?: AbortSignal | undefined;
   readonly ms?: number;

@@ -27,6 +27,7 @@ export interface LogEntry {
   readonly key: string;
   /** The version of the format. Absent: 1, or that of a `deleted` entry, which every version reads. */
   readonly v?: number;
+  /** What it changes. An entry whose key says all has none. */
   readonly frames: readonly LogFrame[];
   /** The conditions under which it counts. They are evaluated on what stands before it. Default: it counts. */
   readonly when?: readonly EntryCondition[];

@@ -47,12 +47,14 @@ export type DurableChatErrorCode = keyof typeof statusOf;
 
 /** The JSON body of every error response. */
 export interface ErrorBody {
+  /** `message` is for developers and contains no chat text. */
   readonly error: { readonly code: DurableChatErrorCode; readonly message: string };
 }
 
 /** Thrown or reported by every part of durable-chat. Carries no chat text and no secret. */
 export class DurableChatError extends Error {
   override readonly name: string = 'DurableChatError';
+  /** What went wrong. Compare this, and not the message. */
   readonly code: DurableChatErrorCode;
   /** The HTTP status of the response; 0 when there was none. */
   readonly status: number;

@@ -14,6 +14,7 @@ export type InterruptionCause = 'deadline' | 'store' | 'too_large';
 
 /** How a run ends, and on whose behalf. A run that has ended takes no more chunks, from any process. */
 export interface RunEnding {
+  /** `interrupted`: its producer could not complete it; `cause` says why, if it is known. */
   readonly reason: RunEndReason;
   /** The user who stopped it, as named by `authorize`. */
   readonly by?: string;
@@ -40,6 +41,7 @@ export type ToolOutcome =
 /** Replaces the message of this id, or adds it at the end. */
 export interface MessageFrame {
   readonly type: 'message';
+  /** The whole message. */
   readonly message: UIMessage;
   /**
    * A client supplied it for an unknown session. Handlers read its text, its files, and its finished tool calls as text.
@@ -50,17 +52,22 @@ export interface MessageFrame {
 /** The outcome of a tool call. The first outcome of a call counts. */
 export interface ToolOutcomeFrame {
   readonly type: 'tool-outcome';
+  /** The message that has the call. */
   readonly messageId: string;
+  /** The call, in that message. */
   readonly toolCallId: string;
+  /** An output, an error, or the response to an approval. */
   readonly outcome: ToolOutcome;
   /** Names the outcome. An outcome that is given again under its name is the same outcome. */
   readonly outcomeId: string;
+  /** The `userId` that `authorize` returned for the client. */
   readonly by?: string;
 }
 
 /** The message with this id and all that follow it are gone. */
 export interface TruncateFrame {
   readonly type: 'truncate';
+  /** The first message that is removed. */
   readonly messageId: string;
 }
 
@@ -73,9 +80,11 @@ export type MessageDeleteFrame = { readonly type: 'message-delete' } & Deletion;
 /** A run took its place in the session. It works once every run before it has ended. */
 export interface RunStartFrame {
   readonly type: 'run-start';
+  /** Unique in the session. */
   readonly runId: string;
   /** The assistant message that the run writes; every viewer uses this id. */
   readonly messageId: string;
+  /** The AI SDK's trigger of the send. */
   readonly trigger: Trigger;
   /** Milliseconds since the epoch, by the server's clock. */
   readonly at: number;
@@ -113,21 +122,27 @@ export type Report = 'message' | 'end';
  */
 export interface ChunksFrame {
   readonly type: 'chunks';
+  /** The run that emitted them. */
   readonly runId: string;
+  /** The number of the first chunk, counted from 0. */
   readonly from: number;
+  /** In order, as the handler emitted them. */
   readonly chunks: readonly UIMessageChunk[];
 }
 
 /** A stop was accepted. The run ends once its producer has received the stop. */
 export interface RunStopFrame extends RunStop {
   readonly type: 'run-stop';
+  /** The run that is stopped. */
   readonly runId: string;
 }
 
 /** A run that still waited for its turn, and its user message, are gone. For any other known run it has no effect. */
 export interface RunWithdrawFrame {
   readonly type: 'run-withdraw';
+  /** The run that is taken back. */
   readonly runId: string;
+  /** The `userId` of the client that took it back. */
   readonly by?: string;
 }
 
@@ -137,6 +152,7 @@ export interface RunWithdrawFrame {
  */
 export type RunSteerFrame = {
   readonly type: 'run-steer';
+  /** The waiting run. */
   readonly runId: string;
   /** The running run. */
   readonly intoRunId: string;
@@ -156,6 +172,7 @@ export type RunSteerFrame = {
 /** A run has ended. */
 export interface RunEndFrame extends RunEnding {
   readonly type: 'run-end';
+  /** The run that has ended. */
   readonly runId: string;
   /** How many chunks the run had. */
   readonly chunks: number;
@@ -178,13 +195,16 @@ export type Durability = 'durable' | 'degraded';
  */
 export interface DurabilityFrame {
   readonly type: 'durability';
+  /** The run whose output is meant. */
   readonly runId: string;
+  /** Whether the store takes it. */
   readonly durability: Durability;
 }
 
 /** The end of a run was reported to the app, or is not to be reported. Viewers do not see this. */
 export interface RunSavedFrame {
   readonly type: 'run-saved';
+  /** The run whose end was reported. */
   readonly runId: string;
 }
 
@@ -213,7 +233,9 @@ export interface SnapshotRun
 
 /** A run that has ended. */
 export interface EndedRun extends RunEnding {
+  /** The message that it wrote. */
   readonly messageId: string;
+  /** How many chunks it emitted. */
   readonly chunks: number;
   /** The user message that it had to answer, if the handler failed before it emitted a part. */
   readonly failedOn?: string;
@@ -228,6 +250,7 @@ export interface EndedRun extends RunEnding {
 /** The whole session at this moment. A subscription without a cursor begins with one. */
 export interface SnapshotFrame {
   readonly type: 'snapshot';
+  /** In order, without those that are still being written. */
   readonly messages: readonly UIMessage[];
   /** Active runs, in their order. */
   readonly runs: readonly SnapshotRun[];
@@ -235,6 +258,7 @@ export interface SnapshotFrame {
   readonly ended: readonly (EndedRun & { readonly runId: string })[];
   /** Outcomes of tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
+  /** Always false. */
   readonly hasOlder: boolean;
   /** The log has begun, so a session without messages is empty. Absent: the store does not know the session. */
   readonly begun?: true;

@@ -19,10 +19,13 @@ export type RunStatus = 'queued' | 'running' | 'stopping';
 
 /** A run that has not ended, as apps see it. The place of a queued run is its place in the list. */
 export interface SessionRun {
+  /** Unique in the session. */
   readonly runId: string;
   /** The message that it writes. */
   readonly messageId: string;
+  /** The AI SDK's trigger of its send. */
   readonly trigger: Trigger;
+  /** `queued` until its turn. */
   readonly status: RunStatus;
   /** When it was accepted, in milliseconds since the epoch. */
   readonly at: number;
@@ -46,9 +49,11 @@ export interface SessionRun {
 export interface SessionState {
   /** Message ids in conversation order, with the places of messages that are still being written. */
   readonly order: readonly string[];
+  /** The messages by id, without those that are still being written. */
   readonly byId: ReadonlyMap<string, UIMessage>;
   /** In the order in which they run. */
   readonly active: readonly ActiveRun[];
+  /** How the last runs ended, by run id. */
   readonly ended: ReadonlyMap<string, EndedRun>;
   /** Runs whose end or withdrawal came without a start. A start that comes later is void. */
   readonly barred: ReadonlySet<string>;
@@ -60,6 +65,7 @@ export interface SessionState {
   readonly begun: boolean;
 }
 
+/** The state of a log without entries. */
 export const emptySession: SessionState = {
   order: [],
   byId: new Map(),

@@ -1,6 +1,7 @@
 // Server-sent events, both ways: a push parser and an encoder.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 
+/** One event of a stream. */
 export interface SseEvent {
   readonly data: string;
   /** The event's own id; absent when it carried none. */

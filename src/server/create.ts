@@ -38,6 +38,7 @@ export interface Core<M extends UIMessage, A extends Authorization> extends Dura
   ): Routes<Params>;
 }
 
+/** `channel` is called once, for the first request. */
 export function createCore<M extends UIMessage, A extends Authorization>(
   options: DurableChatOptions<M, A>,
   channel: () => Promise<Channel>,

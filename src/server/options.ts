@@ -12,7 +12,9 @@ export type Action = 'read' | 'send' | 'stop' | 'delete';
 export interface AuthorizeInput {
   /** The client's request. Its body has been read already. */
   readonly request: Request;
+  /** The chat id, as the client named it: it is not validated against your database. */
   readonly sessionId: string;
+  /** What the client asks for. */
   readonly action: Action;
 }
 
@@ -65,9 +67,11 @@ export interface Limits {
 
 /** The end of a run, for `onRunEnd`. */
 export interface RunEnd<M extends UIMessage = UIMessage> {
+  /** The chat id. */
   readonly sessionId: string;
   /** Identifies the end, which can be reported more than once. */
   readonly runId: string;
+  /** `interrupted`: its producer could not complete it; `cause` says why, if it is known. */
   readonly reason: RunEndReason;
   /** The `userId` of the user who stopped the run. */
   readonly by?: string;
@@ -88,6 +92,7 @@ export interface RunEnd<M extends UIMessage = UIMessage> {
 
 /** A stored user message, for `onMessage`. */
 export interface StoredMessage<M extends UIMessage = UIMessage> {
+  /** The chat id. */
   readonly sessionId: string;
   /** The run that answers it now, or after its turn has come. */
   readonly runId: string;
@@ -123,7 +128,9 @@ export type OnStoreDown = 'reject' | 'passthrough';
 
 /** Where an error happened, if that is known. */
 export interface ErrorContext {
+  /** Absent if the error belongs to no session. */
   readonly sessionId?: string;
+  /** Absent if the error belongs to no run. */
   readonly runId?: string;
   /** The id of the user message that the run answers. Every error of a run has it, with any cause. */
   readonly messageId?: string;

@@ -22,11 +22,13 @@ type Defaulted = Required<
 
 type All = Defaulted & Pick<DurableChatOptions, Optional> & { readonly limits: Limits };
 
+/** What `http/` reads. */
 export type RouteSettings = Pick<
   All,
   'allowedOrigins' | 'limits' | 'maxDurationMs' | 'reauthorizeMs' | 'onError'
 >;
 
+/** What `send/` reads. */
 export interface SendSettings extends Pick<
   All,
   'whenBusy' | 'allowWhenBusy' | 'limits' | 'seed' | 'generateId' | 'onStoreDown'
@@ -34,6 +36,7 @@ export interface SendSettings extends Pick<
   readonly runs: RunSettings;
 }
 
+/** What `run/` reads. */
 export type RunSettings = Pick<
   All,
   'leaseMs' | 'stopGraceMs' | 'flushIntervalMs' | 'maxUnwrittenBytes' | 'onError' | 'onEvent'
@@ -42,6 +45,7 @@ export type RunSettings = Pick<
 /** What the app's own database gets, and what it has. */
 export type KeepSettings = Pick<All, 'loadMessages' | 'onMessage' | 'onRunEnd' | 'onError'>;
 
+/** The settings of one durable chat. */
 export interface Settings {
   readonly routes: RouteSettings;
   readonly sends: SendSettings;

@@ -4,6 +4,7 @@ import type { Channel } from '../channel/channel.ts';
 import { DurableChatError } from '../protocol/errors.ts';
 import type { DurableChatOptions } from './options.ts';
 
+/** The environment variables that choose the store. */
 export interface Environment {
   readonly NODE_ENV?: string | undefined;
   readonly NEXT_PHASE?: string | undefined;
@@ -13,6 +14,7 @@ export interface Environment {
   readonly KV_REST_API_TOKEN?: string | undefined;
 }
 
+/** The stores of this package. A store is made when it is first needed. */
 export interface Stores {
   readonly upstash: () => Promise<Channel>;
   readonly memory: () => Channel;

@@ -20,6 +20,7 @@ export type StoreFault = Extract<
   { kind: 'refuse' | 'lose-reply' | 'delay' | 'hang' | 'hold' | 'stale' }
 >;
 
+/** Which calls of the channel a fault applies to. */
 export interface StoreFaultOptions {
   /**
    * How many calls fail.

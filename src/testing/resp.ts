@@ -2,6 +2,7 @@
 // receives pub/sub messages.
 import { connect, type Socket } from 'node:net';
 
+/** A value of the protocol. */
 export type RespValue = string | number | null | RespError | RespValue[];
 
 /** An error reply, kept as a value: inside a pipeline or an EXEC one failure does not end the others. */
@@ -9,6 +10,7 @@ export class RespError extends Error {
   override readonly name = 'RespError';
 }
 
+/** A parser that is pushed the bytes of a connection. */
 export interface RespParser {
   push(chunk: Buffer): void;
 }
@@ -93,6 +95,7 @@ export function encodeCommands(commands: readonly (readonly string[])[]): Buffer
   return Buffer.from(parts.join(''));
 }
 
+/** A connection to Redis. */
 export interface RedisConnection {
   /** Writes all commands at once, so that no other commands come between. Resolves with one reply per command. */
   send(commands: readonly (readonly string[])[]): Promise<RespValue[]>;
@@ -103,6 +106,7 @@ export interface RedisConnection {
   close(): void;
 }
 
+/** Connects to a Redis. Rejects if it cannot be reached. */
 export async function connectRedis(port: number, host = '127.0.0.1'): Promise<RedisConnection> {
   const socket = await open(port, host);
   const waiting: { resolve: (value: RespValue) => void; reject: (error: Error) => void }[] = [];

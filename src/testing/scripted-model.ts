@@ -13,6 +13,7 @@ import { askedHolds, askedRate, defaultScript, type Script, type ScriptInput } f
 
 export type { Script, ScriptInput, ScriptItem } from './scripted-script.ts';
 
+/** The options of `scriptedModel`. */
 export interface ScriptedModelOptions {
   /**
    * Answers a call.

@@ -43,6 +43,7 @@ const SCRIPTS: readonly (readonly [RegExp, (match: RegExpExecArray, call: Script
   [/\bthink about (.+)/i, ([, subject]) => think(subject!)],
 ];
 
+/** The script of a model without a `script` of its own. */
 export function* defaultScript(call: ScriptInput): Items {
   const text = call.text
     .replace(HOLDS, '')

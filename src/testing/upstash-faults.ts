@@ -1,6 +1,7 @@
 // Decides what happens to the commands of a request: the refusals that Upstash makes too, and the injected faults.
 import { RespError, type RespValue } from './resp.ts';
 
+/** A failure of the local Upstash server. */
 export type Fault =
   /** Answers `{error}` with this HTTP status; nothing is applied. */
   | { kind: 'status'; status: number }
@@ -23,6 +24,7 @@ export type Fault =
   /** PUBLISH is sent twice. */
   | { kind: 'duplicate-publish' };
 
+/** A request as the `match` of a fault gets it. */
 export interface FaultRequest {
   /** Decoded, without the query: `/`, `/pipeline`, `/multi-exec`, `/subscribe/<channel>`, `/get/<key>`. */
   path: string;
@@ -30,6 +32,7 @@ export interface FaultRequest {
   commands: string[][];
 }
 
+/** Injects faults into the local Upstash server. */
 export interface UpstashFaults {
   /**
    * Applies `fault` to requests that match, at most `times` (default: until removed or cleared). Returns a function
@@ -43,6 +46,7 @@ export interface UpstashFaults {
   clear(): void;
 }
 
+/** How an open subscription is ended. `silence`: it stays open, and nothing more comes. */
 export type SubscriptionDrop = 'end' | 'reset' | 'silence';
 
 type EndFault = Extract<Fault, { kind: 'status' | 'hang' | 'refuse' | 'lose-reply' }>;
@@ -85,6 +89,7 @@ const UNAVAILABLE = new Set(
 
 const STALE_READS = ['XRANGE', 'XREVRANGE', 'GET', 'MGET', 'EXISTS', 'XLEN'];
 
+/** The faults of one server. `dropSubscriptions` ends its open subscriptions. */
 export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void): {
   faults: UpstashFaults;
   planFor: (request: FaultRequest) => FaultPlan;
@@ -150,6 +155,7 @@ export async function untilReleased(ms: number | undefined, removed: Promise<voi
   clearTimeout(timer);
 }
 
+/** What is sent to Redis for one command under this plan. */
 export function planStep(command: string[], plan: FaultPlan): Step {
   const name = command[0]?.toUpperCase() ?? '';
   if (UNAVAILABLE.has(name) || blocks(name, command)) {

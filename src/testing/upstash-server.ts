@@ -13,6 +13,7 @@ import type { FaultPlan, Step, SubscriptionDrop, UpstashFaults } from './upstash
 
 export type { Fault, FaultRequest } from './upstash-faults.ts';
 
+/** The options of `startUpstashServer`. */
 export interface UpstashServerOptions {
   /**
    * The port to listen on.
@@ -60,6 +61,7 @@ export interface UpstashServer {
   resetCounts(): void;
   /** The number of open SSE subscriptions. */
   readonly subscriptions: number;
+  /** Injects faults into later requests. */
   readonly faults: UpstashFaults;
   /** Runs one command on the Redis directly, without counting and without faults. Rejects with the error of Redis. */
   command(...args: (string | number)[]): Promise<unknown>;

@@ -1,6 +1,7 @@
 // The names of a session's keys. Ids and the prefix are encoded before they reach Redis: otherwise they could name
 // another session's key, leave the hash tag that keeps a session on one shard, or end a URL's path.
 
+/** The Redis keys of one session, all with one hash tag, and its pub/sub channel. */
 export interface SessionKeys {
   readonly log: string;
   readonly run: (runId: string) => string;
@@ -13,6 +14,7 @@ export interface SessionKeys {
   readonly channel: string;
 }
 
+/** The keys of a session under the prefix of the app. */
 export function keysOf(prefix: string, sessionId: string): SessionKeys {
   const name = encodeName(sessionId);
   // Colons need no encoding: encoded names contain none, so the end of the prefix is unambiguous.

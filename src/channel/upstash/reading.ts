@@ -3,6 +3,7 @@
 import type { Redis } from '@upstash/redis';
 import { decodeEntries, type StreamEntry } from './codec.ts';
 
+/** Which stream is read, and how. */
 export interface Reading {
   readonly key: string;
   /** A key of the same shard that never exists. */
@@ -10,6 +11,7 @@ export interface Reading {
   readonly fresh?: boolean;
 }
 
+/** Reads whole streams, page by page. */
 export interface Reader {
   /** The entries of a stream from `start` on, in the syntax of XRANGE. */
   read(what: Reading, start: string): Promise<StreamEntry[]>;
@@ -20,6 +22,7 @@ export interface Reader {
 /** How many entries one request reads. */
 export const pageSize = 1000;
 
+/** A reader of streams. `ask` gives each of its requests the time limit and the errors of the channel. */
 export function createReader(redis: Redis, ask: <T>(request: Promise<T>) => Promise<T>): Reader {
   async function page({ key, none, fresh = false }: Reading, start: string): Promise<unknown> {
     if (!fresh) return ask(redis.xrange(key, start, '+', pageSize));

@@ -16,6 +16,7 @@ interface Subscribable {
   };
 }
 
+/** What is subscribed to, and what is called for its values and its end. */
 export interface SubscribeOptions {
   readonly runtime: Runtime;
   readonly redis: Subscribable;

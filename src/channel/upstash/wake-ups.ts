@@ -4,6 +4,7 @@
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 
+/** The wake-ups with chunks that wait to be published, by pub/sub channel. */
 export interface WakeUps {
   /** Publishes a value soon. If that fails, the value is lost: a wake-up is only a hint. */
   add(channel: string, value: string): void;
@@ -14,6 +15,7 @@ export interface WakeUps {
 /** Longer than a writer with a ready batch needs for its next request, and too short for a viewer to notice. */
 const carryWithinMs = 2;
 
+/** `send` publishes the values of a channel in their order. */
 export function createWakeUps(
   runtime: Runtime,
   send: (channel: string, values: readonly string[]) => Promise<unknown>,

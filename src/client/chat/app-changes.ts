@@ -6,6 +6,7 @@ import { equal, isSame } from '../list/equal.ts';
 import { intentOf } from '../list/intent.ts';
 import { watchMessages } from '../list/set-messages.ts';
 
+/** The watch over an app's changes of its chat's list. */
 export interface AppChanges {
   /** From now on the app has these very objects. */
   handOut(messages: readonly UIMessage[]): void;

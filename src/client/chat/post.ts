@@ -21,6 +21,7 @@ import { isPlainRoute } from '../network/plain-route.ts';
 import type { Changes } from '../sends/client-state.ts';
 import { preparedBody } from './prepared-body.ts';
 
+/** What the SDK's `Chat` passes to its transport for a send. */
 export type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
 
 /** The response to a send. */

@@ -7,6 +7,7 @@ import { connectUntil, type Route } from '../network/plain-route.ts';
 /** How long an ambiguous body waits for the session to connect. */
 const connectWithinMs = 5_000;
 
+/** The `prepareSendMessagesRequest` of one request, which completes the body of the app. */
 export interface PreparedBody<M extends UIMessage> {
   readonly prepare: PrepareSendMessagesRequest<M>;
   /** The complete body if less was sent, for a route that refuses it and thereby shows that it is durable. */

@@ -11,6 +11,7 @@ import type { Core } from '../core.ts';
 /** A claim lasts as long as its call has waited, so that an hour of waiting costs only a few requests. */
 const longestClaimMs = 300_000;
 
+/** The chat that takes over the work of other tabs. */
 export interface TakeOverOptions<M extends UIMessage> {
   readonly core: Core;
   readonly chat: AbstractChat<M>;

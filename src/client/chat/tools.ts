@@ -10,6 +10,7 @@ import { setOwnMessages } from '../list/set-messages.ts';
 type Outputs = Parameters<AbstractChat<UIMessage>['addToolOutput']>[0];
 type Approvals = Parameters<AbstractChat<UIMessage>['addToolApprovalResponse']>[0];
 
+/** The chat's two functions for tool outcomes, through the session. */
 export interface Tools {
   addToolOutput(output: Outputs): Promise<void>;
   addToolApprovalResponse(response: Approvals): Promise<void>;

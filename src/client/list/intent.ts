@@ -3,6 +3,7 @@
 import type { UIMessage } from 'ai';
 import { equal } from './equal.ts';
 
+/** What a list that the app sets changes in the session: ids of removed messages, and edited user messages. */
 export interface Intent {
   readonly removed: readonly string[];
   readonly edited: readonly UIMessage[];

@@ -2,11 +2,13 @@
 
 import type { Runtime } from '../../lib/runtime.ts';
 
+/** A point in time on both clocks, in milliseconds: `steady` can stop while the machine sleeps, `wall` can jump. */
 export interface Moment {
   readonly steady: number;
   readonly wall: number;
 }
 
+/** The present moment. */
 export function thisMoment(runtime: Runtime): Moment {
   return { steady: runtime.monotonic(), wall: runtime.now() };
 }

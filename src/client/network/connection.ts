@@ -9,6 +9,7 @@
 
 import type { DurableChatError } from '../../protocol/errors.ts';
 
+/** The state of the connection. The diagram above has the transitions. */
 export type ConnectionState =
   | { readonly type: 'idle' }
   /** `attempt` counts the failures since the last progress. */
@@ -21,6 +22,7 @@ export type ConnectionState =
   /** A final refusal. */
   | { readonly type: 'failed'; readonly error: DurableChatError };
 
+/** What changes the state. */
 export type ConnectionEvent =
   | { readonly type: 'start' }
   | { readonly type: 'opened' }
@@ -37,6 +39,7 @@ export type ConnectionEvent =
 /** The state of the connection for the app. */
 export type Connection = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
 
+/** The state after an event; the same object if the event changes nothing. */
 export function nextConnection(state: ConnectionState, event: ConnectionEvent): ConnectionState {
   const { type } = state;
   /** Successive connections without progress. */
@@ -84,6 +87,7 @@ const shown = {
   failed: 'closed',
 } as const satisfies Record<ConnectionState['type'], Connection>;
 
+/** The state as apps see it. */
 export function connectionOf(state: ConnectionState): Connection {
   return state.type === 'connecting' && state.attempt > 0 ? 'reconnecting' : shown[state.type];
 }

@@ -13,6 +13,7 @@ import { Subscription } from './subscription.ts';
 import { Line } from './tabs/line.ts';
 import { ask } from './tabs/member.ts';
 
+/** What the network of a session needs of the session. */
 export interface LiveOptions {
   readonly runtime: Runtime;
   readonly requests: Requests;
@@ -38,6 +39,7 @@ export interface PostSlot {
   readonly end: (isWhole: boolean) => void;
 }
 
+/** The network of a session. */
 export interface Live {
   /** Connects, and reacts to the page's visibility and network. */
   open(): void;
@@ -58,6 +60,7 @@ export interface Live {
   takePostSlot(): Promise<PostSlot | undefined>;
 }
 
+/** The network of a session. It makes no request before `open`. */
 export function createLive(options: LiveOptions): Live {
   const { runtime, requests, sessionId, retryDelay, isBusy, snapshot, onAsk } = options;
   const { subscribe } = requests;

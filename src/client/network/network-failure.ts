@@ -16,6 +16,7 @@ export function isNetworkFailure(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'network';
 }
 
+/** The error for a request that did not reach the server. */
 export function unreachable(cause?: unknown): DurableChatError {
   return new DurableChatError(
     'network',

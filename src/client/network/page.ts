@@ -3,6 +3,7 @@
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { every } from '../../lib/time.ts';
 
+/** What the state of the page changes in a subscription. */
 export interface PageSubscription {
   start(): void;
   stop(): void;

@@ -31,6 +31,7 @@ export interface RequestOptions extends Pick<
   readonly api?: string | (() => string | undefined);
 }
 
+/** The requests of one session to its route. */
 export interface Requests {
   readonly options: RequestOptions;
   /** The current address of the route. */
@@ -60,6 +61,7 @@ export interface Requests {
 export interface ToolOutcomeOptions {
   /** The message with the call. */
   readonly messageId: string;
+  /** The call, in that message. */
   readonly toolCallId: string;
   /** The output, the error, or the decision about an approval. */
   readonly outcome: ToolOutcome;

@@ -15,6 +15,7 @@ export interface SessionCursor {
   readonly after: string | undefined;
 }
 
+/** What one GET needs besides its sessions. */
 export interface SubscribeOptions {
   readonly signal: AbortSignal;
   /** The id of the GET, which gets no chunks of runs whose POST names it. */
@@ -26,6 +27,7 @@ export interface SubscribeOptions {
 /** One GET. Resolves when it has ended, with whether the server asked the client to reconnect at once. */
 export type Subscribe = (sessions: readonly SessionCursor[], options: SubscribeOptions) => Promise<boolean>;
 
+/** The runtime, the requests and the listeners of a shared GET. */
 export interface SharedGetOptions {
   readonly runtime: Runtime;
   readonly subscribe: Subscribe;
@@ -50,6 +52,7 @@ const sliceSilenceMs = 1_000;
 const sliceMs = 5_000;
 const betweenSlicesMs = 3_000;
 
+/** The GET of a line, with the sessions that have joined it. */
 export class SharedGet {
   readonly #options: SharedGetOptions;
   readonly #carried = new Map<string, Carried>();

@@ -11,6 +11,7 @@
 
 import { isMultiplexed, isPage, pageLocks } from './browser.ts';
 
+/** The right to one connection, until `release`. */
 export interface Slot {
   /** Whether it must be released soon, because others wait for it. */
   readonly isTimeSlice: boolean;

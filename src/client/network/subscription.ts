@@ -19,6 +19,7 @@ type Connect = (
   onEvent: (event?: SseEvent) => void,
 ) => Promise<boolean>;
 
+/** How a subscription connects, and what is called for its frames. */
 export interface SubscriptionOptions {
   readonly runtime: Runtime;
   readonly connect: Connect;
@@ -40,6 +41,7 @@ function isFinal({ code, status }: DurableChatError, wasOpen: boolean): boolean 
   return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
 }
 
+/** A subscription. It makes no connection before `start`. */
 export class Subscription {
   readonly #options: SubscriptionOptions;
   #state: ConnectionState = { type: 'idle' };

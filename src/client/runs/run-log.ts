@@ -5,6 +5,7 @@ import type { UIMessageChunk } from 'ai';
 import { compact, remainder } from '../../protocol/compact.ts';
 import { fromFirstPart } from './first-part.ts';
 
+/** The chunks of one run, counted from 0. */
 export class RunLog {
   readonly runId: string;
   /** What builds the message so far; after a snapshot, fewer chunks than `count`. */

@@ -8,6 +8,7 @@ import { RunLog } from './run-log.ts';
 /** How long the last chunks of a POST may take after the end of its run. */
 const postLateMs = 5_000;
 
+/** The logs of the runs, by run id. */
 export class RunLogs {
   readonly #runtime: Runtime;
   readonly #logs = new Map<string, RunLog>();

@@ -32,6 +32,7 @@ export interface Outgoing {
   readonly changes?: Changes | undefined;
 }
 
+/** A send of this client, until the app or the log no longer needs it. */
 export type Send = Outgoing & {
   /** The log has had its message, so the log decides what is shown. */
   readonly isLogged: boolean;
@@ -63,6 +64,7 @@ export interface Stop {
   readonly state: 'posting' | 'waiting' | 'taken';
 }
 
+/** The client's state. */
 export interface Client {
   /** Undefined until the first snapshot. */
   readonly session: SessionState | undefined;
@@ -79,6 +81,7 @@ export interface Client {
   readonly intent: Changes | undefined;
 }
 
+/** The state before the first frame and the first send. */
 export const emptyClient: Client = {
   session: undefined,
   hasBegun: false,
@@ -89,6 +92,7 @@ export const emptyClient: Client = {
   intent: undefined,
 };
 
+/** What happens to a send. `key` names it. */
 export type SendEvent =
   | { readonly type: 'send'; readonly send: Outgoing }
   | { readonly type: 'attempt'; readonly key: string }
@@ -98,6 +102,7 @@ export type SendEvent =
   | { readonly type: 'accept'; readonly key: string; readonly runId: string }
   | { readonly type: 'refuse'; readonly key: string; readonly error: Error };
 
+/** An event of this client, besides the session's frames. */
 export type ClientEvent =
   | SendEvent
   | { readonly type: 'intend'; readonly intent: Changes | undefined }

@@ -9,6 +9,7 @@ import { isItsTurn } from './queries.ts';
 import type { Changes, Outgoing } from './client-state.ts';
 import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts';
 
+/** What deliveries read and whom they inform. */
 export interface DeliverOptions {
   readonly runtime: Runtime;
   readonly store: ClientStore;
@@ -35,6 +36,7 @@ interface Waiting {
 /** How long a stop waits for the first response to a send, in milliseconds. */
 const giveUpWithinMs = 10_000;
 
+/** The requests of a session that are retried. */
 export class Deliveries {
   readonly #options: DeliverOptions;
   readonly #waiting = new Map<string, Waiting>();

@@ -10,6 +10,7 @@ import { until } from '../../lib/until.ts';
 import type { Deliveries } from './deliver.ts';
 import type { SendStorage } from './storage.ts';
 
+/** What stops need of their session. */
 export interface StopOptions {
   readonly runtime: Runtime;
   readonly store: ClientStore;
@@ -22,6 +23,7 @@ export interface StopOptions {
 /** How long a stop waits for the run of a send, and a later send for a stop, in milliseconds. */
 export const sendWithinMs = 10_000;
 
+/** The receipt of a stop that found no run. */
 export const nothingStopped: StopReceipt = { stopped: [], alreadyEnded: [], pending: [] };
 
 /** The sends without a response when a stop was made. */
@@ -31,6 +33,7 @@ interface EarlierSends {
   readonly gaveUp: boolean;
 }
 
+/** The stops of a session. */
 export class Stops {
   readonly #options: StopOptions;
 

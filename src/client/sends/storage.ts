@@ -37,6 +37,7 @@ interface KeptStop {
 
 type Kept = KeptSend | KeptStop;
 
+/** One session's sends and stops in the app's storage. A storage that fails keeps nothing. */
 export class SendStorage {
   readonly #storage: OutboxStorage | undefined;
   readonly #name: () => string;

@@ -10,6 +10,7 @@ import { Log } from './log.ts';
 import { RunBuffers } from './run-buffers.ts';
 import type { SessionStore } from './session-store.ts';
 
+/** The copy of a session in this process. Reads follow each other, so that no older one wins. */
 export class Copy {
   /** A new object once the session has begun again after an expiry or a deletion. */
   log: Log = new Log();

@@ -26,6 +26,7 @@ export interface Ending {
   readonly early?: true;
 }
 
+/** How the end of a run is written. */
 export interface EndOptions {
   readonly runtime: Runtime;
   /** How long to try, in milliseconds. Default: 5 minutes. */

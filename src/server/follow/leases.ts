@@ -14,6 +14,7 @@ const jitterMs = 750;
 /** The wait before the next check after a failure of the store. */
 const againMs = 1_000;
 
+/** What the leases need of their session. */
 export interface LeasesOptions {
   readonly runtime: Runtime;
   readonly store: SessionStore;
@@ -26,6 +27,7 @@ export interface LeasesOptions {
   readonly onReaped: () => void;
 }
 
+/** The leases of the runs of a session. */
 export class Leases {
   readonly #options: LeasesOptions;
   /**

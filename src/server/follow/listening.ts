@@ -5,6 +5,7 @@ import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import type { SessionStore } from './session-store.ts';
 import { firstWatch, nextWatch, patienceMs, type WatchEvent, type WatchState } from './watchdog.ts';
 
+/** What the subscription reads and calls. */
 export interface ListeningOptions {
   readonly runtime: Runtime;
   readonly store: SessionStore;
@@ -15,6 +16,7 @@ export interface ListeningOptions {
   readonly look: () => Promise<boolean>;
 }
 
+/** The subscription of a session, from now until `close`. */
 export class Listening {
   /** Settles once the first subscription is acknowledged and the session has been read after it, or one of them failed. */
   readonly begun: Promise<void>;

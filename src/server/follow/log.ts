@@ -7,6 +7,7 @@ import { Pages } from '../../protocol/size.ts';
 import { applyFrames } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 
+/** A log that grows by `add`. */
 export class Log {
   /** The entries in order, each with the frames that have an effect. An entry that was written twice is here once. */
   readonly entries: LogEntry[] = [];

@@ -7,6 +7,7 @@ import type { ChunksFrame, DurabilityFrame, LogFrame } from '../../protocol/fram
 import type { LogEntry } from '../../protocol/entries.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 
+/** How much of the session a viewer has. */
 export interface Position {
   /** The id of the last log entry that was passed; '' before the first. */
   readonly log: string;

@@ -7,6 +7,7 @@ import type { Cancel, Runtime } from '../../lib/runtime.ts';
 /** How long an ended run is kept for current viewers. Later viewers read the store. */
 const keptMs = 30_000;
 
+/** The chunks by run id. Those of an ended run are kept for a moment, for viewers that lack its last ones. */
 export class RunBuffers {
   readonly #buffers = new Map<string, UIMessageChunk[]>();
   readonly #releases = new Set<Cancel>();

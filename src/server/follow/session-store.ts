@@ -9,6 +9,7 @@ type Bound<Method> = Method extends (sessionId: string, ...rest: infer Rest) => 
 /** The methods of `Channel` for one session. They fail like the channel's. */
 export type SessionStore = { readonly [Name in keyof Channel]: Bound<Channel[Name]> };
 
+/** The store of one session. */
 export function storeOf(channel: Channel, sessionId: string): SessionStore {
   return {
     reserve: (...rest) => channel.reserve(sessionId, ...rest),

@@ -26,6 +26,7 @@ const lookAgainMs = 1_000;
 /** A run whose end takes longer than this may have no producer. */
 const soonMs = 1_000;
 
+/** What a session reads and whom it informs. */
 export interface SessionOptions {
   readonly sessionId: string;
   readonly channel: Channel;
@@ -49,6 +50,7 @@ export interface AppendOptions {
   readonly forMs?: number | undefined;
 }
 
+/** One session. It makes no request before `ready`, `watch` or a write. */
 export class Session {
   readonly sessionId: string;
   readonly runtime: Runtime;

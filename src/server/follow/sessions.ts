@@ -11,6 +11,7 @@ const lingerMs = 5_000;
 type Work<T> = (session: Session, extend: Extend) => Promise<T>;
 type Extend = <P extends Promise<unknown>>(promise: P) => P;
 
+/** The sessions that this process uses. */
 export interface Sessions {
   /**
    * Calls `work` with a session, which stays in this process until `work` and every extension have settled. The first use
@@ -30,6 +31,7 @@ interface Entry {
   cancelDrop: Cancel;
 }
 
+/** What every session of the process gets, and the limit of viewers. */
 export interface SessionsOptions {
   readonly channel: Channel;
   readonly runtime: Runtime;
@@ -39,6 +41,7 @@ export interface SessionsOptions {
   readonly viewersPerSession: number;
 }
 
+/** The sessions of one durable chat in this process. */
 export function createSessions({
   channel,
   runtime,

@@ -24,12 +24,14 @@ import type { Session } from './session.ts';
 /** A frame, and the cursor after it. The cursor is absent inside a group of frames that belong together. */
 export interface ViewerFrame {
   readonly frame: Frame;
+  /** The position after the frame. Absent if the frame belongs together with the next one. */
   readonly cursor?: string;
 }
 
 /** How many ended runs a snapshot has: a viewer can wait for the end of one. */
 const endedKept = 20;
 
+/** A viewer whose session has been read. */
 export interface Viewer {
   /** Frames from the viewer's position on, until `signal` aborts. Call it once. */
   frames(signal?: AbortSignal): Frames<void>;
@@ -37,6 +39,7 @@ export interface Viewer {
 
 type Frames<T> = AsyncGenerator<ViewerFrame, T, undefined>;
 
+/** Where a viewer begins. */
 export interface ViewerOptions {
   /** The cursor to resume at. Without one, the first frame is a snapshot. */
   readonly after?: string | undefined;

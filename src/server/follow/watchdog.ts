@@ -21,6 +21,7 @@ export type WatchState =
   | { readonly type: 'deaf'; readonly attempt: number }
   | { readonly type: 'closed' };
 
+/** What the watch is informed of. */
 export type WatchEvent =
   | { readonly type: 'subscribed' }
   /** The store did not acknowledge a subscription. */
@@ -57,6 +58,7 @@ const againMs = 500;
 /** The first state of the watch. Its effect is `connect`. */
 export const firstWatch: WatchState = { type: 'connecting', attempt: 0 };
 
+/** The state after an event, and what the caller has to do. */
 export function nextWatch(state: WatchState, event: WatchEvent): WatchStep {
   if (event.type === 'close') return state.type === 'closed' ? [state] : [{ type: 'closed' }, 'close'];
   switch (state.type) {

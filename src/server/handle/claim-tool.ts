@@ -6,8 +6,11 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { waitingCalls } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
 
+/** Which call is claimed, by whom and for how long. */
 export interface ToolClaim {
+  /** The message that has the call. */
   readonly messageId: string;
+  /** The call, in that message. */
   readonly toolCallId: string;
   /** Identifies the client for its lifetime. */
   readonly holder: string;

@@ -97,6 +97,7 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   delete(): Promise<void>;
 }
 
+/** The handle of the session `id`. `waitUntil` gets the reports to the app that a method causes. */
 export function createSessionHandle<M extends UIMessage>(
   id: string,
   open: () => Promise<Opened>,

@@ -11,14 +11,19 @@ import type { Session } from '../follow/session.ts';
 import { Log } from '../follow/log.ts';
 import { newId } from '../../lib/id.ts';
 
+/** Which call gets which outcome, and from whom. */
 export interface ToolOutcomeOptions {
+  /** The message that has the call. It can still be being written. */
   readonly messageId: string;
+  /** The call, in that message. */
   readonly toolCallId: string;
+  /** An output, an error, or the response to an approval. */
   readonly outcome: ToolOutcome;
   /** Identifies the outcome, so that a repetition is the same outcome. Default: a new id. */
   readonly outcomeId?: string;
   /** The client that executes the tool. The outcome is refused once another client has taken over the call. */
   readonly holder?: string;
+  /** The user that the log records for the outcome. */
   readonly by?: string;
 }
 

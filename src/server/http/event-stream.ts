@@ -6,6 +6,7 @@ import { every } from '../../lib/time.ts';
 import { keepAliveMs } from '../../protocol/requests.ts';
 import { comeBack, keepAlive } from '../../protocol/sse.ts';
 
+/** Where the events come from, and when the stream ends. */
 export interface EventStreamOptions {
   readonly runtime: Runtime;
   /** Reads the next event, encoded; undefined after the last one. Called when the reader wants more. Does not reject. */
@@ -18,6 +19,7 @@ export interface EventStreamOptions {
   readonly onEnd: () => void;
 }
 
+/** The body of a response with these events. */
 export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
   const { runtime, next, endsAfterMs, gone, onEnd } = options;
   const encoder = new TextEncoder();

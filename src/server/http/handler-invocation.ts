@@ -12,6 +12,7 @@ export interface HandlerInvocation<Params, R extends Request> extends Omit<Handl
   readonly toRequest: (request: Request) => R;
 }
 
+/** The app's handler as a run invokes it: with the request of its POST. */
 export function handlerInvocation<Params, R extends Request>(
   { handler, toRequest, ...context }: HandlerInvocation<Params, R>,
   request: Request,

@@ -4,12 +4,14 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { mostSessions, type Query } from '../../protocol/requests.ts';
 import { parseSessionId } from './parse-request.ts';
 
+/** A session of a GET. */
 export interface AskedSession {
   readonly sessionId: string;
   /** The cursor to resume at; undefined for a snapshot. */
   readonly after: string | undefined;
 }
 
+/** A GET that subscribes. */
 export interface SubscribeQuery {
   /** At least one, each once. */
   readonly sessions: readonly AskedSession[];

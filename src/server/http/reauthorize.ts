@@ -2,6 +2,7 @@
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 
+/** How often to ask, and what is called for refusals and errors. */
 export interface ReauthorizeOptions {
   readonly runtime: Pick<Runtime, 'schedule' | 'random'>;
   /** Rejects if the permission is refused, or if `authorize` fails. */

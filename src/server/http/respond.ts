@@ -3,6 +3,7 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import { durableHeader, formatVersion } from '../../protocol/requests.ts';
 
+/** A JSON response that no cache keeps. */
 export function json(body: unknown, status = 200): Response {
   return Response.json(body, { status, headers: { 'cache-control': 'no-store' } });
 }

@@ -47,6 +47,7 @@ export interface Routes<Params = Promise<unknown>> {
   OPTIONS(request: Request, context: RouteContext<Params>): Promise<Response>;
 }
 
+/** What one route needs: its handler, and what it shares with the other routes of its chat. */
 export interface RouteOptions<Params, R extends Request> {
   readonly handler: Handler<Params, R>;
   /** Makes a request of the framework's type. */
@@ -59,6 +60,7 @@ export interface RouteOptions<Params, R extends Request> {
   readonly sends: SendSettings;
 }
 
+/** The methods of one route. */
 export function createRoutes<Params, R extends Request>(options: RouteOptions<Params, R>): Routes<Params> {
   const { handler, toRequest, authorize, open, runtime, waitUntil, settings, sends } = options;
 

@@ -16,6 +16,7 @@ import { errorOf } from './respond.ts';
 import type { AskedSession, SubscribeQuery } from './parse-get.ts';
 import { watchSession, type WatchedSession } from './watch-session.ts';
 
+/** What a GET needs besides its query. */
 export interface SubscribeOptions {
   readonly runtime: Runtime;
   readonly settings: Pick<RouteSettings, 'reauthorizeMs' | 'onError'>;

@@ -5,6 +5,7 @@ import type { DurableChatError } from '../../protocol/errors.ts';
 import type { WireFrame } from '../../protocol/frames.ts';
 import type { Viewer } from '../follow/viewer.ts';
 
+/** How one session of a connection is authorized, opened and named. */
 export interface WatchOptions {
   /** Checks the permission. Rejects if it is refused. */
   readonly ask: () => Promise<unknown>;
@@ -28,6 +29,7 @@ interface WatchedFrame {
   readonly isCurrent: () => boolean;
 }
 
+/** One session of a connection. */
 export interface WatchedSession {
   /** Resolves once the session is open. Rejects with the reason if it cannot be opened. */
   readonly opened: Promise<unknown>;
@@ -35,6 +37,7 @@ export interface WatchedSession {
   frames(): AsyncGenerator<WatchedFrame, void, undefined>;
 }
 
+/** Opens the session as soon as its permission is there. */
 export function watchSession(options: WatchOptions): WatchedSession {
   const { ask, keepAsking, open, explain, label, left } = options;
   const over = new AbortController();

@@ -12,6 +12,7 @@ import type { Log } from '../follow/log.ts';
 import { createReports, type Reports } from './reports.ts';
 import type { KeepSettings } from '../settings.ts';
 
+/** What the server reads from the app's database and reports to it. */
 export interface Keeper {
   /** Whether the app has loadMessages. */
   readonly hasHistory: boolean;
@@ -48,6 +49,7 @@ export async function seedLog(session: Session, log: Log, frames: readonly LogFr
   }
 }
 
+/** The app's database, as far as its options name functions for it. */
 export function createKeeper({ loadMessages, ...settings }: KeepSettings, sessions: Sessions): Keeper {
   /** Several viewers can find the same log empty at the same moment. */
   const seeding = new WeakMap<Log, Promise<void>>();

@@ -11,6 +11,7 @@ import type { KeepSettings } from '../settings.ts';
 import type { Session } from '../follow/session.ts';
 import type { Sessions } from '../follow/sessions.ts';
 
+/** The reports to the app. */
 export interface Reports {
   /** What the app wants to be informed of. Without onMessage and onRunEnd: nothing. */
   readonly wanted: readonly Report[];
@@ -40,6 +41,7 @@ export function messagesIn(frames: readonly LogFrame[]): UIMessage[] {
   );
 }
 
+/** The reports to the app, as far as its options name functions for them. */
 export function createReports(
   { onMessage, onRunEnd, onError }: Omit<KeepSettings, 'loadMessages'>,
   sessions: Sessions,

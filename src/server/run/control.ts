@@ -8,6 +8,7 @@ import type { Session } from '../follow/session.ts';
 import { marginBefore } from '../lib/deadline.ts';
 import type { RunSettings } from '../settings.ts';
 
+/** The watch over one run, until `close`. */
 export interface Control {
   /** Aborts the model. */
   readonly signal: AbortSignal;

@@ -11,6 +11,7 @@ export interface Refusal {
   readonly response: Response;
 }
 
+/** A stream of chunks that the handler returned, in any of the shapes that it may return. */
 export interface ChunkSource {
   readonly type: 'chunks';
   readonly chunks: ReadableStream<UIMessageChunk>;

@@ -26,6 +26,7 @@ export type Started =
   | { readonly type: 'refused'; readonly response: Response }
   | { readonly type: 'failed'; readonly error: DurableChatError };
 
+/** The run that the handler works for, and what is called as it proceeds. */
 export interface InvokeOptions {
   readonly session: Session;
   /** With the session's state at the run's turn. */

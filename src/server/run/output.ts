@@ -13,6 +13,7 @@ import { createRunStore } from './run-store.ts';
 import type { PlacedRun } from './turn.ts';
 import { createWriter, cutError, type CutCause } from './write-queue.ts';
 
+/** Where a run emits its chunks. */
 export interface Output {
   /** How many chunks the run has emitted. */
   readonly count: number;
@@ -24,6 +25,7 @@ export interface Output {
   end(closure: RunEnding, about: Pick<Ending, 'base' | 'tried'>): Promise<RunEnding>;
 }
 
+/** The run, its reader, and what is called for events and errors. */
 export interface OutputOptions {
   readonly session: Session;
   readonly placed: PlacedRun;
@@ -34,6 +36,7 @@ export interface OutputOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** The output of one run. */
 export function createOutput(options: OutputOptions): Output {
   const { session, placed, settings, control, reply, onEvent, onError } = options;
   const { runId, send } = placed;

@@ -19,6 +19,7 @@ export interface Reply {
   done(): void;
 }
 
+/** The stream of one response. */
 export interface ReplyStream extends Reply {
   response(headers?: Headers): Response;
   /** Breaks the stream. Its reader continues from the session. */
@@ -27,6 +28,7 @@ export interface ReplyStream extends Reply {
   readonly left: AbortSignal;
 }
 
+/** The response to the POST of a run. Chunks that come before `response` is called wait in the stream. */
 export function createReplyStream(runtime: Runtime, runId: string): ReplyStream {
   const encoder = new TextEncoder();
   const leaving = new AbortController();

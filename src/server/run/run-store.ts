@@ -9,6 +9,7 @@ import type { SessionStore } from '../follow/session-store.ts';
 import type { Session } from '../follow/session.ts';
 import { firstBatch, type WriteResult } from './write-queue.ts';
 
+/** The store for one run. */
 export interface RunStore extends Pick<SessionStore, 'close' | 'readRun' | 'append'> {
   /** Writes chunks `from`, `from + 1`, … of the run. */
   write(from: number, chunks: readonly UIMessageChunk[]): Promise<WriteResult>;
@@ -69,6 +70,7 @@ export function createRunStore(
   };
 }
 
+/** The chunks of a run, and the writes that restore them. */
 export interface RestoreOptions {
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult | 'gone'>;
   /** The chunks of the run so far. */

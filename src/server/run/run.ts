@@ -24,6 +24,7 @@ export interface Work {
   readonly deadline: number | undefined;
 }
 
+/** A run that this process works on. */
 export interface Run {
   /** Settles as soon as the handler has returned. Never rejects. */
   readonly started: Promise<Started>;

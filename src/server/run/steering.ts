@@ -24,6 +24,7 @@ export interface Steered {
 
 /** The run that a handler works for. */
 export interface HandlerRun extends Steered {
+  /** The run id, unique in the session. */
   readonly id: string;
   /**
    * The id of the assistant message that the run writes, for all viewers, whatever id the handler's stream has. Pass it
@@ -42,12 +43,14 @@ interface SdkSteering {
   ): Promise<{ readonly type: string; readonly stepNumber?: number; readonly reason?: string }>;
 }
 
+/** The steering of one run. */
 export interface RunSteering {
   readonly run: HandlerRun;
   /** Resolves once the log has what became of every message that was offered. Never rejects. */
   settle(): Promise<void>;
 }
 
+/** The steering of the run `runId`. It offers nothing before the handler uses it. */
 export function createSteering(
   session: Pick<Session, 'state' | 'onChange' | 'append'>,
   { runId, messageId }: Pick<HandlerRun, 'messageId'> & { readonly runId: string },

@@ -10,11 +10,13 @@ import type { InterruptionCause } from '../../protocol/frames.ts';
 import { fitsRequest, maxStoredBytes } from '../../protocol/size.ts';
 import { patienceMs, retry } from '../lib/retry.ts';
 
+/** `closed`: another process has closed the run, and nothing was written. */
 export type WriteResult = 'stored' | 'closed';
 
 /** Why the queue is cut: the store failed for too long, or a chunk is too large for a request. */
 export type CutCause = Extract<InterruptionCause, 'store' | 'too_large'>;
 
+/** The write queue of one run. */
 export interface Writer {
   push(chunk: UIMessageChunk): void;
   /** Resolves once the source may continue: at once, unless the store works and `maxUnwritten` is waiting. */
@@ -30,6 +32,7 @@ export interface Writer {
   readonly stored: number;
 }
 
+/** How the queue writes, and how much it keeps. */
 export interface WriterOptions {
   readonly runtime: Runtime;
   readonly write: (from: number, chunks: readonly UIMessageChunk[]) => Promise<WriteResult>;
@@ -68,6 +71,7 @@ interface Pending {
 /** The largest batch, so that one write stays far below the store's request limit. */
 const maxBatchLength = 512_000;
 
+/** A write queue. Its writes never overlap. */
 export function createWriter(options: WriterOptions): Writer {
   const { runtime, write, flushIntervalMs, onClosed, maxUnwritten, onCut } = options;
   const pending: Pending[] = [];

@@ -7,6 +7,7 @@ import type { LogEntry } from '../../protocol/entries.ts';
 import type { LogFrame, MessageDeleteFrame, MessageFrame } from '../../protocol/frames.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 
+/** The changes of a send, with the position that its client had seen. */
 export interface Changes {
   /** The id of the last log entry that the client has seen; '' before the first. */
   readonly seen: string;

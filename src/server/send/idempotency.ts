@@ -42,6 +42,7 @@ function statesOf(message: UIMessage): unknown {
   return toolPartsOf(message).map(({ toolCallId, state }) => [toolCallId, state]);
 }
 
+/** A request that tries to make a send into a run. */
 export interface Reservation {
   readonly session: Session;
   readonly send: SendKey;

@@ -55,6 +55,7 @@ export interface LogView {
   hasHad(messageId: string): boolean;
 }
 
+/** What a send appends, and which runs it stops. */
 export interface SendPlan {
   readonly entry: NewEntry;
   /** What the entry changes, without its run. */

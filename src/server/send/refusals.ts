@@ -42,16 +42,19 @@ export function takenError(): DurableChatError {
   );
 }
 
+/** For a continuation of a message that others follow. */
 export function passedError(): DurableChatError {
   return conflict('The conversation has continued after that message. Send a new message instead.');
 }
 
+/** For an edit or a regeneration of a message that was removed. */
 export function goneError(): DurableChatError {
   return conflict(
     'The message is no longer in the session: it was deleted, or an edit removed it. Send a new message instead.',
   );
 }
 
+/** For a new message with the id of a message of another role. */
 export function roleError(): DurableChatError {
   return conflict('A message of another role has this id. Use a new id.');
 }
@@ -61,12 +64,14 @@ export function suppliedError(): DurableChatError {
   return conflict('A client supplied that message, so it cannot be continued. Send a new message instead.');
 }
 
+/** For a regeneration without a message before it. */
 export function unaskedError(): DurableChatError {
   return conflict(
     'The answer cannot be regenerated, because no message stands before it. Send a new message instead.',
   );
 }
 
+/** For a send over `limits.messagesPerSession`. */
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',

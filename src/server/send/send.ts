@@ -33,6 +33,7 @@ export interface Sending extends Opened {
   readonly waitUntil: (promise: Promise<unknown>) => void;
 }
 
+/** One POST that is a send. */
 export interface Send {
   readonly request: SendRequest;
   readonly by: string | undefined;

@@ -7,6 +7,7 @@ import type { Role } from './leader.ts';
 import { ask, deliver, type Member } from './member.ts';
 import type { Bus, Said } from './notes.ts';
 
+/** The members of a following page, and its notes to the leader. */
 export interface FollowerOptions {
   readonly runtime: Runtime;
   /** The members of this page. */
@@ -20,6 +21,7 @@ export interface FollowerOptions {
   readonly onLost: (wasLed: boolean) => void;
 }
 
+/** The role of a page whose events come from the leading page. */
 export class Follower implements Role {
   readonly #options: FollowerOptions;
   /** Members that the server has accepted, and whether the leader has too. */

@@ -13,6 +13,7 @@ export interface Role {
   take(note: Said): void;
 }
 
+/** The members of a leading page, and its notes to the followers. */
 export interface LeaderOptions {
   readonly runtime: Runtime;
   /** The members of this page. */
@@ -26,6 +27,7 @@ export interface LeaderOptions {
   readonly onFull: (member: Member) => void;
 }
 
+/** The role of the page that has the GET of its line. */
 export class Leader implements Role {
   readonly get: SharedGet;
   readonly #options: LeaderOptions;

@@ -14,6 +14,7 @@ import { Leader, type Role } from './leader.ts';
 import { deliver, type LineSession, type Member } from './member.ts';
 import { openBus, type Bus } from './notes.ts';
 
+/** The name of a line, and the connections of its GET. */
 export interface LineOptions {
   readonly runtime: Runtime;
   /** Pages with this name share the line. Without a name, only this page has it. */
@@ -23,6 +24,7 @@ export interface LineOptions {
   readonly onClose?: () => void;
 }
 
+/** A line. The page leads, follows, or has its GET alone. */
 export class Line {
   readonly #options: LineOptions;
   readonly #members = new Set<Member>();

@@ -15,6 +15,7 @@ export interface LineSession {
   readonly snapshot: () => SnapshotFrame | undefined;
 }
 
+/** A session of this page as a member of its line. */
 export interface Member extends LineSession {
   /** Its key among the members of all tabs. */
   readonly key: string;
@@ -27,6 +28,7 @@ export interface Member extends LineSession {
   readonly end: (outcome: boolean | PromiseLike<boolean>) => void;
 }
 
+/** Gives a member an event; without an event, a sign of life. */
 export function deliver(member: Member, event?: SseEvent): void {
   member.onEvent(event);
   // If a frame is missing, the member leaves and begins again, with its cursor before that frame.
