@@ -76,3 +76,13 @@ test('a tool call that is approved in two tabs at once is executed once', async 
   expect(posted([asker, other], 'tool-outcome')).toBe(2);
   expect(posted([asker, other], 'submit-message')).toBe(2);
 });
+
+test('a message instead of an approval denies the tool call in every tab', async ({ openTab }) => {
+  const asker = await openTab();
+  const other = await openTab();
+  await asker.send('book a table');
+  await expectTools([asker, other], [{ title, state: 'waiting for you' }]);
+  await other.send('count to 5');
+  await expect.poll(() => asker.answerText()).toBe(count(5));
+  await expectTools([asker, other], [{ title, state: 'denied' }]);
+});

@@ -3,7 +3,7 @@
 
 import { useState } from 'react';
 import { ActionsContext, useChatActions, type Actions } from '../lib/actions';
-import { useDemoChat } from '../lib/chat';
+import { useDemoChat, type DemoChat } from '../lib/chat';
 import { isRunning, itemsOf } from '../lib/items';
 import { useStickToBottom } from '../lib/use-stick-to-bottom';
 import styles from './chat.module.css';
@@ -29,6 +29,7 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
   const actions = useChatActions(chat, fail);
 
   const running = isRunning(chat);
+  const items = itemsOf(chat);
   // An empty list means an empty chat only after the first connection has loaded the history.
   if (connection === 'connected' && !known) setKnown(true);
   const empty = messages.length === 0 && known;
@@ -54,7 +55,7 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
               <EmptyState modelName={modelName} onPick={send} />
             ) : (
               <ActionsContext value={actions}>
-                <MessageList items={itemsOf(chat)} running={running} />
+                <MessageList items={items} running={running} />
               </ActionsContext>
             )}
           </div>
@@ -70,22 +71,37 @@ export function Chat({ id, modelName }: { id: string; modelName: string | undefi
             onDismiss={() => setFailure(undefined)}
           />
         ) : (
-          error && <ErrorNotice error={error} onRetry={chat.regenerate} onDismiss={chat.clearError} />
+          error && <ErrorNotice chat={chat} error={error} />
         )}
-        <Composer running={running} onSend={send} onStop={stop} />
+        <Composer
+          running={running}
+          unsent={items.some(({ standing }) => standing === 'unsent')}
+          onSend={send}
+          onStop={stop}
+        />
       </footer>
     </div>
   );
 }
 
-function ErrorNotice(props: { error: Error; onRetry: () => Promise<void>; onDismiss: () => void }) {
-  const unreachable = codeOf(props.error) === 'network';
+function ErrorNotice({ chat, error }: { chat: DemoChat; error: Error }) {
+  const unreachable = codeOf(error) === 'network';
+  const refused = chat.unsent.some(
+    ({ status, messageId }) => status === 'refused' && messageId === chat.messages.at(-1)?.id,
+  );
   return (
     <Notice
-      title={unreachable ? 'The server cannot be reached' : 'The answer failed'}
-      detail={unreachable ? 'Check your connection. Your message is kept.' : props.error.message}
-      onRetry={() => void props.onRetry()}
-      onDismiss={props.onDismiss}
+      title={
+        unreachable
+          ? 'The server cannot be reached'
+          : refused
+            ? 'The message was not sent'
+            : 'The answer failed'
+      }
+      detail={unreachable ? 'Check your connection. Your message is kept.' : error.message}
+      // A refused message has its own button.
+      {...(!refused && { onRetry: () => void chat.regenerate() })}
+      onDismiss={chat.clearError}
     />
   );
 }

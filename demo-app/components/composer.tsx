@@ -9,12 +9,14 @@ import { SendIcon, StopIcon } from './icons';
 
 export interface ComposerProps {
   running: boolean;
+  /** A message waits for the network. */
+  unsent: boolean;
   /** During an answer, `interrupt` stops it, `steer` adds the message to it, and without `how` the message waits. */
   onSend: (text: string, how?: 'interrupt' | 'steer') => void;
   onStop: () => void;
 }
 
-export function Composer({ running, onSend, onStop }: ComposerProps) {
+export function Composer({ running, unsent, onSend, onStop }: ComposerProps) {
   const box = useRef<HTMLTextAreaElement>(null);
   const ready = useSyncExternalStore(
     never,
@@ -33,7 +35,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
     // Reads the text that was typed before the listener existed.
     box.current?.dispatchEvent(new Event('input', { bubbles: true }));
     // On a touch screen focus would raise the keyboard over the conversation.
-    if (matchMedia('(pointer: fine)').matches) box.current?.focus();
+    if (hasKeyboard()) box.current?.focus();
   }, []);
 
   const take = (how?: 'interrupt' | 'steer') => {
@@ -46,6 +48,11 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
   const submit = (event: SubmitEvent | KeyboardEvent) => {
     event.preventDefault();
     take();
+  };
+  const stop = () => {
+    onStop();
+    // The button disappears with the answer.
+    if (hasKeyboard()) box.current?.focus();
   };
   const sendAs = (how: 'interrupt' | 'steer') => {
     take(how);
@@ -69,7 +76,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
           onKeyDown={(event) => isSubmit(event) && submit(event)}
         />
         {running && (
-          <button type="button" className={styles.button} aria-label="Stop" data-stop onClick={onStop}>
+          <button type="button" className={styles.button} aria-label="Stop" data-stop onClick={stop}>
             <StopIcon />
           </button>
         )}
@@ -80,7 +87,7 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
       </div>
       <div className={styles.below}>
         <p id="composer-hint" className={styles.hint} data-keys={!running}>
-          {hint(running, empty)}
+          {hint({ running, unsent, empty })}
         </p>
         {running && !empty && (
           <>
@@ -110,7 +117,14 @@ export function Composer({ running, onSend, onStop }: ComposerProps) {
 /** Nothing to subscribe to: the value differs only between the server's render and the live page. */
 const never = () => () => {};
 
-function hint(running: boolean, empty: boolean): string {
+function hasKeyboard(): boolean {
+  return matchMedia('(pointer: fine)').matches;
+}
+
+function hint({ running, unsent, empty }: Record<'running' | 'unsent' | 'empty', boolean>): string {
   if (!running) return 'Enter to send · Shift+Enter for a new line';
-  return empty ? 'Reload or close the tab: the answer continues' : 'Press Enter to send after this answer';
+  if (!empty) return 'Sends after this answer';
+  return unsent
+    ? 'Sends when the network is back: keep this tab open'
+    : 'Reload or close the tab: the answer continues';
 }

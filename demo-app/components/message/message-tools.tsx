@@ -7,19 +7,36 @@ interface MessageToolsProps {
   message: DemoMessage;
   /** The run that waits for its turn with this message. */
   runId: string | undefined;
+  /** The server refused the message. */
+  refused: boolean;
   /** The answer was interrupted: its actions are always visible. */
   interrupted: boolean;
   onEdit: () => void;
 }
 
-export function MessageTools({ message, runId, interrupted, onEdit }: MessageToolsProps) {
-  const { regenerate, withdraw } = useActions();
+export function MessageTools({ message, runId, refused, interrupted, onEdit }: MessageToolsProps) {
+  const { regenerate, remove, sendAgain, withdraw } = useActions();
   if (runId !== undefined) {
     return (
       <footer className={styles.tools} data-shown="true">
         <span className={styles.state}>Waiting for its turn</span>
         <button type="button" onClick={() => withdraw(runId)}>
           Withdraw
+        </button>
+      </footer>
+    );
+  }
+  if (refused) {
+    return (
+      <footer className={styles.tools} data-shown="true">
+        <span className={styles.state} data-failed="true">
+          Not sent
+        </span>
+        <button type="button" onClick={() => sendAgain(message)}>
+          Send again
+        </button>
+        <button type="button" onClick={() => remove(message.id)}>
+          Remove
         </button>
       </footer>
     );

@@ -71,12 +71,12 @@ export const Message = memo(function Message(props: Omit<MessageItem, 'type'>) {
       {live && (standing === 'stopping' || !showsLife(end)) && <Waiting stopping={standing === 'stopping'} />}
       {live && unsaved && <p className={styles.note}>Not saved yet: the store does not answer</p>}
       {standing === 'unsent' && <p className={styles.note}>Waiting for the network</p>}
-      {standing === 'refused' && <p className={styles.note}>Not sent</p>}
       {ending !== undefined && <p className={styles.note}>{ENDINGS[ending]}</p>}
       {!live && !editing && standing !== 'unsent' && (
         <MessageTools
           message={message}
           runId={runId}
+          refused={standing === 'refused'}
           interrupted={ending !== undefined && isInterruption(ending)}
           onEdit={() => setEditing(true)}
         />

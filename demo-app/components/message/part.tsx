@@ -25,7 +25,7 @@ export function Part({ part, live, answerable }: PartProps) {
       );
     case 'steering-message':
       return (
-        <p className={styles.steered} aria-label="Your message during the answer">
+        <p role="note" className={styles.steered} aria-label="Your message during the answer">
           {part.parts.map((own) => (own.type === 'text' ? own.text : own.filename)).join(' ')}
         </p>
       );

@@ -1,6 +1,6 @@
 // A tool call: its title and state, its input and output on demand, and the question if it needs an approval.
 import { getToolName, type DynamicToolUIPart, type ToolUIPart } from 'ai';
-import { useState } from 'react';
+import { useState, type MouseEvent } from 'react';
 import { useActions } from '../../lib/actions';
 import { AlertIcon, CheckIcon, CloseIcon } from '../icons';
 import styles from './tool-card.module.css';
@@ -26,7 +26,9 @@ const ICONS = {
 } satisfies Record<Stage, unknown>;
 
 export function ToolCard({ part, answerable }: { part: AnyToolPart; answerable: boolean }) {
-  const [stage, label] = STATES[part.state];
+  // A call that the conversation went past is denied without a run that says so.
+  const denied = part.state === 'approval-responded' && !part.approval.approved;
+  const [stage, label] = STATES[denied ? 'output-denied' : part.state];
   const Icon = ICONS[stage];
   const asks = part.state === 'approval-requested';
   return (
@@ -52,17 +54,29 @@ export function ToolCard({ part, answerable }: { part: AnyToolPart; answerable: 
 function Question({ approvalId }: { approvalId: string }) {
   const { answer } = useActions();
   const [answering, setAnswering] = useState(false);
-  const say = (approved: boolean) => {
+  const say = (approved: boolean, { currentTarget }: MouseEvent) => {
+    // The buttons disappear, so focus moves to the call.
+    currentTarget.closest('section')?.querySelector('summary')?.focus();
     setAnswering(true);
     void answer(approvalId, approved).finally(() => setAnswering(false));
   };
   return (
     <div className={styles.question}>
       <p>Allow this tool call?</p>
-      <button type="button" className={styles.deny} disabled={answering} onClick={() => say(false)}>
+      <button
+        type="button"
+        className={styles.deny}
+        disabled={answering}
+        onClick={(event) => say(false, event)}
+      >
         Deny
       </button>
-      <button type="button" className={styles.approve} disabled={answering} onClick={() => say(true)}>
+      <button
+        type="button"
+        className={styles.approve}
+        disabled={answering}
+        onClick={(event) => say(true, event)}
+      >
         Approve
       </button>
     </div>
