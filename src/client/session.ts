@@ -19,7 +19,10 @@ const cores = new WeakMap<DurableSession, Core>();
 /** The core of a handle. */
 export function coreOf(session: DurableSession): Core {
   const core = cores.get(session);
-  if (!core) throw new TypeError('This is not a DurableSession of this copy of durable-chat.');
+  if (!core)
+    throw new TypeError(
+      'This is not a `DurableSession` of this copy of durable-chat. Install durable-chat once, and import all of it from there.',
+    );
   return core;
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { awkwardStrings } from '../test/fixtures/chunks.fixture.ts';
@@ -75,5 +76,42 @@ describe('DurableChatError', () => {
         },
       ),
     );
+  });
+});
+
+describe('the documentation of the codes', () => {
+  const sectionOf = (page: string) =>
+    /\n## Errors\n([^]*?)(?=\n## |$)/.exec(readFileSync(new URL(page, import.meta.url), 'utf8'))?.[1] ?? '';
+  const rowsOf = (page: string) =>
+    [...sectionOf(page).matchAll(/^\| (.+?) \| (.+?) \|/gm)].map(([, first = '', second = '']) => [
+      first,
+      second,
+    ]);
+
+  it('has in the README each code with its status, and no other', () => {
+    const rows = rowsOf('../../README.md').filter(([code]) => code?.startsWith('`'));
+    const documented = rows.map(([code, status]) => [code?.slice(1, -1), Number(status?.split(',')[0])]);
+    expect(Object.fromEntries(documented)).toEqual(statuses);
+    expect(documented.map(([code]) => code)).toEqual(codes);
+  });
+
+  it('has in the wire specification each code that a server sends, with its statuses', () => {
+    const statusesOf = new Map<string, string[]>();
+    for (const [status = '', text = ''] of rowsOf('./README.md').filter(([first]) =>
+      /^\d/.test(first ?? ''),
+    )) {
+      const named = [...text.replace(/:.*/, '').matchAll(/`(\w+)`/g)].map(([, code = '']) => code);
+      const all = status.split(', ');
+      named.forEach((code, index) => {
+        const own = all.length > 1 ? all[index] : status;
+        statusesOf.set(code, [...(statusesOf.get(code) ?? []), own ?? '']);
+      });
+    }
+    const { network: _, ...sent } = statuses;
+    const expected = Object.entries(sent).map(([code, status]) => [code, [`${status}`]] as const);
+    expect(Object.fromEntries(statusesOf)).toEqual({
+      ...Object.fromEntries(expected),
+      version: ['400', '503'],
+    });
   });
 });

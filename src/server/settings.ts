@@ -100,7 +100,7 @@ function checkOrigins(allowed: readonly string[]): void {
   if (wrong === undefined) return;
   throw new DurableChatError(
     'config',
-    `allowedOrigins contains ${JSON.stringify(wrong)}, which is not an origin. Write an origin as a browser sends it, such as https://app.example.`,
+    `\`allowedOrigins\` contains ${JSON.stringify(wrong)}, which is not an origin. Write an origin as a browser sends it, such as https://app.example.`,
   );
 }
 

@@ -56,7 +56,7 @@ export function connect(
   if (!address || !secret) {
     throw new DurableChatError(
       'config',
-      'upstashChannel needs a database. Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
+      '`upstashChannel` needs a database. Set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN ' +
         '(or KV_REST_API_URL and KV_REST_API_TOKEN), or pass { redis } or { url, token }.',
     );
   }

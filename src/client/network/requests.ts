@@ -112,7 +112,7 @@ export function createRequests(options: RequestOptions): Requests {
     if (!isDurable && isProvenPlain && !response.ok) {
       throw new DurableChatError(
         'not_found',
-        'The route has no sessions. Wrap its handler with durableRoute or createDurableChat.',
+        'The route has no sessions. Wrap its handler with `durableRoute` or `createDurableChat`.',
       );
     }
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
@@ -148,7 +148,7 @@ export function createRequests(options: RequestOptions): Requests {
       if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
         throw new DurableChatError(
           'not_found',
-          'The route does not respond to GET with a session. Export its GET from durableRoute or createDurableChat.',
+          'The route does not respond to GET with a session. Export the `GET` that `durableRoute` or `createDurableChat` returns.',
           {
             status: response.status,
           },
@@ -186,7 +186,7 @@ function textOf(body: unknown): string {
   } catch (cause) {
     throw new DurableChatError(
       'bad_request',
-      'The request cannot be sent: its body cannot be written as JSON.',
+      'The request cannot be sent: its body cannot be written as JSON. Pass only values that JSON has.',
       {
         cause,
       },

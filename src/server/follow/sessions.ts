@@ -103,7 +103,7 @@ export function createSessions({
       if (entry.viewers >= viewersPerSession) {
         throw new DurableChatError(
           'too_many',
-          `The session is at its limit of ${viewersPerSession} viewers (limits.viewersPerSession). Try again later.`,
+          `The session is at its limit of ${viewersPerSession} viewers (\`limits.viewersPerSession\`). Try again later.`,
         );
       }
       entry.viewers++;

@@ -51,6 +51,6 @@ async function checkKnown(session: Session, keeper: Keeper): Promise<void> {
   if (!session.log.hasBegun)
     throw new DurableChatError(
       'not_found',
-      'The session does not exist: it has no messages yet, has expired, or was deleted.',
+      'The session does not exist: it has no messages yet, has expired, or was deleted. Send a message to begin it.',
     );
 }

@@ -145,14 +145,14 @@ export function createSessionHandle<M extends UIMessage>(
         if (!session.log.hasBegun)
           throw new DurableChatError(
             'not_found',
-            'The session does not exist: it has no messages yet, has expired, or was deleted.',
+            'The session does not exist: it has no messages yet, has expired, or was deleted. Send a message to begin it.',
           );
         const { active, ended } = session.state;
         const targets = active
           .map((candidate) => candidate.runId)
           .filter((id) => runId === undefined || id === runId);
         if (runId !== undefined && targets.length === 0 && !ended.has(runId)) {
-          throw new DurableChatError('not_found', 'The session has no such run.');
+          throw new DurableChatError('not_found', 'The session has no such run. Check `runId`.');
         }
         await session.stop(targets, { by });
         await session.untilOver(targets);
@@ -176,7 +176,7 @@ export function createSessionHandle<M extends UIMessage>(
         const { state } = session;
         if (isWithdrawn(state, runId)) return;
         if (!state.ended.has(runId) && !isActive(state, runId)) {
-          throw new DurableChatError('not_found', 'The session has no such run.');
+          throw new DurableChatError('not_found', 'The session has no such run. Check `runId`.');
         }
         if (isActive(state, runId) && !isItsTurn(state, runId)) {
           // The reply of the append has all entries before it, so no second read is needed.

@@ -46,7 +46,7 @@ export async function addToolOutcome(
   if (kind === 'approval' && isPassed(session.state, messageId)) {
     throw new DurableChatError(
       'conflict',
-      'The conversation has continued after that message, so its tool call is no longer executed.',
+      'The conversation has continued after that message, so its tool call is no longer executed. Send a new message instead.',
     );
   }
   const known = session.state.byId.get(messageId);
@@ -57,7 +57,7 @@ export async function addToolOutcome(
   if (holder !== undefined && !(await takeClaim(session, { messageId, toolCallId, holder, ms }))) {
     throw new DurableChatError(
       'conflict',
-      'Another client has taken over the tool call. The output of that client counts.',
+      'Another client has taken over the tool call. The outcome of that client counts. Discard this one.',
     );
   }
   const before = session.log.copy();
@@ -82,7 +82,7 @@ export async function addToolOutcome(
 function notWaitingError(): DurableChatError {
   return new DurableChatError(
     'conflict',
-    'The tool call does not wait for this outcome, or already has one. The first outcome counts.',
+    'The tool call does not wait for this outcome, or already has one. The first outcome counts: read it from the session.',
   );
 }
 
@@ -119,5 +119,8 @@ async function findCall(
     };
     if (await session.until(look, { ms: appearWithinMs })) return;
   }
-  throw new DurableChatError('not_found', 'The session has no such tool call.');
+  throw new DurableChatError(
+    'not_found',
+    'The session has no such tool call. Check `messageId` and `toolCallId`.',
+  );
 }

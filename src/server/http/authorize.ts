@@ -16,13 +16,19 @@ export async function authorized(
   if (decision === true) return undefined;
   if (decision instanceof Response) throw decision;
   if (decision === false)
-    throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
+    throw new DurableChatError(
+      'forbidden',
+      'You do not have permission to do this in this session. Sign in as a user who has it.',
+    );
   if (decision == null)
     throw new DurableChatError('unauthorized', 'You are not signed in. Sign in, then try again.');
   // Every other value is a refusal: `user && user.owns(chat)` can be '', 0, or any object.
   if (typeof decision === 'object' && typeof decision.userId === 'string' && decision.userId !== '')
     return decision;
-  throw new DurableChatError('forbidden', 'You do not have permission to do this in this session.');
+  throw new DurableChatError(
+    'forbidden',
+    'You do not have permission to do this in this session. Sign in as a user who has it.',
+  );
 }
 
 /** Whether `authorize` refused, and did not only fail. */

@@ -21,7 +21,7 @@ export function corsHeaders(request: Request, allowed: readonly string[]): Recor
   if (isOwn(request, origin)) return {};
   throw new DurableChatError(
     'forbidden',
-    'The request comes from a page of another site. If that site is yours, add its origin to allowedOrigins.',
+    'The request comes from a page of another site. If that site is yours, add its origin to `allowedOrigins`.',
   );
 }
 

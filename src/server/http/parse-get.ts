@@ -36,11 +36,15 @@ export function parseGet({ url, headers }: Pick<Request, 'url' | 'headers'>): Ge
 
 function parseSubscribe(query: Query, headers: Headers): SubscribeQuery {
   const ids = query.getAll('id');
-  if (ids.length > mostSessions) throw refused(`One GET subscribes to at most ${mostSessions} sessions`);
-  if (new Set(ids).size < ids.length) throw refused('One GET names each session once');
+  if (ids.length > mostSessions)
+    throw refused(`One GET subscribes to at most ${mostSessions} sessions. Use several GETs`);
+  if (new Set(ids).size < ids.length)
+    throw refused('One GET names each session once. Remove the repeated `id`');
   const after = query.getAll('after');
   if (after.length > 0 && after.length !== ids.length) {
-    throw refused('A GET has one `after` for each `id`, in the same order, or none');
+    throw refused(
+      'A GET has one `after` for each `id`, in the same order, or none. Leave an unknown one empty',
+    );
   }
   const sessionIds = ids.length === 0 ? [parseSessionId(null)] : ids.map(parseSessionId);
   // An EventSource sends the last cursor, which does not name its session.
@@ -56,7 +60,10 @@ function parseSubscribe(query: Query, headers: Headers): SubscribeQuery {
 
 function parseSubscriptionId(value: string | null): string | undefined {
   if (value === null) return undefined;
-  if (!/^[\w-]{1,128}$/.test(value)) throw refused('The subscription has to match [A-Za-z0-9_-]{1,128}');
+  if (!/^[\w-]{1,128}$/.test(value))
+    throw refused(
+      'The `subscription` does not match [A-Za-z0-9_-]{1,128}. Use a random name of these characters',
+    );
   return value;
 }
 

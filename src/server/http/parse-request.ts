@@ -72,7 +72,7 @@ async function readJson(request: Request, limit: number): Promise<unknown> {
   const tooLarge = () =>
     new DurableChatError(
       'too_large',
-      `The body is over the limit of ${limit} bytes (limits.bodyBytes). Post a smaller one.`,
+      `The body is over the limit of ${limit} bytes (\`limits.bodyBytes\`). Post a smaller one.`,
     );
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge();
   const decoder = new TextDecoder();
@@ -109,8 +109,8 @@ export function parseSessionId(value: string | null): string {
     throw new DurableChatError(
       'bad_request',
       value === null
-        ? 'The query has no session id. Add ?id=<sessionId>.'
-        : `The session id ${result.error.issues[0]?.message ?? 'is invalid'}.`,
+        ? 'The query has no session id. Add `?id=<sessionId>`.'
+        : `The session id ${result.error.issues[0]?.message ?? 'is invalid'}. Use another id.`,
     );
   }
   return result.data;
@@ -134,7 +134,7 @@ export function parseRemoval(query: Query): RemovalQuery {
       if (runId === undefined)
         throw new DurableChatError(
           'bad_request',
-          'The withdrawal names no run. Add &runId=<runId> to the query.',
+          'The withdrawal names no run. Add `&runId=<runId>` to the query.',
         );
       return { type, runId };
     case 'delete-message': {

@@ -132,7 +132,7 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
           throw new DurableChatError(
             'not_found',
             'This DELETE has no `durable` parameter, so durable-chat ignores it. ' +
-              'For a DELETE of your own on this route, call isDurableRequest(request) first.',
+              'For a DELETE of your own on this route, call `isDurableRequest(request)` first.',
           );
         }
         const query = new URL(request.url).searchParams;

@@ -9,13 +9,13 @@ export function newMessageId(generateId: () => string, taken: readonly string[])
   if (!isId(id)) {
     throw new DurableChatError(
       'config',
-      'generateId returned an invalid id. It must return 1 to 256 characters, without control characters.',
+      '`generateId` returned an invalid id. It must return 1 to 256 characters, without control characters.',
     );
   }
   if (taken.includes(id)) {
     throw new DurableChatError(
       'config',
-      'generateId returned the id of another message of the session. It must return a new id each time.',
+      '`generateId` returned the id of another message of the session. It must return a new id each time.',
     );
   }
   return id;

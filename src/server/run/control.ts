@@ -73,7 +73,7 @@ export function createControl(
         reject(
           new DurableChatError(
             'handler_failed',
-            'The handler did not return within stopGraceMs after its signal aborted. Pass request.signal to the model.',
+            'The handler did not return within `stopGraceMs` after its signal aborted. Pass `request.signal` to the model.',
           ),
         );
       cancelGrace = runtime.schedule(over, stopGraceMs);

@@ -98,7 +98,7 @@ describe('sourceOf', () => {
           expect((await reader.read()).value).toEqual(JSON.parse(JSON.stringify(chunk)));
         const last = reader.read();
         if (kept.length === all.length) expect(await last).toEqual({ done: true, value: undefined });
-        else await expect(last).rejects.toThrow('The stream ended before [DONE].');
+        else await expect(last).rejects.toThrow('ended before [DONE]');
       }),
       { numRuns: 100 },
     );

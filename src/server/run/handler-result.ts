@@ -32,7 +32,7 @@ export function sourceOf(result: unknown): ChunkSource | Refusal {
   throw new DurableChatError(
     'handler_result',
     'The handler must return a Response with a UI message stream, a ReadableStream of UI message chunks, ' +
-      'or the result of streamText.',
+      'or the result of `streamText`.',
   );
 }
 
@@ -52,7 +52,7 @@ function fromResponse(response: Response): ChunkSource | Refusal {
     throw new DurableChatError(
       'handler_result',
       `The handler returned a Response (${response.status}) that is not a UI message stream. ` +
-        'Use createUIMessageStreamResponse.',
+        'Use `createUIMessageStreamResponse`.',
     );
   }
   const chunks = readEvents(response.body).pipeThrough(parsed()).pipeThrough(checked());
@@ -72,7 +72,12 @@ function parsed(): TransformStream<{ data: string }, unknown> {
       controller.enqueue(item);
     },
     flush(controller) {
-      if (!isComplete) controller.error(new Error('The stream ended before [DONE].'));
+      if (!isComplete)
+        controller.error(
+          new Error(
+            'The stream of the Response ended before [DONE]. Its source broke off, or wrote no [DONE].',
+          ),
+        );
     },
   });
 }
@@ -98,7 +103,7 @@ function checkType(item: unknown): void {
   if (typeof item === 'object' && item !== null && 'type' in item && typeof item.type === 'string') return;
   throw new DurableChatError(
     'handler_result',
-    'The handler returned a stream with a value that is not a UI message chunk. Use toUIMessageStream or createUIMessageStream.',
+    'The handler returned a stream with a value that is not a UI message chunk. Use `toUIMessageStream` or `createUIMessageStream`.',
   );
 }
 
@@ -129,7 +134,7 @@ export function copyOf(chunk: UIMessageChunk): UIMessageChunk {
   if (copy === undefined || isNestedOver(copy)) {
     throw new DurableChatError(
       'too_large',
-      `A chunk is nested more than ${maxLevels} levels deep. The log keeps the run up to that chunk.`,
+      `A chunk is nested more than ${maxLevels} levels deep. The log keeps the run up to that chunk. Emit flatter data.`,
     );
   }
   checkType(copy);

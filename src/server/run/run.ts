@@ -102,7 +102,7 @@ async function produce(
         ? error
         : new DurableChatError(
             'handler_failed',
-            'The handler failed before it returned a stream. Its error is in onError on the server.',
+            "The handler failed before it returned a stream. The server's `onError` has its error.",
             {
               cause: error,
             },

@@ -103,7 +103,7 @@ export function createSteering(
           if (!create)
             throw new DurableChatError(
               'config',
-              'run.steering needs `ai` 7 or later. With `ai` 6, use run.takeMessages().',
+              '`run.steering` needs `ai` 7 or later. With `ai` 6, use `run.takeMessages()`.',
             );
           steering = create() as SdkSteering; // by its own documentation
           off = session.onChange(offerAll);

@@ -54,11 +54,11 @@ export function cutError(cause: CutCause): DurableChatError {
   return cause === 'store'
     ? new DurableChatError(
         'store_failed',
-        'The store failed for so long that more than maxUnwrittenBytes waited. The log has lost the rest of the run.',
+        'The store failed for so long that more than `maxUnwrittenBytes` waited. The log lacks the rest of the run. Check the store, or raise the limit.',
       )
     : new DurableChatError(
         'too_large',
-        'A chunk is too large to be stored. The log keeps the run up to that chunk.',
+        'A chunk is too large to be stored. The log keeps the run up to that chunk. Store large files elsewhere, and emit their address.',
       );
 }
 

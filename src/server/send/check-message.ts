@@ -28,13 +28,13 @@ export async function checkMessage(message: UIMessage): Promise<void> {
     throw refused(
       lacksUrl
         ? `${label} is a file without a \`url\`. With a \`providerReference\`, the \`url\` can be the empty string`
-        : `${label} is not valid for the AI SDK (validateUIMessages)`,
+        : `${label} is not valid for the AI SDK (\`validateUIMessages\`)`,
     );
   }
   message.parts.forEach((part, index) => {
     if (part.type !== 'file' || namesFile(part)) return;
     throw refused(
-      `Part ${index} of a message is a file that needs a \`url\` that new URL() accepts, or a \`providerReference\``,
+      `Part ${index} of a message is a file that needs a \`url\` that \`new URL()\` accepts, or a \`providerReference\``,
     );
   });
 }
@@ -60,7 +60,7 @@ export function checkSize(message: UIMessage, { messageBytes }: Pick<Limits, 'me
   if (messageBytes === Infinity || bytesOf(message) <= messageBytes) return;
   throw new DurableChatError(
     'too_large',
-    `The message is over the limit of ${messageBytes} bytes (limits.messageBytes). Send a smaller one.`,
+    `The message is over the limit of ${messageBytes} bytes (\`limits.messageBytes\`). Send a smaller one.`,
   );
 }
 

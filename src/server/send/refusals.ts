@@ -38,7 +38,7 @@ function conflict(message: string): DurableChatError {
 /** The error for a message whose id another message has. */
 export function takenError(): DurableChatError {
   return conflict(
-    'The session has a message with this id and other parts. To edit that message, name it in messageId.',
+    'The session has a message with this id and other parts. To edit that message, name it in `messageId`.',
   );
 }
 
@@ -75,13 +75,13 @@ export function unaskedError(): DurableChatError {
 export function fullError({ messagesPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_large',
-    `The session is at its limit of ${messagesPerSession} messages (limits.messagesPerSession). Start a new session.`,
+    `The session is at its limit of ${messagesPerSession} messages (\`limits.messagesPerSession\`). Start a new session.`,
   );
 }
 
 function crowdedError({ activeRunsPerSession }: Limits): DurableChatError {
   return new DurableChatError(
     'too_many',
-    `The session is at its limit of ${activeRunsPerSession} active runs (limits.activeRunsPerSession). Wait until one ends.`,
+    `The session is at its limit of ${activeRunsPerSession} active runs (\`limits.activeRunsPerSession\`). Wait until one ends.`,
   );
 }

@@ -105,5 +105,8 @@ function withMessages(json: unknown): unknown {
 function nameIn(headers: Headers, header: string): string | null {
   const name = headers.get(header);
   if (name === null || /^[\w-]{1,128}$/.test(name)) return name;
-  throw new DurableChatError('bad_request', `The ${header} has to match [A-Za-z0-9_-]{1,128}.`);
+  throw new DurableChatError(
+    'bad_request',
+    `The \`${header}\` does not match [A-Za-z0-9_-]{1,128}. Use a random name of these characters.`,
+  );
 }

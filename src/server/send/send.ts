@@ -170,7 +170,7 @@ function policyOf(
   if (allowWhenBusy.includes(body.whenBusy)) return body.whenBusy;
   throw new DurableChatError(
     'forbidden',
-    `This server does not allow whenBusy: '${body.whenBusy}'. The app must add it to allowWhenBusy.`,
+    `This server does not allow \`whenBusy\`: '${body.whenBusy}'. The app must add it to \`allowWhenBusy\`.`,
   );
 }
 
