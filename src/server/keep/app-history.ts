@@ -3,7 +3,8 @@
 
 import type { UIMessage } from 'ai';
 import type { LogFrame } from '../../protocol/frames.ts';
-import { entries } from '../../protocol/entries.ts';
+import { entries, versioned } from '../../protocol/entries.ts';
+import { checkEntry } from '../../protocol/size.ts';
 import { newId } from '../../lib/id.ts';
 import { withinLimit } from '../history/left-out.ts';
 import type { Session } from '../follow/session.ts';
@@ -20,8 +21,11 @@ export interface Keeper {
   readonly reports: Reports['wanted'];
   /** The messages of loadMessages. Rejects with the error of loadMessages. */
   load(sessionId: string): Promise<readonly UIMessage[]>;
-  /** Fills an empty log from loadMessages. Rejects with the error of loadMessages. */
-  seed(session: Session, log: Log): Promise<void>;
+  /**
+   * Fills an empty log from loadMessages. Rejects with the error of loadMessages, and with what `check` throws for the
+   * frames, before any of them is stored.
+   */
+  seed(session: Session, log: Log, check?: (frames: readonly LogFrame[]) => void): Promise<void>;
   /** The same for a session of this process. */
   seedSession(session: Session): Promise<void>;
   /** Reports user messages that a send has just stored. Never rejects. */
@@ -42,7 +46,10 @@ export interface Opened {
  */
 export async function seedLog(session: Session, log: Log, frames: readonly LogFrame[]): Promise<void> {
   const { epoch } = log;
-  for (const entry of entries.seed(frames, epoch, newId(session.runtime))) {
+  const pages = entries.seed(frames, epoch, newId(session.runtime));
+  // A page that is too large is refused before another one is stored.
+  if (pages.length > 1) for (const entry of pages) checkEntry(JSON.stringify(versioned(entry)));
+  for (const entry of pages) {
     await session.appendTo(log, entry);
     // Another request was faster, or the session was deleted.
     if (log.hasBegun || log.epoch !== epoch) return;
@@ -57,7 +64,7 @@ export function createKeeper({ loadMessages, ...settings }: KeepSettings, sessio
 
   const load = async (sessionId: string) => (await loadMessages?.({ sessionId })) ?? [];
 
-  async function seed(session: Session, log: Log): Promise<void> {
+  const seed: Keeper['seed'] = async (session, log, check) => {
     if (!loadMessages) return;
     // Messages that were loaded before a deletion are loaded again.
     for (let epoch; !log.hasBegun && epoch !== log.epoch;) {
@@ -66,9 +73,10 @@ export function createKeeper({ loadMessages, ...settings }: KeepSettings, sessio
         type: 'message',
         message: withinLimit(message),
       }));
+      if (frames.length > 0) check?.(frames);
       await seedLog(session, log, frames);
     }
-  }
+  };
 
   return {
     hasHistory: loadMessages !== undefined,

@@ -3,7 +3,7 @@
 
 import type { UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';
-import type { MessageFrame } from '../../protocol/frames.ts';
+import type { LogFrame, MessageFrame } from '../../protocol/frames.ts';
 import { firstEpoch } from '../../protocol/entries.ts';
 import { applyFrames } from '../../protocol/fold.ts';
 import { seedLog, type Keeper } from '../keep/app-history.ts';
@@ -30,7 +30,13 @@ export async function beginSession(
   { limits, seed }: Pick<SendSettings, 'limits' | 'seed'>,
   plan: (log: LogView) => unknown,
 ): Promise<void> {
-  await keeper.seed(session, log);
+  const check = (frames: readonly LogFrame[]) => {
+    const { epoch, lastId } = log;
+    // No client has seen the entry of the beginning.
+    const entries = [{ id: 'beginning', key: 'beginning', frames }];
+    plan({ state: applyFrames(log.state, frames), entries, epoch, lastId, hasHad: () => false });
+  };
+  await keeper.seed(session, log, check);
   if (log.hasBegun) return;
   if (messages.at(-1)?.role === 'assistant') {
     throw new DurableChatError(
@@ -48,8 +54,7 @@ export async function beginSession(
     // A handler reads only safe parts of seeded messages, but a user message can be edited and regenerated as it is.
     if (message.role === 'user' || !seeded) await checkMessage(message);
   }
-  const { epoch, lastId } = log;
-  plan({ state: applyFrames(log.state, frames), entries: [], epoch, lastId, hasHad: () => false });
+  check(frames);
   await seedLog(session, log, frames);
 }
 

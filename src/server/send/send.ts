@@ -2,13 +2,16 @@
 // Two round trips to the store precede the call of the app's handler. A new session with earlier messages needs one
 // more, and so does each run that the send stops.
 
-import { entries } from '../../protocol/entries.ts';
+import { entries, versioned } from '../../protocol/entries.ts';
+import { checkEntry } from '../../protocol/size.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { Opened } from '../keep/app-history.ts';
 import type { Log } from '../follow/log.ts';
 import type { Session } from '../follow/session.ts';
 import { messagesIn } from '../keep/reports.ts';
 import { newId } from '../../lib/id.ts';
+import { sleep } from '../../lib/time.ts';
+import { inLine } from '../lib/in-line.ts';
 import { newMessageId } from '../lib/message-id.ts';
 import { patienceMs } from '../lib/retry.ts';
 import type { WhenBusy } from '../options.ts';
@@ -91,20 +94,43 @@ type Accepted =
   | { readonly type: 'attach'; readonly runId: string }
   | { readonly type: 'run'; readonly placed: PlacedRun; readonly plan: SendPlan };
 
-/** How often a send is planned that has to stand directly after what was read. */
-const mostTries = 10;
+/** How long a send is planned again after others came first, in milliseconds. */
+const placeWithinMs = 10_000;
+/** The longest first pause before that, in milliseconds. */
+const firstPauseMs = 10;
 
 async function accept(
-  { keeper, settings, waitUntil }: Sending,
+  sending: Sending,
   session: Session,
   request: SendRequest,
   by: string | undefined,
 ): Promise<Accepted> {
+  const { runtime } = session;
+  const first = await attempt(sending, session, request, by);
+  if (first) return first;
+  // One at a time: of several sends that have to stand directly after what they read, each one moves the others.
+  return inLine(session, async () => {
+    const until = runtime.monotonic() + placeWithinMs;
+    for (let ceiling = firstPauseMs; ; ceiling = Math.min(1_000, ceiling * 2)) {
+      const accepted = await attempt(sending, session, request, by, runtime.monotonic() > until);
+      if (accepted) return accepted;
+      await sleep(runtime, runtime.random() * ceiling);
+    }
+  });
+}
+
+/** Resolves with undefined if the send has to be planned again: see `placeSend`. With `isLast` it is refused instead. */
+async function attempt(
+  { keeper, settings, waitUntil }: Sending,
+  session: Session,
+  request: SendRequest,
+  by: string | undefined,
+  isLast = false,
+): Promise<Accepted | undefined> {
   const { body } = request;
   const last = body.messages.at(-1)!; // validated as not empty
   const whenBusy = policyOf(settings, body);
   const key = sendOf(body, request.named);
-  let messageId: string | undefined;
   const { runtime } = session;
   const { limits, runs } = settings;
   const { leaseMs } = runs;
@@ -120,10 +146,13 @@ async function accept(
       if (last.role === 'assistant') await untilWritten(session, log, body, leaseMs);
       const { reports } = keeper;
       const wish = { request, key, whenBusy, by, runId, at: runtime.now(), reports };
+      let messageId: string | undefined;
       if (!log.hasBegun) {
-        await beginSession(session, log, body, keeper, settings, (view) =>
-          planSend(view, { ...wish, messageId: runId }, limits),
-        );
+        await beginSession(session, log, body, keeper, settings, (view) => {
+          messageId ??= newMessageId(settings.generateId, [...view.state.order, last.id]);
+          // A refused send stores nothing, so the session does not begin with it.
+          checkEntry(JSON.stringify(versioned(planSend(view, { ...wish, messageId }, limits).entry)));
+        });
       }
       messageId ??= newMessageId(settings.generateId, [...log.state.order, last.id]);
       const plan = planSend(log, { ...wish, messageId }, limits);
@@ -140,8 +169,8 @@ async function accept(
         throw error;
       }
       await giveBack(reservation).catch(() => {});
-      if (error === movedError ? tries < mostTries : tries === 1 && (await endDead(error, session, log)))
-        continue;
+      if (error === movedError && !isLast) return undefined;
+      if (tries === 1 && (await endDead(error, session, log))) continue;
       if (log) await keepLate(session, log, body, runId);
       throw error;
     }
@@ -150,7 +179,7 @@ async function accept(
 
 const movedError = new DurableChatError(
   'conflict',
-  'Other changes came first ten times. Send the message again.',
+  'Other changes came first for 10 s. Send the message again.',
 );
 
 function isStoreDown(error: unknown): boolean {

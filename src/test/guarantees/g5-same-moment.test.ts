@@ -1,10 +1,12 @@
-// Sends at the same moment: one send is one run, however often and in whatever order it is posted (G5).
+// Sends at the same moment: one send is one run, however often and in whatever order it is posted (G5), and none is refused
+// because of the others (G12).
 
 import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
+import { encodeCursor } from '../../protocol/cursor.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
@@ -99,4 +101,33 @@ describe.each([
       );
     },
   );
+
+  it('G12: 12 sends with changes, to two servers, all count, and so do their changes', async () => {
+    const channel = open();
+    const id = `${name} changes ${seed}`;
+    const model = scriptedModel({ chunksPerSecond: 10_000 });
+    const worlds = [1, 2].map(() => createWorld(channel, modelHandler(model), { seed: 'all' }));
+    const old = Array.from({ length: 12 }, (_, index) => user(`old ${index}`));
+    const send = async (body: object, index = 0) => {
+      const request = new Request('http://durable.test/api/chat', {
+        method: 'POST',
+        body: JSON.stringify({ id, ...body }),
+      });
+      const response = await worlds[index % 2]!.routes.POST(request);
+      return { status: response.status, text: await response.text() };
+    };
+    await send({ messages: [...old, user('first')] });
+    await worlds[0]!.settled();
+    const seen = encodeCursor(id, { log: (await channel.readLog(id, '')).at(-1)!.id, runs: {} });
+    const responses = await Promise.all(
+      old.map((message, index) =>
+        send({ messages: [user(`new ${index}`)], changes: { seen, removed: [message.id] } }, index),
+      ),
+    );
+    for (const { status, text } of responses) expect(status, text).toBe(200);
+    for (const world of worlds) await world.settled();
+    const { messages } = await worlds[0]!.chat.session(id).read();
+    const ids = messages.flatMap((one) => (one.role === 'user' ? one.id : []));
+    expect(ids.toSorted()).toEqual(['first', ...old.map((_, index) => `new ${index}`)].toSorted());
+  }, 60_000);
 });

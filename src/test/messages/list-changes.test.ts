@@ -5,6 +5,8 @@ import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { DurableChatError, type DurableChatOptions } from '../../index.ts';
+import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
+import { encodeCursor } from '../../protocol/cursor.ts';
 import { createWorld } from '../fixtures/world.fixture.ts';
 
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
@@ -284,3 +286,47 @@ it.each<[string, object, string[]]>([
     expect(read()).toEqual(expected);
   },
 );
+
+it.each([
+  // The app's own messages begin the session, and the client has not seen that beginning.
+  { from: 'loadMessages', kept: [user('u1'), user('u2')], read: ['u1', 'u2', 'u3'] },
+  // The client posts its list as it is after its changes.
+  { from: 'the client', kept: undefined, read: ['u1 edited', 'u3'] },
+])('changes have no effect on a session that has expired and begins with $from', async ({ kept, read }) => {
+  let past = 0;
+  const runtime: Runtime = { ...systemRuntime, monotonic: () => systemRuntime.monotonic() + past };
+  const channel = memoryChannel({ ttl: 60 }, runtime);
+  const bodies: { messages: UIMessage[] }[] = [];
+  const { routes, chat, settled } = createWorld(
+    channel,
+    async (request) => {
+      bodies.push((await request.json()) as { messages: UIMessage[] });
+      return new ReadableStream<UIMessageChunk>({
+        start(controller) {
+          controller.enqueue({ type: 'start' });
+          controller.close();
+        },
+      });
+    },
+    kept ? { loadMessages: () => kept } : {},
+    runtime,
+  );
+  async function send(body: object): Promise<void> {
+    const request = new Request('http://durable.test/api/chat', {
+      method: 'POST',
+      body: JSON.stringify({ id: 's', ...body }),
+    });
+    const response = await routes.POST(request);
+    expect(response.status, await response.text()).toBe(200);
+    await settled();
+  }
+  await send({ messages: [user('u1'), user('u2'), user('old')] });
+  const seen = encodeCursor('s', { log: (await channel.readLog('s', '')).at(-1)!.id, runs: {} });
+  past += 61_000;
+  expect(await channel.readLog('s', '')).toEqual([]);
+  const edited = user('u1', 'u1 edited');
+  await send({ messages: [edited, user('u3')], changes: { seen, removed: ['u2', 'old'], edited: [edited] } });
+  expect(bodies.at(-1)!.messages.map(textOf)).toEqual(read);
+  const { messages } = await chat.session('s').read();
+  expect(messages.filter(({ role }) => role === 'user').map(textOf)).toEqual(read);
+});
