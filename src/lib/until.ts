@@ -1,5 +1,6 @@
 // Waits for a condition.
 
+import { onAbort } from './abort.ts';
 import type { Cancel, Runtime } from './runtime.ts';
 
 /** How long to wait: until `signal` aborts, or for `ms` milliseconds. Without both, without a limit. */
@@ -19,14 +20,10 @@ export function until<T>(
   { signal, ms }: Patience = {},
 ): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const finish = () => {
-      off();
-      cancel();
-      signal?.removeEventListener('abort', giveUp);
-    };
+    const ends: Cancel[] = [];
     const settle = (value: T | undefined) => {
-      finish();
       resolve(value);
+      for (const end of ends) end();
     };
     const giveUp = () => settle(undefined);
     const check = () => {
@@ -34,14 +31,13 @@ export function until<T>(
         const value = condition();
         if (value !== undefined) settle(value);
       } catch (error) {
-        finish();
         reject(error);
+        giveUp();
       }
     };
-    const cancel: Cancel = ms === undefined ? () => {} : runtime.schedule(giveUp, ms);
-    const off = onChange(check);
-    signal?.addEventListener('abort', giveUp);
-    if (signal?.aborted) giveUp();
-    else check();
+    if (signal?.aborted) return giveUp();
+    ends.push(onChange(check), onAbort(signal, giveUp));
+    if (ms !== undefined) ends.push(runtime.schedule(giveUp, ms));
+    check();
   });
 }

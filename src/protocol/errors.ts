@@ -97,13 +97,12 @@ export class DurableChatError extends Error {
 
 /** The code for a status that came without one. */
 function codeOf(status: number): DurableChatErrorCode {
-  // Something threw. Nothing says that the set-up is wrong, which is the first code of this status.
-  if (status === 500) return 'handler_failed';
   // Our own 503 has a code: this one is a proxy's.
-  if (status === 502 || status === 503 || status === 504) return 'network';
-  const code = Object.entries(statusOf).find(([, known]) => known === status)?.[0];
-  // The entry came out of statusOf, so its key is a code.
-  return (code as DurableChatErrorCode | undefined) ?? (status > 500 ? 'store_failed' : 'bad_request');
+  if ([502, 503, 504].includes(status)) return 'network';
+  // Something threw. Nothing says that the set-up is wrong.
+  if (status >= 500) return status === 500 ? 'handler_failed' : 'store_failed';
+  const codes = Object.keys(statusOf) as DurableChatErrorCode[]; // the table's keys are the codes
+  return codes.find((code) => statusOf[code] === status) ?? 'bad_request';
 }
 
 /** The `version` error for a request of a page that is older than the server. */

@@ -98,7 +98,7 @@ export interface ToolClaimBody {
 }
 
 /** The longest claim on a tool call. */
-export const maxClaimMs: number = 10 * 60_000;
+export const maxClaimMs: number = 600_000;
 
 /** The response to a stop. */
 export interface StopReceipt {

@@ -7,6 +7,7 @@ import {
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
+import { onAbort } from '../../lib/abort.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import {
   durableHeader,
@@ -16,7 +17,7 @@ import {
   subscriptionHeader,
 } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
-import { fetchWith, isGatewayStatus } from '../network/network-failure.ts';
+import { fetchWith, isNetworkFailure } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
 import type { Changes } from '../sends/client-state.ts';
 import { preparedBody } from './prepared-body.ts';
@@ -59,9 +60,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const leave = new AbortController();
     /** Leaves the response at an abort, if `isAllowed`. */
     const leaveWhen = (isAllowed: () => boolean) => {
-      const check = () => void (isAllowed() && leave.abort());
-      if (abortSignal?.aborted) check();
-      else abortSignal?.addEventListener('abort', check);
+      onAbort(abortSignal, () => isAllowed() && leave.abort());
     };
     let runId: string | undefined;
     const { prepareSendMessagesRequest: prepare } = options;
@@ -129,9 +128,10 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
 async function refusalOf(response: Response, isDurable: boolean): Promise<DurableChatError | undefined> {
   const { ok, status, headers } = response;
   if (ok) return undefined;
-  const isGateway = isDurable && isGatewayStatus(status) && !headers.has(durableHeader);
   const body = await response.clone().text();
-  return isGateway ? DurableChatError.fromBody(status, body) : DurableChatError.parse(status, body);
+  const error = DurableChatError.fromBody(status, body);
+  const isGateway = isDurable && isNetworkFailure(error) && !headers.has(durableHeader);
+  return isGateway ? error : DurableChatError.parse(status, body);
 }
 
 /** A response without its body. A chunk of another version can mean something else, so the session brings the run. */

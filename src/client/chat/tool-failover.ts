@@ -39,14 +39,15 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       timers.delete(name);
     }
     for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
-    if (completed && !timers.has(completed))
-      after(completed, othersAfterMs(), () => void proceed().catch(report));
+    if (completed && !timers.has(completed)) after(completed, othersAfterMs(), proceed);
   }
 
-  const report = (error: unknown) => latest().onError?.(error as Error);
-
-  function after(name: string, ms: number, act: () => void): void {
-    timers.set(name, runtime.schedule(act, ms));
+  function after(name: string, ms: number, act: () => Promise<void>): void {
+    const report = (error: Error) => latest().onError?.(error);
+    timers.set(
+      name,
+      runtime.schedule(() => void act().catch(report), ms),
+    );
   }
 
   /** Random, so that not all other tabs act at the same moment. */
@@ -64,11 +65,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       const ms = Math.min(longestClaimMs, Math.max(takeOverAfterMs * 2, runtime.monotonic() - since));
       const claimed = await ask({ messageId, toolCallId, ms }).catch(() => false);
       if (!timers.has(toolCallId)) return;
-      after(
-        toolCallId,
-        claimed ? ms / 2 : ms * (0.5 + runtime.random() / 2),
-        () => void claim().catch(report),
-      );
+      after(toolCallId, claimed ? ms / 2 : ms * (0.5 + runtime.random() / 2), claim);
       if (!claimed || own) return;
       own = true;
       core.executed.add(toolCallId);
@@ -77,7 +74,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     }
 
     // A call that its own tab completes at once needs no claim.
-    after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), () => void claim().catch(report));
+    after(toolCallId, own ? takeOverAfterMs / 5 : othersAfterMs(), claim);
   }
 
   async function ask(claim: Pick<ToolClaimBody, 'messageId' | 'toolCallId' | 'ms'>): Promise<boolean> {

@@ -10,6 +10,7 @@ import {
   type UIMessageChunk,
 } from 'ai';
 import { newId } from '../../lib/id.ts';
+import { until } from '../../lib/until.ts';
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
 import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
@@ -247,26 +248,19 @@ async function pump(
 const takeOverMs = 2_000;
 
 /** Keeps the subscription open until the run has ended or the chat is disconnected. A refused subscription ends it, too. */
-function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Promise<void> {
-  const { store } = core;
+async function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Promise<void> {
+  if (log.ended) return;
+  const { runtime, store } = core;
   const { runId } = log;
-  if (log.ended) return Promise.resolve();
-  return new Promise((resolve) => {
-    const close = core.open();
-    core.expect(runId, takeOverMs);
-    const check = () => {
-      const { connection, error, state } = store.getSnapshot();
-      const isLost = store.client.sends.some((send) => send.state === 'lost' && send.runId === runId);
-      if (connection === 'closed') log.end(error); // with the reason of `closed`
-      else if (state?.ended.has(runId) || isLost) log.end();
-      if (!log.ended && !left.aborted) return;
-      left.removeEventListener('abort', check);
-      off();
-      close();
-      resolve();
-    };
-    const off = store.subscribe(check);
-    left.addEventListener('abort', check);
-    check();
-  });
+  const close = core.open();
+  core.expect(runId, takeOverMs);
+  const check = () => {
+    const { connection, error, state } = store.getSnapshot();
+    const isLost = store.client.sends.some((send) => send.state === 'lost' && send.runId === runId);
+    if (connection === 'closed') log.end(error); // with the reason of `closed`
+    else if (state?.ended.has(runId) || isLost) log.end();
+    return log.ended || undefined;
+  };
+  await until(runtime, store.subscribe, check, { signal: left });
+  close();
 }

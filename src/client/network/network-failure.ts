@@ -8,9 +8,6 @@ import { DurableChatError } from '../../protocol/errors.ts';
  */
 const names = ['TypeError', 'AbortError', 'TimeoutError'];
 
-/** The statuses of a proxy whose server is away. */
-const gatewayStatuses = [502, 503, 504];
-
 /** Whether a request failed in the network, so a retry can succeed. */
 export function isNetworkFailure(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'network';
@@ -23,11 +20,6 @@ export function unreachable(cause?: unknown): DurableChatError {
     'The server could not be reached. Check the connection, then try again.',
     { cause },
   );
-}
-
-/** Whether a response that is not from durable-chat says that the server is away for now. */
-export function isGatewayStatus(status: number): boolean {
-  return gatewayStatuses.includes(status);
 }
 
 /**

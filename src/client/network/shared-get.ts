@@ -1,6 +1,7 @@
 // One GET for several sessions. When a session joins or leaves, the GET ends and begins again, with each session at its own
 // cursor. Nothing is lost, and two GETs are never open at the same time.
 
+import { onAbort } from '../../lib/abort.ts';
 import { newId } from '../../lib/id.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { every, sleep } from '../../lib/time.ts';
@@ -132,8 +133,7 @@ export class SharedGet {
       for (;;) {
         const slot = await this.#options.takeSlot(signal);
         const current = new AbortController();
-        const stop = () => current.abort();
-        signal.addEventListener('abort', stop);
+        const off = onAbort(signal, () => current.abort());
         try {
           signal.throwIfAborted();
           const again = await this.#open(current, slot.isTimeSlice);
@@ -142,7 +142,7 @@ export class SharedGet {
           if (signal.aborted || !current.signal.aborted) throw error;
         } finally {
           this.#state = 'none';
-          signal.removeEventListener('abort', stop);
+          off();
           slot.release();
         }
         if (slot.isTimeSlice) await sleep(this.#options.runtime, betweenSlicesMs);

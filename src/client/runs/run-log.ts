@@ -2,6 +2,7 @@
 // streams of them that begin at the beginning and go on until the run ends.
 
 import type { UIMessageChunk } from 'ai';
+import { onAbort } from '../../lib/abort.ts';
 import { compact, remainder } from '../../protocol/compact.ts';
 import { fromFirstPart } from './first-part.ts';
 
@@ -81,24 +82,22 @@ export class RunLog {
     const take = fromFirstPart();
     let resume: () => void = () => {};
     const onChange = () => resume();
-    let leave = () => {};
+    let stay = () => {};
     const close = (how: 'end' | 'cancel') => {
       open = false;
       this.#streams.delete(onChange);
-      left?.removeEventListener('abort', leave);
+      stay();
       onClose?.(how);
     };
     this.#streams.add(onChange);
     return new ReadableStream<UIMessageChunk>(
       {
         start: (controller) => {
-          leave = () => {
+          stay = onAbort(left, () => {
             close('cancel');
             controller.error(left?.reason);
             resume();
-          };
-          if (left?.aborted) leave();
-          else left?.addEventListener('abort', leave);
+          });
         },
         pull: async (controller) => {
           for (let given = 0; open && given === 0;) {

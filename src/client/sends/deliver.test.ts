@@ -312,6 +312,8 @@ it.each([
   '[null]',
   '[{}]',
   '[{"message":{"id":"x","role":"user"},"trigger":"submit-message"}]',
+  '[{"message":{"id":"x","role":"user","parts":[null]},"trigger":"submit-message"}]',
+  '[{"message":{"id":"x","role":"user","parts":[]},"trigger":"submit-message","changes":{"removed":[],"edited":[{}]}}]',
   '"x"',
   '{',
 ])('G12: a storage that holds %s is as good as empty', async (text) => {

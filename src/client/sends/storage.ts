@@ -133,49 +133,31 @@ export function errorOf({ message, code, status = 0 }: Refusal): Error {
   return DurableChatError.parse(status, JSON.stringify({ error: { code, message } })) ?? new Error(message);
 }
 
+/** Whether the page can use it. Other code of the page, or another build, can write there. The server validates the rest. */
 function isKept(entry: unknown): entry is Kept {
-  if (!isObject(entry)) return false;
-  if (isText(entry['stop'])) return true;
-  const { message, trigger, messageId, key, body, changes, refused } = entry;
-  const isOptional = (value: unknown) => value === undefined || isText(value);
+  const { stop, message, trigger, changes } = fieldsOf(entry);
+  const { removed, edited } = fieldsOf(changes ?? { removed: [], edited: [] });
   return (
-    isUserMessage(message) &&
-    (trigger === 'submit-message' || trigger === 'regenerate-message') &&
-    isOptional(messageId) &&
-    isOptional(key) &&
-    (body === undefined || isObject(body)) &&
-    (changes === undefined || isChanges(changes)) &&
-    (refused === undefined ||
-      (isObject(refused) && isText(refused['message']) && isOptional(refused['after'])))
+    typeof stop === 'string' ||
+    ((trigger === 'submit-message' || trigger === 'regenerate-message') &&
+      isUserMessage(message) &&
+      Array.isArray(removed) &&
+      Array.isArray(edited) &&
+      edited.every(isUserMessage))
   );
 }
 
 function isUserMessage(value: unknown): boolean {
+  const { id, role, parts } = fieldsOf(value);
   return (
-    isObject(value) &&
-    value['role'] === 'user' &&
-    isText(value['id']) &&
-    Array.isArray(value['parts']) &&
-    value['parts'].every((part: unknown) => isObject(part) && isText(part['type']))
+    role === 'user' &&
+    typeof id === 'string' &&
+    Array.isArray(parts) &&
+    parts.every((part) => typeof fieldsOf(part)['type'] === 'string')
   );
 }
 
-function isChanges(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { seen, removed, edited } = value;
-  return (
-    isText(seen) &&
-    Array.isArray(removed) &&
-    removed.every(isText) &&
-    Array.isArray(edited) &&
-    edited.every(isUserMessage)
-  );
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
+/** The fields of an object. Any other value has none. */
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Object(value) as Readonly<Record<string, unknown>>;
 }

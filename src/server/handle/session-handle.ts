@@ -18,7 +18,7 @@ import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../keep/app-history.ts';
 import { openViewer, type ViewerFrame } from '../follow/viewer.ts';
-import { aborted } from '../lib/aborted.ts';
+import { aborted } from '../../lib/abort.ts';
 
 /**
  * A session, for the server's own code. `M` is the app's message type. No method calls `authorize`. Every method rejects

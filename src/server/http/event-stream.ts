@@ -1,6 +1,7 @@
 // Events as the body of a response: at the reader's own speed, with comments while there is nothing to say, and with an
 // end before the deadline.
 
+import { onAbort } from '../../lib/abort.ts';
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 import { every } from '../../lib/time.ts';
 import { keepAliveMs } from '../../protocol/requests.ts';
@@ -23,15 +24,14 @@ export interface EventStreamOptions {
 export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Array> {
   const { runtime, next, endsAfterMs, gone, onEnd } = options;
   const encoder = new TextEncoder();
-  const timers: Cancel[] = [];
+  const ends: Cancel[] = [];
   let isOver = false;
   let close = () => {};
 
   function end(): void {
     if (isOver) return;
     isOver = true;
-    for (const cancel of timers) cancel();
-    gone.removeEventListener('abort', close);
+    for (const end of ends) end();
     onEnd();
   }
 
@@ -44,8 +44,8 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
       };
       // An up-to-date viewer gets bytes too, because proxies and clients wait for the first ones.
       say(keepAlive);
-      if (gone.aborted) return close();
-      gone.addEventListener('abort', close);
+      ends.push(onAbort(gone, close));
+      if (isOver) return;
       const beat = () => {
         // What a slow reader has not taken yet keeps the connection alive when it does.
         if ((controller.desiredSize ?? 0) > 0) say(keepAlive);
@@ -54,7 +54,7 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
         say(comeBack);
         close();
       };
-      timers.push(every(runtime, keepAliveMs, beat), runtime.schedule(rotate, endsAfterMs));
+      ends.push(every(runtime, keepAliveMs, beat), runtime.schedule(rotate, endsAfterMs));
     },
     async pull(controller) {
       const event = await next();

@@ -4,7 +4,7 @@ import type { Runtime } from '../../lib/runtime.ts';
 import { encodeEvent } from '../../protocol/sse.ts';
 import type { Opened } from '../keep/app-history.ts';
 import { openViewer } from '../follow/viewer.ts';
-import { aborted } from '../lib/aborted.ts';
+import { aborted } from '../../lib/abort.ts';
 import { marginBefore } from '../lib/deadline.ts';
 import { merge } from '../lib/merge.ts';
 import { eventStreamHeaders } from '../lib/stream-headers.ts';

@@ -1,6 +1,7 @@
 // One session of a connection: its permission, its frames, and the end of both. Sessions of one connection do not affect
 // each other.
 
+import { onAbort } from '../../lib/abort.ts';
 import type { DurableChatError } from '../../protocol/errors.ts';
 import type { WireFrame } from '../../protocol/frames.ts';
 import type { Viewer } from '../follow/viewer.ts';
@@ -43,10 +44,10 @@ export function watchSession(options: WatchOptions): WatchedSession {
   const over = new AbortController();
   const { signal } = over;
   let end: { readonly error: unknown; readonly isRefused: boolean } | undefined;
-  const stop = () => over.abort();
-  left.addEventListener('abort', stop);
-  signal.addEventListener('abort', () => left.removeEventListener('abort', stop));
-  if (left.aborted) stop();
+  onAbort(
+    signal,
+    onAbort(left, () => over.abort()),
+  );
 
   async function begin(): Promise<Viewer> {
     await ask();

@@ -4,6 +4,7 @@
 // per tab.
 
 import type { SseEvent } from '../../../protocol/sse.ts';
+import { onAbort } from '../../../lib/abort.ts';
 import { newId } from '../../../lib/id.ts';
 import type { Runtime } from '../../../lib/runtime.ts';
 import { onPageHide, pageLocks } from '../browser.ts';
@@ -108,11 +109,7 @@ export class Line {
 
   #lead(bus?: Bus, stolen?: AbortSignal): Promise<boolean> {
     const over = new AbortController();
-    const end = () => over.abort();
-    for (const signal of [this.#over.signal, stolen]) {
-      signal?.addEventListener('abort', end);
-      if (signal?.aborted) end();
-    }
+    for (const signal of [this.#over.signal, stolen]) onAbort(signal, () => over.abort());
     const leader = new Leader({
       ...this.#options,
       members: this.#members,

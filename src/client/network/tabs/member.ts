@@ -1,6 +1,7 @@
 // One session of this page on a line.
 
 import type { SnapshotFrame } from '../../../protocol/frames.ts';
+import { onAbort } from '../../../lib/abort.ts';
 import type { SseEvent } from '../../../protocol/sse.ts';
 import type { Subscribe } from '../shared-get.ts';
 
@@ -44,13 +45,13 @@ export async function ask(
 ): Promise<void> {
   const heard = new AbortController();
   const leave = () => heard.abort();
-  signal.addEventListener('abort', leave);
+  const stay = onAbort(signal, leave);
   try {
     await subscribe([{ sessionId, after }], { signal: heard.signal, onEvent: leave });
   } catch (error) {
     if (!heard.signal.aborted) throw error;
   } finally {
-    signal.removeEventListener('abort', leave);
+    stay();
   }
   signal.throwIfAborted();
 }
