@@ -59,9 +59,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const isDurable = () => core.store.client.session !== undefined;
     const leave = new AbortController();
     /** Leaves the response at an abort, if `isAllowed`. */
-    const leaveWhen = (isAllowed: () => boolean) => {
-      onAbort(abortSignal, () => isAllowed() && leave.abort());
-    };
+    const leaveWhen = (isAllowed: () => boolean) => onAbort(abortSignal, () => isAllowed() && leave.abort());
     let runId: string | undefined;
     const { prepareSendMessagesRequest: prepare } = options;
     const prepared = prepare && preparedBody(prepare, core);
@@ -101,7 +99,7 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
       },
     });
     // A route without sessions has no run to stop, so its response is left at once.
-    leaveWhen(() => isPlainRoute(core));
+    const stay = leaveWhen(() => isPlainRoute(core));
     // Messages that are not in the session have their own sends, so a new session must not begin with them.
     const unsent = new Set(
       core.store.client.sends.flatMap(({ kind, isLogged, state, message }) =>
@@ -111,10 +109,12 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
     const messages = send.messages.filter(
       (message) => !isDurable() || message === last || !unsent.has(message.id),
     );
-    this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined }).then((stream) => ({
-      runId,
-      body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
-    }));
+    this.sent = this.sendMessages({ ...send, messages, abortSignal: undefined })
+      .then((stream) => ({
+        runId,
+        body: stream as unknown as ReadableStream<Uint8Array>, // processResponseStream hands it on
+      }))
+      .finally(stay);
   }
 
   protected override processResponseStream(

@@ -60,6 +60,21 @@ describe('a send that fails at the network', () => {
     expect(tab.chat.error).toBeUndefined();
   });
 
+  it('keeps no listener of its failed attempts', async () => {
+    const add = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+    const remove = vi.spyOn(AbortSignal.prototype, 'removeEventListener');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const tab = await open('listeners');
+    let lost = 0;
+    tab.client.lose = (method) => method === 'POST' && lost++ < 20;
+    await tab.chat.sendMessage({ text: 'count to 5' });
+    const listeners = new Map<unknown, number>();
+    for (const signal of add.mock.contexts) listeners.set(signal, (listeners.get(signal) ?? 0) + 1);
+    for (const signal of remove.mock.contexts) listeners.set(signal, (listeners.get(signal) ?? 0) - 1);
+    expect(posts(tab)).toBe(21);
+    expect(Math.max(...listeners.values())).toBeLessThan(10);
+  });
+
   it('G5: a regeneration and an edit keep their key in all attempts', async () => {
     const tab = await open('again');
     await tab.chat.sendMessage({ text: 'count to 5' });
