@@ -14,7 +14,7 @@ async function crash(demo: Demo): Promise<void> {
   await demo.start();
 }
 
-test('after a crash of the server during an answer, its part so far is kept and the next turn works', async ({
+test('after a crash of the server during an answer, its part so far is kept and the next run works', async ({
   openTab,
   demo,
   expectProblems,
@@ -65,7 +65,7 @@ test('an answer that a crash interrupted is there after a reload, and any tab ca
   for (const one of [tab, other]) await expect(interrupted(one.page)).toHaveCount(0);
 });
 
-test('after a crash of the server during a tool call, the call has failed and the next turn works', async ({
+test('after a crash of the server during a tool call, the call has failed and the next run works', async ({
   openTab,
   demo,
   expectProblems,

@@ -16,7 +16,7 @@ test('Stop on another device stops the model, and both keep the same part of the
   const third = await openTab();
   await expectConversation([sender, other, third], [you(question), assistant(stopped)]);
 
-  // The next turn works, and takes long enough to show that the stopped answer no longer grows.
+  // The next run works, and takes long enough to show that the stopped answer no longer grows.
   await sender.send('count to 60 at 50/s');
   const turns = [you(question), assistant(stopped), you('count to 60 at 50/s'), assistant(count(60))];
   await expectConversation([sender, other, third], turns);

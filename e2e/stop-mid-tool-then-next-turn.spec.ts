@@ -2,7 +2,7 @@ import { assistant, count, expectConversation, expectTools, rainy, you } from '.
 import { test } from './support/test.ts';
 
 for (const who of ['the same tab', 'another tab'] as const) {
-  test(`Stop in ${who} while a tool runs, and the next turns work`, async ({ openTab, release }) => {
+  test(`Stop in ${who} while a tool runs, and the next runs work`, async ({ openTab, release }) => {
     const asker = await openTab();
     const other = await openTab();
     await asker.send('weather in Lisbon');

@@ -185,7 +185,7 @@ it('continues unchanged when it is shared before any POST has named it', async (
   expect(latest().signal.aborted).toBe(false);
 });
 
-it('with a shared connection, returns it when nothing comes, and continues from its cursor at its next turn', async () => {
+it('with a shared connection, returns it when nothing comes, and continues from its cursor at its next run', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let released = 0;

@@ -85,8 +85,8 @@ const middles: Record<string, UIMessageChunk[]> = {
   ],
 };
 
-/** The model's prompt in the next turn. Throws the errors of the SDK and of its prompt checks. */
-async function nextTurn(messages: UIMessage[]): Promise<string> {
+/** The model's prompt in the next run. Throws the errors of the SDK and of its prompt checks. */
+async function nextRun(messages: UIMessage[]): Promise<string> {
   const model = scriptedModel({ script: () => ['fine'], chunksPerSecond: Infinity });
   const search = tool({ inputSchema: jsonSchema({ type: 'object' }), execute: async () => 'result' });
   const failures: unknown[] = [];
@@ -107,7 +107,7 @@ async function nextTurn(messages: UIMessage[]): Promise<string> {
   return text;
 }
 
-describe('G11: the next turn works', () => {
+describe('G11: the next run works', () => {
   describe.each(cutShort)('after %s', (reason) => {
     const names = Object.keys(middles).filter((name) => name !== 'an approved tool');
     it.each(names)('during %s', async (name) => {
@@ -115,15 +115,15 @@ describe('G11: the next turn works', () => {
       expect(message).toBeDefined();
       const history = [user('u1'), message!];
       await expect(convertToModelMessages(history)).resolves.toBeDefined();
-      expect(await nextTurn([...history, user('u2')])).toBe('fine');
+      expect(await nextRun([...history, user('u2')])).toBe('fine');
       // The log stores JSON.
-      expect(await nextTurn(JSON.parse(JSON.stringify([...history, user('u2')])))).toBe('fine');
+      expect(await nextRun(JSON.parse(JSON.stringify([...history, user('u2')])))).toBe('fine');
     });
 
     // An approved call without a result would fail the SDK's prompt check.
     it('during an approved tool', async () => {
       const message = await foldMessage([...head, ...middles['an approved tool']!], undefined, reason);
-      expect(await nextTurn([user('u1'), message!, user('u2')])).toBe('fine');
+      expect(await nextRun([user('u1'), message!, user('u2')])).toBe('fine');
     });
 
     it('no part is still streaming, and all parts are kept', async () => {

@@ -1,4 +1,4 @@
-// A run's chunks as its final message. The SDK's reader builds it, and open parts are closed, so that the next turn
+// A run's chunks as its final message. The SDK's reader builds it, and open parts are closed, so that the next run
 // converts to model messages however this one ended (G11).
 
 import { readUIMessageStream, type UIMessage, type UIMessageChunk } from 'ai';

@@ -1,5 +1,5 @@
 // The messages that a run's handler reads. Every message except the one that the run continues is closed, because an open
-// tool call inside a history would make the next turn fail (G11).
+// tool call inside a history would make the next run fail (G11).
 
 import type { UIMessage } from 'ai';
 import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
@@ -21,7 +21,7 @@ export function readableHistory(state: SessionState, messageId: string): UIMessa
 
 /**
  * Denials of the open approvals that this run's message follows, so that no client asks for them any more.
- * Other calls stay open in the log, because later turns can read a late output.
+ * Other calls stay open in the log, because later runs can read a late output.
  */
 export function passedApprovals(
   state: SessionState,

@@ -1,4 +1,4 @@
-// Checks file parts: for an invalid `url` the AI SDK would throw in every turn of the session.
+// Checks file parts: for an invalid `url` the AI SDK would throw in every run of the session.
 
 import type { FileUIPart } from 'ai';
 

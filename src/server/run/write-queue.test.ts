@@ -50,7 +50,7 @@ function heldStore(
 }
 
 describe('writer', () => {
-  it('writes the first chunk in the next turn of the event loop, after the reply has it', async () => {
+  it('writes the first chunk in the next run of the event loop, after the reply has it', async () => {
     const { writer, writes } = heldStore(60_000);
     writer.push(text('a'));
     expect(writes).toEqual([]);

@@ -1,4 +1,4 @@
-// Checks user messages before the log takes them: a message that the AI SDK cannot read would make every later turn fail.
+// Checks user messages before the log takes them: a message that the AI SDK cannot read would make every later run fail.
 
 import { safeValidateUIMessages, type UIMessage } from 'ai';
 import { DurableChatError } from '../../protocol/errors.ts';

@@ -145,7 +145,7 @@ export class Conversation {
   }
 
   /** G11: after all failures, a new turn is answered. */
-  async nextTurn(withinMs: number): Promise<void> {
+  async nextRun(withinMs: number): Promise<void> {
     if (this.violations.length > 0) return;
     const viewer = this.#viewers[0]!;
     const text = 'at last, count to 3 at 1000/s';
@@ -158,7 +158,7 @@ export class Conversation {
       const texts = this.#shownBy(viewer).map(textOf).slice(-4);
       const { error, status } = viewer.tab.chat;
       const how = `${error?.message ?? 'no error'}, ${status}, ${isBusy(viewer.tab) ? 'busy' : 'idle'}`;
-      this.violations.push(`the next turn got no answer (${how}): ${JSON.stringify(texts)}`);
+      this.violations.push(`the next run got no answer (${how}): ${JSON.stringify(texts)}`);
     }
     await this.agree(withinMs);
   }

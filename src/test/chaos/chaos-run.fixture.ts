@@ -54,7 +54,7 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
     const healed = performance.now();
     await Promise.all(conversations.map((one) => one.agree(healWithinMs)));
     const healedMs = Math.round(performance.now() - healed);
-    await Promise.all(conversations.map((one) => one.nextTurn(healWithinMs)));
+    await Promise.all(conversations.map((one) => one.nextRun(healWithinMs)));
     for (const conversation of conversations) conversation.checkPosts();
 
     const ends: Record<string, number> = {};

@@ -90,7 +90,7 @@ const log: readonly Meant[] = [
     ],
   },
   {
-    why: 'What has ended is closed in the log, so that the next turn converts.',
+    why: 'What has ended is closed in the log, so that the next run converts.',
     in: ['an answer without an end'],
     lines: ['+ renders s | ready | * “so far” done'],
   },

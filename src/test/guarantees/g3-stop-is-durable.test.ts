@@ -164,7 +164,7 @@ describe.each(stores)('stop on %s, with two server instances', (name, open) => {
     await agree([producer, other], id, [sender, second]);
   });
 
-  it('the next turn reads the kept part (G11)', async () => {
+  it('the next run reads the kept part (G11)', async () => {
     const { id, model, producer, other } = setUp();
     const sender = on(producer, id);
     const second = on(other, id);

@@ -115,7 +115,7 @@ describe.each(stores)('a producer on %s', (_, open) => {
     await expect.poll(() => tab.chat.messages).toEqual(messages);
     const ended = tab.session.getSnapshot().state?.ended.get(events[0]!.runId);
     expect(ended).toMatchObject({ reason: 'interrupted', cause: 'deadline' });
-    // The next turn works on it (G11).
+    // The next run works on it (G11).
     await tab.chat.sendMessage({ text: 'count to 3' });
     expect(textOf(tab.chat.messages[3])).toBe('1 2 3');
     tab.close();

@@ -65,7 +65,7 @@ async function agree({ session }: Setting, tabs: readonly Tab[]): Promise<UIMess
 }
 
 /** G11: a new turn is answered, after `before`. */
-async function expectNextTurn(setting: Setting, before: readonly UIMessage[], tabs: Tab[]): Promise<void> {
+async function expectNextRun(setting: Setting, before: readonly UIMessage[], tabs: Tab[]): Promise<void> {
   const [tab] = tabs;
   await tab!.chat.sendMessage({ text: 'count to 3' });
   const messages = await agree(setting, tabs);
@@ -103,7 +103,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
     const messages = await agree(setting, [viewer]);
     await expectCutShort(setting, messages);
-    await expectNextTurn(setting, messages, [viewer]);
+    await expectNextRun(setting, messages, [viewer]);
   });
 
   it('G6: during an answer, noticed by its own tab once the server is back', async (test) => {
@@ -120,7 +120,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await until(async () => expect(await one.calls()).toHaveLength(1));
     expect(await one.calls()).toMatchObject([{ text: 'count to 5000' }]);
     await sender.stop();
-    await expectNextTurn(setting, await agree(setting, [sender]), [sender]);
+    await expectNextRun(setting, await agree(setting, [sender]), [sender]);
   });
 
   it('G6: during an answer, noticed by a new send', async (test) => {
@@ -158,7 +158,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     const messages = await agree(setting, [viewer]);
     expect(messages.map(textOf)).toEqual(['say nothing']);
     expect(await framesOf(setting, 'run-end')).toMatchObject([{ reason: 'interrupted' }]);
-    await expectNextTurn(setting, messages, [viewer]);
+    await expectNextRun(setting, messages, [viewer]);
   });
 
   it('G6: between the close of its run and the entry of its end', async (test) => {
@@ -186,7 +186,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     // The whole answer was stored, and the first closure decides how it ended.
     expect(messages.map(textOf)).toEqual(['count to 30', numbers(30)]);
     expect(await framesOf(setting, 'run-end')).toMatchObject([{ reason: 'finish' }]);
-    await expectNextTurn(setting, messages, [viewer]);
+    await expectNextRun(setting, messages, [viewer]);
   });
 
   it('G6: while sends wait: those that it had accepted end too, and others are answered', async (test) => {
@@ -213,7 +213,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
       'interrupted',
       'finish',
     ]);
-    await expectNextTurn(setting, messages, [viewer]);
+    await expectNextRun(setting, messages, [viewer]);
   });
 
   it('G6, G11: during a tool call', async (test) => {
@@ -227,7 +227,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await until(() => expect(viewer.session.getSnapshot().runs).toEqual([]));
     const messages = await agree(setting, [viewer]);
     expect(tool()).toMatchObject({ state: 'output-error', input: { city: 'Lisbon' } });
-    await expectNextTurn(setting, messages, [viewer]);
+    await expectNextRun(setting, messages, [viewer]);
   });
 
   it('G6: when several processes notice at once, its run ends once', async (test) => {
@@ -251,7 +251,7 @@ describe.concurrent('a producer that is killed', { timeout: 120_000 }, () => {
     await Promise.all(readers);
     await expectCutShort(setting, messages);
     await until(() => expect(ends.map(({ length }) => length)).toEqual([1, 1, 1, 1, 1]));
-    await expectNextTurn(setting, messages, viewers);
+    await expectNextRun(setting, messages, viewers);
     expect(ends.map(({ length }) => length)).toEqual([2, 2, 2, 2, 2]);
   });
 });
@@ -285,7 +285,7 @@ describe.concurrent(
       await new Promise((resolve) => setTimeout(resolve, leaseMs));
       expect(await dump(setting)).toEqual(stored);
       expect(await agree(setting, [viewer, sender])).toEqual(messages);
-      await expectNextTurn(setting, messages, [sender, viewer]);
+      await expectNextRun(setting, messages, [sender, viewer]);
     });
   },
 );

@@ -169,7 +169,7 @@ describe.each(stores)('strangers on %s', (name, open) => {
     expect(here.ends[0]?.seeded).toEqual([]);
   });
 
-  it("with seed: 'all' the client's messages count as posted, and open calls do not break the next turn (G11)", async () => {
+  it("with seed: 'all' the client's messages count as posted, and open calls do not break the next run (G11)", async () => {
     const here = setUp({ seed: 'all' });
     const asking = [user('u1'), answer('a1', waiting)];
     expect((await here.post([...asking, user('u2')])).status).toBe(200);

@@ -129,7 +129,7 @@ describe.each(stores)('steer on %s, with two server instances', (name, open) => 
     },
   );
 
-  it('a message that the handler does not take becomes the next turn', async () => {
+  it('a message that the handler does not take becomes the next run', async () => {
     const { messages, model, ended } = await steered(notAtAll);
     expect(ended).toMatchObject([{ reason: 'finish' }, { reason: 'finish', missed: 'not-taken' }]);
     expect(messages.map(textOf)).toEqual([

@@ -93,7 +93,7 @@ describe.each(stores)('on %s', (_, openStore) => {
   });
 
   it.each([600, 2_500, 3_000, 3_500, 4_000, 100_000])(
-    'a chunk with %i levels ends the answer with an error; the chunks before it are kept, and the next turn works',
+    'a chunk with %i levels ends the answer with an error; the chunks before it are kept, and the next run works',
     async (levels) => {
       const { world, errors, sessionId } = open(openStore()(), [
         start,

@@ -74,7 +74,7 @@ describe.each(stores)('on %s', (_, openStore) => {
     ['images', say(...several(6, () => image(2_000_000))), 'file'],
     ['euros', say(...several(4, (index) => call(index, '€'.repeat(900_000))).flat()), 'tool-search'],
   ])(
-    'an answer with %s that do not fit ends, lists what is left out, and the next turn works',
+    'an answer with %s that do not fit ends, lists what is left out, and the next run works',
     async (_, first, type) => {
       const { world, sessionId } = open(openStore()(), first);
       expect(await answer(world, sessionId, 'one')).toHaveLength(first.length);

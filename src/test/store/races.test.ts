@@ -271,7 +271,7 @@ it('G5: of two sends with `reject` at the same moment one is answered, and nothi
   expect(all.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
 });
 
-it('G6: an answer that is larger than one request to the store ends, and the next turn works', async () => {
+it('G6: an answer that is larger than one request to the store ends, and the next run works', async () => {
   const image = (index: number): UIMessageChunk => ({
     type: 'file',
     mediaType: 'image/png',

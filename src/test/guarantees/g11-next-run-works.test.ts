@@ -1,4 +1,4 @@
-// G11: the next turn works after an open tool call, and late answers to that call are handled.
+// G11: the next run works after an open tool call, and late answers to that call are handled.
 
 import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -124,7 +124,7 @@ describe.each(stores)('an open call that later messages follow, on %s', (name, o
     expect(errors).toEqual([]);
   });
 
-  it('G11: a late output is accepted, shown, and read by the next turns; its tab gets no error', async () => {
+  it('G11: a late output is accepted, shown, and read by the next runs; its tab gets no error', async () => {
     setUp();
     const one = tab();
     await expect.poll(() => one.session.getSnapshot().state).toBeDefined();
