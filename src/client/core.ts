@@ -69,7 +69,7 @@ export class Core {
   #id: string | (() => string);
   #holder: string | undefined;
   #users = 0;
-  #left = new AbortController();
+  readonly #readers = new Set<AbortController>();
 
   constructor(options: DurableSessionOptions, runtime: Runtime = systemRuntime) {
     const { store } = this;
@@ -196,13 +196,14 @@ export class Core {
 
   /** A run from its start, until it ends or the chat is left. */
   read(runId: string, isOnce = false): ReadableStream<UIMessageChunk> {
-    const { left } = this;
+    const reader = this.reader();
     return this.runs.get(runId).stream((closed) => {
-      const how = isOnce && !left.aborted ? 'end' : closed;
+      reader.close();
+      const how = isOnce && !reader.left.aborted ? 'end' : closed;
       this.store.dispatch({ type: 'read-end', runId, how }, 'quiet');
       if (how === 'end') this.onReadEnd();
       this.expect(runId, catchUpMs);
-    }, left);
+    }, reader.left);
   }
 
   /** Whether what others write, and what a POST that is not read would bring, comes on the subscription. */
@@ -227,15 +228,18 @@ export class Core {
     if (!session || !isActive(session, runId)) this.runs.forget(runId);
   }
 
-  /** Aborts when the chat that shows the session now is left. */
-  get left(): AbortSignal {
-    return this.#left.signal;
+  /** `left` aborts when the chat that shows the session now is left, until `close` is called. */
+  reader(): { readonly left: AbortSignal; readonly close: () => void } {
+    // Each reader has its own signal: many listeners on one are reported as a leak.
+    const reader = new AbortController();
+    this.#readers.add(reader);
+    return { left: reader.signal, close: () => void this.#readers.delete(reader) };
   }
 
   /** The chat is left: its sends give up their connections, which stops no run (G2). */
   leave(): void {
-    this.#left.abort();
-    this.#left = new AbortController();
+    for (const reader of this.#readers) reader.abort();
+    this.#readers.clear();
   }
 
   #asSnapshot(): SnapshotFrame | undefined {

@@ -67,7 +67,16 @@ export class ClientStore {
   }
 
   notify(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // Reported like that of an event listener: the event that is applied must not fail.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #update(change: Partial<SessionSnapshot>): void {

@@ -78,7 +78,9 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
    */
   async sendMessages(options: SendOptions<M>): Promise<ReadableStream<UIMessageChunk>> {
     const core = coreOf(this.session);
-    const { runtime, left, store, deliveries } = core;
+    const { runtime, store, deliveries } = core;
+    const reader = core.reader();
+    const { left } = reader;
     const message = options.messages.at(-1);
     const kind = kindOf(options, store.client);
     const name =
@@ -99,12 +101,18 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       const names = { name, subscriptionId: given?.subscriptionId, changes };
       return new Post(this.#options, { ...options, ...asNew }, core, key, names).sent;
     };
-    const attempt = () => {
+    const attempt = (signal?: AbortSignal) => {
       // The attempt before had no response: there may be a run that names the subscription.
       endPost(false);
       // If nothing else brings an answer, it is read from its POST, without a request before it.
       isFollowing = core.isFollowing;
-      return isFollowing ? core.takePostSlot().then(post) : post();
+      if (!isFollowing) return post();
+      return core.takePostSlot().then((given) => {
+        // It was given up meanwhile.
+        if (signal?.aborted) given?.end(true);
+        signal?.throwIfAborted();
+        return post(given);
+      });
     };
     const sent = message
       ? deliveries.send(
@@ -115,10 +123,12 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       : attempt();
     const { runId, body } = await sent.catch((error: unknown) => {
       endPost(!isNetworkFailure(error));
+      reader.close();
       throw error;
     });
     if (runId === undefined) {
       endPost(true);
+      reader.close();
       return new PlainStream<M>().read(body);
     }
 
@@ -142,7 +152,10 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
         // A disconnected chat does not wait for the end of the run.
         return log.isRead && !left.aborted ? finishFromSession(log, core, left) : undefined;
       })
-      .then(() => core.forget(runId));
+      .then(() => {
+        reader.close();
+        core.forget(runId);
+      });
     return read;
   }
 

@@ -42,7 +42,7 @@ it('a feature whose access throws counts as missing', async () => {
   expect(await digest('text', systemRuntime)).toBeUndefined();
   expect(isMultiplexed('/api/chat')).toBe(false);
   expect((await takeSlot('/api/chat', new AbortController().signal)).isTimeSlice).toBe(false);
-  const release = await takeStreamSlot('/api/chat');
+  const release = await takeStreamSlot('/api/chat', systemRuntime);
   expect(release).toBeDefined();
   release?.();
 });

@@ -112,7 +112,7 @@ export function createLive(options: LiveOptions): Live {
       return subscription.cursor;
     },
     async takePostSlot() {
-      const release = await takeStreamSlot(requests.api());
+      const release = await takeStreamSlot(requests.api(), runtime);
       const get = line?.sharedGet;
       const subscriptionId = release && get?.nameForPost(sessionId());
       const end = (isWhole: boolean) => {

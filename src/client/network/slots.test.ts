@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { systemRuntime } from '../../lib/runtime.ts';
 import { createLocks, stubPage } from '../../test/fixtures/browser.fixture.ts';
 import { takeStreamSlot, takeSlot, type Slot } from './slots.ts';
 
@@ -43,16 +44,16 @@ it('a returned slot is free; a waiting caller can give up', async () => {
 });
 
 it('a page reads the POST of one send at a time, and of none while subscriptions need the connections', async () => {
-  const first = await takeStreamSlot(url);
+  const first = await takeStreamSlot(url, systemRuntime);
   expect(first).toBeDefined();
-  expect(await takeStreamSlot(url)).toBeUndefined();
+  expect(await takeStreamSlot(url, systemRuntime)).toBeUndefined();
   first?.();
   const subscriptions = [];
   for (let n = 0; n < 3; n++) subscriptions.push(await takeSlot(url, never));
   expect(subscriptions.map(({ isTimeSlice }) => isTimeSlice)).toEqual([false, false, false]);
-  expect(await takeStreamSlot(url)).toBeUndefined();
+  expect(await takeStreamSlot(url, systemRuntime)).toBeUndefined();
   subscriptions.pop()?.release();
-  const second = await takeStreamSlot(url);
+  const second = await takeStreamSlot(url, systemRuntime);
   expect(second).toBeDefined();
   // A new subscription always has a slot.
   const slice = await takeSlot(url, never);
@@ -62,6 +63,6 @@ it('a page reads the POST of one send at a time, and of none while subscriptions
 
 it('without a page, as on a server, slots are unlimited', async () => {
   vi.unstubAllGlobals();
-  const taken = await Promise.all(Array.from({ length: 10 }, () => takeStreamSlot(url)));
+  const taken = await Promise.all(Array.from({ length: 10 }, () => takeStreamSlot(url, systemRuntime)));
   expect(taken.every((release) => release !== undefined)).toBe(true);
 });

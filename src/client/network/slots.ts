@@ -9,6 +9,8 @@
 // the same headers share one subscription (see tabs/line.ts), so that only a browser with many users or many routes
 // shares slot 4.
 
+import type { Runtime } from '../../lib/runtime.ts';
+import { within } from '../../lib/time.ts';
 import { isMultiplexed, isPage, pageLocks } from './browser.ts';
 
 /** The right to one connection, until `release`. */
@@ -37,25 +39,32 @@ export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> 
   }
 }
 
+/** How long a POST waits for the browser's answer, in milliseconds. */
+const answerWithinMs = 1_000;
+
 let isTaken = false;
 
 /**
  * Takes a connection on which the response to a send is read to its end, at most one per page. Resolves with a function
  * that releases it, or with undefined: then the run must be read from the subscription.
  */
-export async function takeStreamSlot(url: string): Promise<(() => void) | undefined> {
+export async function takeStreamSlot(url: string, runtime: Runtime): Promise<(() => void) | undefined> {
   if (!isPage()) return () => {};
   if (isTaken) return undefined;
   isTaken = true;
-  const release = isMultiplexed(url) ? () => {} : await firstFree([3, 2]).catch(() => () => {});
-  isTaken = release !== undefined;
-  return (
-    release &&
-    (() => {
-      isTaken = false;
-      release();
-    })
-  );
+  const taken = (isMultiplexed(url) ? Promise.reject() : firstFree([3, 2]))
+    .catch(() => () => {})
+    .then((free) => {
+      isTaken = free !== undefined;
+      const release = () => {
+        isTaken = false;
+        free?.();
+      };
+      return { release: free && release };
+    });
+  const answer = await within(runtime, answerWithinMs, taken);
+  if (!answer) void taken.then(({ release }) => release?.());
+  return answer?.release;
 }
 
 async function firstFree(numbers: readonly number[]): Promise<(() => void) | undefined> {

@@ -70,13 +70,13 @@ export class Deliveries {
   }
 
   /**
-   * Resolves or rejects like `attempt`. Rejects with an `AbortError` if it is given up. `kept` is what the storage keeps
-   * over a reload.
+   * Resolves or rejects like `attempt`. Rejects with an `AbortError` if it is given up, which aborts the attempt's signal.
+   * `kept` is what the storage keeps over a reload.
    */
   async send<T extends { readonly runId: string | undefined }>(
     send: Outgoing,
     kept: KeptSend | undefined,
-    attempt: () => Promise<T>,
+    attempt: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { runtime, store, storage, onAttempt } = this.#options;
     const { key } = send;
@@ -102,7 +102,7 @@ export class Deliveries {
         store.dispatch({ type: 'attempt', key });
         onAttempt();
         try {
-          const responded = attempt();
+          const responded = attempt(signal);
           waiting.run = responded.then(
             ({ runId }) => runId,
             () => undefined,

@@ -7,6 +7,9 @@ import { setOwnMessages } from '../list/set-messages.ts';
 import { until } from '../../lib/until.ts';
 import { errorOf, nameOf, type KeptSend } from './storage.ts';
 
+/** How long a new message waits for the session to connect, in milliseconds. */
+const connectWithinMs = 5_000;
+
 const restored = new WeakSet<Core>();
 
 /** Restores the sends of `core` into `chat`, once. */
@@ -17,11 +20,16 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
   for (const kept of storage.sends) {
     const { message, trigger, messageId, key, body } = kept;
     const isNew = trigger === 'submit-message' && messageId === undefined;
-    // A new message is shown as waiting even before the log is known.
-    await until(runtime, store.subscribe, () => {
-      const { state, connection } = store.getSnapshot();
-      return state ?? ((isNew && !connection.startsWith('connect')) || undefined);
-    });
+    // A new message is shown as waiting even before the log is known, and sent although no subscription connects.
+    await until(
+      runtime,
+      store.subscribe,
+      () => {
+        const { state, connection } = store.getSnapshot();
+        return state ?? ((isNew && !connection.startsWith('connect')) || undefined);
+      },
+      isNew ? { ms: connectWithinMs } : {},
+    );
     if (isNew && store.client.session?.byId.has(message.id)) {
       storage.forget(nameOf(kept));
       continue;

@@ -1,8 +1,9 @@
-// A stop concerns what was sent before it, however late its request reaches the server.
+// A stop concerns what was sent before it, and nothing else, however late its request or theirs reach the server.
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { createLocks, stubPage } from '../fixtures/browser.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type Client, type World } from '../fixtures/world.fixture.ts';
 
@@ -18,6 +19,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const tab of tabs) tab.close();
   await world.settled();
+  vi.unstubAllGlobals();
 });
 
 /** A client whose requests of one method wait until they are let go. */
@@ -92,4 +94,37 @@ it('a message that is sent after a stop in a chat that has not connected is answ
   await world.settled();
   const { messages } = await world.chat.session('s').read();
   expect(messages.map(textOf)).toContain('1 2 3 4 5');
+});
+
+it('a send that is stopped while its second attempt waits for a connection is not posted, and takes none', async () => {
+  const { request } = createLocks();
+  let letGo = () => {};
+  const answered = new Promise<void>((resolve) => (letGo = resolve));
+  let posts = 0;
+  let waiting = 0;
+  const slowRequest = async (name: string, options: LockOptions, callback: LockGrantedCallback<unknown>) => {
+    if (posts > 0 && name.endsWith('slot 3')) {
+      waiting++;
+      await answered;
+    }
+    return request(name, options, callback);
+  };
+  stubPage({ locks: { request: slowRequest as LockManager['request'] } }); // its overloads say no more
+  const client = world.client();
+  const { fetch } = client;
+  const failing: typeof fetch = (input, init) => {
+    if (init?.method !== 'POST') return fetch(input, init);
+    posts++;
+    return Promise.reject(new TypeError('fetch failed'));
+  };
+  const tab = open({ ...client, fetch: failing });
+  await expect.poll(() => tab.session.getSnapshot().connection).toBe('connected');
+  const sent = tab.chat.sendMessage({ text: 'count to 5' });
+  await expect.poll(() => waiting).toBe(1);
+  await tab.stop();
+  letGo();
+  await sent;
+  const isFree = () => request('durable-chat slot 3', { ifAvailable: true }, (lock) => lock !== null);
+  await expect.poll(isFree).toBe(true);
+  expect(posts).toBe(1);
 });
