@@ -71,6 +71,16 @@ describeEngines('faults of the local Upstash on %s', (redis) => {
     expect(await db.set('d', 'v')).toBe('OK');
   });
 
+  it('twice: applies at once, and again after its time, whether it is a command or a transaction', async () => {
+    server.faults.inject({ kind: 'twice', ms: 200 }, { times: 2 });
+    expect(await db.incr('n')).toBe(1);
+    expect(await db.multi().incr('n').xadd('s', '1-0', { f: 'v' }).exec()).toEqual([2, '1-0']);
+    expect(await server.command('GET', 'n')).toBe('2');
+    await vi.waitFor(async () => expect(await server.command('GET', 'n')).toBe('4'));
+    expect(await server.command('XLEN', 's')).toBe(1);
+    expect(await db.incr('n')).toBe(5);
+  });
+
   it('refuse-xadd: Redis refuses the command during execution, and executes the rest of the transaction', async () => {
     server.faults.inject({ kind: 'refuse-xadd' }, { times: 1 });
     await db.set('unrelated', '1');

@@ -9,6 +9,8 @@ export type Fault =
   | { kind: 'delay'; ms: number }
   /** Applies the request after `ms`, or once the fault is removed, also if its sender has given up. */
   | { kind: 'hold'; ms?: number }
+  /** Applies and responds at once, and applies again `ms` later, as if a proxy had repeated the request. */
+  | { kind: 'twice'; ms: number }
   /** Neither applies nor answers; the socket stays open until the client or `close()` ends it. */
   | { kind: 'hang' }
   /** Destroys the socket; nothing is applied. */
@@ -32,14 +34,14 @@ export interface FaultRequest {
   commands: string[][];
 }
 
-/** Injects faults into the local Upstash server. */
-export interface UpstashFaults {
+/** Injects faults into the local Upstash server. `R`: what is known of a request. */
+export interface UpstashFaults<R extends FaultRequest = FaultRequest> {
   /**
    * Applies `fault` to requests that match, at most `times` (default: until removed or cleared). Returns a function
    * that removes it. If several faults exclude each other, the one that was injected first applies first, so that a
    * sequence can be queued. A request without PUBLISH, XADD or reads does not count for a fault about these.
    */
-  inject(fault: Fault, options?: { times?: number; match?: (request: FaultRequest) => boolean }): () => void;
+  inject(fault: Fault, options?: { times?: number; match?: (request: R) => boolean }): () => void;
   /** Ends every open subscription: a clean HTTP end, a destroyed socket, or silence on an open one. */
   dropSubscriptions(how: SubscriptionDrop): void;
   /** Removes all injected faults, and applies the requests that they hold. */
@@ -57,7 +59,10 @@ export interface FaultPlan {
   readonly delayMs: number;
   /** Resolves once the request may continue. */
   readonly held: Promise<void> | undefined;
-  readonly stale: boolean;
+  /** Replies to a read instead of Redis. */
+  readonly stale: ((command: readonly string[]) => RespValue) | undefined;
+  /** After so many milliseconds it is applied a second time. */
+  readonly againAfterMs: number | undefined;
   readonly refuseXadd: boolean;
   readonly publish: 'once' | 'never' | 'twice';
 }
@@ -69,11 +74,11 @@ export interface Step {
   readonly answer?: RespValue;
 }
 
-type Group = 'end' | 'delay' | 'hold' | 'stale' | 'xadd' | 'publish';
+type Group = 'end' | 'delay' | 'hold' | 'twice' | 'stale' | 'xadd' | 'publish';
 
-interface Injected {
+interface Injected<R> {
   readonly fault: Fault;
-  readonly match: (request: FaultRequest) => boolean;
+  readonly match: (request: R) => boolean;
   readonly removed: Promise<void>;
   left: number;
 }
@@ -89,16 +94,27 @@ const UNAVAILABLE = new Set(
 
 const STALE_READS = ['XRANGE', 'XREVRANGE', 'GET', 'MGET', 'EXISTS', 'XLEN'];
 
-/** The faults of one server. `dropSubscriptions` ends its open subscriptions. */
-export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void): {
-  faults: UpstashFaults;
-  planFor: (request: FaultRequest) => FaultPlan;
-} {
-  let injected: Injected[] = [];
+/** How the faults of a server work. */
+export interface FaultOptions {
+  /** Ends its open subscriptions. */
+  readonly dropSubscriptions: (how: SubscriptionDrop) => void;
+  /** Resolves once a request may continue that is held for `ms`. */
+  readonly hold?: typeof untilReleased;
+  /** The replies of the replica of a fault `stale`. Default: one that has seen nothing. */
+  readonly replicaOf?: (fault: Fault) => (command: readonly string[]) => RespValue;
+}
+
+/** The faults of requests. `R`: what is known of a request. */
+export function createFaults<R extends FaultRequest = FaultRequest>({
+  dropSubscriptions,
+  hold = untilReleased,
+  replicaOf = () => emptyAnswer,
+}: FaultOptions): { faults: UpstashFaults<R>; planFor: (request: R) => FaultPlan } {
+  let injected: Injected<R>[] = [];
   /** Releases the requests that a fault holds, also after the fault is used up. */
   const release = new Set<() => void>();
 
-  function take(group: Group, request: FaultRequest): Injected | undefined {
+  function take(group: Group, request: R): Injected<R> | undefined {
     const found = injected.find(
       ({ fault, match }) => groupOf(fault) === group && concerns(fault, request) && match(request),
     );
@@ -111,7 +127,7 @@ export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void)
       inject(fault, { times = Infinity, match = () => true } = {}) {
         let onRemoved = () => {};
         const removed = new Promise<void>((resolve) => (onRemoved = resolve));
-        const one: Injected = { fault, left: times, match, removed };
+        const one: Injected<R> = { fault, left: times, match, removed };
         if (times > 0) injected.push(one);
         const remove = () => {
           injected = injected.filter((other) => other !== one);
@@ -132,12 +148,15 @@ export function createFaults(dropSubscriptions: (how: SubscriptionDrop) => void)
       const delay = take('delay', request)?.fault;
       const applies = !end || end.kind === 'lose-reply';
       const held = applies ? take('hold', request) : undefined;
+      const twice = applies ? take('twice', request)?.fault : undefined;
+      const stale = applies ? take('stale', request)?.fault : undefined;
       const publish = applies ? take('publish', request)?.fault.kind : undefined;
       return {
         end,
         delayMs: delay?.kind === 'delay' ? delay.ms : 0,
-        held: held?.fault.kind === 'hold' ? untilReleased(held.fault.ms, held.removed) : undefined,
-        stale: applies && take('stale', request) !== undefined,
+        held: held?.fault.kind === 'hold' ? hold(held.fault.ms, held.removed) : undefined,
+        stale: stale && replicaOf(stale),
+        againAfterMs: twice?.kind === 'twice' ? twice.ms : undefined,
         refuseXadd: applies && take('xadd', request) !== undefined,
         publish: publish === 'drop-publish' ? 'never' : publish === 'duplicate-publish' ? 'twice' : 'once',
       };
@@ -166,7 +185,7 @@ export function planStep(command: string[], plan: FaultPlan): Step {
   if (name === 'XADD' && plan.refuseXadd) return { send: [[name, command[1] ?? '', '0-0', 'v', '']] };
   if (name === 'PUBLISH' && plan.publish === 'never') return { send: [], answer: 0 };
   if (name === 'PUBLISH' && plan.publish === 'twice') return { send: [command, command] };
-  if (plan.stale && STALE_READS.includes(name)) return { send: [], answer: emptyAnswer(name, command) };
+  if (plan.stale && STALE_READS.includes(name)) return { send: [], answer: plan.stale(command) };
   return { send: [command] };
 }
 
@@ -188,7 +207,8 @@ function blocks(name: string, command: string[]): boolean {
   return block > 0 && block < options.indexOf('STREAMS');
 }
 
-function emptyAnswer(name: string, command: string[]): RespValue {
+function emptyAnswer(command: readonly string[]): RespValue {
+  const name = command[0]?.toUpperCase();
   if (name === 'MGET') return command.slice(1).map(() => null);
   if (name === 'GET') return null;
   return name === 'EXISTS' || name === 'XLEN' ? 0 : [];
@@ -203,6 +223,7 @@ function groupOf(fault: Fault): Group {
       return 'end';
     case 'delay':
     case 'hold':
+    case 'twice':
     case 'stale':
       return fault.kind;
     case 'refuse-xadd':

@@ -7,6 +7,17 @@ export type UpstashRequest =
   | { kind: 'command' | 'pipeline' | 'multi-exec'; path: string; commands: string[][] }
   | { kind: 'subscription'; path: string; commands: [string[]] };
 
+/** A request as it arrives. */
+export interface RestRequest {
+  readonly method?: string | undefined;
+  /** The path and the query. */
+  readonly url?: string | undefined;
+  /** With names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Undefined if it is too large. */
+  readonly body: string | undefined;
+}
+
 /** An answer with a status other than 200, and Upstash's `{error}` as its body. */
 export class Refusal extends Error {
   readonly status: number;
@@ -16,30 +27,37 @@ export class Refusal extends Error {
   }
 }
 
-const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
+/** A larger request is refused. */
+export const MAX_REQUEST_BYTES: number = 10 * 1024 * 1024;
 
-/** Reads the body to its end, even if it is too large: a client that is still sending would not read the answer. */
-export async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+/**
+ * Reads the body to its end, even if it is too large: a client that is still sending would not read the answer.
+ *
+ * @returns Undefined if it is too large.
+ */
+export async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
   }
-  return size <= MAX_REQUEST_BYTES ? Buffer.concat(chunks) : undefined;
+  return size <= MAX_REQUEST_BYTES ? Buffer.concat(chunks).toString() : undefined;
 }
 
 /** Throws a `Refusal` for a request that Upstash would refuse. */
 export function parseRequest(
-  { method = '', url: target, headers }: IncomingMessage,
+  { method = '', url: target = '', headers, body }: RestRequest,
   token: string,
-  body?: Buffer,
 ): UpstashRequest {
   const { pathname, searchParams: query } = new URL(`http://localhost${target}`);
-  const given = headers.authorization?.replace(/^Bearer /i, '') ?? query.get('_token');
+  const { authorization } = headers;
+  const given =
+    typeof authorization === 'string' ? authorization.replace(/^Bearer /i, '') : query.get('_token');
   if (given !== token) throw new Refusal(401, 'Unauthorized');
   if (!['GET', 'HEAD', 'POST', 'PUT'].includes(method)) throw new Refusal(405, 'Method Not Allowed');
-  if (!body) throw new Refusal(413, `ERR max request size exceeded. Limit: ${MAX_REQUEST_BYTES} bytes`);
+  if (body === undefined)
+    throw new Refusal(413, `ERR max request size exceeded. Limit: ${MAX_REQUEST_BYTES} bytes`);
 
   const hasBody = method === 'POST' || method === 'PUT';
   const path = decode(pathname);
@@ -56,13 +74,13 @@ export function parseRequest(
   if (route === '') return { kind: 'command', path, commands: [toCommand(hasBody ? parseJson(body) : [])] };
   query.delete('_token');
   const command = [first, ...rest].map(decode);
-  if (hasBody && body.length > 0) command.push(body.toString());
+  if (hasBody && body.length > 0) command.push(body);
   for (const [name, value] of query) command.push(...(value === '' ? [name] : [name, value]));
   return { kind: 'command', path, commands: [command] };
 }
 
-function parseJson(body: Buffer): unknown {
-  return orRefuse(() => JSON.parse(body.toString()) as unknown, 'ERR failed to parse the request: not JSON');
+function parseJson(body: string): unknown {
+  return orRefuse(() => JSON.parse(body) as unknown, 'ERR failed to parse the request: not JSON');
 }
 
 function nonEmptyArray(value: unknown): unknown[] {

@@ -6,10 +6,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
 import { startRedis, type RedisEngine } from './redis-process.ts';
-import { connectRedis, RespError, toJson, type RespValue } from './resp.ts';
-import { answersTo, createFaults, planStep } from './upstash-faults.ts';
-import { parseRequest, readBody, Refusal } from './upstash-request.ts';
-import type { FaultPlan, Step, SubscriptionDrop, UpstashFaults } from './upstash-faults.ts';
+import { connectRedis, RespError } from './resp.ts';
+import { createFaults, type SubscriptionDrop, type UpstashFaults } from './upstash-faults.ts';
+import { readBody } from './upstash-request.ts';
+import { createRest, errorText, eventOf } from './upstash-rest.ts';
 
 export type { Fault, FaultRequest } from './upstash-faults.ts';
 
@@ -91,60 +91,46 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
   const [shared, transactions] = await Promise.all([connectRedis(redis.port), connectRedis(redis.port)]);
 
   const streams = new Set<(how: SubscriptionDrop) => void>();
-  const { faults, planFor } = createFaults((how) => {
-    for (const drop of streams) drop(how);
+  const { faults, planFor } = createFaults({
+    dropSubscriptions: (how) => {
+      for (const drop of streams) drop(how);
+    },
   });
   const closing = new AbortController();
-  // Each delayed answer adds a listener.
+  // Each delayed response adds a listener.
   setMaxListeners(0, closing.signal);
-  let counted: Record<string, number> = {};
-  let requests = 0;
-  let syncToken = 0;
+
+  const rest = createRest({
+    token,
+    planFor,
+    wait: (ms) => after(ms, undefined, { signal: closing.signal }),
+    send: (commands) => shared.send(commands),
+    transact: async (commands) =>
+      (await transactions.send([['MULTI'], ...commands, ['EXEC']])).at(-1) ?? null,
+  });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    requests++;
-    const body = await readBody(request);
-    const parsed = parseRequest(request, token, body);
-    const named = parsed.commands.map(([name = '', ...args]) => [name.toUpperCase(), ...args]);
-    const plan = planFor({ path: parsed.path, commands: named });
-    if (plan.end?.kind === 'hang') return;
-    if (plan.end?.kind === 'refuse') return void response.destroy();
-    if (plan.end?.kind === 'status') {
-      if (plan.delayMs) await after(plan.delayMs, undefined, { signal: closing.signal });
-      throw new Refusal(plan.end.status, `ERR injected fault: status ${plan.end.status}`);
+    const { method, url, headers } = request;
+    const outcome = await rest.respond({ method, url, headers, body: await readBody(request) });
+    switch (outcome.kind) {
+      case 'none':
+        return;
+      case 'broken':
+        return void response.destroy();
+      case 'json':
+        return respond(response, outcome.status, outcome.body);
+      case 'events':
+        return subscribe(outcome.command, outcome.isLost, response);
+      default:
+        return outcome satisfies never;
     }
-    await plan.held;
-    const steps = parsed.kind === 'subscription' ? [] : parsed.commands.map((one) => planStep(one, plan));
-    const refused = steps.find((step) => step.answer instanceof RespError);
-    if (refused && parsed.kind === 'multi-exec') throw new Refusal(400, errorText(refused.answer));
-    for (const [i, [name = '']] of named.entries()) {
-      if (!(steps[i]?.answer instanceof RespError)) counted[name] = (counted[name] ?? 0) + 1;
-    }
-    if (parsed.kind === 'subscription') return subscribe(parsed.commands[0], plan, response);
-
-    const results = await run(parsed.kind, steps);
-    syncToken++;
-    if (plan.delayMs) await after(plan.delayMs, undefined, { signal: closing.signal });
-    if (plan.end?.kind === 'lose-reply') return void response.destroy();
-
-    const asBase64 = request.headers['upstash-encoding'] === 'base64';
-    const items = results.map((value) =>
-      value instanceof RespError ? { error: value.message } : { result: toJson(value, asBase64) },
-    );
-    if (parsed.kind !== 'command') return answer(response, 200, items);
-    answer(response, results[0] instanceof RespError ? 400 : 200, items[0]);
   }
 
-  async function run(kind: 'command' | 'pipeline' | 'multi-exec', steps: Step[]): Promise<RespValue[]> {
-    const commands = steps.flatMap(({ send }) => send);
-    if (kind !== 'multi-exec') return answersTo(steps, await shared.send(commands));
-    const outcome = (await transactions.send([['MULTI'], ...commands, ['EXEC']])).at(-1);
-    if (!Array.isArray(outcome)) throw new Refusal(400, errorText(outcome));
-    return answersTo(steps, outcome);
-  }
-
-  async function subscribe(command: string[], plan: FaultPlan, response: ServerResponse): Promise<void> {
-    if (plan.delayMs) await after(plan.delayMs, undefined, { signal: closing.signal });
+  async function subscribe(
+    command: readonly string[],
+    isLost: boolean,
+    response: ServerResponse,
+  ): Promise<void> {
     const connection = await connectRedis(redis.port);
     let silent = false;
     const drop = (how: SubscriptionDrop): void => {
@@ -164,29 +150,25 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     });
     connection.subscribe(command, (push) => {
       if (silent || response.writableEnded) return;
-      if (!Array.isArray(push)) return answer(response, 400, { error: errorText(push) });
-      if (plan.end?.kind === 'lose-reply') return void response.destroy();
+      if (!Array.isArray(push)) return respond(response, 400, { error: errorText(push) });
+      if (isLost) return void response.destroy();
       if (!response.headersSent) {
         streams.add(drop);
-        response.writeHead(200, headersFor('text/event-stream'));
+        response.writeHead(200, rest.headersFor('text/event-stream'));
       }
-      response.write(`data: ${push.join(',')}\n\n`);
+      response.write(eventOf(push));
     });
   }
 
-  function headersFor(type: string): Record<string, string> {
-    return { 'content-type': type, 'cache-control': 'no-cache', 'upstash-sync-token': String(syncToken) };
-  }
-
-  function answer(response: ServerResponse, status: number, body: unknown): void {
-    response.writeHead(status, headersFor('application/json'));
+  function respond(response: ServerResponse, status: number, body: unknown): void {
+    response.writeHead(status, rest.headersFor('application/json'));
     response.end(JSON.stringify(body));
   }
 
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       if (response.headersSent || closing.signal.aborted) return void response.destroy();
-      answer(response, error instanceof Refusal ? error.status : 500, { error: errorText(error) });
+      respond(response, 500, { error: errorText(error) });
     });
   });
   // Longer than clients keep an idle connection, so that no client sends on a connection that is being closed.
@@ -218,19 +200,16 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     token,
     faults,
     get commands() {
-      return Object.values(counted).reduce((sum, count) => sum + count, 0);
+      return Object.values(rest.counts()).reduce((sum, count) => sum + count, 0);
     },
     get requests() {
-      return requests;
+      return rest.requests;
     },
     get subscriptions() {
       return streams.size;
     },
-    counts: () => ({ ...counted }),
-    resetCounts() {
-      counted = {};
-      requests = 0;
-    },
+    counts: rest.counts,
+    resetCounts: rest.resetCounts,
     async command(...args) {
       const [reply] = await shared.send([args.map(String)]);
       if (reply instanceof RespError) throw reply;
@@ -238,8 +217,4 @@ export async function startUpstashServer(options: UpstashServerOptions = {}): Pr
     },
     close: () => (closed ??= close()),
   };
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
