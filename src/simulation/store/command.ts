@@ -10,6 +10,7 @@ export interface Database {
   publish(channel: string, message: string): number;
 }
 
+/** One command. */
 export interface Command {
   /** The number of words, the name included. Below 0: at least so many. */
   readonly arity: number;
@@ -25,6 +26,7 @@ export interface Command {
 /** The commands of a family, by their names in upper case. */
 export type Commands = Readonly<Record<string, Command>>;
 
+/** The refusal of too few words, or too many. */
 export const arityError = (name: string): RespError =>
   new RespError(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
 
@@ -41,6 +43,7 @@ export function itemOf<T extends Value['type']>(
   return item as ReturnType<typeof itemOf<T>>; // the line before has compared the type
 }
 
+/** @returns The number. Throws the reply of Redis if it is none. */
 export function integer(text: string | undefined): number {
   if (text === undefined) throw syntaxError();
   if (!/^(0|-?[1-9]\d*)$/.test(text)) throw new RespError('ERR value is not an integer or out of range');
@@ -49,12 +52,13 @@ export function integer(text: string | undefined): number {
   return number;
 }
 
-/** The time in `ms`. `name` is the command's. */
+/** @returns When a key expires that lives for `ms`. Throws the reply to the command `name` if that is no time. */
 export function expiry(db: Database, name: string, ms: number): number {
   if (ms <= 0) throw new RespError(`ERR invalid expire time in '${name}' command`);
   return db.keys.now() + ms;
 }
 
+/** The refusal of an option. */
 export const syntaxError = (): RespError => new RespError('ERR syntax error');
 
 /** Not a reply: the simulation must not go on with something that it does not know. */

@@ -15,6 +15,7 @@ const expire = (unit: number): Command => ({
   },
 });
 
+/** The commands for keys of any type. */
 export const keys: Commands = {
   DEL: {
     arity: -2,

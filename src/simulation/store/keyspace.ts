@@ -2,23 +2,27 @@
 
 import type { StreamId } from './stream-id.ts';
 
+/** An entry of a stream. */
 export interface StreamEntry {
   readonly id: StreamId;
   /** Field, value, field, value, … */
   readonly fields: readonly string[];
 }
 
+/** What a key holds. */
 export type Value =
   | { readonly type: 'string'; readonly text: string }
   /** A stream stays when its last entry is removed, and so does its newest id. */
   | { readonly type: 'stream'; readonly entries: readonly StreamEntry[]; readonly newest: StreamId };
 
+/** A value, and how long it lives. */
 export interface Item {
   readonly value: Value;
   /** On the store's clock. */
   readonly expiresAt?: number;
 }
 
+/** The keys with their items. */
 export interface Keyspace {
   /** The store's time in milliseconds since 1970. */
   now(): number;
@@ -33,6 +37,7 @@ export interface Keyspace {
  * @param now The store's clock. It can be set back.
  * @param items What is there at the beginning.
  * @param onWrite Called for each write, for replicas.
+ * @returns The keys. An expired one is not there.
  */
 export function createKeyspace(
   now: () => number,

@@ -18,6 +18,7 @@ export interface Replica {
   close(): void;
 }
 
+/** The model. */
 export interface RedisModel {
   /** Executes one command. Its error is a reply too. */
   execute(command: readonly string[]): RespValue;

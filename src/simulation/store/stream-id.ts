@@ -2,12 +2,15 @@
 
 import { RespError } from '../../testing/resp.ts';
 
+/** An id. */
 export interface StreamId {
   readonly ms: number;
   readonly sequence: number;
 }
 
+/** No entry has it. */
 export const lowestId: StreamId = { ms: 0, sequence: 0 };
+/** No entry has it. */
 export const highestId: StreamId = { ms: Infinity, sequence: Infinity };
 
 /** Below 0 if `a` comes first. */
@@ -18,6 +21,7 @@ export function compareIds(a: StreamId, b: StreamId): number {
 /**
  * @param text `ms` or `ms-sequence`.
  * @param sequence What a missing sequence number means.
+ * @returns The id. Throws the reply of Redis if it is none.
  */
 export function parseId(text: string, sequence = 0): StreamId {
   const [, ms, given] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
@@ -25,6 +29,7 @@ export function parseId(text: string, sequence = 0): StreamId {
   return { ms: exact(ms), sequence: given === undefined ? sequence : exact(given) };
 }
 
+/** @returns `ms-sequence`. */
 export function formatId({ ms, sequence }: StreamId): string {
   return `${ms}-${sequence}`;
 }

@@ -51,7 +51,7 @@ function range(db: Database, [key = '', from = '', to = '', ...words]: readonly 
 }
 
 function reply(entries: readonly StreamEntry[], { most, isThere }: Range): RespValue {
-  // Redis answers so.
+  // Redis replies so.
   if (isThere && most === 0) return null;
   return entries.slice(0, most).map(({ id, fields }) => [formatId(id), [...fields]]);
 }
@@ -65,6 +65,7 @@ function addition(words: readonly string[]): { noMkStream: boolean; id: string; 
   return { noMkStream: at > 0, id, fields: words.slice(at + 1) };
 }
 
+/** The commands for streams. */
 export const streams: Commands = {
   XADD: {
     arity: -5,

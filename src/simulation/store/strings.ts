@@ -41,6 +41,7 @@ function parse(words: readonly string[]): Options {
   return { exists, keepTtl, ttl: ttl && integer(ttl.word) * units[ttl.option] };
 }
 
+/** The commands for strings. */
 export const strings: Commands = {
   SET: {
     arity: -3,
