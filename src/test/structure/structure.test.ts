@@ -43,11 +43,11 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   '@ai-sdk/react': ['src/react/'],
   '@upstash/redis': ['src/channel/upstash/'],
   next: ['src/next.ts'],
-  node: ['src/testing/', 'src/cli.ts'],
+  node: ['src/testing/', 'src/simulation/', 'src/cli.ts'],
   react: ['src/react/'],
   'react-dom': [],
   zod: [], // its version 3 and 4 have this name
-  'zod/v4': ['src/server/'],
+  'zod/v4': ['src/server/', 'src/simulation/'],
 };
 
 /** What time and randomness come from, besides `new Date()`. */
@@ -68,7 +68,7 @@ const clocks = new Set(
 );
 
 /** Where they are used: in their port, and in what runs outside of an app. */
-const homesOfClocks = ['src/lib/runtime.ts', 'src/testing/', 'src/cli.ts'];
+const homesOfClocks = ['src/lib/runtime.ts', 'src/testing/', 'src/simulation/', 'src/cli.ts'];
 
 const map = readFileSync(join(root, 'src/README.md'), 'utf8');
 const pathsIn = (text: string) => [...text.matchAll(/`([\w./-]+\.tsx?)`/g)].map(([, path = '']) => path);
@@ -91,6 +91,14 @@ describe('imports', () => {
       return ours.filter((path) => allowed && !isIn(path, allowed)).map((path) => `${file} imports ${path}`);
     });
     expect(forbidden).toEqual([]);
+  });
+
+  test('of the simulator are in the simulator only', () => {
+    const outside = inSrc.filter((file) => !file.startsWith('src/simulation/'));
+    const found = outside.filter((file) =>
+      code.importsOf(file).some((path) => path.startsWith('src/simulation/')),
+    );
+    expect(found).toEqual([]);
   });
 
   test('of a package with a home are in its home only', () => {

@@ -1,0 +1,6 @@
+import type { Fault } from './fault.ts';
+import { freeze, kill } from './instances.ts';
+import { networkFaults } from './network.ts';
+
+/** All faults that a schedule draws from. */
+export const faults: readonly Fault[] = [kill, freeze, ...networkFaults];

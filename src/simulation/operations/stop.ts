@@ -1,0 +1,9 @@
+import type { Operation } from './operation.ts';
+
+export const stop: Operation = {
+  name: 'stop',
+  weight: 3,
+  perform(stage, random) {
+    void random.pick([...stage.pages])?.stop();
+  },
+};

@@ -1,0 +1,33 @@
+// Tabs that open, close and reload.
+
+import type { Operation } from './operation.ts';
+
+const mostPages = 5;
+
+export const openTab: Operation = {
+  name: 'open tab',
+  weight: 2,
+  perform(stage, random) {
+    if (stage.pages.size < mostPages) stage.open(random.pick(stage.sessions)!);
+  },
+};
+
+export const closeTab: Operation = {
+  name: 'close tab',
+  weight: 1,
+  perform(stage, random) {
+    const page = random.pick([...stage.pages]);
+    if (page && stage.pages.size > 1) stage.discard(page);
+  },
+};
+
+export const reload: Operation = {
+  name: 'reload',
+  weight: 2,
+  perform(stage, random) {
+    const page = random.pick([...stage.pages]);
+    if (!page) return;
+    stage.discard(page);
+    stage.open(page.sessionId);
+  },
+};

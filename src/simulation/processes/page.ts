@@ -1,0 +1,123 @@
+// A page of the tier `core`: a session and its transport, without a Chat, in a process of its own.
+
+import type { UIMessage, UIMessageChunk } from 'ai';
+import { messagesOf } from '../../protocol/session-state.ts';
+import type { DurableSession, StopReceipt } from '../../client/session.ts';
+import type { Evidence } from '../checks/evidence.ts';
+import type { Network } from '../network/network.ts';
+import type { Bundle } from '../world/bundle.ts';
+import { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+
+/** What the code of a page exports. */
+export type PageCode = typeof import('./page-code.ts');
+
+export interface PageOptions {
+  readonly name: string;
+  readonly sessionId: string;
+  readonly world: World;
+  readonly network: Network;
+  readonly evidence: Evidence;
+  readonly code: Bundle<PageCode>;
+}
+
+/** A send of a page: what became of it. */
+export interface Sent {
+  readonly message: UIMessage;
+  readonly at: number;
+  /** What the page has read of the answer. */
+  readonly chunks: UIMessageChunk[];
+  runId: string | undefined;
+  state: 'sending' | 'answering' | 'done' | 'refused';
+  error: unknown;
+}
+
+export class Page {
+  readonly process: Process;
+  readonly session: DurableSession;
+  readonly sessionId: string;
+  readonly sends: Sent[] = [];
+  readonly #options: PageOptions;
+  readonly #transport: InstanceType<PageCode['DurableChatTransport']>;
+  readonly #core: ReturnType<PageCode['coreOf']>;
+  readonly #leave: () => void;
+
+  constructor(options: PageOptions) {
+    const { name, world, network, code, sessionId } = options;
+    this.#options = options;
+    this.sessionId = sessionId;
+    this.process = new Process(name, world);
+    const fetch = network.fetchOf(this.process);
+    const { DurableSession, DurableChatTransport, coreOf } = code({ ...this.process.globals, fetch });
+    this.session = new DurableSession({ id: sessionId, fetch });
+    this.#transport = new DurableChatTransport({ session: this.session });
+    this.#core = coreOf(this.session);
+    this.#leave = this.session.open();
+  }
+
+  /** The session's messages, as far as this page knows. */
+  get messages(): UIMessage[] {
+    const { state } = this.session.getSnapshot();
+    return state ? messagesOf(state) : [];
+  }
+
+  /** Whether the page knows of nothing that is under way. */
+  get isQuiet(): boolean {
+    const { connection, runs } = this.session.getSnapshot();
+    return connection === 'connected' && runs.length === 0 && this.#core.deliveries.isEmpty;
+  }
+
+  /** Sends a message, and reads the answer to its end. */
+  async send(message: UIMessage, body?: object): Promise<void> {
+    const { evidence, world, sessionId } = this.#options;
+    const sent: Sent = {
+      message,
+      at: world.elapsed,
+      chunks: [],
+      runId: undefined,
+      state: 'sending',
+      error: undefined,
+    };
+    this.sends.push(sent);
+    try {
+      const stream = await this.#transport.sendMessages({
+        chatId: sessionId,
+        trigger: 'submit-message',
+        messageId: undefined,
+        messages: [...this.messages, message],
+        abortSignal: undefined,
+        ...(body && { body }),
+      });
+      sent.state = 'answering';
+      const reader = stream.getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        sent.chunks.push(value);
+      }
+      sent.state = 'done';
+    } catch (error) {
+      sent.state = 'refused';
+      sent.error = error;
+      evidence.world.trace(() => `${this.process.name} send of ${message.id} failed: ${String(error)}`);
+    }
+  }
+
+  async stop(): Promise<StopReceipt | undefined> {
+    const { evidence, world } = this.#options;
+    try {
+      const receipt = await this.session.stop();
+      for (const { runId } of receipt.stopped) evidence.stopped.set(runId, world.elapsed);
+      return receipt;
+    } catch (error) {
+      world.trace(() => `${this.process.name} stop failed: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Leaves the session, as an app does that shows another chat. */
+  close(): void {
+    this.#leave();
+    this.#core.leave();
+  }
+}

@@ -1,0 +1,8 @@
+// One turn of the real event loop. Web streams, bodies and promises use microtasks and ticks only, and all of them have
+// run before the next turn begins. So nothing is under way after it.
+
+const { setImmediate } = globalThis;
+
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
