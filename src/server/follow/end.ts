@@ -2,7 +2,7 @@
 // it; the first closer decides how the run ended, and the entry's key makes the log count it once.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
-import type { RunEnding } from '../../protocol/frames.ts';
+import type { RunEnding, RunStartFrame } from '../../protocol/frames.ts';
 import { entries } from '../../protocol/entries.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -20,8 +20,8 @@ export interface Ending {
   readonly chunks?: readonly UIMessageChunk[];
   /** The id of the user message on which the handler, or its stream, failed. */
   readonly tried?: string | undefined;
-  /** A reservation to release. */
-  readonly reservation?: string | undefined;
+  /** The send that became the run. If it may be sent again, its reservation is released. */
+  readonly send: RunStartFrame['send'];
   /** The run's start may not be stored yet, and may begin the session. The end is written even so. */
   readonly early?: true;
 }
@@ -57,7 +57,7 @@ export async function endRun(
   const lease = {
     type: 'release',
     runId,
-    ...(ending.reservation !== undefined && { key: ending.reservation }),
+    ...(ending.send && (!ending.send.once || chunks.length === 0) && { key: ending.send.key }),
   } as const;
   const where = { lease, ...(ending.early && { existing: false }) };
   await retry(runtime, () => store.append(entry, where), forMs);

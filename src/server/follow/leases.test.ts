@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sleep } from '../../lib/time.ts';
+import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { followSession, leaseMs } from '../../test/fixtures/session.fixture.ts';
 
@@ -35,6 +36,25 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     leave();
     expect(await here.session.reap(['own'])).toBe(true);
     here.session.close();
+  });
+
+  it('G5: a send that may be sent again is free once its run is ended', async () => {
+    const { channel, session, untilEnded } = followSession();
+    const began = async (runId: string, send: { key: string; once: boolean }) => {
+      await channel.reserve('s', send.key, runId);
+      const run = { runId, messageId: `of ${runId}`, trigger: 'submit-message', at: 0, send } as const;
+      const lease = { type: 'take', runId, ms: leaseMs } as const;
+      await channel.append('s', entries.start(run, { frames: [], when: [], epoch: '' }), { lease });
+      await channel.write('s', runId, 0, [{ type: 'start' }]);
+    };
+    await began('regenerates', { key: 'change', once: false });
+    await began('sends', { key: 'message', once: true });
+    void session.watch();
+    await untilEnded('regenerates');
+    await untilEnded('sends');
+    expect((await channel.reserve('s', 'change', 'next')).runId).toBe('next');
+    expect((await channel.reserve('s', 'message', 'next')).runId).toBe('sends');
+    session.close();
   });
 
   it('four dead queued runs are ended at once', async () => {

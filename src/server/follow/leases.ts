@@ -111,22 +111,18 @@ export class Leases {
   /** One attempt at a time for each run. */
   #end(runId: string): Promise<unknown> {
     const { runtime, store, state } = this.#options;
-    if (!isActive(state(), runId)) return Promise.resolve();
+    const { active, byId } = state();
+    const run = active.find((one) => one.runId === runId);
+    if (!run) return Promise.resolve();
     const ended =
       this.#ending.get(runId) ??
       endRun(
         store,
         runId,
-        { base: baseOf(state(), runId), closure: { reason: 'interrupted' } },
+        { base: byId.get(run.messageId), send: run.send, closure: { reason: 'interrupted' } },
         { runtime, forMs: 5_000 },
       ).finally(() => this.#ending.delete(runId));
     this.#ending.set(runId, ended);
     return ended;
   }
-}
-
-/** The message that the run continues. */
-function baseOf({ active, byId }: SessionState, runId: string): ReturnType<SessionState['byId']['get']> {
-  const run = active.find((one) => one.runId === runId);
-  return run && byId.get(run.messageId);
 }

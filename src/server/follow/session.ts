@@ -46,8 +46,6 @@ export interface AppendOptions {
   readonly lease?: LeaseChange;
   /** The entry needs an existing log, see `Channel.append`. */
   readonly existing?: boolean;
-  /** How long to try, in milliseconds. Default 3,000. */
-  readonly forMs?: number | undefined;
 }
 
 /** One session. It makes no request before `ready`, `watch` or a write. */
@@ -190,8 +188,8 @@ export class Session {
   }
 
   /** Appends an entry to the log, and retries while the store fails. Resolves and rejects like `Channel.append`. */
-  append(entry: NewEntry, { forMs, ...options }: AppendOptions = {}): Promise<LogEntry[]> {
-    return this.retry(() => this.store.append(entry, options), forMs);
+  append(entry: NewEntry, options: AppendOptions = {}): Promise<LogEntry[]> {
+    return this.retry(() => this.store.append(entry, options));
   }
 
   /** The same, and adds the entries after `log`'s last one to `log`. */

@@ -8,18 +8,28 @@ import type { Session } from '../follow/session.ts';
 import { marginBefore } from '../lib/deadline.ts';
 import type { RunSettings } from '../settings.ts';
 
+/** What ended the run from outside, and how the run ends. */
+export interface Halt {
+  /**
+   * - `stopped`: by a stop, by the deadline, or because it never gets its turn. This process writes the end.
+   * - `lost`: another process has ended the run.
+   * - `deleted`: the session no longer exists, and nothing of the run may be written to it again.
+   */
+  readonly type: 'stopped' | 'lost' | 'deleted';
+  readonly how: RunEnding;
+}
+
 /** The watch over one run, until `close`. */
 export interface Control {
   /** Aborts the model. */
   readonly signal: AbortSignal;
-  /** How the run is to end; undefined until something ends it. */
-  readonly ending: RunEnding | undefined;
-  /** Whether the session was deleted. */
-  readonly isGone: boolean;
+  /** Undefined until the signal aborts. */
+  readonly halt: Halt | undefined;
   /** Rejects some time after an abort: a handler or a stream that ignores the signal is not waited for any more. */
   readonly graceOver: Promise<never>;
-  /** Aborts the model without an ending: the run is not ours any more. */
-  abort(): void;
+  /** Another process has closed the run. */
+  lose(): void;
+  /** From now on nothing halts the run. */
   close(): void;
 }
 
@@ -37,24 +47,24 @@ export function createControl(
 ): Control {
   const { runtime } = session;
   const controller = new AbortController();
-  let closure: RunEnding | undefined;
+  let halt: Halt | undefined;
   let seen = false;
-  let gone = false;
+  let closed = false;
 
-  function end(how: RunEnding): void {
-    if (closure) return;
-    closure = how;
+  /** The first one counts, and a deletion. */
+  function end(type: Halt['type'], how: RunEnding): void {
+    if (closed || (halt && type !== 'deleted')) return;
+    halt = { type, how };
     controller.abort();
   }
 
   function check(): void {
     const active = session.state.active.find((candidate) => candidate.runId === runId);
-    const ended = session.state.ended.has(runId);
+    const ended = session.state.ended.get(runId);
     seen ||= active !== undefined;
-    gone = seen && !active && !ended;
-    if (gone) end({ reason: 'stop' });
-    if (active?.stop) end({ reason: 'stop', ...active.stop });
-    if (ended) controller.abort();
+    if (active?.stop) end('stopped', { reason: 'stop', ...active.stop });
+    else if (ended) end(ended.withdrawn ? 'stopped' : 'lost', { reason: ended.reason });
+    else if (seen && !active) end('deleted', { reason: 'stop' });
   }
 
   async function renew(): Promise<void> {
@@ -63,7 +73,7 @@ export function createControl(
     // The log says who asked for the stop, and whether another process has ended the run meanwhile.
     await session.refresh({ fresh: true }).catch(() => {});
     check();
-    if (lease === 'stop') end({ reason: 'stop' });
+    if (lease === 'stop') end('stopped', { reason: 'stop' });
   }
 
   let cancelGrace = () => {};
@@ -94,21 +104,19 @@ export function createControl(
   let cancelLast = () => {};
   if (deadline !== undefined) {
     const left = deadline - runtime.monotonic();
-    const onDeadline = () => end({ reason: 'interrupted', cause: 'deadline' });
+    const onDeadline = () => end('stopped', { reason: 'interrupted', cause: 'deadline' });
     cancelLast = runtime.schedule(onDeadline, left - marginBefore(left));
   }
 
   return {
     signal: controller.signal,
-    get ending() {
-      return closure;
-    },
-    get isGone() {
-      return gone;
+    get halt() {
+      return halt;
     },
     graceOver,
-    abort: () => controller.abort(),
+    lose: () => end('lost', { reason: 'interrupted' }),
     close() {
+      closed = true;
       cancelGrace();
       cancelLast();
       cancelHeartbeat();

@@ -37,7 +37,7 @@ export interface InvokeOptions {
   readonly onStarted: (started: Started) => void;
   /** Called with the error of the handler or of its stream; without an error for an `error` chunk. */
   readonly onFailure: (error?: unknown) => void;
-  /** Called with the error of the stream, unless the run was ending. */
+  /** Called with the error of the stream, unless the run was halted. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -84,13 +84,13 @@ export async function invokeHandler(options: InvokeOptions): Promise<RunEnding> 
       onFailure(error);
       // After a failing chunk the rest is not read.
       void reader.cancel().catch(() => {});
-      if (!control.ending) {
+      if (!control.halt) {
         // The text of the error is for the app. Viewers only get that there was one.
         options.onError(error);
         output.emit({ type: 'error', errorText: 'An error occurred.' });
       }
     }
-    return control.ending ?? { reason };
+    return control.halt?.how ?? { reason };
   } finally {
     await within(session.runtime, settleWithinMs, settle());
   }

@@ -46,7 +46,7 @@ export function createOutput(options: OutputOptions): Output {
     runtime,
     write: (from, batch) => store.write(from, batch),
     flushIntervalMs: settings.flushIntervalMs,
-    onClosed: control.abort,
+    onClosed: control.lose,
     maxUnwritten: settings.maxUnwrittenBytes,
     onCut,
   });
@@ -78,13 +78,12 @@ export function createOutput(options: OutputOptions): Output {
         // Another process took this one for dead and ended the run: nothing is left to write (G6).
         const ended = session.state.ended.get(runId);
         if (ended && !ended.withdrawn) return ended;
-        // A send whose run has no chunk may be sent again.
-        const reservation = !send?.once || chunks.length === 0 ? send?.key : undefined;
         // After the closing, a heartbeat would only restore the lease that the end releases.
         const how = { runtime, onClosed: control.close };
-        const finish = (ending: Ending) => endRun(store, runId, { ...about, reservation, ...ending }, how);
+        const finish = (ending: Pick<Ending, 'closure' | 'chunks'>) =>
+          endRun(store, runId, { ...about, send, ...ending }, how);
         // Chunks that the store refused after the closing are not part of the run.
-        if (drained === 'closed' || control.isGone) return await finish({ closure });
+        if (drained === 'closed' || control.halt?.type === 'deleted') return await finish({ closure });
         if (drained === 'stored') return await finish({ closure, chunks });
         onError(cutError(drained));
         return await finish({

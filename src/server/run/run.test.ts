@@ -8,6 +8,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
 import { createSessions } from '../follow/sessions.ts';
 import { settingsOf } from '../settings.ts';
+import { createReplyStream } from './reply-stream.ts';
 import { startRun } from './run.ts';
 import { placedRun } from './turn.ts';
 
@@ -95,5 +96,55 @@ it('a run needs no request and no reader: the log says what it is to do', async 
     expect(session.state.byId.get('a1')?.parts).toMatchObject([{ type: 'text', text: 'Hello' }]);
     expect(session.state.active).toEqual([]);
     expect(() => placedRun(session.state, 'r1')).toThrow(expect.objectContaining({ code: 'conflict' }));
+  });
+});
+
+it.each([
+  ['G6: a run that another process has ended', 'lost', []],
+  ['a stream that fails', 'failed', ['broken']],
+])('%s reports its stream’s failure only if it is the run’s own', async (_, kind, reported) => {
+  const channel = memoryChannel();
+  const sessions = createSessions({
+    channel,
+    runtime: systemRuntime,
+    leaseMs: 15_000,
+    onReaped: () => {},
+    viewersPerSession: 1,
+  });
+  const errors: unknown[] = [];
+  await sessions.use('s', async (session) => {
+    await session.ready;
+    const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
+    const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
+    const frames = [{ type: 'message', message } as const];
+    await session.append(entries.start(run, { frames, when: [], epoch: '' }));
+    await session.refresh();
+    const reply = createReplyStream(systemRuntime, 'r1');
+    let fail = () => {};
+    const { started, ended } = startRun(
+      session,
+      placedRun(session.state, 'r1'),
+      {
+        invoke: async (_run, _history, signal) =>
+          new ReadableStream<UIMessageChunk>({
+            start(controller) {
+              fail = () => controller.error(new Error('broken'));
+              signal.addEventListener('abort', fail);
+              controller.enqueue({ type: 'start' });
+            },
+          }),
+        settings: { ...settingsOf({}, systemRuntime).sends.runs, onError: (error) => errors.push(error) },
+        deadline: undefined,
+      },
+      reply,
+    );
+    await started;
+    if (kind === 'lost') {
+      await channel.close('s', 'r1', { reason: 'interrupted' });
+      await channel.append('s', entries.end({ runId: 'r1', reason: 'interrupted', chunks: 0 }), {});
+    } else fail();
+    expect(await ended).toMatchObject({ reason: kind === 'lost' ? 'interrupted' : 'error' });
+    expect(errors.map((error) => (error as Error).message)).toEqual(reported);
+    expect((await reply.response().text()).includes('"type":"error"')).toBe(kind === 'failed');
   });
 });

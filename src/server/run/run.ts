@@ -75,7 +75,7 @@ async function produce(
   try {
     const state = await takeTurn(session, placed, settings.leaseMs, control.signal);
     base = state?.byId.get(placed.messageId);
-    if (!state || control.ending) closure = control.ending ?? { reason: 'stop' };
+    if (!state || control.halt) closure = control.halt?.how ?? { reason: 'stop' };
     else {
       // Denies open approvals that this run's message follows. Without the entry, such an
       // approval is still refused, and executes nothing.
@@ -96,7 +96,7 @@ async function produce(
       });
     }
   } catch (error) {
-    closure = control.ending ?? { reason: 'error' };
+    closure = control.halt?.how ?? { reason: 'error' };
     const failure =
       error instanceof DurableChatError
         ? error
@@ -108,8 +108,8 @@ async function produce(
             },
           );
     // A queued send already has a stream as its response, so the error must be a chunk. A user reads it.
-    if (queued && !control.ending) output.emit({ type: 'error', errorText: failedText });
-    if (!control.ending) {
+    if (queued && !control.halt) output.emit({ type: 'error', errorText: failedText });
+    if (!control.halt) {
       onError(failure.cause ?? failure);
       onStarted({ type: 'failed', error: failure });
     }
@@ -117,6 +117,9 @@ async function produce(
   onStarted({ type: 'streaming' });
   // All viewers see what happened; the client that asked for this run also reads why.
   if (closure.conflict) reply?.push({ type: 'error', errorText: conflictText });
+  else if (control.halt?.type === 'lost' && output.count === 0) {
+    reply?.push({ type: 'error', errorText: failedText });
+  }
   const ended = output.end(closure, { base, tried: failed ? question : undefined });
   const report = ({ reason, cause }: RunEnding, logged: boolean) => {
     const durationMs = Math.floor(runtime.monotonic() - began);

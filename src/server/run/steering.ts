@@ -81,13 +81,16 @@ export function createSteering(
     await record(of, { ...(stepNumber !== undefined && { step: stepNumber }), inside: true });
   }
 
+  /** After a failure the message still waits for its turn. */
+  function deliver(of: ActiveRun, delivery: Promise<void>): void {
+    offered.add(of.runId);
+    deliveries.add(delivery.catch(() => {}));
+  }
+
   function offerAll(): void {
     if (!steering) return;
     for (const { of, message } of waiting()) {
-      offered.add(of.runId);
-      // After a failure the message still waits for its turn.
-      const delivery = offer(steering, of, message).catch(() => {});
-      deliveries.add(delivery);
+      deliver(of, offer(steering, of, message));
     }
   }
 
@@ -113,14 +116,14 @@ export function createSteering(
       },
       async takeMessages() {
         const taken = waiting();
-        for (const { of } of taken) offered.add(of.runId);
-        for (const { of } of taken) await record(of, { inside: false });
+        // The answer does not wait for the store (G8).
+        for (const { of } of taken) deliver(of, record(of, { inside: false }));
         return ai.convertToModelMessages(taken.map(({ message }) => message));
       },
     },
     async settle() {
       off();
-      for (const { of } of waiting()) deliveries.add(record(of, { missed: 'not-taken' }).catch(() => {}));
+      for (const { of } of waiting()) deliver(of, record(of, { missed: 'not-taken' }));
       await Promise.all(deliveries);
     },
   };

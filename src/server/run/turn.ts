@@ -38,7 +38,12 @@ export function placedRun(state: SessionState, runId: string): PlacedRun {
 /** The stop of a run that lost its place follows within this time. It names who took the place. */
 const stopFollowsWithinMs = 5_000;
 
-/** The session's state when the run's turn has come. Undefined if the run no longer has a question. */
+/**
+ * The session's state when the run's turn has come, or when `signal` has aborted. Undefined if the run no longer has a
+ * question.
+ *
+ * @param signal - Aborts as soon as the log has a stop of the run, or its end.
+ */
 export async function takeTurn(
   session: Session,
   placed: PlacedRun,
@@ -46,7 +51,7 @@ export async function takeTurn(
   signal: AbortSignal,
 ): Promise<SessionState | undefined> {
   const state = placed.queued ? await waitForTurn(session, placed.runId, leaseMs, signal) : placed.state;
-  if (!state || signal.aborted) return state;
+  if (signal.aborted) return state;
   if (state.order.includes(placed.messageId)) {
     // Its question was deleted, so the handler is not called.
     return readableHistory(state, placed.messageId).length > 0 ? state : undefined;
@@ -57,13 +62,13 @@ export async function takeTurn(
   return undefined;
 }
 
-/** Waits until every run before this one has ended. Ends runs whose producers died. Undefined for a withdrawn run. */
+/** Waits until every run before this one has ended, or `signal` aborts. Ends runs whose producers died. */
 async function waitForTurn(
   session: Session,
   runId: string,
   leaseMs: number,
   signal: AbortSignal,
-): Promise<SessionState | undefined> {
+): Promise<SessionState> {
   const { runtime } = session;
   let reached = runtime.monotonic();
   async function refresh(): Promise<void> {
@@ -77,14 +82,9 @@ async function waitForTurn(
   }
   await refresh();
   for (;;) {
-    const ended = session.state.ended.get(runId);
-    if (ended?.withdrawn) return undefined;
-    if (ended)
-      throw new DurableChatError('conflict', 'The run was ended before its turn. Send the message again.');
     if (signal.aborted || isItsTurn(session.state, runId)) return session.state;
     const first = session.state.active[0];
-    const moved = () =>
-      session.state.active[0]?.runId !== first?.runId || session.state.ended.has(runId) || undefined;
+    const moved = () => session.state.active[0]?.runId !== first?.runId || undefined;
     if ((await session.until(moved, { signal, ms: leaseMs / 2 })) || signal.aborted) continue;
     await refresh();
     const { active } = session.state;

@@ -243,6 +243,6 @@ async function endDead(error: unknown, session: Session, log: Log | undefined): 
 async function undo(reservation: Reservation, placed: boolean): Promise<void> {
   const { session, runId, send } = reservation;
   if (!placed) return session.retry(() => giveBack(reservation), patienceMs);
-  const ending = { closure: { reason: 'error' }, chunks: [], reservation: send.key, early: true } as const;
+  const ending = { closure: { reason: 'error' }, chunks: [], send, early: true } as const;
   await endRun(session.store, runId, ending, { runtime: session.runtime });
 }
