@@ -7,7 +7,8 @@ import { sendKeys } from '../../protocol/entries.ts';
 import { continues } from '../../protocol/requests.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { RunStartFrame, EndedRun } from '../../protocol/frames.ts';
-import { isFailedStart } from '../../protocol/session-state.ts';
+import { isFailedStart, type SessionState } from '../../protocol/session-state.ts';
+import { sleep } from '../../lib/time.ts';
 import { appears } from './attach.ts';
 import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
@@ -55,6 +56,8 @@ export interface Reservation {
 const acceptWithinMs = 10_000;
 /** How often it checks whether that request has failed. */
 const lookAgainMs = 1_000;
+/** The pause before it tries to get the reservation of a request that has failed. */
+const releasedSoonMs = 50;
 
 /**
  * Reserves the send for this request, with the log at that moment, unless it is a run already. Throws `conflict` if
@@ -79,7 +82,7 @@ export async function reserveSend(
     if (isStopping) {
       await session.ready;
       await session.untilOver([holder], leaseMs);
-    } else if (await becomes(session, send, holder)) {
+    } else if ((await becomes(session, send, holder)) && !hasFailed(session.state, holder)) {
       return { type: 'attach', runId: holder };
     } else if (runtime.monotonic() > until) {
       throw new DurableChatError(
@@ -87,7 +90,8 @@ export async function reserveSend(
         'Another request is accepting the same send. Try again in a minute.',
       );
     }
-    // The other request has ended the run, or has failed and released the reservation.
+    // The other request has ended the run, or has failed. It releases the reservation next, if it has not yet.
+    await sleep(runtime, releasedSoonMs);
   }
 }
 
@@ -124,6 +128,11 @@ export function runOfSend({ entries, state }: Log, send: SendKey): string | unde
     return runId;
   }
   return undefined;
+}
+
+function hasFailed({ ended }: SessionState, runId: string): boolean {
+  const end = ended.get(runId);
+  return end !== undefined && cameToNothing(end);
 }
 
 /** If another run took the message, the answer is in that run. */

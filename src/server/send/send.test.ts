@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { upstashChannel } from '../../channel/upstash/channel.ts';
+import { entries, sendKeys } from '../../protocol/entries.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { createSseParser, type SseEvent } from '../../protocol/sse.ts';
 import { createWorld, sendBody, type World } from '../../test/fixtures/world.fixture.ts';
@@ -229,6 +230,29 @@ describe.each(['memory', 'upstash'])('send on %s', (store) => {
     expect(eventsOf(await (await lapsed.post(sent)).text())).toEqual(said);
     expect(lapsed.calls).toEqual([]);
     expect((await here.messages()).length).toBe(2);
+  });
+
+  it('G5: a send whose run failed at its start becomes another run, once its reservation is released', async () => {
+    const { sessionId } = here;
+    const message = user('u1', 'hello');
+    const key = sendKeys.message('u1');
+    await channel.reserve(sessionId, key, 'failed');
+    const run = { runId: 'failed', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
+    const frames = [{ type: 'message', message } as const];
+    const start = entries.start({ ...run, send: { key, once: true } }, { frames, when: [], epoch: '' });
+    await channel.append(sessionId, start, {});
+    await channel.append(sessionId, entries.end({ runId: 'failed', reason: 'error', chunks: 0 }), {});
+    let asked = 0;
+    const counted = open({ ...channel, reserve: (...args) => (asked++, channel.reserve(...args)) });
+    worlds.push(counted.world);
+    const response = counted.post(bodyOf(sessionId, [message]));
+    await expect.poll(() => asked).toBeGreaterThan(1);
+    await channel.release(sessionId, key);
+    (await counted.call(0)).answer('Hi');
+    expect((await response).headers.get('x-durable-run')).toBe(counted.calls[0]!.runId);
+    expect(await (await response).text()).not.toContain('"type":"error"');
+    await counted.world.settled();
+    expect((await here.messages()).map(textOf)).toEqual(['hello', 'Hi']);
   });
 
   it('G5: an idempotency-key identifies the send, with any message id', async () => {
