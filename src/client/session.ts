@@ -28,7 +28,7 @@ export function coreOf(session: DurableSession): Core {
 
 /**
  * One session on the client: its state and its commands. It connects while it is open, and needs no framework and no
- * Chat. Once the session has been connected, sends, stops and tool answers are retried while the network fails. The option
+ * Chat. Once the session has been connected, sends, stops and tool outcomes are retried while the network fails. The option
  * `outbox: false` disables that.
  *
  * @example
@@ -108,10 +108,12 @@ export class DurableSession {
   }
 
   /**
-   * Answers a tool call that waits. The first answer of any viewer counts.
+   * Gives a tool call that waits its outcome: an output, an error, or the response to an approval. The first outcome of
+   * any viewer counts.
    *
-   * @returns the message with the answer; undefined while the message is being written
-   * @throws DurableChatError `conflict` if the call has an answer or no longer waits, `not_found` for an unknown
+   * @param options - the message, the call and the outcome
+   * @returns the message with the outcome; undefined while the message is being written
+   * @throws DurableChatError `conflict` if the call has an outcome or no longer waits, `not_found` for an unknown
    *   call, `bad_request` for an output that is not JSON, `network`, and the refusal of `authorize`
    */
   addToolOutcome(options: ToolOutcomeOptions): Promise<UIMessage | undefined> {

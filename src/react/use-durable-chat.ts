@@ -31,7 +31,12 @@ export type UseDurableChatOptions<M extends UIMessage> = DurableChatInit<M> & {
 
 /** The result of `useChat`, and the session. */
 export type UseDurableChatHelpers<M extends UIMessage> = Omit<UseChatHelpers<M>, 'stop'> & {
-  /** Stops the session's runs on the server, from any tab or device. */
+  /**
+   * Stops the session's runs on the server, from any tab or device.
+   *
+   * @returns The server's receipt, once the server has the stop; empty if there is nothing to stop.
+   * @throws DurableChatError as `BoundChat.stop`. `onError` gets the error too.
+   */
   readonly stop: (() => Promise<StopReceipt>) & UseChatHelpers<M>['stop'];
   /** The state of the subscription to the session. */
   readonly connection: Connection;
@@ -53,7 +58,16 @@ function endedOf({ state }: SessionSnapshot): ReadonlyMap<string, EndedRun> {
 
 /**
  * A drop-in for `useChat`: the same options and fields, on a session that survives reloads and lost connections, and is
- * the same in every tab. `id` is the session's id. Without one, the session lasts as long as the component.
+ * the same in every tab. On a route that is not durable it is `useChat`.
+ *
+ * @param options The options of `useChat`, and those of its default transport. `id` is the session's id; without one, the
+ *   session lasts as long as the component. Changed options apply from the next request on.
+ * @returns The fields of `useChat`, and the session's.
+ *
+ * @example
+ * ```tsx
+ * const { messages, sendMessage, stop, connection } = useDurableChat({ id, api: '/api/chat' });
+ * ```
  */
 export function useDurableChat<M extends UIMessage = UIMessage>(
   options: UseDurableChatOptions<M> = {},

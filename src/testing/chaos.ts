@@ -10,10 +10,10 @@ import { untilReleased, type Fault } from './upstash-faults.ts';
  *
  * - `refuse`: the call fails, and is not applied.
  * - `lose-reply`: the call is applied, and fails.
- * - `delay`: the call is applied, and answers `ms` later.
+ * - `delay`: the call is applied, and returns `ms` later.
  * - `hang`: the call is not applied, and fails once the fault is removed.
  * - `hold`: the call fails at once, and is applied `ms` later, or once the fault is removed.
- * - `stale`: `readLog` and `readRun` answer like a stale replica. Other calls are not affected.
+ * - `stale`: `readLog` and `readRun` return what a stale replica has. Other calls are not affected.
  */
 export type StoreFault = Extract<
   Fault,
@@ -44,7 +44,7 @@ export interface Chaos {
   /** The wrapped store, for the instance that fails. */
   readonly channel: Channel;
   /**
-   * From now on nothing from the instance reaches the store, and no answer reaches the instance. Other instances end its
+   * From now on nothing from the instance reaches the store, and no reply reaches the instance. Other instances end its
    * runs as `interrupted` once their leases have ended.
    */
   killProducer(): void;

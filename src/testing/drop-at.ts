@@ -11,6 +11,12 @@ export type DropAt =
  *
  * @param bytes After how many bytes each response breaks.
  * @param through Makes the requests. Default: the platform's `fetch`.
+ * @returns The `fetch`. A body that is not longer than `bytes` stays whole.
+ *
+ * @example
+ * ```ts
+ * const session = new DurableSession({ id: 'test', fetch: dropAt(2_000) });
+ * ```
  */
 export function dropAt(bytes: DropAt, through?: typeof fetch): typeof fetch {
   return async (input, init) => {

@@ -3,25 +3,25 @@ import { RespError, type RespValue } from './resp.ts';
 
 /** A failure of the local Upstash server. */
 export type Fault =
-  /** Answers `{error}` with this HTTP status; nothing is applied. */
+  /** Responds with `{error}` and this HTTP status; nothing is applied. */
   | { kind: 'status'; status: number }
-  /** Applies at once, and answers `ms` later. */
+  /** Applies at once, and responds `ms` later. */
   | { kind: 'delay'; ms: number }
   /** Applies the request after `ms`, or once the fault is removed, also if its sender has given up. */
   | { kind: 'hold'; ms?: number }
   /** Applies and responds at once, and applies again `ms` later, as if a proxy had repeated the request. */
   | { kind: 'twice'; ms: number }
-  /** Neither applies nor answers; the socket stays open until the client or `close()` ends it. */
+  /** Neither applies nor responds; the socket stays open until the client or `close()` ends it. */
   | { kind: 'hang' }
   /** Destroys the socket; nothing is applied. */
   | { kind: 'refuse' }
   /** Applies, then destroys the socket. */
   | { kind: 'lose-reply' }
-  /** XRANGE, XREVRANGE, GET, MGET, EXISTS and XLEN answer as a replica that has seen nothing (not in multi-exec). */
+  /** XRANGE, XREVRANGE, GET, MGET, EXISTS and XLEN reply as a replica that has seen nothing (not in multi-exec). */
   | { kind: 'stale' }
-  /** XADD answers an error and is not applied; the other commands of its pipeline or transaction are. */
+  /** XADD replies an error and is not applied; the other commands of its pipeline or transaction are. */
   | { kind: 'refuse-xadd' }
-  /** PUBLISH is swallowed and answers 0. */
+  /** PUBLISH is swallowed and replies 0. */
   | { kind: 'drop-publish' }
   /** PUBLISH is sent twice. */
   | { kind: 'duplicate-publish' };
@@ -67,11 +67,11 @@ export interface FaultPlan {
   readonly publish: 'once' | 'never' | 'twice';
 }
 
-/** The commands to send for one command of the client, and the answer if it is not the answer of Redis. */
+/** The commands to send for one command of the client, and the reply if it is not the reply of Redis. */
 export interface Step {
   readonly send: readonly string[][];
   /** A `RespError` is a refusal: not sent, not billed. */
-  readonly answer?: RespValue;
+  readonly reply?: RespValue;
 }
 
 type Group = 'end' | 'delay' | 'hold' | 'twice' | 'stale' | 'xadd' | 'publish';
@@ -108,7 +108,7 @@ export interface FaultOptions {
 export function createFaults<R extends FaultRequest = FaultRequest>({
   dropSubscriptions,
   hold = untilReleased,
-  replicaOf = () => emptyAnswer,
+  replicaOf = () => emptyReply,
 }: FaultOptions): { faults: UpstashFaults<R>; planFor: (request: R) => FaultPlan } {
   let injected: Injected<R>[] = [];
   /** Releases the requests that a fault holds, also after the fault is used up. */
@@ -179,23 +179,23 @@ export function planStep(command: string[], plan: FaultPlan): Step {
   const name = command[0]?.toUpperCase() ?? '';
   if (UNAVAILABLE.has(name) || blocks(name, command)) {
     const help = 'See https://upstash.com/docs/redis/overall/rediscompatibility for details';
-    return { send: [], answer: new RespError(`ERR Command is not available: '${name}'. ${help}`) };
+    return { send: [], reply: new RespError(`ERR Command is not available: '${name}'. ${help}`) };
   }
   // Redis refuses this id only when it executes the command.
   if (name === 'XADD' && plan.refuseXadd) return { send: [[name, command[1] ?? '', '0-0', 'v', '']] };
-  if (name === 'PUBLISH' && plan.publish === 'never') return { send: [], answer: 0 };
+  if (name === 'PUBLISH' && plan.publish === 'never') return { send: [], reply: 0 };
   if (name === 'PUBLISH' && plan.publish === 'twice') return { send: [command, command] };
-  if (plan.stale && STALE_READS.includes(name)) return { send: [], answer: plan.stale(command) };
+  if (plan.stale && STALE_READS.includes(name)) return { send: [], reply: plan.stale(command) };
   return { send: [command] };
 }
 
-/** Returns one answer per step, from the replies to all commands. */
-export function answersTo(steps: readonly Step[], replies: readonly RespValue[]): RespValue[] {
+/** Returns one reply per step, from the replies to all commands. */
+export function repliesTo(steps: readonly Step[], replies: readonly RespValue[]): RespValue[] {
   let at = 0;
-  return steps.map(({ send, answer }) => {
+  return steps.map(({ send, reply }) => {
     const own = replies[at] ?? null;
     at += send.length;
-    return answer === undefined ? own : answer;
+    return reply === undefined ? own : reply;
   });
 }
 
@@ -207,7 +207,7 @@ function blocks(name: string, command: string[]): boolean {
   return block > 0 && block < options.indexOf('STREAMS');
 }
 
-function emptyAnswer(command: readonly string[]): RespValue {
+function emptyReply(command: readonly string[]): RespValue {
   const name = command[0]?.toUpperCase();
   if (name === 'MGET') return command.slice(1).map(() => null);
   if (name === 'GET') return null;

@@ -18,7 +18,7 @@ export interface RestRequest {
   readonly body: string | undefined;
 }
 
-/** An answer with a status other than 200, and Upstash's `{error}` as its body. */
+/** A response with a status other than 200, and Upstash's `{error}` as its body. */
 export class Refusal extends Error {
   readonly status: number;
   constructor(status: number, message: string, options?: ErrorOptions) {
@@ -31,7 +31,7 @@ export class Refusal extends Error {
 export const MAX_REQUEST_BYTES: number = 10 * 1024 * 1024;
 
 /**
- * Reads the body to its end, even if it is too large: a client that is still sending would not read the answer.
+ * Reads the body to its end, even if it is too large: a client that is still sending would not read the response.
  *
  * @returns Undefined if it is too large.
  */

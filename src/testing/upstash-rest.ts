@@ -2,7 +2,7 @@
 // The local server gives it a real Redis over HTTP; the simulation gives it a model of Redis without a network.
 
 import { RespError, toJson, type RespValue } from './resp.ts';
-import { answersTo, planStep, type FaultPlan, type FaultRequest, type Step } from './upstash-faults.ts';
+import { repliesTo, planStep, type FaultPlan, type FaultRequest, type Step } from './upstash-faults.ts';
 import { parseRequest, Refusal, type RestRequest } from './upstash-request.ts';
 
 /** What a REST face stands before. */
@@ -49,10 +49,10 @@ export function createRest({ token, send, transact, planFor, wait }: RestOptions
 
   async function run(kind: 'command' | 'pipeline' | 'multi-exec', steps: readonly Step[]) {
     const commands = steps.flatMap((step) => step.send);
-    if (kind !== 'multi-exec') return answersTo(steps, await send(commands));
+    if (kind !== 'multi-exec') return repliesTo(steps, await send(commands));
     const outcome = await transact(commands);
     if (!Array.isArray(outcome)) throw new Refusal(400, errorText(outcome));
-    return answersTo(steps, outcome);
+    return repliesTo(steps, outcome);
   }
 
   async function respond(request: RestRequest): Promise<RestResponse> {
@@ -67,10 +67,10 @@ export function createRest({ token, send, transact, planFor, wait }: RestOptions
     }
     await plan.held;
     const steps = parsed.kind === 'subscription' ? [] : parsed.commands.map((one) => planStep(one, plan));
-    const refused = steps.find((step) => step.answer instanceof RespError);
-    if (refused && parsed.kind === 'multi-exec') throw new Refusal(400, errorText(refused.answer));
+    const refused = steps.find((step) => step.reply instanceof RespError);
+    if (refused && parsed.kind === 'multi-exec') throw new Refusal(400, errorText(refused.reply));
     for (const [i, [name = '']] of named.entries()) {
-      if (!(steps[i]?.answer instanceof RespError)) counted[name] = (counted[name] ?? 0) + 1;
+      if (!(steps[i]?.reply instanceof RespError)) counted[name] = (counted[name] ?? 0) + 1;
     }
     const isLost = plan.end?.kind === 'lose-reply';
     if (parsed.kind === 'subscription') {

@@ -73,7 +73,7 @@ export interface UpstashServer {
  * Starts a local Upstash for development and tests.
  *
  * @param options Where it listens, and which Redis it starts. Every option has a default.
- * @returns The server, once it and its Redis answer. Rejects with an `Error` if no Redis is installed or the port is in use.
+ * @returns The server, once it and its Redis respond. Rejects with an `Error` if no Redis is installed or the port is in use.
  *
  * @example
  * ```ts

@@ -62,7 +62,8 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
    */
   withdraw(options: { readonly runId: string; readonly by?: string }): Promise<void>;
   /**
-   * Gives a tool call that waits its outcome: an output or an approval. The first outcome of a call counts.
+   * Gives a tool call that waits its outcome: an output, an error, or the response to an approval. The first outcome of a
+   * call counts.
    *
    * @returns The message with this outcome; undefined while the message is being written. Rejects with `not_found` for an
    *   unknown call, and with `conflict` for a call that does not wait, or that has an outcome.
@@ -71,7 +72,7 @@ export interface SessionHandle<M extends UIMessage = UIMessage> {
   /**
    * Claims a tool call that waits for a client to execute it.
    *
-   * @returns Whether the caller may execute the call: false if another client holds it, or if it no longer waits. Rejects
+   * @returns Whether the caller may execute the call: false if another client has claimed it, or if it no longer waits. Rejects
    *   with `not_found` for an unknown call.
    */
   claim(options: ToolClaim): Promise<boolean>;
