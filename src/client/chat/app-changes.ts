@@ -44,6 +44,7 @@ export function watchAppChanges<M extends UIMessage>(chat: AbstractChat<M>, core
       (intent?.edited ?? []).filter(({ id }) =>
         set.some((one) => one.id === id && handedOut.has(one) && !isUndone(one)),
       );
+    core.storage?.forgetChanges();
     store.dispatch(
       {
         type: 'intend',

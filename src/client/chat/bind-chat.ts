@@ -15,7 +15,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { unreachable } from '../network/network-failure.ts';
 import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../network/plain-route.ts';
-import { isOwn as isOwnRun } from '../sends/queries.ts';
+import { isOwn as isOwnRun, refusedMessageId } from '../sends/queries.ts';
 import { nothingStopped, sendWithinMs } from '../sends/stop.ts';
 import { coreOf, DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
 import { bindFunctions, ownFunctions } from './own-functions.ts';
@@ -217,6 +217,13 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   if (!isOwnTransport) {
     bindFunctions(chat, {
       stop: () => stop().then(nothing, nothing),
+      // After a refused send it is sent again. The last message of the list can be another viewer's by now.
+      regenerate: (given) => {
+        const refused = refusedMessageId(store.client, chat.error);
+        const isLast = refused === chat.messages.at(-1)?.id;
+        const messageId = given?.messageId ?? (isLast ? undefined : refused);
+        return ownFunctions(chat).regenerate({ ...given, ...(messageId !== undefined && { messageId }) });
+      },
       // The chat's own signatures. Their tool types are for the caller.
       addToolOutput: tools.addToolOutput as C['addToolOutput'],
       addToolApprovalResponse: tools.addToolApprovalResponse,

@@ -5,7 +5,7 @@ import type { AbstractChat, UIMessage } from 'ai';
 
 type Functions<M extends UIMessage> = Pick<
   AbstractChat<M>,
-  'stop' | 'addToolOutput' | 'addToolApprovalResponse'
+  'stop' | 'regenerate' | 'addToolOutput' | 'addToolApprovalResponse'
 >;
 
 const owns = new WeakMap<object, unknown>();
@@ -17,8 +17,8 @@ export function ownFunctions<M extends UIMessage>(chat: AbstractChat<M>): Functi
 
 /** Replaces functions of `chat` by those of `bound`. */
 export function bindFunctions<M extends UIMessage>(chat: AbstractChat<M>, bound: Functions<M>): void {
-  const { stop, addToolOutput, addToolApprovalResponse } = chat;
-  owns.set(chat, { stop, addToolOutput, addToolApprovalResponse } satisfies Functions<M>);
+  const { stop, regenerate, addToolOutput, addToolApprovalResponse } = chat;
+  owns.set(chat, { stop, regenerate, addToolOutput, addToolApprovalResponse } satisfies Functions<M>);
   Object.assign(chat, bound, {
     addToolResult: bound.addToolOutput,
     // Disposing a chat is not a stop (G2). The older SDK has no such function.

@@ -19,6 +19,7 @@ const isShown = (one: UIMessage) => shown.includes(one);
 const changed = (one: UIMessage) => message(one.id, one.role, `${one.id} changed`);
 const loaded = (one: UIMessage) => structuredClone(one);
 const local = message('local', 'user');
+const greeting = message('greeting', 'assistant');
 
 describe('a list that the app sets', () => {
   it.each<[string, readonly UIMessage[], { removed: string[]; edited: UIMessage[] } | undefined]>([
@@ -37,8 +38,23 @@ describe('a list that the app sets', () => {
     ['the same list from a database', shown.map(loaded), undefined],
     ['an older list from a database', [u1, a1].map(loaded), undefined],
     ['a list with one loaded message', [u1, loaded(a1)], undefined],
-    ['only a changed message', [changed(u1)], undefined],
+    [
+      'only the first message, changed',
+      [changed(u1)],
+      { removed: ['a1', 'u2', 'a2'], edited: [changed(u1)] },
+    ],
+    [
+      'only changed messages',
+      [changed(u1), changed(u2)],
+      { removed: ['a1', 'a2'], edited: [changed(u1), changed(u2)] },
+    ],
+    ['the first message changed', [changed(u1), a1, u2, a2], { removed: [], edited: [changed(u1)] }],
+    ['only a loaded message', [loaded(u1)], undefined],
+    ['a changed and a loaded message', [changed(u1), loaded(u2)], undefined],
+    ['only a changed answer', [changed(a1)], undefined],
+    ['a greeting of the app', [greeting], { removed: ['u1', 'a1', 'u2', 'a2'], edited: [] }],
     ['a list of another chat', [local], undefined],
+    ['a list of another chat with a greeting', [greeting, local], undefined],
   ])('%s', (_, set, intent) => {
     expect(intentOf(shown, isShown, set)).toEqual(intent);
   });

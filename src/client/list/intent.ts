@@ -10,8 +10,11 @@ export interface Intent {
 }
 
 /**
- * Compares a list that the app sets with the session's messages in the chat. If unchanged messages of the list are not
- * the objects that the chat handed out, the list was loaded elsewhere and can be older. It does not change the session.
+ * Compares a list that the app sets with the session's messages in the chat. A list is of this chat if each message of the
+ * session in it is the object that the chat handed out, or a user message with another content: the first one as any
+ * other. A copy of an unchanged message, or a changed answer, shows that the list was loaded elsewhere and can be older. A
+ * list without a message of the session is of another chat if it has a user message. Otherwise it clears the chat: it is
+ * empty, or has only a greeting of the app.
  *
  * @param shown - the session's messages that the chat showed
  * @param isHandedOut - whether the chat handed out this very object
@@ -30,8 +33,8 @@ export function intentOf(
     const before = known.get(message.id);
     return message.role !== 'user' || before?.role !== 'user' || equal(before, message);
   });
-  // A list without a handed-out message was loaded elsewhere. An empty list clears the chat.
-  if (isForeign || (set.length > 0 && kept.length === changed.length)) return undefined;
+  const isOther = kept.length === 0 && set.some(({ role }) => role === 'user');
+  if (isForeign || isOther) return undefined;
   const left = new Set(set.map(({ id }) => id));
   const removed = shown.flatMap(({ id }) => (left.has(id) ? [] : id));
   return removed.length + changed.length > 0 ? { removed, edited: changed } : undefined;

@@ -87,6 +87,7 @@ export class Deliveries {
     const givenUp = abortOf(signal);
     this.#waiting.set(key, waiting);
     storage?.forgetRefused(send.message.id);
+    if (send.changes) storage?.forgetChanges();
     store.dispatch({ type: 'send', send });
     if (retries && kept) storage?.keep(kept);
     const wasKept = retries && storage?.isWaiting(name) === true;

@@ -71,3 +71,8 @@ export function unsentOf({ sends }: Client): UnsentMessage[] {
     return send.state === 'queued' || send.state === 'offline' ? { messageId, status: 'waiting' } : [];
   });
 }
+
+/** The message whose send was refused with `error`. */
+export function refusedMessageId({ sends }: Client, error: Error | undefined): string | undefined {
+  return sends.findLast((send) => send.state === 'refused' && send.error === error)?.message.id;
+}

@@ -1,11 +1,13 @@
 // How frames of the log and events of this client change the client's state. It is pure.
 
+import type { UIMessage } from 'ai';
 import { applyFrame } from '../../protocol/fold.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { emptySession, isActive, type SessionState } from '../../protocol/session-state.ts';
 import { isSame } from '../list/equal.ts';
 import {
   isOpen,
+  type Changes,
   type Client,
   type ClientEvent,
   type Send,
@@ -43,6 +45,8 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
       const changed = client.sends.flatMap((send) =>
         send.key === event.key ? (nextSend(send, event, client.session) ?? []) : send,
       );
+      if (event.type === 'refuse')
+        return { ...client, sends: changed, intent: intentAfter(client, event.key) };
       if (event.type !== 'accept') return { ...client, sends: changed };
       const reads = new Map(client.reads).set(event.runId, 'reading');
       return withLog({ ...client, sends: changed, reads }, false);
@@ -103,7 +107,8 @@ function nextSend(
   // A send has at most one response.
   if (!isOpen(before) && event.type !== 'drop') return before;
   const { key, kind, message, after, changes, isLogged } = before;
-  const send = { key, kind, message, after, changes, isLogged };
+  // The changes of a refused send are the app's intent again.
+  const send = { key, kind, message, after, isLogged, ...(event.type !== 'refuse' && { changes }) };
   const attempt = 'attempt' in before ? before.attempt : 0;
   switch (event.type) {
     case 'attempt':
@@ -124,6 +129,19 @@ function nextSend(
     default:
       return event satisfies never;
   }
+}
+
+/** What the app intends after the refusal of a send: its changes were not made, and travel with the next send. */
+function intentAfter({ sends, intent }: Client, key: string): Changes | undefined {
+  const refused = sends.find((send) => send.key === key);
+  const changes = refused && isOpen(refused) && !refused.isLogged ? refused.changes : undefined;
+  if (!changes || !intent) return changes ?? intent;
+  const isNewer = ({ id }: UIMessage) => intent.edited.some((newer) => newer.id === id);
+  return {
+    seen: intent.seen,
+    removed: [...new Set([...changes.removed, ...intent.removed])],
+    edited: [...changes.edited.filter((message) => !isNewer(message)), ...intent.edited],
+  };
 }
 
 /** Applies the log to sends and stops. `isWhole`: after a snapshot. */

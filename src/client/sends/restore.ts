@@ -61,10 +61,10 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
   }
 }
 
-function showRefused({ store }: Core, { message, refused }: KeptSend, isNew: boolean): void {
+function showRefused({ store }: Core, { message, refused, changes }: KeptSend, isNew: boolean): void {
   if (!refused) return;
   const key = `refused ${message.id}`;
-  const send = { key, kind: isNew ? 'new' : 'edit', message, after: refused.after } as const;
+  const send = { key, kind: isNew ? 'new' : 'edit', message, after: refused.after, changes } as const;
   store.dispatch({ type: 'send', send });
   store.dispatch({ type: 'refuse', key, error: errorOf(refused) });
 }

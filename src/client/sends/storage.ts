@@ -83,6 +83,13 @@ export class SendStorage {
     );
   }
 
+  /** Removes the changes of refused sends: a later send has them, or the app has set another list. */
+  forgetChanges(): void {
+    this.#write((list) =>
+      list.map((kept) => ('message' in kept && kept.refused ? { ...kept, changes: undefined } : kept)),
+    );
+  }
+
   forgetStop(id: string): void {
     this.#write((list) => list.filter((kept) => !('stop' in kept) || kept.stop !== id));
   }

@@ -256,3 +256,26 @@ it('Stop does not wait forever for a send that hangs', async () => {
   await sent;
   expect(tab.chat.status).not.toBe('submitted');
 });
+
+it('regenerate() after a refused send sends it again, also if another viewer has written since', async () => {
+  const [tab, other] = [await open(), await open()];
+  await tab.chat.sendMessage({ text: 'count to 2' });
+  allow = slowDown;
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  allow = () => true;
+  await other.chat.sendMessage({ text: 'count to 4' });
+  await world.settled();
+  const shownTexts = ['count to 2', '1 2', 'count to 3', 'count to 4', '1 2 3 4'];
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(shownTexts);
+  expect(tab.chat.status).toBe('error');
+  await tab.chat.regenerate();
+  await world.settled();
+  const texts = ['count to 2', '1 2', 'count to 4', '1 2 3 4', 'count to 3', '1 2 3'];
+  expect((await logged()).map(textOf)).toEqual(texts);
+  await expect.poll(() => tab.chat.messages).toEqual(await logged());
+  // The chat has no error now, so it is the last answer that is regenerated.
+  await tab.chat.regenerate();
+  await world.settled();
+  expect((await logged()).map(textOf)).toEqual(texts);
+  expect(tab.session.getSnapshot().unsent).toEqual([]);
+});

@@ -11,10 +11,14 @@ import { createWorld, modelHandler, type World } from '../fixtures/world.fixture
 let model: ScriptedModel;
 let world: World;
 let tabs: Tab[];
+let maySend: boolean;
 
 beforeEach(() => {
   model = scriptedModel();
-  world = createWorld(memoryChannel(), modelHandler(model));
+  maySend = true;
+  world = createWorld(memoryChannel(), modelHandler(model), {
+    authorize: ({ action }) => action !== 'send' || maySend,
+  });
   tabs = [];
 });
 afterEach(async () => {
@@ -75,6 +79,111 @@ it('setMessages(edited) and regenerate() is an edit', async () => {
   const texts = ['count to 1', '1', 'count to 4', '1 2 3 4'];
   expect((await logged('s')).map(textOf)).toEqual(texts);
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(texts);
+});
+
+it('setMessages([edited]) of the first message is an edit as any other', async () => {
+  const tab = await talked();
+  const edited: UIMessage = { ...tab.chat.messages[0]!, parts: [{ type: 'text', text: 'count to 4' }] };
+  tab.chat.messages = [edited];
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  const texts = ['count to 4', 'count to 3', '1 2 3'];
+  expect((await logged('s')).map(textOf)).toEqual(texts);
+  await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(texts);
+});
+
+it('a list with only a greeting of the app clears the conversation', async () => {
+  const tab = await talked();
+  tab.chat.messages = [{ id: 'greeting', role: 'assistant', parts: [{ type: 'text', text: 'Hello' }] }];
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).map(textOf)).toEqual(['count to 3', '1 2 3']);
+  expect(prompt()).not.toContain('count to 1');
+});
+
+it('a list of another chat removes nothing', async () => {
+  const tab = await talked();
+  const next = await talked('next');
+  tab.chat.messages = [...next.chat.messages];
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect((await logged('s')).length).toBe(6);
+  expect((await logged('next')).length).toBe(4);
+});
+
+describe('after a refused send', () => {
+  /** A tab with a change that was refused with its send. */
+  async function refused(set: (messages: UIMessage[]) => UIMessage[], init?: Parameters<typeof openTab>[2]) {
+    const tab = await talked('s', init);
+    tab.chat.messages = set(tab.chat.messages);
+    maySend = false;
+    await tab.chat.sendMessage({ text: 'count to 3' });
+    await expect.poll(() => tab.session.getSnapshot().unsent).toMatchObject([{ status: 'refused' }]);
+    maySend = true;
+    return tab;
+  }
+  const afterOf = async ({ chat }: Tab, texts: string[]) => {
+    await world.settled();
+    expect((await logged('s')).map(textOf)).toEqual(texts);
+    await expect.poll(() => chat.messages.map(textOf)).toEqual(texts);
+  };
+
+  it('the list stays as it was set, and the retry takes the change to the session', async () => {
+    const tab = await refused(() => []);
+    expect(tab.chat.messages.map(textOf)).toEqual(['count to 3']);
+    await tab.chat.regenerate();
+    await afterOf(tab, ['count to 3', '1 2 3']);
+    expect(prompt()).not.toContain('count to 1');
+  });
+
+  it('another message takes it as well', async () => {
+    const tab = await refused((messages) => messages.slice(0, 2));
+    await tab.session.deleteMessage(tab.chat.messages.at(-1)!.id);
+    expect(tab.chat.messages.map(textOf)).toEqual(['count to 1', '1']);
+    await tab.chat.sendMessage({ text: 'count to 4' });
+    await afterOf(tab, ['count to 1', '1', 'count to 4', '1 2 3 4']);
+  });
+
+  it('a removal that follows does not undo it', async () => {
+    const tab = await refused((messages) => messages.filter((_, index) => index !== 1));
+    tab.chat.messages = tab.chat.messages.slice(1);
+    await tab.chat.regenerate();
+    await afterOf(tab, ['count to 2', '1 2', 'count to 3', '1 2 3']);
+  });
+
+  it('a refused regeneration keeps its edit', async () => {
+    const tab = await talked();
+    const [first, second, third] = tab.chat.messages;
+    const edited: UIMessage = { ...third!, parts: [{ type: 'text', text: 'count to 4' }] };
+    tab.chat.messages = [first!, second!, edited];
+    maySend = false;
+    await tab.chat.regenerate();
+    await expect.poll(() => tab.session.getSnapshot().state?.order.length).toBe(4);
+    maySend = true;
+    await tab.chat.regenerate();
+    await afterOf(tab, ['count to 1', '1', 'count to 4', '1 2 3 4']);
+  });
+
+  it.each([
+    ['the retry of the next page takes it', false],
+    ['a later send has taken it, and the next page does not make it again', true],
+  ])('%s', async (_, isTaken) => {
+    const outbox = createStorage();
+    const tab = await refused(([first, second]) => [first!, second!], { outbox });
+    if (isTaken) {
+      await tab.chat.sendMessage({ text: 'count to 5' });
+      await world.settled();
+    }
+    const left = createStorage(outbox.entries);
+    tab.close();
+    expect([...left.entries.values()].join('').includes('removed')).toBe(!isTaken);
+    const after = open('s', { outbox: left });
+    await expect.poll(() => after.session.getSnapshot().unsent).toMatchObject([{ status: 'refused' }]);
+    const { messageId } = after.session.getSnapshot().unsent[0]!;
+    await after.chat.regenerate({ messageId });
+    const before = ['count to 1', '1', ...(isTaken ? ['count to 5', '1 2 3 4 5'] : [])];
+    await afterOf(after, [...before, 'count to 3', '1 2 3']);
+  });
 });
 
 it('a removal in the middle removes only that message, and the list stays as it was set until the send', async () => {
