@@ -36,7 +36,6 @@ export function toSnapshot(
     }),
     ended: [...ended].slice(-endedKept).map(([runId, end]) => ({ runId, ...end })),
     outcomes,
-    hasOlder: false,
     begun,
     seeded: messages.flatMap(({ id }) => (seeded.has(id) ? id : [])),
   };

@@ -116,7 +116,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     };
     const sent = message
       ? deliveries.send(
-          { key, kind, message, after: options.messages.at(-2)?.id, changes },
+          { key, kind, message, afterMessageId: options.messages.at(-2)?.id, changes },
           keptOf(options, message, name, changes),
           attempt,
         )

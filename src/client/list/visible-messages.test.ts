@@ -32,7 +32,7 @@ const stateOf = (...frames: LogFrame[]): SessionState =>
 
 /** A client of the session that has sent `unsent`, which the server answered without the session. */
 function clientOf(session: SessionState): Client {
-  const send = { key: 'key', kind: 'new', message: unsent, after: 'asked' } as const;
+  const send = { key: 'key', kind: 'new', message: unsent, afterMessageId: 'asked' } as const;
   return [
     { type: 'send', send } as const,
     { type: 'attempt', key: 'key' } as const,

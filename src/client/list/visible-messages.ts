@@ -74,8 +74,8 @@ function withSend<M extends UIMessage>(
   const index = list.findIndex(({ id }) => id === message.id);
   if (state === 'refused') {
     if (index !== -1) return kind === 'edit' ? insert(list, index, [own], 1) : list;
-    const before = list.findIndex(({ id }) => id === send.after);
-    const at = before === -1 && send.after !== undefined ? list.length : before + 1;
+    const before = list.findIndex(({ id }) => id === send.afterMessageId);
+    const at = before === -1 && send.afterMessageId !== undefined ? list.length : before + 1;
     return insert(list, at, [own]);
   }
   // The log has had it: if it is gone, it is gone.

@@ -27,7 +27,7 @@ export interface Outgoing {
   /** The last message that it posts. */
   readonly message: UIMessage;
   /** The id of the message before it; undefined at the start of the list. */
-  readonly after: string | undefined;
+  readonly afterMessageId: string | undefined;
   /** What the app changed with `setMessages` before the send. It is posted with the send. */
   readonly changes?: Changes | undefined;
 }

@@ -127,7 +127,7 @@ export class Deliveries {
         store.dispatch({ type: 'refuse', key, error: error as Error }); // requests reject only with errors
         const isRefused = store.client.sends.some((one) => one.key === key && one.state === 'refused');
         if (!isOver && isRefused && kept && this.canRetry)
-          storage?.keep({ ...kept, refused: refusalOf(error as Error, send.after) });
+          storage?.keep({ ...kept, refused: refusalOf(error as Error, send.afterMessageId) });
       }, 0);
       throw error;
     } finally {

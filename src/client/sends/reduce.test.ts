@@ -17,7 +17,7 @@ import { reduce } from './reduce.ts';
 type State = Send['state'];
 
 const message: UIMessage = { id: 'm', role: 'user', parts: [{ type: 'text', text: 'hello' }] };
-const outgoing: Outgoing = { key: 'k', kind: 'new', message, after: undefined };
+const outgoing: Outgoing = { key: 'k', kind: 'new', message, afterMessageId: undefined };
 const error = new Error('refused');
 const snapshot: SnapshotFrame = {
   type: 'snapshot',
@@ -25,7 +25,6 @@ const snapshot: SnapshotFrame = {
   runs: [],
   ended: [],
   outcomes: [],
-  hasOlder: false,
 };
 const start = {
   type: 'run-start',

@@ -106,9 +106,9 @@ function nextSend(
 ): Send | undefined {
   // A send has at most one response.
   if (!isOpen(before) && event.type !== 'drop') return before;
-  const { key, kind, message, after, changes, isLogged } = before;
+  const { key, kind, message, afterMessageId, changes, isLogged } = before;
   // The changes of a refused send are the app's intent again.
-  const send = { key, kind, message, after, isLogged, ...(event.type !== 'refuse' && { changes }) };
+  const send = { key, kind, message, afterMessageId, isLogged, ...(event.type !== 'refuse' && { changes }) };
   const attempt = 'attempt' in before ? before.attempt : 0;
   switch (event.type) {
     case 'attempt':
@@ -176,11 +176,11 @@ function withLog(client: Client, isWhole: boolean): Client {
   const stops = client.stops.filter((stop) => !isOver(stop));
   // The log gets the app's initial messages before the run of their send.
   const bringsBeginning = sends.some(
-    ({ after, ...send }) =>
+    ({ afterMessageId, ...send }) =>
       (isOpen(send) || send.state === 'accepted') &&
-      after !== undefined &&
-      !session.order.includes(after) &&
-      !sends.some(({ message }) => message.id === after),
+      afterMessageId !== undefined &&
+      !session.order.includes(afterMessageId) &&
+      !sends.some(({ message }) => message.id === afterMessageId),
   );
   return {
     ...client,

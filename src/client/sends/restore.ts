@@ -64,7 +64,13 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
 function showRefused({ store }: Core, { message, refused, changes }: KeptSend, isNew: boolean): void {
   if (!refused) return;
   const key = `refused ${message.id}`;
-  const send = { key, kind: isNew ? 'new' : 'edit', message, after: refused.after, changes } as const;
+  const send = {
+    key,
+    kind: isNew ? 'new' : 'edit',
+    message,
+    afterMessageId: refused.afterMessageId,
+    changes,
+  } as const;
   store.dispatch({ type: 'send', send });
   store.dispatch({ type: 'refuse', key, error: errorOf(refused) });
 }

@@ -27,7 +27,7 @@ interface Refusal {
   readonly code?: string | undefined;
   readonly status?: number | undefined;
   /** The id of the message before the send's message. */
-  readonly after?: string | undefined;
+  readonly afterMessageId?: string | undefined;
 }
 
 interface KeptStop {
@@ -130,9 +130,9 @@ export function nameOf({ key, message }: Pick<KeptSend, 'key' | 'message'>): str
 }
 
 /** A refusal for the storage. */
-export function refusalOf(error: Error, after: string | undefined): Refusal {
+export function refusalOf(error: Error, afterMessageId: string | undefined): Refusal {
   const { code, status } = error instanceof DurableChatError ? error : {};
-  return { message: error.message, code, status, after };
+  return { message: error.message, code, status, afterMessageId };
 }
 
 /** The error of a stored refusal. */
