@@ -25,7 +25,8 @@ export interface AuthorizeInput {
  * - `{ userId }`: allowed. `userId` is recorded as `by`. The handler gets the whole object as `auth`.
  * - `false`: refused with 403.
  * - `null` or `undefined`: no user is signed in, refused with 401.
- * - a `Response`: refused with that response.
+ * - a `Response` with a status of 300 or more: refused with that response. With a status of 200 to 299, refused with 403.
+ *   `Response.error()` is a failure of `authorize`.
  */
 export type Authorization = boolean | null | undefined | Response | { readonly userId: string };
 

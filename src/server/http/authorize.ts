@@ -1,7 +1,7 @@
 // Calls `authorize`, and makes its result a user or a refusal.
 
 import { DurableChatError } from '../../protocol/errors.ts';
-import { isFrameworkResponse } from './respond.ts';
+import { isFrameworkResponse, refusalOf } from './respond.ts';
 import type { Authorization, Authorize, AuthorizeInput } from '../options.ts';
 
 /** The object that `authorize` returned. */
@@ -12,9 +12,9 @@ export async function authorized(
   authorize: Authorize | undefined,
   input: AuthorizeInput,
 ): Promise<User | undefined> {
-  const decision = authorize ? await authorize(input) : true;
+  const decision = authorize ? await decide(authorize, input) : true;
   if (decision === true) return undefined;
-  if (decision instanceof Response) throw decision;
+  if (decision instanceof Response) throw refusalOf(decision);
   if (decision === false)
     throw new DurableChatError(
       'forbidden',
@@ -29,6 +29,16 @@ export async function authorized(
     'forbidden',
     'You do not have permission to do this in this session. Sign in as a user who has it.',
   );
+}
+
+/** A Response that `authorize` throws is one that it returns. */
+async function decide(authorize: Authorize, input: AuthorizeInput): Promise<Authorization> {
+  try {
+    return await authorize(input);
+  } catch (error) {
+    if (error instanceof Response) return error;
+    throw error;
+  }
 }
 
 /** Whether `authorize` refused, and did not only fail. */

@@ -20,12 +20,37 @@ export async function errorOf(
   onUnknown: (error: unknown) => void,
 ): Promise<DurableChatError> {
   if (thrown instanceof DurableChatError) return thrown;
-  if (thrown instanceof Response)
-    return DurableChatError.fromBody(thrown.status, await thrown.text().catch(() => ''));
+  if (thrown instanceof Response) return errorOfStatus(thrown.status, await thrown.text());
   if (isFrameworkResponse(thrown))
     return new DurableChatError('forbidden', 'The app refused the request. Reload the page.');
   onUnknown(thrown);
   return unknownError();
+}
+
+/** A frame has no status, so the code says whether the viewer can try again. */
+function errorOfStatus(status: number, body: string): DurableChatError {
+  const error = DurableChatError.parse(status, body);
+  if (error) return error;
+  if (status < 400) return new DurableChatError('forbidden', `The app redirects the request (${status}).`);
+  const text = `The app refused the request (${status}). Try again later.`;
+  if (status === 408 || status === 425) return new DurableChatError('too_many', text, { status });
+  if (status > 500) return new DurableChatError('store_failed', text, { status });
+  return DurableChatError.fromBody(status, body);
+}
+
+/**
+ * What a Response of the app's `authorize` refuses with: itself, as the app may return the same one again, or an error if
+ * it cannot be sent or refuses nothing.
+ */
+export function refusalOf(response: Response): Response | Error {
+  const { status, bodyUsed, body } = response;
+  if (status === 0)
+    return new Error('`authorize` returned a Response with status 0, such as Response.error().');
+  if (status < 300)
+    return new DurableChatError('forbidden', 'The app refused the request, with a status of success.');
+  // The body was sent with an earlier refusal.
+  if (bodyUsed || body?.locked) return errorOfStatus(status, '');
+  return response.clone();
 }
 
 /** Whether a framework throws this to respond, such as Next's redirect(). */
