@@ -57,6 +57,18 @@ describe('G6: runs whose producers died, while a viewer watches', () => {
     session.close();
   });
 
+  it('a run that has ended is not ended again by a process that has not read its end', async () => {
+    const here = followSession((channel) => ({ ...channel, subscribe: async () => ({ close() {} }) }));
+    await here.begin('over');
+    await here.session.watch();
+    const end = entries.end({ runId: 'over', reason: 'finish', chunks: 0 });
+    await here.channel.append('s', end, { lease: { type: 'release', runId: 'over' } });
+    expect(await here.session.reap(['over'])).toBe(false);
+    expect(ended(here)).toEqual(['over']);
+    expect((await here.channel.readLog('s', '')).filter(({ key }) => key === end.key)).toHaveLength(1);
+    here.session.close();
+  });
+
   it('four dead queued runs are ended at once', async () => {
     const here = followSession();
     const runs = ['1', '2', '3', '4'];

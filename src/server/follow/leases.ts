@@ -21,6 +21,8 @@ export interface LeasesOptions {
   /** The lease of a new run. */
   readonly leaseMs: number;
   readonly state: () => SessionState;
+  /** Reads the log, not from a replica. */
+  readonly refresh: () => Promise<void>;
   /** The time of the last failed read, on the monotonic clock. */
   readonly failedAt: () => number;
   /** Called after the watch has found dead runs and ended them. */
@@ -93,7 +95,7 @@ export class Leases {
 
   /** Ends the dead ones of these runs. Resolves with their number, and with the end of the next lease. */
   async #ask(runIds: readonly string[]): Promise<{ readonly dead: number; readonly leftMs: number }> {
-    const { runtime, store, state, failedAt, leaseMs } = this.#options;
+    const { runtime, store, state, refresh, failedAt, leaseMs } = this.#options;
     const active = runIds.filter((runId) => isActive(state(), runId) && !this.#own.has(runId));
     const isShaken = runtime.monotonic() - Math.max(this.#failedAt, failedAt()) < shakenMs;
     if (active.length === 0) return { dead: 0, leftMs: leaseMs };
@@ -102,7 +104,10 @@ export class Leases {
       this.#failedAt = runtime.monotonic();
       throw error;
     });
-    const dead = active.filter((_, index) => leases[index] === 0);
+    const ended = active.filter((_, index) => leases[index] === 0);
+    // The entry of a run's end removes its lease, too, and this process can read it later.
+    if (ended.length > 0) await refresh();
+    const dead = ended.filter((runId) => isActive(state(), runId));
     await Promise.all(dead.map((runId) => this.#end(runId)));
     const left = leases.filter((ms) => ms > 0);
     return { dead: dead.length, leftMs: left.length > 0 ? Math.min(...left) : againMs };

@@ -76,6 +76,7 @@ export class Session {
       leaseMs,
       store: this.store,
       state: () => this.state,
+      refresh: () => this.refresh({ fresh: true }),
       // A run that cannot be read is not ended.
       failedAt: () => (this.#copy.unreadable ? Infinity : this.#copy.failedAt),
       onReaped: () => {
