@@ -117,6 +117,33 @@ describe('cursor', () => {
     expect(refusal(() => decodeCursor('s', valid + '~run:1'.repeat(2_000))).code).toBe('invalid_cursor');
   });
 
+  it('has at most 8,192 characters, and then omits the shortest runs, which are read from their beginnings', () => {
+    const many = fc.record({
+      log: logIds,
+      runs: fc
+        .uniqueArray(fc.tuple(fc.stringMatching(/^[\w-]{16,64}$/), counts), {
+          selector: ([runId]) => runId,
+          minLength: 100,
+          maxLength: 300,
+        })
+        .map((all) => Object.fromEntries(all)),
+    });
+    fc.assert(
+      fc.property(many, fc.nat(30), (cursor, marked) => {
+        const degraded = Object.keys(cursor.runs).slice(0, marked % 12);
+        const text = encodeCursor('s', { ...cursor, degraded });
+        expect(text.length).toBeLessThanOrEqual(8_192);
+        const back = decodeCursor('s', text)!;
+        expect(cursor.runs).toMatchObject(back.runs);
+        expect(new Set(back.degraded)).toEqual(new Set(degraded));
+        const omitted = Object.keys(cursor.runs).filter((id) => cursor.runs[id]! > 0 && !(id in back.runs));
+        // One that is omitted would not have had room.
+        for (const id of omitted)
+          expect(text.length + `~${id}:${cursor.runs[id]}`.length).toBeGreaterThan(8_192);
+      }),
+    );
+  });
+
   it('G10: an error does not quote the cursor', () => {
     const secret = 'a-very-private-sentence';
     for (const text of [

@@ -13,14 +13,31 @@ export interface Cursor {
   readonly degraded?: readonly string[];
 }
 
+/** The longest cursor, in characters. */
+const longest = 8_192;
+
 /** The cursor as it goes over the wire: safe in a header and in a query. */
 export function encodeCursor(sessionId: string, cursor: Cursor): string {
-  // A run that is not in the cursor is read from its beginning.
-  const runs = Object.entries(cursor.runs).flatMap(([runId, count]) => {
+  const marks = Object.entries(cursor.runs).flatMap(([runId, count]) => {
     const degraded = cursor.degraded?.includes(runId) ?? false;
-    return count > 0 || degraded ? [`${runId}:${count}${degraded ? '!' : ''}`] : [];
+    return count > 0 || degraded
+      ? [{ mark: `~${runId}:${count}${degraded ? '!' : ''}`, count, degraded }]
+      : [];
   });
-  return [formatVersion, digest(sessionId), cursor.log, ...runs].join('~');
+  const head = [formatVersion, digest(sessionId), cursor.log].join('~');
+  // A run that is not in the cursor is read from its beginning, so those that have no room are the shortest ones.
+  const size = marks.reduce((sum, { mark }) => sum + mark.length, head.length);
+  if (size > longest) marks.sort((a, b) => Number(b.degraded) - Number(a.degraded) || b.count - a.count);
+  return marks.reduce((text, { mark }) => (text.length + mark.length > longest ? text : text + mark), head);
+}
+
+/** @throws `invalid_cursor` for a text that is too long for a cursor */
+export function checkCursor(text: string): void {
+  if (text.length <= longest) return;
+  throw new DurableChatError(
+    'invalid_cursor',
+    `The cursor is longer than ${longest} characters. Subscribe without a cursor to get a snapshot.`,
+  );
 }
 
 /**
@@ -30,7 +47,8 @@ export function encodeCursor(sessionId: string, cursor: Cursor): string {
  * @throws `invalid_cursor` for anything else that `encodeCursor` did not make for this session
  */
 export function decodeCursor(sessionId: string, text: string): Cursor | undefined {
-  const [head = '', owner, log, ...runs] = text.length > 8192 ? [] : text.split('~');
+  checkCursor(text);
+  const [head = '', owner, log, ...runs] = text.split('~');
   if (/^[1-9]\d{0,5}$/.test(head) && Number(head) !== formatVersion && owner !== undefined) return undefined;
   if (head !== String(formatVersion) || log === undefined || !/^(\d{1,20}-\d{1,20})?$/.test(log)) {
     throw new DurableChatError(

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { memoryChannel } from '../../channel/memory.ts';
+import { encodeCursor } from '../../protocol/cursor.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { mostSessions } from '../../protocol/requests.ts';
+import { createWorld } from '../../test/fixtures/world.fixture.ts';
 import { parseGet } from './parse-get.ts';
 
 const api = 'http://durable.test/api/chat';
@@ -33,6 +36,23 @@ describe('a GET', () => {
     expect(parse('id=a&after=c').sessions).toEqual([{ sessionId: 'a', after: 'c' }]);
     expect(parse('id=a&after=').sessions).toEqual([{ sessionId: 'a', after: undefined }]);
     expect(parse('id=a&after=c', 'newer').sessions).toEqual([{ sessionId: 'a', after: 'newer' }]);
+  });
+
+  it('is refused for a cursor of more than 8,192 characters, before anything else is done with it', async () => {
+    const long = encodeCursor('a', { log: '1-0', runs: {} }) + '~run:1'.repeat(2_000);
+    const code = expect.objectContaining({ code: 'invalid_cursor', status: 400 });
+    expect(() => parse(`id=a&after=${long}`)).toThrow(code);
+    expect(() => parse(`id=b&id=a&after=&after=${long}`)).toThrow(code);
+    expect(() => parse('id=a', long)).toThrow(code);
+    expect(parse(`id=a&after=${'x'.repeat(8_192)}`).sessions).toHaveLength(1);
+    const authorize = vi.fn(() => true);
+    const { routes } = createWorld(memoryChannel(), () => new Response(), { authorize });
+    const response = await routes.GET(new Request(`${api}?id=a&after=${long}`));
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      { error: { code: 'invalid_cursor', message: expect.not.stringContaining('~run') } },
+    ]);
+    expect(authorize).not.toHaveBeenCalled();
   });
 
   it('names several, each with its cursor at the same position', () => {

@@ -1,5 +1,6 @@
 // Parses a GET: a subscription to sessions, each from its cursor on, or the AI SDK's resume of one session.
 
+import { checkCursor } from '../../protocol/cursor.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { mostSessions, type Query } from '../../protocol/requests.ts';
 import { parseSessionId } from './parse-request.ts';
@@ -24,7 +25,7 @@ export type GetQuery =
   | ({ readonly type: 'subscribe' } & SubscribeQuery)
   | { readonly type: 'resume'; readonly sessions: readonly [AskedSession] };
 
-/** Throws `bad_request`. */
+/** Throws `bad_request`, and `invalid_cursor` for a cursor that is too long. */
 export function parseGet({ url, headers }: Pick<Request, 'url' | 'headers'>): GetQuery {
   const { searchParams, pathname } = new URL(url);
   const query: Query = searchParams;
@@ -49,6 +50,7 @@ function parseSubscribe(query: Query, headers: Headers): SubscribeQuery {
   const sessionIds = ids.length === 0 ? [parseSessionId(null)] : ids.map(parseSessionId);
   // An EventSource sends the last cursor, which does not name its session.
   const last = ids.length === 1 ? headers.get('last-event-id') : null;
+  for (const cursor of [...after, last ?? '']) checkCursor(cursor);
   return {
     sessions: sessionIds.map((sessionId, index) => ({
       sessionId,
