@@ -50,10 +50,12 @@ const startedAt = Date.now();
 const endsAt = values.minutes ? startedAt + Number(values.minutes) * 60_000 : Infinity;
 let next = from;
 let count = 0;
+let cpuMs = 0;
 const failed = [];
 
 function take(result) {
   count++;
+  cpuMs += result.cpuMs;
   if (result.lines) console.log(result.lines.join('\n'));
   if (one !== undefined) {
     const { events, elapsed, digest } = result;
@@ -85,6 +87,6 @@ const children = Array.from({ length: one === undefined ? Number(values.workers)
 for (const [code] of await Promise.all(children)) if (code !== 0) process.exit(1);
 const seconds = (Date.now() - startedAt) / 1000;
 console.log(
-  `${count} schedules from seed ${from} in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(1)}/s), ${failed.length} with violations: ${failed.join(' ')}`,
+  `${count} schedules from seed ${from} in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(1)}/s, ${(cpuMs / count).toFixed(1)} ms of a core each), ${failed.length} with violations: ${failed.join(' ')}`,
 );
 process.exitCode = failed.length > 0 ? 1 : 0;

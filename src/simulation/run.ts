@@ -66,6 +66,7 @@ export async function run(schedule: Schedule, codes: Codes, isTraced = false): P
   }
   await world.run((schedule.acts.at(-1)?.at ?? 0) + 1);
   for (const heal of [...heals]) heal();
+  stage.store.faults.clear();
   world.trace(() => '== all faults have healed');
   for (const check of checks) await check(stage, settleMs);
   for (const error of rejections.splice(0))

@@ -6,7 +6,8 @@ import { Network } from './network/network.ts';
 import { scriptedHandler } from './processes/handler.ts';
 import { Instance, type ServerCode } from './processes/instance.ts';
 import { Page, type PageCode } from './processes/page.ts';
-import { memoryStore, type MemoryStore } from './store/memory-way.ts';
+import { createRedis, type RedisModel } from './store/redis.ts';
+import { createUpstashWay, type StoreWay } from './store/upstash-way.ts';
 import type { Bundle } from './world/bundle.ts';
 import type { World } from './world/world.ts';
 
@@ -20,7 +21,11 @@ export class Stage {
   readonly world: World;
   readonly evidence: Evidence;
   readonly network: Network;
-  readonly store: MemoryStore;
+  readonly redis: RedisModel;
+  /** The way to the store. */
+  readonly store: StoreWay;
+  /** An instance that gets no requests: it reads the store for the checks. */
+  readonly observer: Instance;
   readonly instances: Set<Instance> = new Set<Instance>();
   readonly pages: Set<Page> = new Set<Page>();
   readonly sessions: readonly string[];
@@ -33,26 +38,36 @@ export class Stage {
     this.#codes = codes;
     this.evidence = new Evidence(world);
     this.network = new Network(world, new Wire(this.evidence));
-    this.store = memoryStore(world);
+    this.redis = createRedis(() => world.now());
+    this.store = createUpstashWay(this.redis, {
+      schedule: (callback, ms) => world.after(ms, callback),
+      random: world.random,
+      trace: (line) => world.trace(line),
+    });
+    this.observer = this.#instance('observer');
   }
 
   /** Starts a server instance. */
   start(): Instance {
-    const { world, evidence } = this;
-    const instance = new Instance({
-      name: `server${++this.#count}`,
-      world,
-      code: this.#codes.server,
-      channel: (_, process) => this.store.reach(process),
-      handler: (process) => scriptedHandler(process, evidence),
-      options: {
-        allowWhenBusy: ['queue', 'interrupt', 'steer', 'reject', 'parallel'],
-        onError: (error) => world.trace(() => `${instance.process.name} error: ${String(error)}`),
-      },
-    });
+    const instance = this.#instance(this.name('server'));
     this.instances.add(instance);
     this.network.hosts.add(instance);
     return instance;
+  }
+
+  #instance(name: string): Instance {
+    const { world, evidence, store } = this;
+    return new Instance({
+      name,
+      world,
+      store,
+      code: this.#codes.server,
+      handler: (process) => scriptedHandler(process, evidence),
+      options: {
+        allowWhenBusy: ['queue', 'interrupt', 'steer', 'reject', 'parallel'],
+        onError: (error) => world.trace(() => `${name} error: ${String(error)}`),
+      },
+    });
   }
 
   /** The instance ends at once, without another word. */
@@ -66,7 +81,7 @@ export class Stage {
   open(sessionId: string): Page {
     const { world, network, evidence } = this;
     const code = this.#codes.page;
-    const page = new Page({ name: `page${++this.#count}`, sessionId, world, network, evidence, code });
+    const page = new Page({ name: this.name('page'), sessionId, world, network, evidence, code });
     this.pages.add(page);
     return page;
   }

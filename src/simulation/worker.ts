@@ -12,7 +12,12 @@ const isTraced = traced === 'trace';
 prepare(isTraced);
 
 async function work(seeds: readonly number[]): Promise<void> {
-  for (const seed of seeds) process.send!(await run(scheduleOf(seed), codes, isTraced));
+  for (const seed of seeds) {
+    const before = process.cpuUsage();
+    const result = await run(scheduleOf(seed), codes, isTraced);
+    const { user, system } = process.cpuUsage(before);
+    process.send!({ ...result, cpuMs: (user + system) / 1000 });
+  }
   process.send!('idle');
 }
 

@@ -3,7 +3,7 @@
 import type { Check } from './check.ts';
 
 /** What an instance may still do once nobody watches. */
-const lingerMs = 60_000;
+const lingerMs = 130_000;
 
 export const nothingIsLeft: Check = async ({ world, pages, instances, network, store, evidence }) => {
   for (const page of pages) page.close();
@@ -21,5 +21,9 @@ export const nothingIsLeft: Check = async ({ world, pages, instances, network, s
       () => `${process.name} has ${process.timers} timers`,
     );
   evidence.demand(network.open.size === 0, 'nothing is left', () => `${network.open.size} connections`);
-  evidence.demand(store.subscriptions === 0, 'nothing is left', () => `${store.subscriptions} subscriptions`);
+  evidence.demand(
+    store.openSubscriptions === 0,
+    'nothing is left',
+    () => `${store.openSubscriptions} subscriptions`,
+  );
 };

@@ -1,24 +1,67 @@
-// G12 and G6: once the faults have healed, no page knows of a run that is active or of a send without an answer.
+// G12, G6 and G4: once the faults have healed, no run is active, each send has its answer, and each page shows the messages
+// of the log.
 
+import { isDeepStrictEqual } from 'node:util';
+import type { UIMessage } from 'ai';
+import { messagesOf, type SessionState } from '../../protocol/session-state.ts';
+import { Log } from '../../server/follow/log.ts';
+import type { Page } from '../processes/page.ts';
+import type { Stage } from '../stage.ts';
 import type { Check } from './check.ts';
 
-export const settles: Check = async ({ world, pages, evidence }, ms) => {
+/** How often it looks, in milliseconds. */
+const everyMs = 1_000;
+
+export const settles: Check = async (stage, ms) => {
+  const { world, evidence } = stage;
   const end = world.elapsed + ms;
-  const isQuiet = () => [...pages].every((page) => page.isQuiet);
-  while (!isQuiet() && world.elapsed < end) await world.run(500);
-  for (const page of pages) {
-    const { connection, runs } = page.session.getSnapshot();
-    evidence.demand(
-      page.isQuiet,
-      'G12',
-      () =>
-        `${page.process.name} is ${connection} and has the active runs ${runs.map(({ runId }) => runId).join()}`,
-    );
-    for (const { state, message } of page.sends)
-      evidence.demand(
-        state === 'done' || state === 'refused',
-        'G12',
-        () => `the send of ${message.id} is ${state}`,
-      );
+  let open = await openIn(stage);
+  while (open.length > 0 && world.elapsed < end) {
+    await world.run(everyMs);
+    open = await openIn(stage);
   }
+  for (const [guarantee, what] of open) evidence.violation(guarantee, what);
 };
+
+/** What has not settled yet. */
+async function openIn(stage: Stage): Promise<[guarantee: string, what: string][]> {
+  const pages = [...stage.pages];
+  const open = pages.flatMap(openOn);
+  if (open.length > 0) return open;
+  for (const sessionId of stage.sessions) {
+    const state = await stateOf(stage, sessionId);
+    if (!state) return [['G12', `session ${sessionId} cannot be read`]];
+    for (const { runId } of state.active) open.push(['G12', `run ${runId} is active in the log`]);
+    const truth = messagesOf(state);
+    for (const page of pages)
+      if (page.sessionId === sessionId && !isDeepStrictEqual(page.messages, truth))
+        open.push(['G4', `${page.process.name} shows ${brief(page.messages)}, the log has ${brief(truth)}`]);
+  }
+  return open;
+}
+
+function openOn(page: Page): [guarantee: string, what: string][] {
+  const { connection, runs } = page.session.getSnapshot();
+  const { name } = page.process;
+  const open = runs.map(({ runId }) => ['G12', `${name} has the active run ${runId}`] as [string, string]);
+  if (connection !== 'connected') open.push(['G12', `${name} is ${connection}`]);
+  for (const { state, message } of page.sends)
+    if (state === 'sending' || state === 'answering') open.push(['G12', `send ${message.id} is ${state}`]);
+  return open;
+}
+
+async function stateOf({ world, observer }: Stage, sessionId: string): Promise<SessionState | undefined> {
+  const read = await world.settle(observer.channel.readLog(sessionId, '', { fresh: true }), 1_000);
+  if (!read || 'error' in read) return undefined;
+  const log = new Log();
+  for (const entry of read.value) log.add(entry);
+  return log.state;
+}
+
+function brief(messages: readonly UIMessage[]): string {
+  return messages
+    .map(
+      ({ id, parts }) => `${id} ${parts.map((part) => ('text' in part ? part.text : part.type)).join('|')}`,
+    )
+    .join(', ');
+}

@@ -1,6 +1,7 @@
 import type { Fault } from './fault.ts';
 import { freeze, kill } from './instances.ts';
 import { networkFaults } from './network.ts';
+import { storeFaults } from './store.ts';
 
 /** All faults that a schedule draws from. */
-export const faults: readonly Fault[] = [kill, freeze, ...networkFaults];
+export const faults: readonly Fault[] = [kill, freeze, ...networkFaults, ...storeFaults];

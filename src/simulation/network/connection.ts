@@ -17,6 +17,9 @@ export interface Asked {
   readonly init: RequestInit;
 }
 
+/** After this time the two sides of a half-open connection notice, as with TCP keep-alive, in milliseconds. */
+const probeMs = 60_000;
+
 /** The most bytes under way to a page that does not read. */
 const windowBytes = 65_536;
 
@@ -76,7 +79,7 @@ export class Connection implements Exchange {
       if (request === 'reset') return this.#later(() => this.reset());
       this.#later(() => {
         if (request === 'bad gateway') return this.#gateway(resolve, 502);
-        if (request === 'lost') return void (this.#state = 'mute');
+        if (request === 'lost') return this.mute();
         const host = find();
         if (!host) return this.#gateway(resolve, 503);
         this.#host = host;
@@ -94,11 +97,12 @@ export class Connection implements Exchange {
     this.page.enter(() => this.#fail(new TypeError(this.#host ? 'network error' : 'fetch failed')));
   }
 
-  /** Nothing passes any more, and nobody sees it. */
+  /** Nothing passes any more, and nobody sees it until a probe of the connection fails. */
   mute(): void {
     if (this.#state !== 'open') return;
     this.#trace('… half open');
     this.#state = 'mute';
+    this.#world.after(probeMs, () => this.reset());
   }
 
   async #serve(host: Host, resolve: (response: Response) => void): Promise<void> {
@@ -218,15 +222,15 @@ export class Connection implements Exchange {
   }
 
   #close(): void {
-    const wasOpen = this.#state === 'open';
+    const wasMute = this.#state === 'mute';
     this.#state = 'closed';
     this.#onRead();
     this.#observer.closed(this);
     this.#onClose();
     const process = this.#host?.process;
-    // A host whose connection is half open sees nothing.
-    if (!process || !wasOpen) return;
-    this.#world.after(this.#fate.latency(), () =>
+    if (!process) return;
+    // The host of a half-open connection sees nothing of its end until its own probe fails.
+    this.#world.after(wasMute ? probeMs : this.#fate.latency(), () =>
       process.enter(() => {
         this.#left.abort();
         void this.#reader?.cancel().catch(() => {});

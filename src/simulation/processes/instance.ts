@@ -6,6 +6,7 @@ import type { Routes } from '../../server/http/routes.ts';
 import type { SessionHandle } from '../../server/handle/session-handle.ts';
 import type { Handler } from '../../server/handler.ts';
 import type { Host } from '../network/connection.ts';
+import { simulatedToken, simulatedUrl, type StoreWay } from '../store/upstash-way.ts';
 import type { Bundle } from '../world/bundle.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -17,26 +18,28 @@ export interface InstanceOptions {
   readonly name: string;
   readonly world: World;
   readonly code: Bundle<ServerCode>;
-  /** The store, as this process reaches it. */
-  readonly channel: (code: ServerCode, process: Process) => Channel;
+  readonly store: StoreWay;
   /** The app's handler, in this process. */
   readonly handler: (process: Process) => Handler;
   readonly options: Omit<DurableChatOptions, 'channel'>;
-  /** `fetch` of the process, for its store. */
-  readonly fetch?: typeof fetch | undefined;
 }
 
 export class Instance implements Host {
   readonly process: Process;
+  /** The store, as this process reaches it. */
+  readonly channel: Channel;
   readonly session: (id: string) => SessionHandle;
   readonly #routes: Routes<unknown>;
 
-  constructor({ name, world, code, channel, handler, options, fetch }: InstanceOptions) {
+  constructor({ name, world, code, store, handler, options }: InstanceOptions) {
     this.process = new Process(name, world);
     const { process } = this;
-    const exports = code({ ...process.globals, fetch: fetch && guarded(process, fetch) });
-    const store = channel(exports, process);
-    const chat = exports.createCore(options, async () => store, process.runtime);
+    const fetch = store.fetchFor(name, (run) => process.enter(run));
+    process.onDeath(() => store.leave(name));
+    const { createCore, upstashChannel } = code({ ...process.globals, fetch });
+    const channel = upstashChannel({ url: simulatedUrl, token: simulatedToken }, process.runtime);
+    this.channel = channel;
+    const chat = createCore(options, async () => channel, process.runtime);
     this.#routes = chat.route(handler(process)) as Routes<unknown>; // its parameters are not used
     this.session = (id) => chat.session(id);
   }
@@ -44,16 +47,4 @@ export class Instance implements Host {
   respond(request: Request): Promise<Response> {
     return this.#routes[request.method as 'GET' | 'POST' | 'DELETE'](request);
   }
-}
-
-/** A `fetch` whose answers reach the process only while it lives. */
-function guarded(process: Process, fetch: typeof globalThis.fetch): typeof globalThis.fetch {
-  return (input, init) =>
-    new Promise((resolve, reject) => {
-      if (process.isDead) return;
-      fetch(input, init).then(
-        (response) => process.enter(() => resolve(response)),
-        (error: Error) => process.enter(() => reject(error)),
-      );
-    });
 }

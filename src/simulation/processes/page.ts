@@ -61,12 +61,6 @@ export class Page {
     return state ? messagesOf(state) : [];
   }
 
-  /** Whether the page knows of nothing that is under way. */
-  get isQuiet(): boolean {
-    const { connection, runs } = this.session.getSnapshot();
-    return connection === 'connected' && runs.length === 0 && this.#core.deliveries.isEmpty;
-  }
-
   /** Sends a message, and reads the answer to its end. */
   async send(message: UIMessage, body?: object): Promise<void> {
     const { evidence, world, sessionId } = this.#options;

@@ -30,9 +30,9 @@ export class World {
     return this.#now;
   }
 
-  /** Milliseconds since 1970. */
+  /** Whole milliseconds since 1970. */
   now(): number {
-    return beginning + this.#now;
+    return beginning + Math.floor(this.#now);
   }
 
   /** Runs an event after `ms`, and after all events that were scheduled for that moment before. */
