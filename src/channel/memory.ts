@@ -112,8 +112,8 @@ export function memoryChannel(
     },
     async claim(id, key, holder, ms) {
       const { claims } = sessionOf(id);
-      const held = claims.get(key);
-      if (held && held.holder !== holder && held.until > now()) return held.holder;
+      const current = claims.get(key);
+      if (current && current.holder !== holder && current.until > now()) return current.holder;
       claims.set(key, { holder, until: now() + ms });
       return holder;
     },
@@ -139,8 +139,8 @@ export function memoryChannel(
       if (lease?.type === 'take') {
         session.leases.set(lease.runId, { until: now() + lease.ms, stop: false });
       } else if (lease?.type === 'stop') {
-        const held = leaseOf(session, lease.runId);
-        if (held) held.stop = true;
+        const known = leaseOf(session, lease.runId);
+        if (known) known.stop = true;
       } else if (lease?.type === 'release') {
         session.leases.delete(lease.runId);
         if (lease.key !== undefined) session.reservations.delete(lease.key);
@@ -186,9 +186,9 @@ export function memoryChannel(
     },
     async heartbeat(id, runId, ms) {
       const session = sessionOf(id);
-      const held = leaseOf(session, runId);
-      session.leases.set(runId, { until: now() + ms, stop: held?.stop ?? false });
-      return held ? (held.stop ? 'stop' : 'running') : 'lapsed';
+      const known = leaseOf(session, runId);
+      session.leases.set(runId, { until: now() + ms, stop: known?.stop ?? false });
+      return known ? (known.stop ? 'stop' : 'running') : 'lapsed';
     },
     async leases(id, runs) {
       const session = find(id);

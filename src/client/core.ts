@@ -151,7 +151,7 @@ export class Core {
       ...options,
       ...(this.executed.has(options.toolCallId) && { holder }),
     };
-    const answered = await this.deliveries.command(() => this.requests.post(body));
+    const response = await this.deliveries.command(() => this.requests.post(body));
     // An accepted answer is shown at once. The log's frame follows.
     const { session } = this.store.client;
     if (session && !session.outcomes.some((one) => one.outcomeId === body.outcomeId)) {
@@ -159,7 +159,7 @@ export class Core {
       const outcome = JSON.parse(JSON.stringify(options.outcome)) as ToolOutcome; // as the log has it
       this.store.dispatch({ type: 'tool-outcome', messageId, toolCallId, outcome, outcomeId });
     }
-    return (answered as { message?: UIMessage }).message; // a response of our server
+    return (response as { message?: UIMessage }).message; // a response of our server
   }
 
   /** Removes a message whose send was refused; false if there is none. */
@@ -260,5 +260,5 @@ export class Core {
   }
 }
 
-/** How long the session's frames may stay behind an answer that has been read to its end, before it is asked for again. */
+/** How long the session's frames may lag behind an answer that has been read to its end, before it is asked for again. */
 const catchUpMs = 10_000;

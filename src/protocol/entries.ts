@@ -61,7 +61,7 @@ export function ageOf({ key, v = 1 }: Pick<LogEntry, 'key' | 'v'>): 'older' | 'o
   return v > formatVersion ? 'newer' : 'older';
 }
 
-/** What has to hold for an entry to count. The place of a message that is still being written is a message here. */
+/** The conditions of an entry. The place of a message that is still being written is a message here. */
 export type EntryCondition =
   /** The log has not begun. */
   | { readonly type: 'first' }
@@ -78,7 +78,7 @@ export type EntryCondition =
   /** With this entry at most `max` runs are active. Those that were stopped or lost their place are ignored. */
   | { readonly type: 'runs'; readonly max: number };
 
-/** What the entry of a send holds besides its run. */
+/** What the entry of a send has besides its run. */
 export interface SendFrames {
   /** What the send changes; it stands before the run's start. */
   readonly frames: readonly LogFrame[];
@@ -224,7 +224,7 @@ export function effectOf(
   return entry.frames.filter(isStart).map(({ runId }): LogFrame => ({ type: 'run-withdraw', runId }));
 }
 
-/** It was written for another log; one of its runs is over before it starts; or a condition does not hold. */
+/** It was written for another log; one of its runs is over before it starts; or a condition is false. */
 export type VoidReason = 'epoch' | 'over' | EntryCondition['type'];
 
 /** Why an entry would be void as the next one in a log of this epoch. Undefined: it would count. */
@@ -238,10 +238,10 @@ export function whyVoid(
   let folded: SessionState | undefined;
   // Folded once for all conditions, because an entry can have thousands of frames.
   const after = () => (folded ??= applyFrames(state, frames));
-  return when.find((condition) => !holds(condition, state, frames, after))?.type;
+  return when.find((condition) => !isTrue(condition, state, frames, after))?.type;
 }
 
-function holds(
+function isTrue(
   condition: EntryCondition,
   state: SessionState,
   frames: readonly LogFrame[],

@@ -265,7 +265,7 @@ export interface SnapshotFrame {
   readonly seeded?: readonly string[];
 }
 
-/** The frames before this one do not hold any more. A snapshot follows. */
+/** The frames before this one no longer count. A snapshot follows. */
 export interface ResetFrame {
   readonly type: 'reset';
 }

@@ -8,7 +8,7 @@ export interface SseEvent {
   readonly id?: string;
 }
 
-/** Encodes one event. `data` must hold no line break, which JSON never does. */
+/** Encodes one event. `data` must have no line break, which JSON never does. */
 export function encodeEvent(data: string, id?: string): string {
   return id === undefined ? `data: ${data}\n\n` : `id: ${id}\ndata: ${data}\n\n`;
 }

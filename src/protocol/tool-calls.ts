@@ -79,7 +79,7 @@ export function reopened(
   return { ...message, parts };
 }
 
-/** The outcomes that a posted message holds, by tool call. */
+/** The outcomes that a posted message has, by tool call. */
 export function outcomesOf(message: UIMessage): [toolCallId: string, outcome: ToolOutcome][] {
   return message.parts.flatMap((part): [string, ToolOutcome][] => {
     const tool = toolOf(part);

@@ -31,7 +31,7 @@ export interface RedisProcessOptions {
 
 const PORT_ATTEMPTS = 5;
 
-// A child process, because Valkey logs to stdout and WASI prints a warning. Valkey answers in the second step of its event
+// A child process, because Valkey logs to stdout and WASI prints a warning. Valkey replies in the second step of its event
 // loop, which by default comes up to 100 ms later; the wrapper makes both steps at once.
 const VALKEY = `
 import { once } from 'node:events';
@@ -169,7 +169,7 @@ async function ping(port: number): Promise<void> {
   const connection = await connectRedis(port);
   const [reply] = await connection.send([['PING']]);
   connection.close();
-  if (reply !== 'PONG') throw new Error(`Redis answered PING with ${String(reply)}`);
+  if (reply !== 'PONG') throw new Error(`Redis replied to PING with ${String(reply)}`);
 }
 
 /** Ends Redis if this process is killed. Exit hooks do not run on SIGKILL, but a pipe ends, and a shell waits for that. */

@@ -26,7 +26,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Pairs that were found equal, so that they are compared once and not with every frame. */
 const knownEqual = new WeakMap<UIMessage, UIMessage>();
 
-/** Whether two lists hold the same objects in the same order. */
+/** Whether two lists have the same objects in the same order. */
 export function isSame<T>(list: readonly T[], other: readonly T[]): boolean {
   return list.length === other.length && list.every((one, index) => one === other[index]);
 }

@@ -83,7 +83,7 @@ function withSend<M extends UIMessage>(
   const isChange = kind !== 'new' && index !== -1;
   const changed = isChange ? [...list.slice(0, index), own] : index === -1 ? [...list, own] : list;
   const at = changed.findIndex(({ id }) => id === message.id) + 1;
-  return insert(changed, at, answersTo(send, shown, local, changed, client));
+  return insert(changed, at, answersOf(send, shown, local, changed, client));
 }
 
 function insert<M>(list: readonly M[], at: number, added: readonly M[], removed = 0): M[] {
@@ -91,7 +91,7 @@ function insert<M>(list: readonly M[], at: number, added: readonly M[], removed 
 }
 
 /** What answers a send and is not in the log. */
-function answersTo<M extends UIMessage>(
+function answersOf<M extends UIMessage>(
   send: Send,
   shown: readonly M[],
   local: ReadonlyMap<string, M>,

@@ -46,7 +46,7 @@ export function isSettled(route: Route): boolean {
   return hasSession(route) || route.requests.isPlain || !connection.startsWith('connect');
 }
 
-/** Connects until `condition` holds, or the patience ends. */
+/** Connects until `condition` is true, or the patience ends. */
 export async function connectUntil(
   route: Route,
   condition: () => boolean,

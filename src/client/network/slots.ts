@@ -39,8 +39,8 @@ export async function takeSlot(url: string, signal: AbortSignal): Promise<Slot> 
   }
 }
 
-/** How long a POST waits for the browser's answer, in milliseconds. */
-const answerWithinMs = 1_000;
+/** How long a POST waits for the browser's lock, in milliseconds. */
+const lockWithinMs = 1_000;
 
 let isTaken = false;
 
@@ -62,9 +62,9 @@ export async function takeStreamSlot(url: string, runtime: Runtime): Promise<(()
       };
       return { release: free && release };
     });
-  const answer = await within(runtime, answerWithinMs, taken);
-  if (!answer) void taken.then(({ release }) => release?.());
-  return answer?.release;
+  const got = await within(runtime, lockWithinMs, taken);
+  if (!got) void taken.then(({ release }) => release?.());
+  return got?.release;
 }
 
 async function firstFree(numbers: readonly number[]): Promise<(() => void) | undefined> {

@@ -5,17 +5,17 @@ import type { UIMessageChunk } from 'ai';
 
 /**
  * Takes a run's chunks one by one and gives those to be read now: `start` and `start-step` wait for the first chunk
- * that shows something. What shows nothing is not held.
+ * that shows something. What shows nothing is not kept.
  */
 export function fromFirstPart(): (chunk: UIMessageChunk) => readonly UIMessageChunk[] {
-  const held: UIMessageChunk[] = [];
+  const kept: UIMessageChunk[] = [];
   let begun = false;
   return (chunk) => {
     if (begun || isSilent(chunk)) return [chunk];
-    held.push(chunk);
+    kept.push(chunk);
     if (isOpening(chunk)) return [];
     begun = true;
-    return held;
+    return kept;
   };
 }
 

@@ -91,13 +91,13 @@ export class Stops {
       const receipts = first ? [first] : [];
       const dueAt = runtime.monotonic() + sendWithinMs;
       for (const { run } of posting) {
-        const answer = await within(
+        const settled = await within(
           runtime,
           dueAt - runtime.monotonic(),
           run.then((started) => ({ started })),
         );
-        if (!answer) return this.stopLate({ posting });
-        const { started } = answer;
+        if (!settled) return this.stopLate({ posting });
+        const { started } = settled;
         if (started === undefined) continue;
         const isStopped = receipts.some(({ stopped }) => stopped.some((one) => one.runId === started));
         if (!isStopped) receipts.push(await this.#stopOne(started));

@@ -1,4 +1,4 @@
-// Calls `authorize` again while its permission is used. The permission holds until a refusal.
+// Calls `authorize` again while its permission is used. The permission lasts until a refusal.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
 

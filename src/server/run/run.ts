@@ -1,5 +1,5 @@
 // The producer: one run from its place in the log to its end. It waits for its turn, calls the handler, emits what the
-// handler's stream holds, and ends. It needs no request, and no reader.
+// handler's stream has, and ends. It needs no request, and no reader.
 
 import type { UIMessage } from 'ai';
 import type { RunEnding } from '../../protocol/frames.ts';

@@ -186,7 +186,7 @@ export function planRun(
   };
 }
 
-/** Whether the session has the message, and no answer stands behind it. */
+/** Whether the session has the message, and no answer stands after it. */
 function isUnanswered({ order, byId }: SessionState, messageId: string): boolean {
   if (!order.includes(messageId)) return false;
   const next = order[order.indexOf(messageId) + 1];

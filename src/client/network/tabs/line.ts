@@ -1,5 +1,5 @@
 // A page's line to a route: one GET for all its sessions there. Pages of a browser with equal request options share one
-// line: the page that holds its lock is connected, and passes the events to the others. If tabs cannot reach each other,
+// line: the page that has its lock is connected, and passes the events to the others. If tabs cannot reach each other,
 // each page has its own. The lock is per route and not per session, because connections are scarce even with one session
 // per tab.
 
@@ -177,7 +177,7 @@ export class Line {
 }
 
 /**
- * Leads while the lock is held. Resolves and rejects like `lead`; with true once another page has taken the lock. `taken`:
+ * Leads while the page has the lock. Resolves and rejects like `lead`; with true once another page has taken the lock. `taken`:
  * the lock is not available. `refused`: this page gets no lock, or no longer waits for it.
  */
 async function underLock(
