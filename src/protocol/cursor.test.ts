@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { awkwardStrings } from '../test/fixtures/chunks.fixture.ts';
 import { decodeCursor, encodeCursor, type Cursor } from './cursor.ts';
 import { DurableChatError } from './errors.ts';
+import { refusal } from '../test/fixtures/refusal.fixture.ts';
 
 const sessions = fc.oneof(fc.uuid(), awkwardStrings());
 const logIds = fc.oneof(
@@ -19,16 +20,6 @@ const cursors: fc.Arbitrary<Cursor> = fc.record({
   log: logIds,
   runs: fc.array(fc.tuple(runIds, counts), { maxLength: 20 }).map((all) => Object.fromEntries(all)),
 });
-
-function refusal(act: () => unknown): DurableChatError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof DurableChatError) return error;
-    throw error;
-  }
-  throw new Error('It was accepted.');
-}
 
 describe('cursor', () => {
   it('G1: decodes to what was encoded, for any session', () => {

@@ -1,4 +1,3 @@
-import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -14,19 +13,8 @@ import {
 import type { LogFrame } from './frames.ts';
 import { applyFrame } from './fold.ts';
 import { emptySession, isActive, isItsTurn, messagesOf, type SessionState } from './session-state.ts';
+import { put, start } from '../test/fixtures/frames.fixture.ts';
 
-const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
-  type: 'message',
-  message: { id, role, parts: [{ type: 'text', text: id }] },
-});
-const start = (runId: string, messageId: string, userMessageId: string): LogFrame => ({
-  type: 'run-start',
-  runId,
-  messageId,
-  trigger: 'submit-message',
-  at: 1,
-  userMessageId,
-});
 const end = (runId: string, messageId?: string): LogFrame => ({
   type: 'run-end',
   runId,

@@ -1,23 +1,11 @@
-import type { UIMessage } from 'ai';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { firstEpoch, whyVoid } from './entries.ts';
 import type { Frame, LogFrame } from './frames.ts';
 import { applyFrame, applyFrames } from './fold.ts';
 import { emptySession, messagesOf, runsOf } from './session-state.ts';
+import { put, start } from '../test/fixtures/frames.fixture.ts';
 
-const put = (id: string, role: UIMessage['role'] = 'user'): LogFrame => ({
-  type: 'message',
-  message: { id, role, parts: [{ type: 'text', text: id }] },
-});
-const start = (runId: string, messageId: string, userMessageId: string): LogFrame => ({
-  type: 'run-start',
-  runId,
-  messageId,
-  trigger: 'submit-message',
-  at: 1,
-  userMessageId,
-});
 const end = (runId: string, id: string): LogFrame => ({
   type: 'run-end',
   runId,
@@ -90,10 +78,13 @@ describe('a deletion', () => {
       { type: 'message-delete', all: true, by: 'ann' },
     );
     expect(stopped.active.map(({ stop }) => stop)).toEqual([{ by: 'bob' }, { by: 'ann' }]);
-    const seeded = fold({ ...put('u1'), seeded: true } as LogFrame, {
-      type: 'message-delete',
-      messageId: 'u1',
-    });
+    const seeded = fold(
+      { ...put('u1'), seeded: true },
+      {
+        type: 'message-delete',
+        messageId: 'u1',
+      },
+    );
     expect(seeded.seeded.size).toBe(0);
   });
 });

@@ -8,8 +8,7 @@ import { memoryChannel } from '../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../testing/scripted-model.ts';
 import { createWorld, modelHandler, type Client, type World } from '../test/fixtures/world.fixture.ts';
 import { useDurableChat, type UseDurableChatHelpers } from './use-durable-chat.ts';
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+import { numbers } from '../test/fixtures/answers.fixture.ts';
 
 const textOf = (message: UIMessage | undefined) =>
   message?.parts.map((part) => (part.type === 'text' ? part.text : '')).join('');

@@ -7,8 +7,7 @@ import { dropAt } from './drop-at.ts';
 import { scriptedModel } from './scripted-model.ts';
 import { openTab, textOf, type Tab } from '../test/fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, sendBody } from '../test/fixtures/world.fixture.ts';
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+import { numbers } from '../test/fixtures/answers.fixture.ts';
 
 const tabs: Tab[] = [];
 afterEach(() => {

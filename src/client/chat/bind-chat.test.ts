@@ -5,8 +5,7 @@ import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.
 import { PlainChat, textOf } from '../../test/fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type Client, type World } from '../../test/fixtures/world.fixture.ts';
 import { bindChat, type BindChatOptions } from './bind-chat.ts';
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+import { numbers } from '../../test/fixtures/answers.fixture.ts';
 
 describe('bindChat', () => {
   let model: ScriptedModel;

@@ -12,6 +12,7 @@ import { createRandom } from '../../test/fixtures/random.fixture.ts';
 import { simulatedTime } from '../../test/fixtures/simulated-time.fixture.ts';
 import { createWorld, sendBody, type World } from '../../test/fixtures/world.fixture.ts';
 import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
+import { expectExact, start } from '../../test/fixtures/frames.fixture.ts';
 
 const url = 'http://durable.test/api/chat';
 const delta = (text: string): UIMessageChunk => ({ type: 'text-delta', id: '0', delta: text });
@@ -136,20 +137,6 @@ const textOf = (frames: readonly Frame[]) =>
     .map((chunk) => (chunk.type === 'text-delta' ? chunk.delta : ''))
     .join('');
 const has = (frames: readonly Frame[], type: Frame['type']) => frames.some((frame) => frame.type === type);
-
-/** The chunks of each run come once, in order and without a gap. */
-function expectExact(frames: readonly Frame[]): void {
-  const next = new Map<string, number>();
-  for (const frame of frames) {
-    if (frame.type === 'snapshot') for (const { runId, count } of frame.runs) next.set(runId, count);
-    if (frame.type === 'run-start') next.set(frame.runId, 0);
-    if (frame.type === 'chunks') {
-      expect(frame.from).toBe(next.get(frame.runId));
-      next.set(frame.runId, frame.from + frame.chunks.length);
-    }
-    if (frame.type === 'run-end') expect(next.get(frame.runId)).toBe(frame.chunks);
-  }
-}
 
 describe.each(Object.keys(stores))('viewer on %s', (store) => {
   const channelOf = () => stores[store]!();
@@ -438,14 +425,7 @@ describe('viewer and its store', () => {
     const channel = memoryChannel();
     const here = open(channel);
     const lease = { type: 'take', runId: 'r', ms: 60_000 } as const;
-    const start: LogFrame = {
-      type: 'run-start',
-      runId: 'r',
-      messageId: 'm',
-      trigger: 'submit-message',
-      at: 0,
-    };
-    await channel.append(here.sessionId, { key: 'start', frames: [start] }, { lease });
+    await channel.append(here.sessionId, { key: 'start', frames: [start('r', 'm')] }, { lease });
     const viewer = await watch(here.world, here.sessionId);
     await channel.append(here.sessionId, { key: 'late', frames: [{ type: 'run-withdraw', runId: 'r' }] }, {});
     await channel.write(here.sessionId, 'r', 0, [...opening, delta('a')]);
@@ -456,15 +436,8 @@ describe('viewer and its store', () => {
   it('G1: a wake-up with known and new chunks adds only the new ones', async () => {
     const channel = memoryChannel();
     const here = open(channel);
-    const start: LogFrame = {
-      type: 'run-start',
-      runId: 'r',
-      messageId: 'm',
-      trigger: 'submit-message',
-      at: 0,
-    };
     const lease = { type: 'take', runId: 'r', ms: 60_000 } as const;
-    await channel.append(here.sessionId, { key: 'start', frames: [start] }, { lease });
+    await channel.append(here.sessionId, { key: 'start', frames: [start('r', 'm')] }, { lease });
     const viewer = await watch(here.world, here.sessionId);
     await expect.poll(() => viewer.frames.length).toBe(1);
     const chunks = [...opening, delta('a'), delta('b'), delta('c')];

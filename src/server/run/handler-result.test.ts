@@ -11,14 +11,9 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { chunkStreams } from '../../test/fixtures/chunks.fixture.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
 import { copyOf, sourceOf, withMessageId } from './handler-result.ts';
+import { answerOf } from '../../test/fixtures/answers.fixture.ts';
 
-const chunks: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'a\n\u2028\ud83d' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const chunks: UIMessageChunk[] = answerOf('a\n\u2028\ud83d');
 const streamOf = <T>(items: readonly T[]): ReadableStream<T> =>
   simulateReadableStream({ chunks: [...items], initialDelayInMs: null, chunkDelayInMs: null });
 

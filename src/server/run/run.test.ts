@@ -1,18 +1,36 @@
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { afterEach, expect, it, vi } from 'vitest';
+import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import type { RunEnd } from '../../index.ts';
 import { systemRuntime } from '../../lib/runtime.ts';
 import { entries } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { createWorld, sendBody } from '../../test/fixtures/world.fixture.ts';
-import { createSessions } from '../follow/sessions.ts';
+import type { Session } from '../follow/session.ts';
+import { createSessions, type Sessions } from '../follow/sessions.ts';
 import { settingsOf } from '../settings.ts';
 import { createReplyStream } from './reply-stream.ts';
 import { startRun } from './run.ts';
 import { placedRun } from './turn.ts';
 
 afterEach(() => void vi.restoreAllMocks());
+
+const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
+
+function sessionsOn(channel: Channel): Sessions {
+  const rest = { runtime: systemRuntime, leaseMs: 15_000, onReaped: () => {}, viewersPerSession: 1 };
+  return createSessions({ channel, ...rest });
+}
+
+/** Stores the start of the run `r1`. */
+async function begin(session: Session): Promise<void> {
+  await session.ready;
+  const frames = [{ type: 'message', message } as const];
+  const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
+  await session.append(entries.start(run, { frames, when: [], epoch: '' }));
+  await session.refresh();
+}
 
 it('a run that failed before its turn sets no failedOn', async () => {
   const store = memoryChannel();
@@ -58,21 +76,10 @@ it('a run that failed before its turn sets no failedOn', async () => {
 });
 
 it('a run needs no request and no reader: the log says what it is to do', async () => {
-  const sessions = createSessions({
-    channel: memoryChannel(),
-    runtime: systemRuntime,
-    leaseMs: 15_000,
-    onReaped: () => {},
-    viewersPerSession: 1,
-  });
+  const sessions = sessionsOn(memoryChannel());
   const read: unknown[] = [];
   await sessions.use('s', async (session) => {
-    await session.ready;
-    const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
-    const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
-    const frames = [{ type: 'message', message } as const];
-    await session.append(entries.start(run, { frames, when: [], epoch: '' }));
-    await session.refresh();
+    await begin(session);
     const placed = placedRun(session.state, 'r1');
     expect(placed).toMatchObject({ messageId: 'a1', question: 'u1', queued: false });
     const { started, ended } = startRun(session, placed, {
@@ -104,21 +111,10 @@ it.each([
   ['a stream that fails', 'failed', ['broken']],
 ])('%s reports its stream’s failure only if it is the run’s own', async (_, kind, reported) => {
   const channel = memoryChannel();
-  const sessions = createSessions({
-    channel,
-    runtime: systemRuntime,
-    leaseMs: 15_000,
-    onReaped: () => {},
-    viewersPerSession: 1,
-  });
+  const sessions = sessionsOn(channel);
   const errors: unknown[] = [];
   await sessions.use('s', async (session) => {
-    await session.ready;
-    const run = { runId: 'r1', messageId: 'a1', trigger: 'submit-message', at: 0 } as const;
-    const message: UIMessage = { id: 'u1', role: 'user', parts: [{ type: 'text', text: 'Hi' }] };
-    const frames = [{ type: 'message', message } as const];
-    await session.append(entries.start(run, { frames, when: [], epoch: '' }));
-    await session.refresh();
+    await begin(session);
     const reply = createReplyStream(systemRuntime, 'r1');
     let fail = () => {};
     const { started, ended } = startRun(

@@ -14,8 +14,7 @@ import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
 import { bindChat } from '../../client/chat/bind-chat.ts';
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+import { numbers } from '../fixtures/answers.fixture.ts';
 
 interface Framework {
   createChat(init: ChatInit<UIMessage>): AbstractChat<UIMessage>;

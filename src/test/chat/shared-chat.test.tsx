@@ -11,8 +11,7 @@ import { bindChat } from '../../client.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type Client, type World } from '../fixtures/world.fixture.ts';
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
+import { numbers } from '../fixtures/answers.fixture.ts';
 
 describe("the SDK's shared Chat, bound to a session", () => {
   let model: ScriptedModel;

@@ -4,10 +4,11 @@ import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { DurableSession } from '../../client/session.ts';
 import type { Authorize, AuthorizeInput } from '../../index.ts';
-import { DurableChatError, type ErrorBody } from '../../protocol/errors.ts';
+import type { ErrorBody } from '../../protocol/errors.ts';
 import type { Frame, LogFrame } from '../../protocol/frames.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
 import { setUp, type Environment } from '../../server/setup.ts';
+import { refusal } from '../fixtures/refusal.fixture.ts';
 
 const url = 'http://durable.test/api/chat';
 const said: UIMessageChunk[] = [{ type: 'start' }, { type: 'text-start', id: '0' }, { type: 'finish' }];
@@ -215,16 +216,6 @@ describe('setUp', () => {
   const kv = { KV_REST_API_URL: 'https://k.test', KV_REST_API_TOKEN: 'a-very-private-token' };
   const production = { NODE_ENV: 'production' };
   const building = { ...production, NEXT_PHASE: 'phase-production-build' };
-
-  function refusal(act: () => unknown): DurableChatError {
-    try {
-      act();
-    } catch (error) {
-      if (error instanceof DurableChatError) return error;
-      throw error;
-    }
-    throw new Error('It was accepted.');
-  }
 
   it('G10: production without authorize is an error at once, with what to do', () => {
     for (const env of [production, building, { ...production, ...upstash }]) {

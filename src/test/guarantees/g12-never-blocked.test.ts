@@ -9,6 +9,7 @@ import { keysOf } from '../../channel/upstash/keys.ts';
 import { startUpstashServer, type FaultRequest, type UpstashServer } from '../../testing/upstash-server.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 let server: UpstashServer;
 beforeAll(async () => {
@@ -17,13 +18,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const url = 'http://durable.test/api/chat';
-const say: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'answered' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say: UIMessageChunk[] = answerOf('answered');
 const open = (options: Omit<DurableChatOptions, 'channel'> = {}) => {
   const channel = upstashChannel({ url: server.url, token: server.token, timeoutMs: 500 });
   return {

@@ -8,6 +8,7 @@ import { createDurableChat, type SessionHandle } from '../../index.ts';
 import type { LogFrame } from '../../protocol/frames.ts';
 import { useProducers, type ProducerProcess } from '../fixtures/producer-process.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import { numbers } from '../fixtures/answers.fixture.ts';
 
 const leaseMs = 3_000;
 /** The lease and some seconds for a slow machine. */
@@ -43,8 +44,6 @@ async function setUp(test: TestContext, count: number): Promise<Setting> {
     },
   };
 }
-
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
 /** An answer that is half written, and continues for a long time. */
 async function begin(tab: Tab, watching: Tab = tab): Promise<void> {

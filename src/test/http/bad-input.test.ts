@@ -9,18 +9,13 @@ import type { ErrorBody } from '../../protocol/errors.ts';
 import type { RunEndFrame } from '../../protocol/frames.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 const secret = 'a-very-private-sentence';
 const url = 'http://durable.test/api/chat';
 const levels = ['log', 'info', 'warn', 'error', 'debug'] as const;
 
-const said: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'fine' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const said: UIMessageChunk[] = answerOf('fine');
 const half = said.slice(0, 3);
 
 function streamOf(chunks: readonly UIMessageChunk[], failure?: Error): ReadableStream<UIMessageChunk> {

@@ -6,17 +6,12 @@ import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { chunkCounts, createSseParser } from '../../protocol/sse.ts';
 import { createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 const url = 'http://durable.test/api/chat';
 const post = (world: World, body: string) => world.routes.POST(new Request(url, { method: 'POST', body }));
 
-const said: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'said' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const said: UIMessageChunk[] = answerOf('said');
 const call: UIMessageChunk = { type: 'tool-input-available', toolCallId: 'c', toolName: 'ask', input: {} };
 
 /** Answers with these chunks; the last one waits for the gate. */

@@ -9,16 +9,11 @@ import { useStores } from '../fixtures/stores.fixture.ts';
 import { textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
 import { mostReplayed } from '../../server/follow/position.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
-const say: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'an answer' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say: UIMessageChunk[] = answerOf('an answer');
 let count = 0;
 
 describe.each(stores)('a viewer comes back on %s', (name, open) => {

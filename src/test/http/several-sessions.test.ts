@@ -13,6 +13,7 @@ import { createRandom } from '../fixtures/random.fixture.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { readWire, type Wire } from '../fixtures/wire.fixture.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { expectExact } from '../fixtures/frames.fixture.ts';
 
 const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
@@ -44,20 +45,6 @@ const types = (frames: readonly Frame[]) => frames.map(({ type }) => type);
 
 let count = 0;
 const names = (...all: string[]) => all.map((name) => `${name} ${++count}`);
-
-/** The chunks of each run come once, in order, and all before its end. */
-function expectExact(frames: readonly Frame[]): void {
-  const next = new Map<string, number>();
-  for (const frame of frames) {
-    if (frame.type === 'snapshot') for (const { runId, count } of frame.runs) next.set(runId, count);
-    if (frame.type === 'run-start') next.set(frame.runId, 0);
-    if (frame.type === 'chunks') {
-      expect(frame.from).toBe(next.get(frame.runId));
-      next.set(frame.runId, frame.from + frame.chunks.length);
-    }
-    if (frame.type === 'run-end') expect(next.get(frame.runId)).toBe(frame.chunks);
-  }
-}
 
 describe.each(stores)('several sessions on one connection, on %s', (_, open) => {
   const worldOf = (channel = open()()) =>

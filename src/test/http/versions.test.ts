@@ -13,18 +13,13 @@ import { readEvents } from '../../protocol/sse.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf } from '../fixtures/tab.fixture.ts';
 import { chunkHandler, createWorld, type World } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 const { stores, server } = useStores();
 const url = 'http://durable.test/api/chat';
 const newer = formatVersion + 1;
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
-const answer = (text: string): UIMessageChunk[] => [
-  { type: 'start' },
-  { type: 'text-start', id: 't' },
-  { type: 'text-delta', id: 't', delta: text },
-  { type: 'text-end', id: 't' },
-  { type: 'finish' },
-];
+const answer = (text: string): UIMessageChunk[] => answerOf(text);
 
 const post = (world: World, id: string, ...messages: UIMessage[]) =>
   world.routes.POST(new Request(url, { method: 'POST', body: JSON.stringify({ id, messages }) }));

@@ -7,14 +7,9 @@ import { memoryChannel } from '../../channel/memory.ts';
 import type { DurableChatOptions } from '../../index.ts';
 import { entries } from '../../protocol/entries.ts';
 import { createWorld } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
-const say = (text: string): UIMessageChunk[] => [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: text },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say = (text: string): UIMessageChunk[] => answerOf(text);
 const call = (toolCallId: string): UIMessageChunk => ({
   type: 'tool-input-available',
   toolCallId,

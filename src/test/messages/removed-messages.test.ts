@@ -4,14 +4,9 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
-const say: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'answer' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say: UIMessageChunk[] = answerOf('answer');
 const regenerate = 'regenerate-message';
 
 /** A session with two turns, [u1, a1, u2, a2], and the histories that its handler read. */

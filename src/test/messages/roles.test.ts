@@ -4,14 +4,9 @@ import type { UIMessage, UIMessageChunk } from 'ai';
 import { expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { createWorld, type World } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
-const say: readonly UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'answer' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say: readonly UIMessageChunk[] = answerOf('answer');
 const user = (id: string, text = id): UIMessage => ({ id, role: 'user', parts: [{ type: 'text', text }] });
 const post = (world: World, body: object) =>
   world.routes.POST(

@@ -50,6 +50,22 @@ function delaying(client: Client) {
   return { client: { ...client, fetch: late }, deliver: () => deliver(), posts: () => posts };
 }
 
+/** A stop of a send without a response counts once the send arrives. */
+async function expectStopped(
+  tab: Tab,
+  late: ReturnType<typeof delaying>,
+  model: ScriptedModel,
+): Promise<void> {
+  const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+  await expect.poll(() => late.posts()).toBe(1);
+  const stopped = tab.stop();
+  await new Promise((resolve) => setImmediate(resolve));
+  late.deliver();
+  expect((await stopped).stopped).toHaveLength(1);
+  await sent;
+  expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+}
+
 /** A durable route whose GET is refused, by its `authorize` or by a server in front of it. */
 function refusing(read: () => boolean | null | Response, by: 'authorize' | 'a proxy' = 'authorize'): Route {
   const model = scriptedModel();
@@ -98,14 +114,7 @@ describe.each(refusals)('a tab that may send and stop but not read (%s)', (_, ro
     const late = delaying(client);
     const tab = open(late.client);
     await refused(tab);
-    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
-    await expect.poll(() => late.posts()).toBe(1);
-    const stopped = tab.stop();
-    await new Promise((resolve) => setImmediate(resolve));
-    late.deliver();
-    expect((await stopped).stopped).toHaveLength(1);
-    await sent;
-    expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+    await expectStopped(tab, late, model);
   });
 
   it('resumes nothing', async () => {
@@ -161,14 +170,7 @@ it('G3: a send without a response is stopped once it is a run, after reading is 
   isAllowed = false;
   client.cut();
   await expect.poll(() => tab.session.getSnapshot().connection).toBe('closed');
-  const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
-  await expect.poll(() => late.posts()).toBe(1);
-  const stopped = tab.stop();
-  await new Promise((resolve) => setImmediate(resolve));
-  late.deliver();
-  expect((await stopped).stopped).toHaveLength(1);
-  await sent;
-  expect(model.calls.every(({ finished }) => !finished)).toBe(true);
+  await expectStopped(tab, late, model);
 });
 
 describe.each([

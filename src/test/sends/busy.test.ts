@@ -8,9 +8,9 @@ import type { Channel } from '../../channel/channel.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
+import { numbers } from '../fixtures/answers.fixture.ts';
 
 const { stores } = useStores();
-const numbers = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 let count = 0;
 
 describe.each(stores)('a busy session on %s', (name, open) => {

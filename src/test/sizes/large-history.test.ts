@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { useStores } from '../fixtures/stores.fixture.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 const { stores } = useStores();
 const kept: UIMessage[] = Array.from({ length: 6 }, (_, index) => ({
@@ -14,13 +15,7 @@ const kept: UIMessage[] = Array.from({ length: 6 }, (_, index) => ({
 }));
 const ids = (messages: readonly UIMessage[]) => messages.map(({ id }) => id);
 const keptIds = ids(kept);
-const say: UIMessageChunk[] = [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'hi' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say: UIMessageChunk[] = answerOf('hi');
 
 /** Stores `count` entries, and then none. */
 function failsAfter(store: Channel, count: number): Channel {

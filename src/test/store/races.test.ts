@@ -9,6 +9,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { startUpstashServer, type UpstashServer } from '../../testing/upstash-server.ts';
 import { chunkHandler, createWorld, sendBody, type World } from '../fixtures/world.fixture.ts';
+import { answerOf } from '../fixtures/answers.fixture.ts';
 
 let server: UpstashServer;
 beforeAll(async () => {
@@ -21,13 +22,7 @@ const post = (world: World, body: string, headers: Record<string, string> = {}) 
   world.routes.POST(new Request(url, { method: 'POST', body, headers }));
 const subscribe = (world: World, signal?: AbortSignal) =>
   world.routes.GET(new Request(`${url}?id=s`, signal ? { signal } : {}));
-const say = (text = 'hello'): UIMessageChunk[] => [
-  { type: 'start' },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: text },
-  { type: 'text-end', id: '0' },
-  { type: 'finish' },
-];
+const say = (text = 'hello'): UIMessageChunk[] => answerOf(text);
 const ask = (...ids: string[]): UIMessageChunk[] => [
   { type: 'start' },
   ...ids.map((toolCallId): UIMessageChunk => {
