@@ -9,7 +9,7 @@ import { tabStorage } from './network/browser.ts';
 import { emptySession, isActive } from '../protocol/session-state.ts';
 import type { ToolOutcome } from '../protocol/frames.ts';
 import { jitteredDelay } from './network/connection.ts';
-import { createLive, type PostSlot, type Live } from './network/live.ts';
+import { createLive, type Live } from './network/live.ts';
 import {
   createRequests,
   type RequestOptions,
@@ -60,12 +60,12 @@ export class Core {
   readonly storage: SendStorage | undefined;
   readonly deliveries: Deliveries;
   readonly stops: Stops;
+  readonly live: Live;
   readonly takeOverAfterMs: number;
-  /** Calls that this client executes. */
+  /** The calls that this client executes, each with its message: `messageId toolCallId`. */
   readonly executed: Set<string> = new Set<string>();
   /** Called when the chat has read a run to its end. */
   onReadEnd: () => void = () => {};
-  readonly #live: Live;
   #id: string | (() => string);
   #holder: string | undefined;
   #users = 0;
@@ -88,7 +88,7 @@ export class Core {
             () => `durable-chat outbox ${this.requests.api()} ${this.id}`,
           );
     // A hidden tab with a paused connection is busy again.
-    const onAttempt = () => void (this.#users > 0 && this.#live.start());
+    const onAttempt = () => void (this.#users > 0 && this.live.subscription.start());
     this.deliveries = new Deliveries({ runtime, store, storage: this.storage, retryDelay, onAttempt });
     this.stops = new Stops({
       runtime,
@@ -97,7 +97,7 @@ export class Core {
       storage: this.storage,
       request: (runId) => this.requests.stop(this.id, runId),
     });
-    this.#live = createLive({
+    this.live = createLive({
       runtime,
       requests: this.requests,
       sessionId: () => this.id,
@@ -127,12 +127,12 @@ export class Core {
 
   /** Keeps the subscription open until the result is called. It may be called several times. */
   open(): () => void {
-    if (this.#users++ === 0) this.#live.open();
+    if (this.#users++ === 0) this.live.open();
     let open = true;
     return () => {
       if (!open) return;
       open = false;
-      if (--this.#users === 0) this.#live.close();
+      if (--this.#users === 0) this.live.close();
     };
   }
 
@@ -149,7 +149,7 @@ export class Core {
       // Posted again, it is the same outcome.
       outcomeId: newId(this.runtime),
       ...options,
-      ...(this.executed.has(options.toolCallId) && { holder }),
+      ...(this.executed.has(`${options.messageId} ${options.toolCallId}`) && { holder }),
     };
     const response = await this.deliveries.command(() => this.requests.post(body));
     // An accepted answer is shown at once. The log's frame follows.
@@ -178,14 +178,14 @@ export class Core {
     this.store.dispatch({ type: 'accept', key, runId });
     // A route that seemed to have no sessions is asked less and less often.
     const { state, connection } = this.store.getSnapshot();
-    if (!state && connection === 'reconnecting') this.#live.retryNow();
+    if (!state && connection === 'reconnecting') this.live.subscription.retryNow();
   }
 
   /** The session's frames are to name the run within `ms`: they do not name one that ended long ago. */
   expect(runId: string, ms: number): void {
     const isAhead = () =>
       this.store.client.sends.some((send) => send.state === 'accepted' && send.runId === runId);
-    if (isAhead()) this.runtime.schedule(() => isAhead() && this.#live.renew(), ms);
+    if (isAhead()) this.runtime.schedule(() => isAhead() && this.live.subscription.renew(), ms);
   }
 
   /** A run from its start, for a chat that did not start it. With `isOnce` the chat does not want it again. */
@@ -210,16 +210,6 @@ export class Core {
   get isFollowing(): boolean {
     const { state, connection } = this.store.getSnapshot();
     return state !== undefined && connection === 'connected';
-  }
-
-  /** See `Live`. */
-  get cursor(): string | undefined {
-    return this.#live.cursor;
-  }
-
-  /** See `Live`. */
-  takePostSlot(): Promise<PostSlot | undefined> {
-    return this.#live.takePostSlot();
   }
 
   /** Removes the chunks of an ended run. */
@@ -256,7 +246,8 @@ export class Core {
   #take(frame: Frame): void {
     const before = this.store.client.session;
     this.store.dispatch(frame);
-    if (!this.runs.take(frame, before, this.store.client.session ?? emptySession)) this.#live.renew();
+    if (!this.runs.take(frame, before, this.store.client.session ?? emptySession))
+      this.live.subscription.renew();
   }
 }
 

@@ -26,7 +26,7 @@ export function watchAppChanges<M extends UIMessage>(chat: AbstractChat<M>, core
   /** Called when the app sets the list. */
   function intend(before: readonly M[], set: readonly M[]): void {
     const { session: state, intent, sends } = store.client;
-    const cursor = core.cursor;
+    const { cursor } = core.live.subscription;
     if (!state || cursor === undefined || isSame(before, set)) return;
     handOut(before);
     const isOfSession = ({ id }: UIMessage) =>

@@ -140,22 +140,16 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   function isOwn(messageId: string | undefined): boolean {
     const { session: state } = store.client;
     if (!state) return true;
-    const runs = [
-      ...state.active.map((run) => [run.runId, run.messageId] as const),
-      ...[...state.ended].map(([runId, ended]) => [runId, ended.messageId] as const),
-    ];
-    const last = runs.findLast(([, written]) => written === messageId);
-    return last === undefined || isOwnRun(store.client, last[0]);
+    const ended = [...state.ended].findLast(([, run]) => run.messageId === messageId)?.[0];
+    const last = ended ?? state.active.findLast((run) => run.messageId === messageId)?.runId;
+    return last === undefined || isOwnRun(store.client, last);
   }
-
-  /** Calls that this chat has executed, each with its message. */
-  const executed = new Set<string>();
 
   /** Whether a call was executed here already, or has an outcome, when a chat that connects again reads it. */
   function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
     const outcomes = store.client.session?.outcomes ?? [];
     return (
-      executed.has(`${messageId} ${toolCallId}`) ||
+      core.executed.has(`${messageId} ${toolCallId}`) ||
       outcomes.some((one) => one.messageId === messageId && one.toolCallId === toolCallId)
     );
   }
@@ -172,8 +166,7 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
         parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId),
       );
       if (!isOwn(message?.id) || isExecuted(message?.id, toolCallId)) return undefined;
-      executed.add(`${message?.id} ${toolCallId}`);
-      core.executed.add(toolCallId);
+      core.executed.add(`${message?.id} ${toolCallId}`);
       return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>

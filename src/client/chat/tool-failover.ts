@@ -68,7 +68,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       after(toolCallId, claimed ? ms / 2 : ms * (0.5 + runtime.random() / 2), claim);
       if (!claimed || own) return;
       own = true;
-      core.executed.add(toolCallId);
+      core.executed.add(`${messageId} ${toolCallId}`);
       // A waiting call has the app's types.
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }

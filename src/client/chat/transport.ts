@@ -107,7 +107,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
       // If nothing else brings an answer, it is read from its POST, without a request before it.
       isFollowing = core.isFollowing;
       if (!isFollowing) return post();
-      return core.takePostSlot().then((given) => {
+      return core.live.takePostSlot().then((given) => {
         // It was given up meanwhile.
         if (signal?.aborted) given?.end(true);
         signal?.throwIfAborted();

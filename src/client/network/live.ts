@@ -41,17 +41,10 @@ export interface PostSlot {
 
 /** The network of a session. */
 export interface Live {
+  readonly subscription: Subscription;
   /** Connects, and reacts to the page's visibility and network. */
   open(): void;
   close(): void;
-  /** Connects again if the connection was paused. */
-  start(): void;
-  /** Connects now if a retry is waiting. */
-  retryNow(): void;
-  /** A frame is missing: subscribes again without a cursor. */
-  renew(): void;
-  /** The cursor after the newest frames that have come. */
-  readonly cursor: string | undefined;
   /**
    * Call it before a POST whose response could be read to its end. Undefined while the browser lacks connections, or while
    * the page reads another POST. Then the client leaves the response once its run is known, and reads the run from the
@@ -96,6 +89,7 @@ export function createLive(options: LiveOptions): Live {
   });
   let leavePage = () => {};
   return {
+    subscription,
     open() {
       leavePage();
       subscription.start();
@@ -104,12 +98,6 @@ export function createLive(options: LiveOptions): Live {
     close() {
       leavePage();
       subscription.stop();
-    },
-    start: () => subscription.start(),
-    retryNow: () => subscription.retryNow(),
-    renew: () => subscription.renew(),
-    get cursor() {
-      return subscription.cursor;
     },
     async takePostSlot() {
       const release = await takeStreamSlot(requests.api(), runtime);
