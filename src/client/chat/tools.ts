@@ -105,14 +105,9 @@ export async function applyOutcome<M extends UIMessage>(
 ): Promise<void> {
   if (outcome.state === 'approval-responded') {
     const tool = toolPartsOf(message).find((part) => part.toolCallId === toolCallId);
-    const { approved, reason } = outcome;
-    if (tool?.approval) {
-      await ownFunctions(chat).addToolApprovalResponse({
-        id: tool.approval.id,
-        approved,
-        ...(reason !== undefined && { reason }),
-      });
-    }
+    const { state: _, ...decision } = outcome;
+    if (tool?.approval)
+      await ownFunctions(chat).addToolApprovalResponse({ id: tool.approval.id, ...decision });
     return;
   }
   // The chat requires the tool's name and does not use it.

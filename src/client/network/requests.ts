@@ -109,12 +109,7 @@ export function createRequests(options: RequestOptions): Requests {
     isDurable ||= response.headers.has(durableHeader);
     // A gateway reports an outage with another status.
     if (method === 'GET') failures = [500, 501].includes(response.status) ? failures + 1 : 0;
-    if (!isDurable && isProvenPlain && !response.ok) {
-      throw new DurableChatError(
-        'not_found',
-        'The route has no sessions. Wrap its handler with `durableRoute` or `createDurableChat`.',
-      );
-    }
+    if (!isDurable && isProvenPlain && !response.ok) throw noSessions(404);
     if (!response.ok) throw DurableChatError.fromBody(response.status, await response.text().catch(() => ''));
     // A frame of another version can have another meaning.
     if (!isOurVersion(response.headers)) {
@@ -145,15 +140,8 @@ export function createRequests(options: RequestOptions): Requests {
         for (const { after } of sessions) query.push(['after', after ?? '']);
       if (subscriptionId !== undefined) query.push(['subscription', subscriptionId]);
       const response = await request('GET', query, { signal });
-      if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream')) {
-        throw new DurableChatError(
-          'not_found',
-          'The route does not respond to GET with a session. Export the `GET` that `durableRoute` or `createDurableChat` returns.',
-          {
-            status: response.status,
-          },
-        );
-      }
+      if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream'))
+        throw noSessions(response.status);
       const only = sessions.length === 1 ? sessions[0]?.sessionId : undefined;
       return takeEvents(response.body, (event) => onEvent(event, event && (only ?? sessionOf(event))));
     },
@@ -173,6 +161,15 @@ export function createRequests(options: RequestOptions): Requests {
       return jsonOf(await request('POST', {}, { body }));
     },
   };
+}
+
+/** The error for a route without sessions. */
+function noSessions(status: number): DurableChatError {
+  return new DurableChatError(
+    'not_found',
+    'The route has no sessions. Wrap its handler with `durableRoute` or `createDurableChat`, and export the `GET` that it returns.',
+    { status },
+  );
 }
 
 /** The session of an event, on a connection with several sessions. */
