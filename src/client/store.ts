@@ -3,6 +3,7 @@
 import type { DurableChatError } from '../protocol/errors.ts';
 import type { Frame } from '../protocol/frames.ts';
 import type { SessionRun, SessionState } from '../protocol/session-state.ts';
+import { isSame } from './list/equal.ts';
 import type { Connection } from './network/connection.ts';
 import { runsWithStops, unsentOf, type UnsentMessage } from './sends/queries.ts';
 import { emptyClient, type Client, type ClientEvent } from './sends/client-state.ts';
@@ -81,16 +82,12 @@ export class ClientStore {
 
   #update(change: Partial<SessionSnapshot>): void {
     const next = { ...this.#snapshot, ...change };
-    const keys = Object.keys(next) as (keyof SessionSnapshot)[];
-    if (keys.some((key) => next[key] !== this.#snapshot[key])) this.#snapshot = next;
+    if (!isSame(Object.values<unknown>(next), Object.values(this.#snapshot))) this.#snapshot = next;
   }
 }
 
 /** The older list if the newer one is equal. */
 function sameUnless(old: readonly UnsentMessage[], list: readonly UnsentMessage[]): readonly UnsentMessage[] {
-  const isSame = list.every(({ messageId, status, error }, index) => {
-    const one = old[index];
-    return one?.messageId === messageId && one.status === status && one.error === error;
-  });
-  return isSame && list.length === old.length ? old : list;
+  const fieldsOf = (messages: readonly UnsentMessage[]) => messages.flatMap<unknown>(Object.values);
+  return isSame(fieldsOf(old), fieldsOf(list)) ? old : list;
 }

@@ -2,12 +2,11 @@
 
 import type { Runtime } from './runtime.ts';
 
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_';
-
 /**
  * @param runtime - Where the randomness comes from.
  * @returns A new id of 16 characters.
  */
 export function newId(runtime: Runtime): string {
-  return Array.from(runtime.randomBytes(16), (byte) => alphabet[byte & 63]).join('');
+  const base64 = btoa(String.fromCharCode(...runtime.randomBytes(12)));
+  return base64.replaceAll('+', '-').replaceAll('/', '_');
 }

@@ -324,7 +324,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     sender.client.refuse = false;
     await sender.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'late' });
     expect(errors).toEqual([
-      'Another client has taken over the tool call. The output of that client counts.',
+      'Another client has taken over the tool call. The outcome of that client counts. Discard this one.',
     ]);
     await second.chat.addToolOutput({ tool: 'location', toolCallId: callId, output: 'in-time' });
     await continued();

@@ -39,8 +39,7 @@ export function openChannel(name: string, onMessage: (data: unknown) => void): B
 /** A one-way digest; undefined in a page without HTTPS. */
 export async function digest(text: string, runtime: Runtime): Promise<string | undefined> {
   try {
-    const bytes = await runtime.sha256(new TextEncoder().encode(text));
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return btoa(String.fromCharCode(...(await runtime.sha256(new TextEncoder().encode(text)))));
   } catch {
     return undefined;
   }

@@ -13,12 +13,7 @@ export function thisMoment(runtime: Runtime): Moment {
   return { steady: runtime.monotonic(), wall: runtime.now() };
 }
 
-/** Whole milliseconds since the moment `since`, on the monotonic clock. */
-export function elapsedMs(since: Moment, runtime: Runtime): number {
-  return runtime.monotonic() - since.steady;
-}
-
-/** The same, with the time that the machine has slept. It is too long if the system time was set forward. */
+/** Milliseconds since a moment, with the time that the machine has slept. Too many if the system time was set forward. */
 export function elapsedWithSleepMs(since: Moment, runtime: Runtime): number {
-  return Math.max(elapsedMs(since, runtime), runtime.now() - since.wall);
+  return Math.max(runtime.monotonic() - since.steady, runtime.now() - since.wall);
 }

@@ -2,7 +2,7 @@
 
 import type { Runtime } from '../../lib/runtime.ts';
 import { digest, pageLocks } from './browser.ts';
-import type { Requests } from './requests.ts';
+import { resolve, type Requests } from './requests.ts';
 import { takeSlot } from './slots.ts';
 import { Line, type LineOptions } from './tabs/line.ts';
 
@@ -33,8 +33,8 @@ export async function askedAs({ api, options: { headers, credentials } }: Reques
   return JSON.stringify([
     version,
     api(),
-    [...new Headers(await (typeof headers === 'function' ? headers() : headers))],
-    await (typeof credentials === 'function' ? credentials() : credentials),
+    [...new Headers(await resolve(headers))],
+    await resolve(credentials),
   ]);
 }
 

@@ -6,7 +6,7 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { silenceMs } from '../../protocol/requests.ts';
 import type { SseEvent } from '../../protocol/sse.ts';
-import { elapsedMs, elapsedWithSleepMs, thisMoment, type Moment } from './clock.ts';
+import { elapsedWithSleepMs, thisMoment, type Moment } from './clock.ts';
 import { nextConnection, type ConnectionEvent, type ConnectionState } from './connection.ts';
 
 /**
@@ -139,7 +139,7 @@ export class Subscription {
       dispatch({ type: 'progress' });
     };
     listen();
-    const startedAt = thisMoment(runtime);
+    const startedAt = runtime.monotonic();
     let end: ConnectionEvent = { type: 'lost' };
     try {
       if (this.#isInDoubt) await this.#options.ask(this.#cursor, signal);
@@ -152,7 +152,7 @@ export class Subscription {
       }
     }
     cancelSilence();
-    if (elapsedMs(startedAt, runtime) > steadyMs) dispatch({ type: 'progress' });
+    if (runtime.monotonic() - startedAt > steadyMs) dispatch({ type: 'progress' });
     dispatch(end);
   }
 }
