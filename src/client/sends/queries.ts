@@ -1,6 +1,6 @@
 // Queries of the client's state.
 
-import { runsOf, type SessionRun } from '../../protocol/session-state.ts';
+import { runsOf, type SessionRun, type SessionState } from '../../protocol/session-state.ts';
 import { isOpen, type Client } from './client-state.ts';
 
 /** Whether a send may be posted: earlier stops go first, and sends are made in their order. */
@@ -45,10 +45,27 @@ export function nextRun(client: Client, runs: readonly SessionRun[]): SessionRun
 
 /** Runs that have not ended, with this client's stops that the log does not have yet. */
 export function runsWithStops({ session, stops }: Client): SessionRun[] {
-  const stopped = new Set(stops.map(({ id }) => id));
-  const isStopped = ({ runId, userMessageId = '' }: SessionRun) =>
-    stopped.has(runId) || stopped.has(userMessageId);
-  return session ? runsOf(session).map((run) => (isStopped(run) ? { ...run, status: 'stopping' } : run)) : [];
+  if (!session) return [];
+  const isStopped = (run: SessionRun) => stops.some(({ id }) => isStopOf(session, run, id));
+  return runsOf(session).map((run) => (isStopped(run) ? { ...run, status: 'stopping' } : run));
+}
+
+/**
+ * Whether a stop of `id` concerns the run: it is the run's id, or that of the last message of its send. A regeneration
+ * has no user message of its own, and answers the message before its answer.
+ */
+export function isStopOf(
+  { order }: SessionState,
+  {
+    runId,
+    messageId,
+    userMessageId,
+    trigger,
+  }: Pick<SessionRun, 'runId' | 'messageId' | 'userMessageId' | 'trigger'>,
+  id: string,
+): boolean {
+  const isRegenerated = trigger === 'regenerate-message' && order[order.indexOf(messageId) - 1] === id;
+  return runId === id || userMessageId === id || isRegenerated;
 }
 
 /** A message of this client that the session does not have. */

@@ -8,6 +8,7 @@ import type { Runtime } from '../../lib/runtime.ts';
 import { within } from '../../lib/time.ts';
 import { until } from '../../lib/until.ts';
 import type { Deliveries } from './deliver.ts';
+import { isStopOf } from './queries.ts';
 import type { SendStorage } from './storage.ts';
 
 /** What stops need of their session. */
@@ -130,9 +131,8 @@ export class Stops {
     if (kept.length === 0) return;
     const session = await until(runtime, store.subscribe, () => store.client.session);
     const runIds =
-      session?.active.flatMap(({ runId, userMessageId = '' }) =>
-        kept.includes(runId) || kept.includes(userMessageId) ? runId : [],
-      ) ?? [];
+      session?.active.flatMap((run) => (kept.some((id) => isStopOf(session, run, id)) ? run.runId : [])) ??
+      [];
     for (const id of kept) if (!runIds.includes(id)) storage?.forgetStop(id);
     await this.#again(runIds, 0);
   }
@@ -143,15 +143,20 @@ export class Stops {
     runIds: readonly string[],
     isLocal: boolean,
   ): Promise<StopReceipt> {
-    const { deliveries, request } = this.#options;
+    const { deliveries, storage, request } = this.#options;
+    const kept = deliveries.canRetry ? runIds : [];
+    for (const id of kept) storage?.keepStop(id);
     try {
       return await request(runId);
     } catch (error) {
-      if (isNetworkFailure(error) && deliveries.canRetry && runIds.length > 0) return this.#again(runIds, 1);
+      if (isNetworkFailure(error) && deliveries.canRetry && runIds.length > 0)
+        return await this.#again(runIds, 1);
       // The stop can reach the server before the send has become a run.
       const isEarly = error instanceof DurableChatError && error.code === 'not_found';
       if (isLocal || (runId === undefined && isEarly)) return nothingStopped;
       throw error;
+    } finally {
+      for (const id of kept) storage?.forgetStop(id);
     }
   }
 

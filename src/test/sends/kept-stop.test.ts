@@ -168,20 +168,26 @@ describe('a stop while a send is under way', () => {
     await expect.poll(() => endings(tab)).toEqual(['stop']);
   });
 
-  /** A tab without a network, except that its POSTs can reach the server. No response reaches it. */
-  async function unanswered(reaches: boolean, outbox: ReturnType<typeof createStorage>) {
+  /** A tab that loses its network with `lose`. Then no response reaches it, and its POSTs reach the server or not. */
+  async function losing(outbox: ReturnType<typeof createStorage>) {
     const client = world.client();
     const { fetch } = client;
-    let isLost = false;
+    let lost: 'posts reach' | 'nothing reaches' | undefined;
     const lossy: typeof fetch = (input, init) => {
-      if (!isLost) return fetch(input, init);
+      if (!lost) return fetch(input, init);
       if (init?.method !== 'POST') return Promise.reject(new TypeError('fetch failed'));
-      if (reaches) void fetch(input, { ...init, signal: null });
+      if (lost === 'posts reach') void fetch(input, { ...init, signal: null });
       return new Promise(() => {});
     };
     const tab = await open({ ...client, fetch: lossy }, { outbox });
+    return { tab, lose: (reaches: boolean) => void (lost = reaches ? 'posts reach' : 'nothing reaches') };
+  }
+
+  /** A tab without a network, except that its POSTs can reach the server. No response reaches it. */
+  async function unanswered(reaches: boolean, outbox: ReturnType<typeof createStorage>) {
+    const { tab, lose } = await losing(outbox);
     await tab.chat.sendMessage({ text: 'count to 1' });
-    isLost = true;
+    lose(reaches);
     void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
     await expect.poll(() => outbox.entries.size).toBe(1);
     if (reaches) await expect.poll(() => model.calls.length).toBe(2);
@@ -192,6 +198,47 @@ describe('a stop while a send is under way', () => {
     tab.close();
     return left;
   }
+
+  it('G3: the next page stops the run of a regeneration that reached the server', async () => {
+    const outbox = createStorage();
+    const { tab, lose } = await losing(outbox);
+    const sent = tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toContain('3');
+    await tab.stop();
+    await sent;
+    lose(true);
+    tab.client.cut();
+    void tab.chat.regenerate();
+    await expect.poll(() => outbox.entries.size).toBe(1);
+    await expect.poll(() => model.calls.length).toBe(2);
+    tab.stop().catch(() => {});
+    const kept = () => [...outbox.entries.values()].join('');
+    await expect.poll(kept, { timeout: 2_000 }).not.toContain('100/s');
+    const left = createStorage(outbox.entries);
+    tab.close();
+    const after = await open(world.client(), { outbox: left });
+    await expect.poll(() => endings(after)).toEqual(['stop', 'stop']);
+    await world.settled();
+    expect(model.calls.map(({ aborted }) => aborted)).toEqual([true, true]);
+    await expect.poll(() => left.entries.size).toBe(0);
+  });
+
+  it('G3: the next page makes a stop that has no response', async () => {
+    const outbox = createStorage();
+    const client = world.client();
+    const { fetch } = client;
+    const silent: typeof fetch = (input, init) =>
+      init?.method === 'DELETE' ? new Promise(() => {}) : fetch(input, init);
+    const tab = await open({ ...client, fetch: silent }, { outbox });
+    void tab.chat.sendMessage({ text: 'count to 100000 at 100/s' });
+    await expect.poll(() => textOf(tab.chat.messages.at(-1))).toContain('3');
+    tab.stop().catch(() => {});
+    const left = createStorage(outbox.entries);
+    tab.close();
+    const after = await open(world.client(), { outbox: left });
+    await expect.poll(() => endings(after)).toEqual(['stop']);
+    await expect.poll(() => left.entries.size).toBe(0);
+  });
 
   it('G3: the next page does not send the message', async () => {
     const outbox = await unanswered(false, createStorage());
