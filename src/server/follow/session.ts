@@ -188,9 +188,20 @@ export class Session {
     return retry(this.runtime, attempt, forMs);
   }
 
-  /** Appends an entry to the log, and retries while the store fails. Resolves and rejects like `Channel.append`. */
+  /** Whether this build can read the whole log, as far as it is known. A build of a newer version can write to it. */
+  get isReadable(): boolean {
+    return this.#copy.unreadable === undefined;
+  }
+
+  /**
+   * Appends an entry to the log, and retries while the store fails. Resolves and rejects like `Channel.append`, and rejects
+   * with `version` for a log that is known as not readable. Only the ends of runs are still written there, by `endRun`.
+   */
   append(entry: NewEntry, options: AppendOptions = {}): Promise<LogEntry[]> {
-    return this.retry(() => this.store.append(entry, options));
+    return this.retry(async () => {
+      if (this.#copy.unreadable) throw this.#copy.unreadable;
+      return this.store.append(entry, options);
+    });
   }
 
   /** The same, and adds the entries after `log`'s last one to `log`. */

@@ -52,7 +52,7 @@ export interface RunSteering {
 
 /** The steering of the run `runId`. It offers nothing before the handler uses it. */
 export function createSteering(
-  session: Pick<Session, 'state' | 'onChange' | 'append'>,
+  session: Pick<Session, 'state' | 'isReadable' | 'onChange' | 'append'>,
   { runId, messageId }: Pick<HandlerRun, 'messageId'> & { readonly runId: string },
 ): RunSteering {
   const offered = new Set<string>();
@@ -60,9 +60,12 @@ export function createSteering(
   let steering: SdkSteering | undefined;
   let off: () => void = () => {};
 
-  /** Waiting messages that were not offered yet. Of parallel runs the first one takes them. */
+  /**
+   * Waiting messages that were not offered yet. Of parallel runs the first one takes them. None where a delivery cannot
+   * be recorded: they would be answered twice.
+   */
   function waiting(): { of: ActiveRun; message: UIMessage }[] {
-    if (session.state.active[0]?.runId !== runId) return [];
+    if (!session.isReadable || session.state.active[0]?.runId !== runId) return [];
     return session.state.active.slice(1).flatMap((of) => {
       const message = of.userMessageId === undefined ? undefined : session.state.byId.get(of.userMessageId);
       return of.steer && !of.stop && message && !offered.has(of.runId) ? [{ of, message }] : [];

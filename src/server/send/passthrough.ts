@@ -70,7 +70,7 @@ export async function passThrough(
   runs.onEvent({ type: 'passthrough', sessionId: body.id, runId });
   const ids = body.messages.map(({ id }) => id);
   const messageId = newMessageId(generateId, ids);
-  const session = { state: emptySession, onChange: () => () => {}, append: async () => [] };
+  const session = { state: emptySession, isReadable: true, onChange: () => () => {}, append: async () => [] };
   const { run } = createSteering(session, { runId, messageId });
   // Only its reader can end it, by leaving.
   const leaving = new AbortController();

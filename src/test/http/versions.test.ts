@@ -216,6 +216,46 @@ describe.each(stores)('two builds on one store: %s', (name, open) => {
     expect(runs).toEqual([]);
   });
 
+  it('the older build delivers no message into its answer, and marks none as reported', async () => {
+    const { channel } = deploy('steered');
+    const id = `steered too ${name}`;
+    let release: () => void = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const reported: string[] = [];
+    const taken: number[] = [];
+    const old = createWorld(
+      channel,
+      (_, { run }) =>
+        new ReadableStream({
+          async start(controller) {
+            controller.enqueue({ type: 'start' });
+            await released;
+            taken.push((await run.takeMessages()).length);
+            controller.close();
+          },
+        }),
+      {
+        whenBusy: 'steer',
+        onMessage: async ({ message }) => {
+          reported.push(message.id);
+          await released;
+        },
+      },
+    );
+    const streams = [await post(old, id, user('u1')), await post(old, id, user('u2'))];
+    await expect.poll(() => reported).toEqual(['u1', 'u2']);
+    await channel.append(id, { key: 'x', frames: [], v: newer } as never, {}); // an entry of the newer build
+    const { length } = await channel.readLog(id, '');
+    // The viewers of the session's process are the first to know.
+    await expect.poll(async () => (await get(old, `id=${id}`)).status).toBe(503);
+    release();
+    await Promise.all(streams.map((stream) => stream.text()));
+    await old.settled();
+    expect(taken).toEqual([0]);
+    const written = (await channel.readLog(id, '')).slice(length);
+    expect(written.map(({ key }) => key.replace(/^\S+ /, ''))).toEqual(['end', 'end']);
+  });
+
   it('a send to the older build that meets an entry of the newer build is undone, and can be repeated', async () => {
     const { id, next, channel } = deploy('meeting');
     const meeting: Channel = {
