@@ -161,12 +161,12 @@ describe.each(stores)('tools on %s', (name, open) => {
     expect(runs.length).toBe(1);
     expect(model.calls.length).toBe(2);
     expect(messages.length).toBe(2);
-    // The send, the answer to the call, and one continuation.
+    // The send, the outcome of the call, and one continuation.
     expect([sender, ...others].map(({ client }) => posts(client))).toEqual([3, 0, 0]);
     expect(errors).toEqual([]);
   });
 
-  it('any tab may answer a client tool when the tab of the send is gone; a late answer is refused', async () => {
+  it('any tab may give a client tool its outcome when the tab of the send is gone; a late one is refused', async () => {
     setUp();
     const sender = tab();
     const other = tab();
@@ -349,7 +349,7 @@ describe.each(stores)('tools on %s', (name, open) => {
   });
 
   it.each(['request', 'reply'] as const)(
-    'a tool answer whose %s is lost is sent again, and counts once',
+    'a tool outcome whose %s is lost is sent again, and counts once',
     async (lost) => {
       setUp();
       const sender = tab(() => {});
@@ -374,7 +374,7 @@ describe.each(stores)('tools on %s', (name, open) => {
     },
   );
 
-  it('a tool answer whose tab is gone before the continuation is continued by another tab, once', async () => {
+  it('a tool outcome whose tab is gone before the continuation is continued by another tab, once', async () => {
     setUp();
     const sender = tab(() => {});
     const others = [tab(() => {}), tab(() => {})];

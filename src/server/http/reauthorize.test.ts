@@ -138,7 +138,7 @@ describe('a permission', () => {
     expect(timers).toEqual([]);
   });
 
-  it('is no longer checked after its end, and a late answer has no effect', async () => {
+  it('is no longer checked after its end, and a late decision has no effect', async () => {
     for (const how of ['yes', refusal, new Error('broken')] as const) {
       const { start, pass, answer, over, timers, refused, errors } = permission();
       start();

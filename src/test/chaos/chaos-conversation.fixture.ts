@@ -10,7 +10,7 @@ import type { Random } from '../fixtures/random.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { sendBody, type Client } from '../fixtures/world.fixture.ts';
 
-/** A body of the AI SDK. A tool answer has no messages. */
+/** A body of the AI SDK. A tool outcome has no messages. */
 interface Posted {
   readonly trigger: string;
   readonly messageId?: string;

@@ -52,7 +52,7 @@ const traffic: readonly Meant[] = [
     lines: ['+ requests DELETE /api/chat?id=s&durable=stop&wire=2 {} '],
   },
   {
-    why: 'An answer to a tool call is in the log first: the first one counts, on whatever tab it was given.',
+    why: 'The outcome of a tool call is in the log first: the first one counts, on whatever tab it was given.',
     in: [...clientTools, 'a tool that is answered without a send that follows'],
     lines: [
       '+ requests POST /api/chat?wire=2 *"trigger":"tool-outcome"}',
@@ -166,7 +166,7 @@ const log: readonly Meant[] = [
     lines: ['- requests POST /api/chat *', '+ requests POST /api/chat *"changes":{*'],
   },
   {
-    why: 'An answer to a tool call reaches the log, and the screen, before the send that follows.',
+    why: 'The outcome of a tool call reaches the log, and the screen, before the send that follows.',
     in: clientTools,
     sometimes: true,
     lines: [

@@ -1,4 +1,4 @@
-// G11: the next run works after an open tool call, and late answers to that call are handled.
+// G11: the next run works after an open tool call, and late outcomes of that call are handled.
 
 import { convertToModelMessages, stepCountIs, streamText, tool, type ToolSet, type UIMessage } from 'ai';
 import { afterEach, describe, expect, it } from 'vitest';

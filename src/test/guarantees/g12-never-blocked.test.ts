@@ -238,7 +238,7 @@ it('G12: loadMessages is called again when the session is deleted while it loads
   expect(await textsOf(world, sessionId)).toEqual(['after']);
 });
 
-it('G12: an answer to a tool call counts although its session is deleted meanwhile, and loadMessages has the call', async () => {
+it('G12: the outcome of a tool call counts although its session is deleted meanwhile, and loadMessages has the call', async () => {
   const { channel } = open();
   const sessionId = 'answered';
   const call = { type: 'tool-ask', toolCallId: 'c', state: 'input-available', input: {} };

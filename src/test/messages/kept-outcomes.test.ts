@@ -1,4 +1,4 @@
-// Answers to tool calls are kept, however the run ends during which they came.
+// Outcomes of tool calls are kept, however the run ends during which they came.
 
 import type { UIMessage, UIMessageChunk } from 'ai';
 import { describe, expect, it } from 'vitest';

@@ -119,7 +119,7 @@ it('G4: an edit stays while a proxy holds the subscription back', async () => {
   await expect.poll(() => tab.chat.messages).toEqual((await world.chat.session('s').read()).messages);
 });
 
-it('G4, G9: the answer to a tool call stays while the subscription is down', async () => {
+it('G4, G9: the outcome of a tool call stays while the subscription is down', async () => {
   const world = createAnswers({}, true);
   const tab = await open(world);
   await ask(tab, world);

@@ -154,7 +154,7 @@ it('G5: a continuation that is posted again with its key, after its run has ende
   expect(handler.calls()).toBe(2);
 });
 
-it('a tool answer at the same moment as a deletion does not begin the session again', async () => {
+it('a tool outcome at the same moment as a deletion does not begin the session again', async () => {
   const store = memoryChannel();
   const channel: Channel = {
     ...store,
@@ -196,7 +196,7 @@ it('a send at the same moment as a deletion is a 409, and when posted again it r
 });
 
 it.each(['a continuation', 'the next message'])(
-  'a tool answer that is accepted while %s is being accepted stays',
+  'a tool outcome that is accepted while %s is being accepted stays',
   async (what) => {
     const store = memoryChannel();
     const { channel, race } = racing(store);
