@@ -9,7 +9,7 @@ import { marginBefore } from '../lib/deadline.ts';
 import type { RunSettings } from '../settings.ts';
 
 /** What ended the run from outside, and how the run ends. */
-export interface Halt {
+interface Halt {
   /**
    * - `stopped`: by a stop, by the deadline, or because it never gets its turn. This process writes the end.
    * - `lost`: another process has ended the run.

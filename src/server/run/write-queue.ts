@@ -79,8 +79,8 @@ export function createWriter(options: WriterOptions): Writer {
   /** How much has arrived since the store began to fail; undefined while it works. */
   let sinceFailure: number | undefined;
   let stored = 0;
-  let closed = false;
-  let cut: CutCause | undefined;
+  /** Why no more chunks are accepted. A closing counts also after a cut. */
+  let end: 'closed' | CutCause | undefined;
   const waiting = new Set<() => void>();
   let draining = false;
   let resume: (() => void) | undefined;
@@ -90,12 +90,12 @@ export function createWriter(options: WriterOptions): Writer {
     try {
       // The reply gets the chunk first, before the request is made.
       await sleep(runtime, 0);
-      while (pending.length > 0 && !closed) {
+      while (pending.length > 0 && end !== 'closed') {
         const batch = takeBatch(pending);
         const rested = rest();
         const result = await retry(runtime, () => write(stored, batch), patienceMs);
         if (result === 'closed') {
-          closed = true;
+          end = 'closed';
           release();
           onClosed();
           return;
@@ -124,7 +124,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   function isFull(): boolean {
-    return unwritten >= maxUnwritten && sinceFailure === undefined && !closed && !cut;
+    return unwritten >= maxUnwritten && sinceFailure === undefined && end === undefined;
   }
 
   function release(): void {
@@ -134,7 +134,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   function cutOff(cause: CutCause): void {
-    cut = cause;
+    end = cause;
     release();
     onCut(cause);
   }
@@ -149,7 +149,7 @@ export function createWriter(options: WriterOptions): Writer {
       return stored;
     },
     push(chunk) {
-      if (closed || cut) return;
+      if (end !== undefined) return;
       const json = JSON.stringify(chunk);
       const { length } = json;
       if (!fitsRequest(json, maxStoredBytes)) return cutOff('too_large');
@@ -170,9 +170,8 @@ export function createWriter(options: WriterOptions): Writer {
     async drain() {
       draining = true;
       resume?.();
-      while ((working || pending.length > 0) && !closed) await start();
-      if (closed) return 'closed';
-      return cut ?? 'stored';
+      while ((working || pending.length > 0) && end !== 'closed') await start();
+      return end ?? 'stored';
     },
   };
 }
