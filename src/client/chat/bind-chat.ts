@@ -15,7 +15,7 @@ import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { unreachable } from '../network/network-failure.ts';
 import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../network/plain-route.ts';
-import { isOwn as isOwnRun, refusedMessageId } from '../sends/queries.ts';
+import { isAwaiting, isOwn as isOwnRun, refusedMessageId } from '../sends/queries.ts';
 import { nothingStopped, sendWithinMs } from '../sends/stop.ts';
 import { coreOf, DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
 import { bindFunctions, ownFunctions } from './own-functions.ts';
@@ -46,8 +46,8 @@ export interface BoundChat<M extends UIMessage, C extends AbstractChat<M>> {
   /** The session, for what the Chat does not have. */
   readonly session: DurableSession;
   /**
-   * Whether the outcome of a tool call is on its way to the server, and an automatic send can follow. Meanwhile the chat's
-   * own `status` is `ready`, although the answer continues.
+   * Whether the outcome of a tool call is on its way to the server, and an automatic send can follow, or a send waits for
+   * its run. Meanwhile the chat's own `status` can be `ready`.
    */
   isContinuing(): boolean;
   /** Whether the route has no sessions, so the chat works like the SDK's. True once that is known. */
@@ -239,7 +239,9 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
     };
   }
 
-  const isContinuing = () => !isPlain() && tools.isWaiting && latest().sendAutomaticallyWhen !== undefined;
+  const isContinuing = () =>
+    !isPlain() &&
+    (isAwaiting(store.client) || (tools.isWaiting && latest().sendAutomaticallyWhen !== undefined));
 
   return { chat, session, isPlain, isContinuing, connect: shared(open), stop };
 }
@@ -270,12 +272,12 @@ function shared(open: () => () => void): () => () => void {
 export function statusOfChat(
   status: ChatStatus,
   messages: readonly UIMessage[],
-  { runs: [run] }: SessionSnapshot,
+  { runs }: SessionSnapshot,
   isContinuing: boolean,
 ): ChatStatus {
   if (status !== 'ready') return status;
+  const run = runs.find((one) => one.status !== 'stopping');
   if (!run) return isContinuing ? 'submitted' : status;
-  if (run.status === 'stopping') return status;
   return messages.some(({ id }) => id === run.messageId) ? 'streaming' : 'submitted';
 }
 

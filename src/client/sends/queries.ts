@@ -1,7 +1,7 @@
 // Queries of the client's state.
 
 import { runsOf, type SessionRun, type SessionState } from '../../protocol/session-state.ts';
-import { isOpen, type Client } from './client-state.ts';
+import { isOpen, type Client, type Send } from './client-state.ts';
 
 /** Whether a send may be posted: earlier stops go first, and sends are made in their order. */
 export function isItsTurn({ sends, stops, stopping }: Client, key: string): boolean {
@@ -19,6 +19,15 @@ export function isItsTurn({ sends, stops, stopping }: Client, key: string): bool
 /** Whether a send has no response yet. */
 export function isSending({ sends }: Client): boolean {
   return sends.some(({ state }) => state === 'posting');
+}
+
+/** Whether a send of a durable chat that was not stopped has no response yet, or no frame has named its run. */
+export function isAwaiting({ session, sends, stops, reads }: Client): boolean {
+  const awaits = (send: Send) =>
+    isOpen(send) || (send.state === 'accepted' && reads.get(send.runId) === 'reading');
+  const isStopped = (send: Send) =>
+    stops.some(({ id }) => id === send.message.id || ('runId' in send && id === send.runId));
+  return session !== undefined && sends.some((send) => awaits(send) && !isStopped(send));
 }
 
 /** Whether a send of this client started the run. */
