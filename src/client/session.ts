@@ -20,9 +20,7 @@ const cores = new WeakMap<DurableSession, Core>();
 export function coreOf(session: DurableSession): Core {
   const core = cores.get(session);
   if (!core)
-    throw new TypeError(
-      'This is not a `DurableSession` of this copy of durable-chat. Install durable-chat once, and import all of it from there.',
-    );
+    throw new TypeError('This `DurableSession` is of another copy of durable-chat. Install it once.');
   return core;
 }
 

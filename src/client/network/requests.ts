@@ -181,13 +181,9 @@ function textOf(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (cause) {
-    throw new DurableChatError(
-      'bad_request',
-      'The request cannot be sent: its body cannot be written as JSON. Pass only values that JSON has.',
-      {
-        cause,
-      },
-    );
+    throw new DurableChatError('bad_request', 'The body cannot be written as JSON. Send only JSON values.', {
+      cause,
+    });
   }
 }
 
