@@ -38,7 +38,7 @@ export async function bundleProcesses(folder, mutant) {
     outdir: folder,
     entryPoints: [source('processes/server-code.ts'), source('processes/page-code.ts')],
     format: 'cjs',
-    external: ['ai', 'zod/v4'],
+    external: ['ai', 'zod/v4', '@upstash/redis'],
     plugins: changes ? [changes] : [],
   });
   return ['server-code.js', 'page-code.js'].map((name) => join(folder, name));

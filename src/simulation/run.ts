@@ -33,6 +33,7 @@ export function prepare(isTraced: boolean): void {
     schedule: (callback, ms) => current!.after(ms, callback),
     random: () => current!.random(),
   });
+  globalThis.fetch = (input, init) => current!.hosts.get(new URL(input as string).host)!(input, init); // of the store's client, which passes a string
   process.on('unhandledRejection', (error) => void rejections.push(error));
 }
 

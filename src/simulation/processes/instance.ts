@@ -6,7 +6,7 @@ import type { Routes } from '../../server/http/routes.ts';
 import type { SessionHandle } from '../../server/handle/session-handle.ts';
 import type { Handler } from '../../server/handler.ts';
 import type { Host } from '../network/connection.ts';
-import { simulatedToken, simulatedUrl, type StoreWay } from '../store/upstash-way.ts';
+import { simulatedToken, type StoreWay } from '../store/upstash-way.ts';
 import type { Bundle } from '../world/bundle.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -36,8 +36,9 @@ export class Instance implements Host {
     const { process } = this;
     const fetch = store.fetchFor(name, (run) => process.enter(run));
     process.onDeath(() => store.leave(name));
+    world.hosts.set(`${name}.store`, fetch);
     const { createCore, upstashChannel } = code({ ...process.globals, fetch });
-    const channel = upstashChannel({ url: simulatedUrl, token: simulatedToken }, process.runtime);
+    const channel = upstashChannel({ url: `http://${name}.store`, token: simulatedToken }, process.runtime);
     this.channel = channel;
     const chat = createCore(options, async () => channel, process.runtime);
     this.#routes = chat.route(handler(process)) as Routes<unknown>; // its parameters are not used

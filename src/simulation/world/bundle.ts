@@ -2,13 +2,13 @@
 // of a module with another one.
 
 import { readFileSync } from 'node:fs';
-import * as crypto from 'node:crypto';
+import * as upstash from '@upstash/redis';
 import * as ai from 'ai';
 import { compileFunction } from 'node:vm';
 import * as zod from 'zod/v4';
 
 /** What processes share: packages without a state of their own. */
-const packages: Readonly<Record<string, unknown>> = { ai, 'zod/v4': zod, 'node:crypto': crypto };
+const packages: Readonly<Record<string, unknown>> = { ai, 'zod/v4': zod, '@upstash/redis': upstash };
 
 /** The names that each process has for itself. Those that it is not given are undefined. */
 const names = [

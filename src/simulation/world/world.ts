@@ -13,6 +13,8 @@ export class World {
   readonly random: Random;
   /** The lines of the trace; undefined if nobody reads it. */
   readonly lines: string[] | undefined;
+  /** What answers at the hosts of the store's addresses: shared packages have one `fetch` for all processes. */
+  readonly hosts: Map<string, typeof fetch> = new Map<string, typeof fetch>();
   /** How many events have run. */
   count: number = 0;
   /** A number that depends on every event and its time: two runs of one seed have the same. */

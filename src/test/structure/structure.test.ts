@@ -41,7 +41,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** Where in src a package is imported. One that is missing here is imported anywhere. */
 const homes: Readonly<Record<string, readonly string[]>> = {
   '@ai-sdk/react': ['src/react/'],
-  '@upstash/redis': ['src/channel/upstash/'],
+  '@upstash/redis': ['src/channel/upstash/', 'src/simulation/'],
   next: ['src/next.ts'],
   node: ['src/testing/', 'src/simulation/', 'src/cli.ts'],
   react: ['src/react/'],
