@@ -14,13 +14,8 @@ export interface Call {
   readonly said: UIMessageChunk[];
   readonly at: number;
   abortedAt: number | undefined;
-}
-
-/** A send of a page that the server has answered with a run. */
-export interface Accepted {
-  readonly sessionId: string;
-  readonly messageId: string;
-  readonly runId: string;
+  /** Whether it has ended by itself. */
+  isOver: boolean;
 }
 
 export interface Violation {
@@ -32,7 +27,8 @@ export interface Violation {
 export class Evidence {
   readonly violations: Violation[] = [];
   readonly calls: Map<string, Call[]> = new Map<string, Call[]>();
-  readonly accepted: Accepted[] = [];
+  /** How often each user message was sent. */
+  readonly asked: Map<string, number> = new Map<string, number>();
   /** Runs that a stop's receipt names, and when it came. */
   readonly stopped: Map<string, number> = new Map<string, number>();
   readonly world: World;
@@ -51,8 +47,8 @@ export class Evidence {
     if (!holds) this.violation(guarantee, what());
   }
 
-  /** The handler is called. Returns the list for what it emits. */
-  begin(runId: string, process: Process, messages: readonly UIMessage[]): UIMessageChunk[] {
+  /** The handler is called. It adds what it emits. */
+  begin(runId: string, process: Process, messages: readonly UIMessage[]): Call {
     const call: Call = {
       runId,
       process,
@@ -60,15 +56,41 @@ export class Evidence {
       said: [],
       at: this.world.elapsed,
       abortedAt: undefined,
+      isOver: false,
     };
     this.world.trace(() => `${process.name} handler of ${runId} (${messages.length} messages)`);
     const calls = this.calls.get(runId) ?? [];
     this.calls.set(runId, [...calls, call]);
-    return call.said;
+    return call;
+  }
+
+  /** The user message is sent, or asked to be answered again. */
+  ask(messageId: string): void {
+    this.asked.set(messageId, (this.asked.get(messageId) ?? 0) + 1);
+  }
+
+  /** How many calls answer each user message. */
+  answers(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const [call] of this.calls.values()) {
+      const id = askedOf(call!);
+      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** The first call that answers a user message. */
+  callFor(messageId: string): Call | undefined {
+    return [...this.calls.values()].flat().find((call) => askedOf(call) === messageId);
   }
 
   aborted(runId: string): void {
     this.world.trace(() => `handler of ${runId} is aborted`);
     for (const call of this.calls.get(runId) ?? []) call.abortedAt ??= this.world.elapsed;
   }
+}
+
+/** The user message that a call answers. */
+function askedOf({ messages }: Call): string | undefined {
+  return messages.findLast(({ role }) => role === 'user')?.id;
 }

@@ -3,11 +3,11 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { UIMessage } from 'ai';
-import { messagesOf, type SessionState } from '../../protocol/session-state.ts';
-import { Log } from '../../server/follow/log.ts';
+import { messagesOf } from '../../protocol/session-state.ts';
 import type { Page } from '../processes/page.ts';
 import type { Stage } from '../stage.ts';
 import type { Check } from './check.ts';
+import { logOf } from './logs.ts';
 
 /** How often it looks, in milliseconds. */
 const everyMs = 1_000;
@@ -29,7 +29,7 @@ async function openIn(stage: Stage): Promise<[guarantee: string, what: string][]
   const open = pages.flatMap(openOn);
   if (open.length > 0) return open;
   for (const sessionId of stage.sessions) {
-    const state = await stateOf(stage, sessionId);
+    const state = (await logOf(stage, sessionId))?.state;
     if (!state) return [['G12', `session ${sessionId} cannot be read`]];
     for (const { runId } of state.active) open.push(['G12', `run ${runId} is active in the log`]);
     const truth = messagesOf(state);
@@ -48,14 +48,6 @@ function openOn(page: Page): [guarantee: string, what: string][] {
   for (const { state, message } of page.sends)
     if (state === 'sending' || state === 'answering') open.push(['G12', `send ${message.id} is ${state}`]);
   return open;
-}
-
-async function stateOf({ world, observer }: Stage, sessionId: string): Promise<SessionState | undefined> {
-  const read = await world.settle(observer.channel.readLog(sessionId, '', { fresh: true }), 1_000);
-  if (!read || 'error' in read) return undefined;
-  const log = new Log();
-  for (const entry of read.value) log.add(entry);
-  return log.state;
 }
 
 function brief(messages: readonly UIMessage[]): string {

@@ -14,6 +14,7 @@ export const send: Operation = {
       end: random.chance(0.1) ? random.pick(['error', 'throw']) : 'finish',
     });
     const whenBusy = random.chance(0.3) && random.pick(['queue', 'interrupt', 'steer', 'reject', 'parallel']);
+    stage.evidence.ask(name);
     void page.send(
       { id: name, role: 'user', parts: [{ type: 'text', text }] },
       whenBusy ? { whenBusy } : undefined,

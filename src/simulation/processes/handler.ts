@@ -28,7 +28,7 @@ export function scriptOf(text: string): Script {
 export function scriptedHandler(process: Process, evidence: Evidence): Handler {
   return async (request, { run }) => {
     const { messages } = (await request.json()) as { messages: UIMessage[] };
-    const said = evidence.begin(run.id, process, messages);
+    const call = evidence.begin(run.id, process, messages);
     await convertToModelMessages(messages).catch((error: unknown) =>
       evidence.violation('G11', `the history of run ${run.id} does not convert: ${String(error)}`),
     );
@@ -37,11 +37,14 @@ export function scriptedHandler(process: Process, evidence: Evidence): Handler {
     const asked = messages.findLast(({ role }) => role === 'user');
     const text = asked?.parts.map((part) => (part.type === 'text' ? part.text : '')).join('') ?? '';
     const script = scriptOf(text);
-    if (script.end === 'throw') throw new Error('The handler fails.');
+    if (script.end === 'throw') {
+      call.isOver = true;
+      throw new Error('The handler fails.');
+    }
     return new ReadableStream<UIMessageChunk>({
       async start(controller) {
         const emit = (chunk: UIMessageChunk) => {
-          said.push(chunk);
+          call.said.push(chunk);
           controller.enqueue(chunk);
         };
         emit({ type: 'start' });
@@ -57,6 +60,7 @@ export function scriptedHandler(process: Process, evidence: Evidence): Handler {
           emit({ type: 'text-end', id: '0' });
           emit({ type: 'finish' });
         }
+        call.isOver = true;
         controller.close();
       },
     });
