@@ -1,5 +1,6 @@
 // Runs schedules of the whole system in simulated time, on all cores: npm run simulate -- --seeds 1000
 // Replays one with its trace: npm run simulate -- --seed 42 --trace
+// Runs each twice and compares their traces: npm run simulate -- --twice
 // Runs them on mutants of the product, which it must find: npm run simulate -- --mutants [name …]
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: 'string' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    twice: { type: 'boolean', default: false },
     workers: { type: 'string', default: String(availableParallelism()) },
     mutants: { type: 'boolean', default: false },
     mutant: { type: 'string' },
@@ -54,7 +56,7 @@ await runSeeds({
   worker,
   files: await bundleProcesses(folder, mutant),
   workers: one === undefined ? workers : 1,
-  traced: values.trace,
+  how: ['trace', 'twice'].filter((name) => values[name]),
   next: () => (following <= last && Date.now() < endsAt ? following++ : undefined),
   onResult(result) {
     count++;

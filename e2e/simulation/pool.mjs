@@ -7,12 +7,13 @@ import { once } from 'node:events';
  *
  * @param options.worker The program of a worker.
  * @param options.files The code of its processes.
+ * @param options.how `trace`: the results have their traces. `twice`: each runs twice, and its traces are compared.
  * @param options.batch How many seeds a worker takes at a time.
  * @param options.onResult Called with the result of each.
  */
-export async function runSeeds({ worker, files, workers, traced = false, batch = 20, next, onResult }) {
+export async function runSeeds({ worker, files, workers, how = [], batch = 20, next, onResult }) {
   const children = Array.from({ length: workers }, () => {
-    const child = fork(worker, [...files, traced ? 'trace' : ''], {
+    const child = fork(worker, [...files, ...how], {
       // What a schedule makes is garbage when it ends: a large nursery drops it without a copy.
       execArgv: ['--max-semi-space-size=64'],
     });

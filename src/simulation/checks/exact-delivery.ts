@@ -39,7 +39,8 @@ export const exactDelivery: Check = async (stage) => {
         const said = textIn(call?.said ?? []);
         const read = textIn(chunks);
         const end = call && state?.ended.get(call.runId);
-        const isWhole = how === 'done' && end?.reason === 'finish';
+        // The last chunks of a half-open POST are not read: the page shows the log's message then.
+        const isWhole = how === 'done' && end?.reason === 'finish' && !evidence.muted.has(page.process.name);
         evidence.demand(
           isWhole ? read === said : said.startsWith(read),
           'G1',

@@ -1,6 +1,6 @@
 // What passes the network, as the checks see it.
 
-import type { Observer } from '../network/observer.ts';
+import type { Exchange, Observer } from '../network/observer.ts';
 import type { Evidence } from './evidence.ts';
 
 export class Wire implements Observer {
@@ -17,6 +17,10 @@ export class Wire implements Observer {
   received(): void {}
 
   closed(): void {}
+
+  muted({ page }: Exchange): void {
+    this.#evidence.muted.add(page.name);
+  }
 
   violation(guarantee: string, what: string): void {
     this.#evidence.violation(guarantee, what);

@@ -102,6 +102,7 @@ export class Connection implements Exchange {
     if (this.#state !== 'open') return;
     this.#trace('… half open');
     this.#state = 'mute';
+    this.#observer.muted(this);
     this.#world.after(probeMs, () => this.reset());
   }
 

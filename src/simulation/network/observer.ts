@@ -17,6 +17,8 @@ export interface Observer {
   sent(exchange: Exchange, bytes: Uint8Array): void;
   /** These bytes reach the page. */
   received(exchange: Exchange, bytes: Uint8Array): void;
+  /** Nothing passes any more, and nobody sees it. */
+  muted(exchange: Exchange): void;
   closed(exchange: Exchange): void;
   violation(guarantee: string, what: string): void;
 }
