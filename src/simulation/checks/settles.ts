@@ -9,15 +9,19 @@ import type { Stage } from '../stage.ts';
 import type { Check } from './check.ts';
 import { logOf } from './logs.ts';
 
-/** How often it looks, in milliseconds. */
-const everyMs = 1_000;
+/** When it looks again, in milliseconds. It looks more and more rarely. */
+const firstMs = 500;
+const longer = 1.4;
 
 export const settles: Check = async (stage, ms) => {
   const { world, evidence } = stage;
   const end = world.elapsed + ms;
+  // Without a viewer a run whose producer is dead ends only when its session is read.
+  for (const sessionId of stage.sessions)
+    if (![...stage.pages].some((page) => page.sessionId === sessionId)) stage.open(sessionId);
   let open = await openIn(stage);
-  while (open.length > 0 && world.elapsed < end) {
-    await world.run(everyMs);
+  for (let waitMs = firstMs; open.length > 0 && world.elapsed < end; waitMs *= longer) {
+    await world.run(waitMs);
     open = await openIn(stage);
   }
   for (const [guarantee, what] of open) evidence.violation(guarantee, what);

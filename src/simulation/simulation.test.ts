@@ -1,0 +1,27 @@
+// Schedules in simulated time: some fixed ones, those that once failed, and some that run twice.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+/** Runs schedules in processes of their own, because the simulator replaces their globals. Resolves with the report. */
+async function simulate(...args: string[]): Promise<string> {
+  const run = promisify(execFile)(process.execPath, ['e2e/simulate.mjs', ...args]);
+  const { stdout } = await run.catch((error: { stdout: string }) => error);
+  return stdout;
+}
+
+/** Schedules that have found a bug, with what it was. */
+const found: Readonly<Record<string, number>> = {};
+
+it('no fixed schedule violates a guarantee', async () => {
+  expect(await simulate('--seeds', '200')).toContain(' 0 with violations');
+});
+
+it.each(Object.entries(found))('%s (seed %i)', async (_, seed) => {
+  expect(await simulate('--seed', String(seed))).toContain(' 0 with violations');
+});
+
+it('a schedule has the same trace each time', async () => {
+  expect(await simulate('--seeds', '20', '--twice')).toContain(' 0 with violations');
+});
