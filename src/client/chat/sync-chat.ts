@@ -10,7 +10,7 @@ import type { ToolOutcomeFrame } from '../../protocol/frames.ts';
 import { withOutcome } from '../../protocol/tool-calls.ts';
 import { watchAppChanges } from './app-changes.ts';
 import { applyOutcome } from './tools.ts';
-import { isOwn, isSending, nextRun } from '../sends/queries.ts';
+import { isOwn, isRemoved, isSending, nextRun } from '../sends/queries.ts';
 import { restore } from '../sends/restore.ts';
 import { coreOf, type DurableSession, type SessionRun } from '../session.ts';
 
@@ -38,6 +38,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     const { client } = store;
     const { session: state } = client;
     if (closed || !state) return;
+    for (const { runId, messageId } of state.active) core.runs.get(runId).hide(isRemoved(client, messageId));
     const messages = visibleMessages(client, chat.messages, mirrored);
     if (messages) setOwnMessages(chat, messages);
     app.handOut(chat.messages);

@@ -18,6 +18,7 @@ export class RunLog {
   /** Whether a POST brings the chunks. Then the session's `run-end` can come before the last chunks. */
   isPosted = false;
   #end: { readonly error?: unknown } | undefined;
+  #isHidden = false;
 
   constructor(runId: string) {
     this.runId = runId;
@@ -31,6 +32,13 @@ export class RunLog {
   /** What builds the message so far, compacted. */
   get chunks(): UIMessageChunk[] {
     return compact(this.#chunks);
+  }
+
+  /** While it is hidden, its streams have no chunks: the SDK puts a message that it reads back into the list. */
+  hide(isHidden: boolean): void {
+    if (this.#isHidden === isHidden) return;
+    this.#isHidden = isHidden;
+    this.#notify();
   }
 
   /** Whether a stream of it is open. */
@@ -102,7 +110,7 @@ export class RunLog {
         pull: async (controller) => {
           for (let given = 0; open && given === 0;) {
             const last = this.#end && this.#errors[next - this.#chunks.length];
-            const chunk = this.#chunks[next] ?? last;
+            const chunk = this.#isHidden ? undefined : (this.#chunks[next] ?? last);
             if (chunk) {
               next++;
               // Copies, because the SDK keeps a data chunk as the part and changes it in place.

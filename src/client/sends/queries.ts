@@ -45,6 +45,15 @@ function isAwaited({ sends }: Client, run: SessionRun): boolean {
   });
 }
 
+/** Whether the log has removed the answer of an active run, or an open send of this client removes it. */
+export function isRemoved({ session, sends }: Client, messageId: string): boolean {
+  const order = session?.order ?? [];
+  const place = order.indexOf(messageId);
+  const isBefore = (id: string) => order.slice(0, place).includes(id);
+  const removes = (send: Send) => isOpen(send) && (send.kind === 'edit' || send.kind === 'regenerate');
+  return place === -1 || sends.some((send) => removes(send) && isBefore(send.message.id));
+}
+
 /** The run to read next: it is running, the chat does not read it, and no send waits for it. */
 export function nextRun(client: Client, runs: readonly SessionRun[]): SessionRun | undefined {
   return runs.find(
