@@ -24,7 +24,7 @@ const removed = (...events: (Frame | ClientEvent)[]) => {
 };
 const send = (kind: SendKind, id: string): ClientEvent => ({
   type: 'send',
-  send: { key: 'k', kind, message: user(id), after: undefined },
+  send: { key: 'k', kind, message: user(id), afterMessageId: undefined },
 });
 
 describe('an answer that is being written is removed', () => {
