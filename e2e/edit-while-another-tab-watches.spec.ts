@@ -1,4 +1,5 @@
 import { expect } from '@playwright/test';
+import { openRequests } from './support/connections.ts';
 import { assistant, count, expectConversation, you } from './support/conversation.ts';
 import { test } from './support/test.ts';
 
@@ -47,4 +48,22 @@ test('an edit that is cancelled changes nothing', async ({ openTab }) => {
   await tab.press('Cancel');
   await expectConversation([tab], conversation);
   expect(tab.posts).toEqual(['submit-message']);
+});
+
+test('an edit from another tab of the browser needs no other connection, and the old answer stays away', async ({
+  openTab,
+}) => {
+  const asker = await openTab();
+  const editor = await openTab({ beside: asker });
+  const open = openRequests(asker.page.context());
+  await asker.send('count to 2000 at 50/s');
+  await editor.expectCounted(20);
+  // The first tab's POST. The tabs share a subscription that began before.
+  expect(open.size).toBeLessThanOrEqual(1);
+  await editor.edit('count to 2000 at 50/s', 'count to 60 at 50/s');
+  await editor.forgetAnswers();
+  await editor.expectCounted(30);
+  expect(open.size).toBeLessThanOrEqual(1);
+  await expectConversation([asker, editor], [you('count to 60 at 50/s'), assistant(count(60))]);
+  await editor.expectNoStepBack();
 });
