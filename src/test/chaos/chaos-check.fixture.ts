@@ -33,7 +33,7 @@ export async function checkSession(
   /** How each removed message was removed. */
   const gone = new Map<string, string>();
 
-  for (const entry of await retry(systemRuntime, () => channel.readLog(sessionId, ''))) {
+  for (const entry of await patiently(() => channel.readLog(sessionId, ''))) {
     const before = log.state;
     // An entry that came too late has no effect.
     const counted = log.add(entry) ? log.entries.at(-1)!.frames : [];
@@ -87,7 +87,7 @@ export async function checkSession(
       demand(isWhole, `run ${runId}, which vanished, finished with "${text}" of "${spoken}"`);
       continue;
     }
-    const stored = await retry(systemRuntime, () => channel.readRun(sessionId, runId, 0));
+    const stored = await patiently(() => channel.readRun(sessionId, runId, 0));
     demand(
       stored.chunks.length === end.chunks,
       `run ${runId} has ${stored.chunks.length} chunks, not ${end.chunks}`,
@@ -119,6 +119,22 @@ export async function checkSession(
     demand(lasting.length <= 1, `message ${id} became ${lasting.length} runs`);
   }
   return { runs: new Set(started).size, ends, violations };
+}
+
+/** A read of the check may time out once, as any read of the library: it is repeated, and the time is written down. */
+function patiently<T>(read: () => Promise<T>): Promise<T> {
+  const since = performance.now();
+  return retry(
+    systemRuntime,
+    () =>
+      read().catch((error: unknown) => {
+        console.log(
+          `a read of the check failed after ${Math.round(performance.now() - since)} ms: ${String(error)}`,
+        );
+        throw error;
+      }),
+    60_000,
+  );
 }
 
 function wordsOf(chunks: readonly UIMessageChunk[]): string {

@@ -1,6 +1,7 @@
 // One schedule of the chaos suite: many sessions on one store, their failures, and the checks after
 // the last failure.
 
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkSession } from './chaos-check.fixture.ts';
 import { Conversation } from './chaos-conversation.fixture.ts';
@@ -19,6 +20,8 @@ export interface Outcome {
   readonly reconnects: number;
   /** The time from the end of the last fault until all viewers were equal to the log. */
   readonly healedMs: number;
+  /** The longest time for which this process ran nothing else. A request that waits meanwhile can time out. */
+  readonly stalledMs: number;
   readonly violations: string[];
 }
 
@@ -34,6 +37,8 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
     (_, index) => new Conversation(`chaos ${seed} ${index}`, cluster, random),
   );
   const violations: string[] = [];
+  const stalls = monitorEventLoopDelay();
+  stalls.enable();
   let faults = 0;
   try {
     const begin = performance.now();
@@ -76,9 +81,11 @@ export async function runSchedule(server: UpstashServer, schedule: Schedule): Pr
       faults: faults + sum((one) => one.faults),
       reconnects: sum((one) => one.reconnects),
       healedMs,
+      stalledMs: Math.round(stalls.max / 1e6),
       violations,
     };
   } finally {
+    stalls.disable();
     server.faults.clear();
     for (const conversation of conversations) conversation.close();
   }
