@@ -29,6 +29,8 @@ export class Stage {
   readonly instances: Set<Instance> = new Set<Instance>();
   readonly pages: Set<Page> = new Set<Page>();
   readonly sessions: readonly string[];
+  /** Until when requests that a fault has held back can still arrive. */
+  dueAt: number = 0;
   readonly #codes: Codes;
   #count = 0;
 
@@ -37,8 +39,8 @@ export class Stage {
     this.sessions = sessions;
     this.#codes = codes;
     this.evidence = new Evidence(world);
-    this.network = new Network(world, new Wire(this.evidence));
     this.redis = createRedis(() => world.now());
+    this.network = new Network(world, new Wire(this.evidence, this.redis));
     this.store = createUpstashWay(this.redis, {
       schedule: (callback, ms) => world.after(ms, callback),
       random: world.random,

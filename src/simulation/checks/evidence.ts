@@ -39,6 +39,13 @@ export class Evidence {
     this.world = world;
   }
 
+  /** The longest time of a kind, for the report. */
+  readonly times: Map<string, number> = new Map<string, number>();
+
+  slowest(kind: string, ms: number): void {
+    this.times.set(kind, Math.max(ms, this.times.get(kind) ?? 0));
+  }
+
   violation(guarantee: string, what: string): void {
     this.world.trace(() => `!! ${guarantee}: ${what}`);
     this.violations.push({ guarantee, what, at: Math.round(this.world.elapsed) });
@@ -76,7 +83,8 @@ export class Evidence {
     const counts = new Map<string, number>();
     for (const [call] of this.calls.values()) {
       const id = askedOf(call!);
-      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+      // A send whose handler failed before it said anything can be sent again.
+      if (id !== undefined && call!.said.length > 0) counts.set(id, (counts.get(id) ?? 0) + 1);
     }
     return counts;
   }

@@ -1,9 +1,9 @@
 // G1: what the log keeps of a run, and what its origin has read, is what its handler has emitted. G5: a send has one run, and
 // a run calls the handler once.
 
-import type { UIMessageChunk } from 'ai';
 import type { Check } from './check.ts';
 import { logOf } from './logs.ts';
+import { textIn } from './text.ts';
 
 export const exactDelivery: Check = async (stage) => {
   const { evidence, sessions, pages } = stage;
@@ -50,7 +50,3 @@ export const exactDelivery: Check = async (stage) => {
       }
   }
 };
-
-function textIn(chunks: readonly UIMessageChunk[]): string {
-  return chunks.map((chunk) => (chunk.type === 'text-delta' ? chunk.delta : '')).join('');
-}

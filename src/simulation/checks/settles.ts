@@ -19,6 +19,7 @@ export const settles: Check = async (stage, ms) => {
   // Without a viewer a run whose producer is dead ends only when its session is read.
   for (const sessionId of stage.sessions)
     if (![...stage.pages].some((page) => page.sessionId === sessionId)) stage.open(sessionId);
+  await world.run(Math.max(firstMs, stage.dueAt - world.elapsed));
   let open = await openIn(stage);
   for (let waitMs = firstMs; open.length > 0 && world.elapsed < end; waitMs *= longer) {
     await world.run(waitMs);

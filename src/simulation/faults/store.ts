@@ -11,10 +11,17 @@ function way(name: string, weight: number, faultOf: (random: Random) => WayFault
     name,
     weight,
     lasts: [50, 25_000],
-    begin({ store, instances }, random) {
+    begin(stage, random) {
+      const { store, instances, world } = stage;
       const origin = random.chance(0.5) ? random.pick([...instances])?.process.name : undefined;
       const share = random.pick([1, 0.5, 0.1]);
-      return store.faults.inject(faultOf(random), { share, ...(origin !== undefined && { origin }) });
+      const fault = faultOf(random);
+      const remove = store.faults.inject(fault, { share, ...(origin !== undefined && { origin }) });
+      return () => {
+        remove();
+        // What it holds back comes later.
+        if ('ms' in fault) stage.dueAt = Math.max(stage.dueAt, world.elapsed + fault.ms);
+      };
     },
   };
 }

@@ -63,8 +63,8 @@ export class Connection implements Exchange {
     this.#onClose = onClose;
   }
 
-  get host(): Host | undefined {
-    return this.#host;
+  get host(): Process | undefined {
+    return this.#host?.process;
   }
 
   /** Sends the request. `find` chooses the host when it arrives; undefined if none listens. */
@@ -83,6 +83,7 @@ export class Connection implements Exchange {
         const host = find();
         if (!host) return this.#gateway(resolve, 503);
         this.#host = host;
+        this.#observer.arrived(this);
         host.process.onDeath(() => this.#hostDied());
         host.process.enter(() => void this.#serve(host, resolve));
       });
@@ -120,13 +121,13 @@ export class Connection implements Exchange {
       this.#observer.violation('no exception', `${method} ${url.pathname} threw ${String(error)}`);
       return this.reset();
     }
+    this.#observer.answered(this);
     if (this.#state === 'closed') return void response.body?.cancel().catch(() => {});
     if (this.#fate.response === 'reset') return this.reset();
     if (this.#fate.response === 'lost') this.mute();
     if (response.body) this.#reader = response.body.getReader();
     this.#later(() => {
       this.#trace(`← ${response.status}`);
-      this.#observer.head(this, response);
       this.page.enter(() => this.#state === 'open' && resolve(this.#responseOf(response)));
     });
     void this.#carry();
@@ -183,10 +184,7 @@ export class Connection implements Exchange {
     this.#sent += bytes.length;
     this.#unread += bytes.length;
     for (const part of partsOf(bytes.subarray(0, Math.max(0, left)), this.#world.random.chance(0.1)))
-      this.#later(() => {
-        this.#observer.received(this, part);
-        this.page.enter(() => this.#state === 'open' && this.#deliver(part));
-      });
+      this.#later(() => this.page.enter(() => this.#state === 'open' && this.#deliver(part)));
     if (bytes.length < left) return;
     if (this.#fate.isSilent) this.#later(() => this.mute());
     else this.#later(() => this.reset());

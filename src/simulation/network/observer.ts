@@ -8,15 +8,17 @@ export interface Exchange {
   readonly url: URL;
   readonly method: string;
   readonly page: Process;
+  /** The process that it has reached. */
+  readonly host: Process | undefined;
 }
 
 export interface Observer {
-  /** The response's head reaches the page. */
-  head(exchange: Exchange, response: Response): void;
+  /** The request has reached its host. */
+  arrived(exchange: Exchange): void;
+  /** The host has responded. */
+  answered(exchange: Exchange): void;
   /** The server has sent these bytes. */
   sent(exchange: Exchange, bytes: Uint8Array): void;
-  /** These bytes reach the page. */
-  received(exchange: Exchange, bytes: Uint8Array): void;
   /** Nothing passes any more, and nobody sees it. */
   muted(exchange: Exchange): void;
   closed(exchange: Exchange): void;

@@ -14,6 +14,8 @@ export class Process {
   skewMs: number = 0;
   /** How many of its timers wait. */
   timers: number = 0;
+  /** How often it was frozen. */
+  freezes: number = 0;
   #state: 'running' | 'frozen' | 'dead' = 'running';
   /** What has reached it while it is frozen. */
   #waiting: (() => void)[] = [];
@@ -63,7 +65,9 @@ export class Process {
   }
 
   freeze(): void {
-    if (this.#state === 'running') this.#state = 'frozen';
+    if (this.#state !== 'running') return;
+    this.#state = 'frozen';
+    this.freezes++;
   }
 
   thaw(): void {
