@@ -44,6 +44,18 @@ it('a deletion halts the run, also after a stop', async () => {
   session.close();
 });
 
+it('a deletion halts a run whose start this process has not read', async () => {
+  const here = followSession();
+  await here.session.refresh();
+  await here.begin('r');
+  await here.channel.delete('s');
+  const control = createControl(here.session, 'r', settings, undefined);
+  await here.time.advance(leaseMs / 2);
+  expect(control.halt).toEqual({ type: 'deleted', how: { reason: 'stop' } });
+  control.close();
+  here.session.close();
+});
+
 it('a renewal that is answered after the run’s end aborts nothing', async () => {
   let answer: (lease: 'stop') => void = () => {};
   const { control, session, time } = await begun((channel) => ({

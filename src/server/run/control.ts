@@ -71,7 +71,12 @@ export function createControl(
     const lease = await session.store.heartbeat(runId, leaseMs);
     if (lease === 'running') return;
     // The log says who asked for the stop, and whether another process has ended the run meanwhile.
-    await session.refresh({ fresh: true }).catch(() => {});
+    const isRead = await session.refresh({ fresh: true }).then(
+      () => true,
+      () => false,
+    );
+    // A run is placed before it begins: what the log does not have now was deleted, perhaps before this process read it.
+    seen ||= isRead;
     check();
     if (lease === 'stop') end('stopped', { reason: 'stop' });
   }

@@ -119,7 +119,7 @@ export const serverMutants: readonly Mutant[] = [
   {
     name: 'an await is left out where a run drains',
     file: 'src/server/run/write-queue.ts',
-    from: `while ((working || pending.length > 0) && !closed) await start();`,
+    from: `while ((working || pending.length > 0) && end !== 'closed') await start();`,
     to: `void start();`,
   },
   {
