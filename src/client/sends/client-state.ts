@@ -79,6 +79,8 @@ export interface Client {
   readonly reads: ReadonlyMap<string, 'reading' | 'read'>;
   /** What the app has changed since the last send. */
   readonly intent: Changes | undefined;
+  /** The message of the refused send whose changes `intent` has, if the message was in the session. */
+  readonly intendedFor?: string | undefined;
 }
 
 /** The state before the first frame and the first send. */

@@ -131,6 +131,35 @@ describe('when the log has the message', () => {
     expect(stateOf(reduce(refused, { type: 'message-delete', messageId: 'm' }))).toBe('gone');
   });
 
+  describe('the changes of a refused send', () => {
+    const changes = { seen: '1', removed: ['a'], edited: [] };
+    const known = [snapshot, logged].reduce<Client>(reduce, emptyClient);
+    const gone = { type: 'message-delete', messageId: 'm' } as const;
+    const refused = (kind: Outgoing['kind']) => [send({ kind, changes }), events.attempt, events.refuse];
+    const intentOf = (list: readonly (ClientEvent | typeof gone)[], client = known) =>
+      list.reduce<Client>(reduce, client).intent;
+
+    it.each(['edit', 'regenerate', 'continue'] as const)(
+      '(%s) stay while the session has its message',
+      (kind) => {
+        expect(intentOf(refused(kind))).toBe(changes);
+        // The removal is known before the refusal, or after it.
+        expect(intentOf([gone, ...refused(kind)])).toBeUndefined();
+        expect(intentOf([...refused(kind), gone])).toBeUndefined();
+      },
+    );
+
+    it('(new) stay: the session never had its message', () => {
+      expect(intentOf(refused('new'), reduce(emptyClient, snapshot))).toBe(changes);
+    });
+
+    it('do not take a later change of the app with them', () => {
+      const later = { ...changes, removed: ['b'] };
+      const intend = { type: 'intend', intent: later } as const;
+      expect(intentOf([...refused('regenerate'), intend, gone])).toBe(later);
+    });
+  });
+
   it('a run is lost only after a later request for the session', () => {
     expect(stateOf(reduce(clientIn('accepted'), snapshot))).toBe('accepted');
   });

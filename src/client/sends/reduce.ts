@@ -7,7 +7,6 @@ import { emptySession, isActive, type SessionState } from '../../protocol/sessio
 import { isSame } from '../list/equal.ts';
 import {
   isOpen,
-  type Changes,
   type Client,
   type ClientEvent,
   type Send,
@@ -30,10 +29,15 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
             (one.message.id === send.message.id || send.changes?.removed.includes(one.message.id))
           ),
       );
-      return { ...client, intent: undefined, sends: [...others, { ...send, isLogged, state: 'queued' }] };
+      return {
+        ...client,
+        intent: undefined,
+        intendedFor: undefined,
+        sends: [...others, { ...send, isLogged, state: 'queued' }],
+      };
     }
     case 'intend':
-      return { ...client, intent: event.intent };
+      return { ...client, intent: event.intent, intendedFor: undefined };
     case 'attempt':
     case 'fail':
     case 'pass':
@@ -46,7 +50,7 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
         send.key === event.key ? (nextSend(send, event, client.session) ?? []) : send,
       );
       if (event.type === 'refuse')
-        return { ...client, sends: changed, intent: intentAfter(client, event.key) };
+        return withIntent({ ...client, sends: changed, ...intentAfter(client, event.key) });
       if (event.type !== 'accept') return { ...client, sends: changed };
       const reads = new Map(client.reads).set(event.runId, 'reading');
       return withLog({ ...client, sends: changed, reads }, false);
@@ -132,16 +136,32 @@ function nextSend(
 }
 
 /** What the app intends after the refusal of a send: its changes were not made, and travel with the next send. */
-function intentAfter({ sends, intent }: Client, key: string): Changes | undefined {
+function intentAfter(client: Client, key: string): Pick<Client, 'intent' | 'intendedFor'> {
+  const { sends, intent, intendedFor } = client;
   const refused = sends.find((send) => send.key === key);
   const changes = refused && isOpen(refused) && !refused.isLogged ? refused.changes : undefined;
-  if (!changes || !intent) return changes ?? intent;
+  if (!refused || !changes) return { intent, intendedFor };
+  if (!intent)
+    return { intent: changes, intendedFor: refused.kind === 'new' ? undefined : refused.message.id };
   const isNewer = ({ id }: UIMessage) => intent.edited.some((newer) => newer.id === id);
   return {
-    seen: intent.seen,
-    removed: [...new Set([...changes.removed, ...intent.removed])],
-    edited: [...changes.edited.filter((message) => !isNewer(message)), ...intent.edited],
+    intent: {
+      seen: intent.seen,
+      removed: [...new Set([...changes.removed, ...intent.removed])],
+      edited: [...changes.edited.filter((message) => !isNewer(message)), ...intent.edited],
+    },
+    intendedFor: undefined,
   };
+}
+
+/**
+ * Drops the changes of a refused edit, regeneration or continuation once the session does not have its message: the app
+ * changed an older list, which must not stay (G4).
+ */
+function withIntent(client: Client): Client {
+  const { session, intendedFor } = client;
+  const isGone = intendedFor !== undefined && session?.order.includes(intendedFor) === false;
+  return isGone ? { ...client, intent: undefined, intendedFor: undefined } : client;
 }
 
 /** Applies the log to sends and stops. `isWhole`: after a snapshot. */
@@ -182,7 +202,7 @@ function withLog(client: Client, isWhole: boolean): Client {
       !session.order.includes(afterMessageId) &&
       !sends.some(({ message }) => message.id === afterMessageId),
   );
-  return {
+  return withIntent({
     ...client,
     hasBegun:
       client.hasBegun ||
@@ -190,7 +210,7 @@ function withLog(client: Client, isWhole: boolean): Client {
       sends.some(({ state }) => state === 'lost'),
     sends: isSame(sends, client.sends) ? client.sends : sends,
     stops: stops.length === client.stops.length ? client.stops : stops,
-  };
+  });
 }
 
 function withLogged(send: Send, isLogged: boolean): Send {
