@@ -50,6 +50,12 @@ export interface DurableSessionOptions extends RequestOptions {
   readonly outbox?: OutboxStorage | false | undefined;
 }
 
+/** A reader of a run. `left` aborts when its chat is left. */
+interface Reader {
+  readonly left: AbortSignal;
+  readonly close: () => void;
+}
+
 /** The internals of a `DurableSession`, for the chat that shows it. */
 export class Core {
   readonly runtime: Runtime;
@@ -194,9 +200,8 @@ export class Core {
     return this.read(runId, isOnce);
   }
 
-  /** A run from its start, until it ends or the chat is left. */
-  read(runId: string, isOnce = false): ReadableStream<UIMessageChunk> {
-    const reader = this.reader();
+  /** A run from its start, until it ends or the chat of the reader is left. */
+  read(runId: string, isOnce = false, reader: Reader = this.reader()): ReadableStream<UIMessageChunk> {
     return this.runs.get(runId).stream((closed) => {
       reader.close();
       const how = isOnce && !reader.left.aborted ? 'end' : closed;
@@ -219,7 +224,7 @@ export class Core {
   }
 
   /** `left` aborts when the chat that shows the session now is left, until `close` is called. */
-  reader(): { readonly left: AbortSignal; readonly close: () => void } {
+  reader(): Reader {
     // Each reader has its own signal: many listeners on one are reported as a leak.
     const reader = new AbortController();
     this.#readers.add(reader);

@@ -133,7 +133,8 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     }
 
     const log = core.runs.get(runId);
-    const read = core.read(runId);
+    // The chat can have been left before the response: then nothing brings the run to it, and the send ends.
+    const read = core.read(runId, false, { left, close: () => {} });
     // Its run is known, and the subscription brings it: the connection is for others.
     const isRead = slot !== undefined || kind !== 'new' || !isFollowing;
     // Leaving the chat closes the connection, which stops no run (G2).

@@ -78,6 +78,34 @@ describe('client on memory', () => {
     expect(model.calls[0]!.aborted).toBe(false);
   });
 
+  it('G2: sends without a response end in a tab that closes, and their runs go on', async () => {
+    const client = world.client();
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const a = openTab(
+      {
+        ...client,
+        async fetch(input, init) {
+          const response = await client.fetch(input, init);
+          if (init?.method === 'POST') await held;
+          return response;
+        },
+      },
+      's',
+    );
+    tabs.push(a);
+    await expect.poll(() => a.session.getSnapshot().state).toBeDefined();
+    // The SDK's chat aborts only the newer one.
+    const sent = [a.chat.sendMessage({ text: 'count to 3' }), a.chat.sendMessage({ text: 'count to 2' })];
+    await expect.poll(() => client.requests.some(({ method }) => method === 'POST')).toBe(true);
+    a.close();
+    letGo();
+    await Promise.all(sent);
+    await world.settled();
+    const { messages } = await world.chat.session('s').read();
+    expect(messages.map(textOf)).toEqual(['count to 3', '1 2 3', 'count to 2', '1 2']);
+  });
+
   it('two tabs that send at once get answers one after the other, and both show both', async () => {
     const a = tab('s');
     const b = tab('s');

@@ -76,8 +76,6 @@ function describeConvergence(name: string, open: () => Channel, runs: number, in
               );
               break;
             case 'reload': {
-              // A tab that only closes can keep a send for ever that waits for its connection.
-              if (inBrowser && !(chosen.core.deliveries.isEmpty && !isSending(chosen))) break;
               const next = page.leave();
               lost.push(...next.lost);
               pages[act.tab] = openPage(world, id, next.storage, inBrowser === undefined);
