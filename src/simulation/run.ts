@@ -43,7 +43,7 @@ const settleMs = 120_000;
 export async function run(schedule: Schedule, codes: Codes, isTraced = false): Promise<Result> {
   const world = new World(schedule.seed, isTraced);
   current = world;
-  const stage = new Stage(world, codes, schedule.sessions);
+  const stage = new Stage(world, codes, schedule);
   const { evidence } = stage;
   const heals = new Set<() => void>();
   for (let count = 0; count < schedule.instances; count++) stage.start();
@@ -57,6 +57,7 @@ export async function run(schedule: Schedule, codes: Codes, isTraced = false): P
         return act.operation.perform(stage, random);
       }
       world.trace(() => `## ${act.fault.name} for ${act.lasts} ms`);
+      evidence.isDisturbed = true;
       const heal = act.fault.begin(stage, random);
       const once = () => {
         if (heals.delete(once)) heal();

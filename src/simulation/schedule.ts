@@ -4,6 +4,7 @@ import { createRandom, type Random } from '../test/fixtures/random.fixture.ts';
 import { faults } from './faults/index.ts';
 import type { Fault } from './faults/fault.ts';
 import { operations } from './operations/index.ts';
+import type { BrowserKind } from './processes/browser.ts';
 import type { Operation } from './operations/operation.ts';
 
 /** One act. Its own seed keeps its choices the same if other acts are left out. */
@@ -17,8 +18,11 @@ export interface Schedule {
   readonly instances: number;
   readonly pages: number;
   readonly sessions: readonly string[];
+  readonly browsers: readonly BrowserKind[];
   readonly acts: readonly Act[];
 }
+
+const kinds: readonly [BrowserKind, ...BrowserKind[]] = ['http1', 'http1', 'http2', 'insecure', 'none'];
 
 /** The time in which acts begin, in milliseconds. */
 const lengths = [500, 5_000, 30_000] as const;
@@ -48,6 +52,7 @@ export function scheduleOf(seed: number): Schedule {
     instances: random.int(2, 4),
     pages: random.int(2, 5),
     sessions: random.chance(0.2) ? ['a', 'b'] : ['a'],
+    browsers: [random.pick(kinds), random.pick(kinds)],
     acts: acts.toSorted((a, b) => a.at - b.at),
   };
 }

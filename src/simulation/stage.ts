@@ -3,6 +3,7 @@
 import { Evidence } from './checks/evidence.ts';
 import { Wire } from './checks/wire.ts';
 import { Network } from './network/network.ts';
+import { Browser, type BrowserKind, type Storage } from './processes/browser.ts';
 import { scriptedHandler } from './processes/handler.ts';
 import { Instance, type ServerCode } from './processes/instance.ts';
 import { Page, type PageCode } from './processes/page.ts';
@@ -15,6 +16,20 @@ import type { World } from './world/world.ts';
 export interface Codes {
   readonly server: Bundle<ServerCode>;
   readonly page: Bundle<PageCode>;
+}
+
+/** What a schedule says about those who take part. */
+interface Parts {
+  readonly sessions: readonly string[];
+  readonly browsers: readonly BrowserKind[];
+}
+
+/** Where a page opens. */
+interface OpenOptions {
+  /** Default: in turns. */
+  readonly browser?: Browser;
+  /** What an earlier page of the same tab has left. */
+  readonly storage?: Storage;
 }
 
 export class Stage {
@@ -31,12 +46,14 @@ export class Stage {
   readonly sessions: readonly string[];
   /** Until when requests that a fault has held back can still arrive. */
   dueAt: number = 0;
+  readonly browsers: readonly Browser[];
   readonly #codes: Codes;
   #count = 0;
 
-  constructor(world: World, codes: Codes, sessions: readonly string[]) {
+  constructor(world: World, codes: Codes, { sessions, browsers }: Parts) {
     this.world = world;
     this.sessions = sessions;
+    this.browsers = browsers.map((kind) => new Browser(kind));
     this.#codes = codes;
     this.evidence = new Evidence(world);
     this.redis = createRedis(() => world.now());
@@ -80,10 +97,15 @@ export class Stage {
     instance.process.kill();
   }
 
-  open(sessionId: string): Page {
+  open(sessionId: string, { browser, storage }: OpenOptions = {}): Page {
     const { world, network, evidence } = this;
     const code = this.#codes.page;
-    const page = new Page({ name: this.name('page'), sessionId, world, network, evidence, code });
+    const page = new Page({
+      ...{ sessionId, world, network, evidence, code },
+      name: this.name('page'),
+      browser: browser ?? this.browsers[this.#count % this.browsers.length]!,
+      storage: storage ?? new Map<string, string>(),
+    });
     this.pages.add(page);
     return page;
   }
@@ -94,6 +116,11 @@ export class Stage {
     this.pages.delete(page);
     page.process.kill();
     for (const connection of this.network.open) if (connection.page === page.process) connection.reset();
+  }
+
+  /** The pages that can act. */
+  get awake(): Page[] {
+    return [...this.pages].filter((page) => !page.process.isFrozen);
   }
 
   /** A unique name. */

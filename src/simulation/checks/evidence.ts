@@ -27,8 +27,8 @@ export interface Violation {
 export class Evidence {
   readonly violations: Violation[] = [];
   readonly calls: Map<string, Call[]> = new Map<string, Call[]>();
-  /** Pages that had a half-open connection. */
-  readonly muted: Set<string> = new Set<string>();
+  /** Whether any fault has happened. */
+  isDisturbed: boolean = false;
   /** How often each user message was sent. */
   readonly asked: Map<string, number> = new Map<string, number>();
   /** Runs that a stop's receipt names, and when it came. */

@@ -60,10 +60,6 @@ export class Wire implements Observer {
     this.#seen.delete(exchange);
   }
 
-  muted({ page }: Exchange): void {
-    this.#evidence.muted.add(page.name);
-  }
-
   violation(guarantee: string, what: string): void {
     this.#evidence.violation(guarantee, what);
   }

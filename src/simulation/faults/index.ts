@@ -1,7 +1,8 @@
 import type { Fault } from './fault.ts';
 import { freeze, kill } from './instances.ts';
 import { networkFaults } from './network.ts';
+import { pageFaults } from './pages.ts';
 import { storeFaults } from './store.ts';
 
 /** All faults that a schedule draws from. */
-export const faults: readonly Fault[] = [kill, freeze, ...networkFaults, ...storeFaults];
+export const faults: readonly Fault[] = [kill, freeze, ...networkFaults, ...storeFaults, ...pageFaults];

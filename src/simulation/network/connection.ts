@@ -44,6 +44,8 @@ export class Connection implements Exchange {
   #unread = 0;
   #onRead: () => void = () => {};
   #sent = 0;
+  /** The page has aborted it, or needs no more of it. */
+  #isLeft = false;
 
   constructor(
     id: number,
@@ -95,7 +97,9 @@ export class Connection implements Exchange {
     if (this.#state === 'closed') return;
     this.#trace('× reset');
     this.#close();
-    this.page.enter(() => this.#fail(new TypeError(this.#host ? 'network error' : 'fetch failed')));
+    this.page.enter(
+      () => !this.#isLeft && this.#fail(new TypeError(this.#host ? 'network error' : 'fetch failed')),
+    );
   }
 
   /** Nothing passes any more, and nobody sees it until a probe of the connection fails. */
@@ -103,7 +107,6 @@ export class Connection implements Exchange {
     if (this.#state !== 'open') return;
     this.#trace('… half open');
     this.#state = 'mute';
-    this.#observer.muted(this);
     this.#world.after(probeMs, () => this.reset());
   }
 
@@ -128,7 +131,7 @@ export class Connection implements Exchange {
     if (response.body) this.#reader = response.body.getReader();
     this.#later(() => {
       this.#trace(`← ${response.status}`);
-      this.page.enter(() => this.#state === 'open' && resolve(this.#responseOf(response)));
+      this.page.enter(() => !this.#isLeft && resolve(this.#responseOf(response)));
     });
     void this.#carry();
   }
@@ -184,7 +187,7 @@ export class Connection implements Exchange {
     this.#sent += bytes.length;
     this.#unread += bytes.length;
     for (const part of partsOf(bytes.subarray(0, Math.max(0, left)), this.#world.random.chance(0.1)))
-      this.#later(() => this.page.enter(() => this.#state === 'open' && this.#deliver(part)));
+      this.#later(() => this.page.enter(() => !this.#isLeft && this.#deliver(part)));
     if (bytes.length < left) return;
     if (this.#fate.isSilent) this.#later(() => this.mute());
     else this.#later(() => this.reset());
@@ -194,14 +197,16 @@ export class Connection implements Exchange {
     if (this.#state !== 'open') return;
     this.#trace('← end');
     this.#close();
-    this.page.enter(() => this.#end());
+    this.page.enter(() => !this.#isLeft && this.#end());
   }
 
   /** The page leaves: it has its error at once, and the host sees it later. */
   #leave(reason: unknown): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#fail(reason);
     if (this.#state === 'closed') return;
     this.#trace('→ left');
-    this.#fail(reason);
     this.#close();
   }
 

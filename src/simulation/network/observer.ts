@@ -19,8 +19,6 @@ export interface Observer {
   answered(exchange: Exchange): void;
   /** The server has sent these bytes. */
   sent(exchange: Exchange, bytes: Uint8Array): void;
-  /** Nothing passes any more, and nobody sees it. */
-  muted(exchange: Exchange): void;
   closed(exchange: Exchange): void;
   violation(guarantee: string, what: string): void;
 }

@@ -5,7 +5,7 @@ export const send: Operation = {
   name: 'send',
   weight: 8,
   perform(stage, random) {
-    const page = random.pick([...stage.pages]);
+    const page = random.pick(stage.awake);
     if (!page) return;
     const name = stage.name('m');
     const text = textOf(name, {

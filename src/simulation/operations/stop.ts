@@ -4,6 +4,6 @@ export const stop: Operation = {
   name: 'stop',
   weight: 3,
   perform(stage, random) {
-    void random.pick([...stage.pages])?.stop();
+    void random.pick(stage.awake)?.stop();
   },
 };

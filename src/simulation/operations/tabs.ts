@@ -25,9 +25,11 @@ export const reload: Operation = {
   name: 'reload',
   weight: 2,
   perform(stage, random) {
-    const page = random.pick([...stage.pages]);
+    const page = random.pick(stage.awake);
     if (!page) return;
+    page.tab?.unload();
     stage.discard(page);
-    stage.open(page.sessionId);
+    if (random.chance(0.1)) page.storage.clear();
+    stage.open(page.sessionId, page);
   },
 };

@@ -6,6 +6,7 @@ import type { DurableSession, StopReceipt } from '../../client/session.ts';
 import type { Evidence } from '../checks/evidence.ts';
 import type { Network } from '../network/network.ts';
 import type { Bundle } from '../world/bundle.ts';
+import type { Browser, Storage, Tab } from './browser.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
 
@@ -19,6 +20,9 @@ export interface PageOptions {
   readonly network: Network;
   readonly evidence: Evidence;
   readonly code: Bundle<PageCode>;
+  readonly browser: Browser;
+  /** What an earlier page of the same tab has left. */
+  readonly storage: Storage;
 }
 
 /** A send of a page: what became of it. */
@@ -34,6 +38,10 @@ export interface Sent {
 
 export class Page {
   readonly process: Process;
+  readonly browser: Browser;
+  readonly storage: Storage;
+  /** Its state in the browser; undefined outside of one. */
+  readonly tab: Tab | undefined;
   readonly session: DurableSession;
   readonly sessionId: string;
   readonly sends: Sent[] = [];
@@ -43,12 +51,19 @@ export class Page {
   readonly #leave: () => void;
 
   constructor(options: PageOptions) {
-    const { name, world, network, code, sessionId } = options;
+    const { name, world, network, code, sessionId, browser, storage } = options;
     this.#options = options;
     this.sessionId = sessionId;
     this.process = new Process(name, world);
     const fetch = network.fetchOf(this.process);
-    const { DurableSession, DurableChatTransport, coreOf } = code({ ...this.process.globals, fetch });
+    this.browser = browser;
+    this.storage = storage;
+    this.tab = browser.open(this.process, storage);
+    const { DurableSession, DurableChatTransport, coreOf } = code({
+      ...this.process.globals,
+      ...this.tab?.globals,
+      fetch,
+    });
     this.session = new DurableSession({ id: sessionId, fetch });
     this.#transport = new DurableChatTransport({ session: this.session });
     this.#core = coreOf(this.session);
