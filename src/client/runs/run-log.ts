@@ -109,8 +109,10 @@ export class RunLog {
         },
         pull: async (controller) => {
           for (let given = 0; open && given === 0;) {
+            // The sender gets the errors of its run also while the run is hidden.
+            if (this.#end && this.#isHidden) next = Math.max(next, this.#chunks.length);
             const last = this.#end && this.#errors[next - this.#chunks.length];
-            const chunk = this.#isHidden ? undefined : (this.#chunks[next] ?? last);
+            const chunk = (this.#isHidden ? undefined : this.#chunks[next]) ?? last;
             if (chunk) {
               next++;
               // Copies, because the SDK keeps a data chunk as the part and changes it in place.

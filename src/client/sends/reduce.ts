@@ -29,12 +29,7 @@ export function reduce(client: Client, event: Frame | ClientEvent): Client {
             (one.message.id === send.message.id || send.changes?.removed.includes(one.message.id))
           ),
       );
-      return {
-        ...client,
-        intent: undefined,
-        intendedFor: undefined,
-        sends: [...others, { ...send, isLogged, state: 'queued' }],
-      };
+      return { ...client, intent: undefined, sends: [...others, { ...send, isLogged, state: 'queued' }] };
     }
     case 'intend':
       return { ...client, intent: event.intent, intendedFor: undefined };
@@ -136,11 +131,11 @@ function nextSend(
 }
 
 /** What the app intends after the refusal of a send: its changes were not made, and travel with the next send. */
-function intentAfter(client: Client, key: string): Pick<Client, 'intent' | 'intendedFor'> {
-  const { sends, intent, intendedFor } = client;
+function intentAfter(client: Client, key: string): Partial<Client> {
+  const { sends, intent } = client;
   const refused = sends.find((send) => send.key === key);
   const changes = refused && isOpen(refused) && !refused.isLogged ? refused.changes : undefined;
-  if (!refused || !changes) return { intent, intendedFor };
+  if (!refused || !changes) return {};
   if (!intent)
     return { intent: changes, intendedFor: refused.kind === 'new' ? undefined : refused.message.id };
   const isNewer = ({ id }: UIMessage) => intent.edited.some((newer) => newer.id === id);
@@ -150,7 +145,6 @@ function intentAfter(client: Client, key: string): Pick<Client, 'intent' | 'inte
       removed: [...new Set([...changes.removed, ...intent.removed])],
       edited: [...changes.edited.filter((message) => !isNewer(message)), ...intent.edited],
     },
-    intendedFor: undefined,
   };
 }
 
@@ -161,7 +155,7 @@ function intentAfter(client: Client, key: string): Pick<Client, 'intent' | 'inte
 function withIntent(client: Client): Client {
   const { session, intendedFor } = client;
   const isGone = intendedFor !== undefined && session?.order.includes(intendedFor) === false;
-  return isGone ? { ...client, intent: undefined, intendedFor: undefined } : client;
+  return isGone ? { ...client, intent: undefined } : client;
 }
 
 /** Applies the log to sends and stops. `isWhole`: after a snapshot. */
