@@ -17,8 +17,9 @@ import {
   subscriptionHeader,
 } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
-import { fetchWith, isNetworkFailure } from '../network/network-failure.ts';
+import { fetchWith, isNetworkFailure, unreachable } from '../network/network-failure.ts';
 import { isPlainRoute } from '../network/plain-route.ts';
+import { isEventStream } from '../network/requests.ts';
 import type { Changes } from '../sends/client-state.ts';
 import { preparedBody } from './prepared-body.ts';
 
@@ -56,7 +57,8 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
   ) {
     const last = send.messages.at(-1);
     /** Headers of durable-chat are sent only to a durable route. */
-    const isDurable = () => core.store.client.session !== undefined;
+    const isDurable = () =>
+      core.store.client.session !== undefined || core.deliveries.isLeft(name ?? last?.id ?? '');
     const leave = new AbortController();
     /** Leaves the response at an abort, if `isAllowed`. */
     const leaveWhen = (isAllowed: () => boolean) => onAbort(abortSignal, () => isAllowed() && leave.abort());
@@ -127,10 +129,16 @@ export class Post<M extends UIMessage> extends HttpChatTransport<M> {
 /** The refusal of a durable route, or of a proxy in front of it. The SDK reports any other error. */
 async function refusalOf(response: Response, isDurable: boolean): Promise<DurableChatError | undefined> {
   const { ok, status, headers } = response;
-  if (ok) return undefined;
+  const isOurs = headers.has(durableHeader);
+  if (ok) {
+    // The login page of a network, for instance. Our header can be hidden by CORS, but the route answers with a stream.
+    if (!isDurable || isOurs || isEventStream(response)) return undefined;
+    void response.body?.cancel();
+    return unreachable();
+  }
   const body = await response.clone().text();
   const error = DurableChatError.fromBody(status, body);
-  const isGateway = isDurable && isNetworkFailure(error) && !headers.has(durableHeader);
+  const isGateway = isDurable && isNetworkFailure(error) && !isOurs;
   return isGateway ? error : DurableChatError.parse(status, body);
 }
 

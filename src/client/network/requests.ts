@@ -128,10 +128,9 @@ export function createRequests(options: RequestOptions): Requests {
     get isPlain() {
       return !isDurable && (isProvenPlain || failures >= failuresOfPlain);
     },
-    hear({ ok, headers }) {
-      isDurable ||= headers.has(durableHeader);
-      isProvenPlain ||=
-        !isDurable && ok && headers.get('content-type')?.includes('text/event-stream') === true;
+    hear(response) {
+      isDurable ||= response.headers.has(durableHeader);
+      isProvenPlain ||= !isDurable && response.ok && isEventStream(response);
     },
     async subscribe(sessions, { signal, subscriptionId, onEvent }) {
       const query = sessions.map(({ sessionId }): [QueryName, string] => ['id', sessionId]);
@@ -140,8 +139,7 @@ export function createRequests(options: RequestOptions): Requests {
         for (const { after } of sessions) query.push(['after', after ?? '']);
       if (subscriptionId !== undefined) query.push(['subscription', subscriptionId]);
       const response = await request('GET', query, { signal });
-      if (!response.body || !response.headers.get('content-type')?.includes('text/event-stream'))
-        throw noSessions(response.status);
+      if (!response.body || !isEventStream(response)) throw noSessions(response.status);
       const only = sessions.length === 1 ? sessions[0]?.sessionId : undefined;
       return takeEvents(response.body, (event) => onEvent(event, event && (only ?? sessionOf(event))));
     },
@@ -151,16 +149,23 @@ export function createRequests(options: RequestOptions): Requests {
       return (await jsonOf(response)) as StopReceipt; // a response of our server
     },
     async withdraw(sessionId, runId) {
-      await request('DELETE', { id: sessionId, durable: 'withdraw' satisfies Removal, runId });
+      await jsonOf(await request('DELETE', { id: sessionId, durable: 'withdraw' satisfies Removal, runId }));
     },
     async delete(sessionId, messageId) {
       const durable: Removal = messageId === undefined ? 'clear' : 'delete-message';
-      await request('DELETE', { id: sessionId, durable, ...(messageId !== undefined && { messageId }) });
+      const query = { id: sessionId, durable, ...(messageId !== undefined && { messageId }) };
+      // What is not JSON is not of our server.
+      await jsonOf(await request('DELETE', query));
     },
     async post(body) {
       return jsonOf(await request('POST', {}, { body }));
     },
   };
+}
+
+/** Whether the response is a stream of events. */
+export function isEventStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.includes('text/event-stream') === true;
 }
 
 /** The error for a route without sessions. */

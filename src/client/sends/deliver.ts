@@ -64,6 +64,11 @@ export class Deliveries {
     this.#left.set(nameOf(kept), kept);
   }
 
+  /** Whether a send of an earlier page has this name, and no response yet. */
+  isLeft(name: string): boolean {
+    return this.#left.has(name);
+  }
+
   /** What the app changed before a send of an earlier page, by the send's name. */
   changesOf(name: string): Changes | undefined {
     return this.#left.get(name)?.changes;
@@ -81,7 +86,7 @@ export class Deliveries {
     const { runtime, store, storage, onAttempt } = this.#options;
     const { key } = send;
     const name = kept ? nameOf(kept) : '';
-    const retries = this.canRetry || (storage !== undefined && this.#left.has(name));
+    const retries = this.canRetry || (storage !== undefined && this.isLeft(name));
     const waiting: Waiting = { name, gaveUp: new AbortController(), isLast: false };
     const { signal } = waiting.gaveUp;
     const givenUp = abortOf(signal);

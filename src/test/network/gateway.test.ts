@@ -1,15 +1,16 @@
-// A proxy that answers for a server that is away, as during a deploy.
+// Something answers in the place of the server: a proxy while the server is away, or a network that asks for a login.
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
 import { scriptedModel, type ScriptedModel } from '../../testing/scripted-model.ts';
+import { createStorage } from '../fixtures/browser.fixture.ts';
 import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type World } from '../fixtures/world.fixture.ts';
 
 let model: ScriptedModel;
 let world: World;
 let tabs: Tab[];
-/** Answers a POST in the place of the server; undefined: the server answers. */
+/** Answers a POST or a DELETE in the place of the server; undefined: the server answers. */
 let answer: () => Response | undefined;
 
 beforeEach(() => {
@@ -23,12 +24,12 @@ afterEach(async () => {
   await world.settled();
 });
 
-async function open(): Promise<Tab> {
+async function open(init: Parameters<typeof openTab>[2] = {}): Promise<Tab> {
   const client = world.client();
   const { fetch } = client;
   const proxied: typeof fetch = async (input, init) =>
-    (init?.method === 'POST' ? answer() : undefined) ?? fetch(input, init);
-  const tab = openTab({ ...client, fetch: proxied }, 's');
+    (['POST', 'DELETE'].includes(init?.method ?? '') ? answer() : undefined) ?? fetch(input, init);
+  const tab = openTab({ ...client, fetch: proxied }, 's', init);
   tabs.push(tab);
   await expect.poll(() => tab.session.getSnapshot().state).toBeDefined();
   return tab;
@@ -59,6 +60,64 @@ it('G5: two sends of which the first is lost arrive in their order', async () =>
   await Promise.all(sends);
   await world.settled();
   expect(await users()).toEqual(['count to 1', 'count to 2']);
+});
+
+const loginPage = () => new Response('<html>Sign in', { headers: { 'content-type': 'text/html' } });
+
+it('G5: a send that is answered with a login page and status 200 is made again, and starts one run', async () => {
+  const tab = await open();
+  let pages = 3;
+  answer = () => (pages-- > 0 ? loginPage() : undefined);
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  expect(tab.chat.error).toBeUndefined();
+  expect(model.calls.length).toBe(1);
+  expect(await users()).toEqual(['count to 3']);
+});
+
+it('G5: a send of an earlier page waits behind a login page that answers every request', async () => {
+  const kept = createStorage();
+  const first = await open({ outbox: kept });
+  first.client.refuse = true;
+  first.client.cut();
+  void first.chat.sendMessage({ text: 'count to 3' });
+  await expect.poll(() => kept.entries.size).toBe(1);
+  first.close();
+  const outbox = createStorage(kept.entries);
+  const client = world.client();
+  let posts = 0;
+  let isCaptive = true;
+  const captive: typeof fetch = async (input, init) => {
+    if (init?.method === 'POST') posts++;
+    return isCaptive ? loginPage() : client.fetch(input, init);
+  };
+  tabs.push(openTab({ ...client, fetch: captive }, 's', { outbox }));
+  await expect.poll(() => posts).toBeGreaterThan(1);
+  expect(outbox.entries.size).toBe(1);
+  isCaptive = false;
+  await expect.poll(users).toEqual(['count to 3']);
+  await expect.poll(() => outbox.entries.size).toBe(0);
+});
+
+it('a stream without our header is an answer: the send is not made again', async () => {
+  const tab = await open();
+  let posts = 0;
+  answer = () => {
+    posts++;
+    return new Response('data: [DONE]\n\n', { headers: { 'content-type': 'text/event-stream' } });
+  };
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  expect(posts).toBe(1);
+  expect(tab.chat.status).toBe('ready');
+});
+
+it('a removal that is answered with a login page is not done', async () => {
+  const tab = await open();
+  await tab.chat.sendMessage({ text: 'count to 3' });
+  await world.settled();
+  answer = loginPage;
+  await expect(tab.session.clear()).rejects.toMatchObject({ code: 'network' });
+  expect(await users()).toEqual(['count to 3']);
 });
 
 it('our own 503 has a code: the send is refused, and stays, marked', async () => {
