@@ -4,6 +4,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
+/** Simulated time takes real time on a machine that does other things. */
+const timeout = 300_000;
+
 /** Runs schedules in processes of their own, because the simulator replaces their globals. Resolves with the report. */
 async function simulate(...args: string[]): Promise<string> {
   const run = promisify(execFile)(process.execPath, ['e2e/simulate.mjs', ...args]);
@@ -14,14 +17,14 @@ async function simulate(...args: string[]): Promise<string> {
 /** Schedules that have found a bug, with what it was. */
 const found: Readonly<Record<string, number>> = {};
 
-it('no fixed schedule violates a guarantee', async () => {
+it('no fixed schedule violates a guarantee', { timeout }, async () => {
   expect(await simulate('--seeds', '200')).toContain(' 0 with violations');
 });
 
-it.each(Object.entries(found))('%s (seed %i)', async (_, seed) => {
+it.each(Object.entries(found))('%s (seed %i)', { timeout }, async (_, seed) => {
   expect(await simulate('--seed', String(seed))).toContain(' 0 with violations');
 });
 
-it('a schedule has the same trace each time', async () => {
+it('a schedule has the same trace each time', { timeout }, async () => {
   expect(await simulate('--seeds', '20', '--twice')).toContain(' 0 with violations');
 });
