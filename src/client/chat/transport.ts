@@ -9,10 +9,11 @@ import {
   type UIMessage,
   type UIMessageChunk,
 } from 'ai';
+import { onAbort } from '../../lib/abort.ts';
 import { newId } from '../../lib/id.ts';
 import { until } from '../../lib/until.ts';
 import { chunkCounts, takeEvents } from '../../protocol/sse.ts';
-import { idempotencyHeader } from '../../protocol/requests.ts';
+import { idempotencyHeader, silenceMs } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import type { PostSlot } from '../network/live.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
@@ -138,16 +139,7 @@ export class DurableChatTransport<M extends UIMessage = UIMessage> implements Ch
     // Its run is known, and the subscription brings it: the connection is for others.
     const isRead = slot !== undefined || kind !== 'new' || !isFollowing;
     // Leaving the chat closes the connection, which stops no run (G2).
-    void (
-      isRead
-        ? pump(
-            body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: left }),
-            log,
-            core,
-            endPost,
-          )
-        : body.cancel().catch(() => {})
-    )
+    void (isRead ? pump(body, log, core, endPost, left) : body.cancel().catch(() => {}))
       .then(() => {
         endPost(log.ended);
         // A disconnected chat does not wait for the end of the run.
@@ -224,18 +216,30 @@ class PlainStream<M extends UIMessage> extends DefaultChatTransport<M> {
   }
 }
 
-/** Feeds the run from the POST response. Missing chunks come from the session. */
+/**
+ * Feeds the run from the POST response. Missing chunks come from the session. A response that is silent for as long as a
+ * subscription may be is given up: a half-open connection reports no error.
+ */
 async function pump(
   body: ReadableStream<Uint8Array>,
   log: RunLog,
-  { store }: Core,
+  { runtime, store }: Core,
   endPost: (isWhole: boolean) => void,
+  left: AbortSignal,
 ): Promise<void> {
   const { runId } = log;
   const countOf = chunkCounts();
+  const leave = new AbortController();
+  const giveUp = () => leave.abort();
+  const stay = onAbort(left, giveUp);
+  const listen = () => runtime.schedule(giveUp, silenceMs);
+  let cancelSilence = listen();
   log.isPosted = true;
   try {
-    await takeEvents(body, (event) => {
+    const read = body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>(), { signal: leave.signal });
+    await takeEvents(read, (event) => {
+      cancelSilence();
+      cancelSilence = listen();
       if (event?.data === '[DONE]') {
         // Before the chat is ready, so that its next send can have the connection.
         endPost(true);
@@ -255,6 +259,8 @@ async function pump(
   } catch {
     // The session has the rest.
   }
+  cancelSilence();
+  stay();
   log.isPosted = false;
 }
 

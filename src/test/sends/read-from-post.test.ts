@@ -1,11 +1,21 @@
 // A run that its client reads from the POST: its chunks come once, and what the POST does not bring comes on the
 // subscription.
 
+import type { UIMessageChunk } from 'ai';
 import { expect, it, onTestFinished } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
+import { bindChat } from '../../client/chat/bind-chat.ts';
+import { sleep } from '../../lib/time.ts';
 import { scriptedModel } from '../../testing/scripted-model.ts';
-import { openTab, textOf, type Tab } from '../fixtures/tab.fixture.ts';
-import { createWorld, modelHandler, type Client, type World } from '../fixtures/world.fixture.ts';
+import { simulatedTime } from '../fixtures/simulated-time.fixture.ts';
+import { openTab, PlainChat, textOf, type Tab } from '../fixtures/tab.fixture.ts';
+import {
+  chunkHandler,
+  createWorld,
+  modelHandler,
+  type Client,
+  type World,
+} from '../fixtures/world.fixture.ts';
 
 const count = (n: number) => Array.from({ length: n }, (_, index) => String(index + 1)).join(' ');
 
@@ -89,4 +99,59 @@ it('G1: the rest comes on the subscription when the POST breaks off, and when it
   expect(textOf(tab.chat.messages.at(-1))).toBe(count(100));
   await world.settled();
   expect(tab.chat.messages).toHaveLength(4);
+});
+
+it('G1: the rest comes on the subscription when the POST falls silent, and not while it is alive', async () => {
+  const time = simulatedTime();
+  const world = createWorld(
+    memoryChannel({}, time),
+    chunkHandler(async function* (): AsyncGenerator<UIMessageChunk> {
+      yield { type: 'start' };
+      yield { type: 'text-start', id: 't' };
+      for (let n = 0; n < 4; n++) {
+        yield { type: 'text-delta', id: 't', delta: `${n} ` };
+        // Longer than a connection may be silent: meanwhile it is kept alive.
+        await sleep(time, 40_000);
+      }
+      yield { type: 'text-end', id: 't' };
+      yield { type: 'finish' };
+    }),
+    {},
+    time,
+  );
+  let isHalfOpen = false;
+  const client = through(world.client(), (method, body) =>
+    method === 'GET'
+      ? body
+      : body.pipeThrough(
+          new TransformStream<Uint8Array, Uint8Array>({
+            transform: (part, controller) => (isHalfOpen ? undefined : controller.enqueue(part)),
+          }),
+        ),
+  );
+  const finished: string[] = [];
+  const { chat, session, connect } = bindChat(
+    {
+      id: 's',
+      fetch: client.fetch,
+      onFinish: ({ message }) => void finished.push(textOf(message)),
+    },
+    (init) => new PlainChat(init),
+    time,
+  );
+  onTestFinished(connect());
+  await expect.poll(() => session.getSnapshot().connection).toBe('connected');
+  const requests = () => client.requests.filter(({ method }) => method === 'GET').length;
+  const sent = chat.sendMessage({ text: 'hello' });
+  await expect.poll(() => textOf(chat.messages.at(-1))).toBe('0 ');
+  const before = requests();
+  await time.advance(60_000);
+  await expect.poll(() => textOf(chat.messages.at(-1))).toBe('0 1 ');
+  expect(requests()).toBe(before);
+  isHalfOpen = true;
+  await time.advance(55_000);
+  await expect.poll(() => textOf(chat.messages.at(-1))).toBe('0 1 2 ');
+  await time.advance(60_000);
+  await sent;
+  expect(finished).toEqual(['0 1 2 3 ']);
 });
