@@ -6,7 +6,7 @@ import { readUntil, startChat, startRemoteStore } from './server.mjs';
 const roundTripMs = 400;
 const runs = 100;
 
-/** The store stops answering just before the model's first chunk. A chunk that still arrives did not wait for it. */
+/** The store stops replying just before the model's first chunk. A chunk that still arrives did not wait for it. */
 export async function benchFirstChunk() {
   let chat;
   chat = await startChat({
@@ -30,7 +30,7 @@ export async function benchFirstChunk() {
   ];
 }
 
-/** Every answer of the store takes the same long time. The result counts these times. */
+/** Every reply of the store takes the same long time. The result counts these times. */
 export async function benchBeforeHandler() {
   let calledAt = 0;
   const chat = await startChat({

@@ -60,7 +60,7 @@ export async function startDemo(): Promise<Demo> {
           },
           onError: (line) => errors.push(line),
         });
-        await Promise.race([app.died, answers(url)]);
+        await Promise.race([app.died, responds(url)]);
       },
       async close() {
         await app?.end('SIGKILL');
@@ -78,12 +78,12 @@ export async function startDemo(): Promise<Demo> {
   }
 }
 
-async function answers(url: string): Promise<void> {
+async function responds(url: string): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (Date.now() < deadline) {
     const response = await fetch(url, { redirect: 'manual' }).catch(() => undefined);
     if (response && response.status < 400) return;
     await after(50);
   }
-  throw new Error(`${url} did not answer within 30 seconds`);
+  throw new Error(`${url} did not respond within 30 seconds`);
 }

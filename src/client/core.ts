@@ -158,7 +158,7 @@ export class Core {
       ...(this.executed.has(`${options.messageId} ${options.toolCallId}`) && { holder }),
     };
     const response = await this.deliveries.command(() => this.requests.post(body));
-    // An accepted answer is shown at once. The log's frame follows.
+    // An accepted outcome is shown at once. The log's frame follows.
     const { session } = this.store.client;
     if (session && !session.outcomes.some((one) => one.outcomeId === body.outcomeId)) {
       const { messageId, toolCallId, outcomeId } = body;
@@ -187,7 +187,7 @@ export class Core {
     if (!state && connection === 'reconnecting') this.live.subscription.retryNow();
   }
 
-  /** The session's frames are to name the run within `ms`: they do not name one that ended long ago. */
+  /** Subscribes again if no frame names the run within `ms`. Frames do not name a run that ended long ago. */
   expect(runId: string, ms: number): void {
     const isAhead = () =>
       this.store.client.sends.some((send) => send.state === 'accepted' && send.runId === runId);
@@ -211,7 +211,7 @@ export class Core {
     }, reader.left);
   }
 
-  /** Whether what others write, and what a POST that is not read would bring, comes on the subscription. */
+  /** Whether the subscription is open, so that no POST need be read. */
   get isFollowing(): boolean {
     const { state, connection } = this.store.getSnapshot();
     return state !== undefined && connection === 'connected';

@@ -27,7 +27,7 @@ export interface LogEntry {
   readonly key: string;
   /** The version of the format. Absent: 1, or that of a `deleted` entry, which every version reads. */
   readonly v?: number;
-  /** What it changes. An entry whose key says all has none. */
+  /** What it changes. An entry whose key carries the information has none. */
   readonly frames: readonly LogFrame[];
   /** The conditions under which it counts. They are evaluated on what stands before it. Default: it counts. */
   readonly when?: readonly EntryCondition[];
@@ -139,7 +139,7 @@ export const entries = {
   /** The end of the run was reported to the app, or is not to be reported. */
   saved: (runId: string): NewEntry => ({ key: `${runId} saved`, frames: [{ type: 'run-saved', runId }] }),
 
-  /** The user message of the run was reported to the app. The key says all. */
+  /** The user message of the run was reported to the app. The key carries the information. */
   messageSaved: (runId: string): NewEntry => ({ key: `${runId} message saved`, frames: [] }),
 
   /** The outcome of a tool call. The same `outcomeId` is the same outcome. */

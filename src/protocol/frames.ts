@@ -258,7 +258,6 @@ export interface SnapshotFrame {
   readonly ended: readonly (EndedRun & { readonly runId: string })[];
   /** Outcomes of tool calls of messages that are still being written. */
   readonly outcomes: readonly ToolOutcomeFrame[];
-  /** Always false. */
   /** The log has begun, so a session without messages is empty. Absent: the store does not know the session. */
   readonly begun?: true;
   /** The ids of the messages that a client supplied. Absent: there are none. */

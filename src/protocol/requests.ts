@@ -102,7 +102,7 @@ export const maxClaimMs: number = 600_000;
 
 /** The response to a stop. */
 export interface StopReceipt {
-  /** Runs that the stop has ended, and when (milliseconds since the epoch). */
+  /** Runs that the stop has ended. `at` is the server's time at this response, in milliseconds since the epoch. */
   readonly stopped: readonly { readonly runId: string; readonly at: number }[];
   /**
    * Runs that ended for another reason while the stop was on its way. With `runId`, also the named run if it had ended

@@ -89,7 +89,7 @@ export class Stage {
     });
   }
 
-  /** The instance ends at once, without another word. */
+  /** The instance ends at once, and writes and sends nothing more. */
   kill(instance: Instance): void {
     this.world.trace(() => `${instance.process.name} is killed`);
     this.instances.delete(instance);

@@ -27,7 +27,7 @@ export interface ScriptedModelOptions {
    *
    * - anything else: a short paragraph.
    *
-   * If the call does not have the tool, the answer says so. A script that throws breaks the model's stream, like a lost
+   * If the `streamText` call has no such tool, the answer says so. A script that throws breaks the model's stream, like a lost
    * connection to the provider. For an error that the provider reports itself, yield `{ type: 'error', error }`.
    */
   script?: Script;

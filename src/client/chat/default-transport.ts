@@ -1,5 +1,5 @@
-// Takes the options out of the SDK's default transport: most examples of `useChat` have one, and if it were used it
-// would answer without a session.
+// Takes the options out of the SDK's default transport: most examples of `useChat` have one, and an answer that
+// it brings has no session.
 
 import {
   DefaultChatTransport,

@@ -30,7 +30,7 @@ const end = { type: 'run-end', runId: 'run', reason: 'finish', chunks: 3, messag
 const stateOf = (...frames: LogFrame[]): SessionState =>
   [{ type: 'message', message: asked } as const, ...frames].reduce(applyFrame, emptySession);
 
-/** A client of the session that has sent `unsent`, which the server answered without the session. */
+/** A client of the session that has sent `unsent`, to which the server responded without the session. */
 function clientOf(session: SessionState): Client {
   const send = { key: 'key', kind: 'new', message: unsent, afterMessageId: 'asked' } as const;
   return [

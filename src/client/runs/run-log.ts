@@ -13,7 +13,7 @@ export class RunLog {
   readonly #chunks: UIMessageChunk[] = [];
   readonly #streams = new Set<() => void>();
   #count = 0;
-  /** Errors that only the answer to this client's request has. */
+  /** Errors that only the response to this client's request has. */
   readonly #errors: UIMessageChunk[] = [];
   /** Whether a POST brings the chunks. Then the session's `run-end` can come before the last chunks. */
   isPosted = false;

@@ -52,7 +52,7 @@ export type Send = Outgoing & {
       }
     /** The log has named the run, or the run is gone. */
     | { readonly state: 'logged' | 'lost'; readonly runId: string }
-    /** The server answered it without the session. */
+    /** The server responded to it without the session. */
     | { readonly state: 'passed' }
     | { readonly state: 'refused'; readonly error: Error }
   );

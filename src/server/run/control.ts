@@ -51,7 +51,7 @@ export function createControl(
   let seen = false;
   let closed = false;
 
-  /** The first one counts, and a deletion. */
+  /** The first halt counts. A deletion replaces it. */
   function end(type: Halt['type'], how: RunEnding): void {
     if (closed || (halt && type !== 'deleted')) return;
     halt = { type, how };

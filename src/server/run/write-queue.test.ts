@@ -9,7 +9,7 @@ const count = (n: number) => Array.from({ length: n }, (_, index) => text(String
 
 const untold = { onClosed: () => {}, onCut: () => {}, maxUnwritten: Infinity };
 
-/** A store that answers when the test releases it. */
+/** A store that replies when the test releases it. */
 function heldStore(
   flushIntervalMs = 0,
   maxUnwritten = Infinity,

@@ -1,5 +1,5 @@
 // What a send means for the log, as a pure function. The log is the authority: from a posted body it takes only a new
-// message, the outcomes that a waiting tool call asked it for, and changes that the log's rules allow are taken.
+// message, the outcomes that waiting tool calls need, and the changes that the log's rules allow.
 
 import type { UIMessage } from 'ai';
 import {

@@ -511,7 +511,7 @@ describe('the path to the first chunk', () => {
     }
   });
 
-  it('G8: chunks reach the reply while the store does not answer', async () => {
+  it('G8: chunks reach the reply while the store does not reply', async () => {
     const channel = upstashChannel({ url: server.url, token: server.token });
     let say: (chunk: UIMessageChunk) => void = () => {};
     let clear = () => {};

@@ -1,4 +1,4 @@
-// G1: what the log keeps of a run, and what its origin has read, is what its handler has emitted. G5: a send has one run, and
+// G1: what the log keeps of a run, and what its sender has read, is what its handler has emitted. G5: a send has one run, and
 // a run calls the handler once.
 
 import type { Check } from './check.ts';

@@ -3,7 +3,7 @@
 import { Log } from '../../server/follow/log.ts';
 import type { Stage } from '../stage.ts';
 
-/** Reads it anew. Undefined: it cannot be read. */
+/** Reads it from the store. Undefined: it cannot be read. */
 export async function logOf({ world, observer }: Stage, sessionId: string): Promise<Log | undefined> {
   const read = await world.settle(observer.channel.readLog(sessionId, '', { fresh: true }), 1_000);
   if (!read || 'error' in read) return undefined;

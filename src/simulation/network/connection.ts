@@ -5,7 +5,7 @@ import type { World } from '../world/world.ts';
 import type { Exchange, Observer } from './observer.ts';
 import type { Fate } from './weather.ts';
 
-/** What answers requests: a server instance. */
+/** What responds to requests: a server instance. */
 export interface Host {
   readonly process: Process;
   respond(request: Request): Promise<Response>;

@@ -9,7 +9,7 @@ export interface Weather {
   readonly loseRequest: number;
   /** The request arrives, and its response is lost. */
   readonly loseResponse: number;
-  /** A proxy answers in place of the server. */
+  /** A proxy responds in place of the server. */
   readonly badGateway: number;
   /** The response breaks after some bytes. */
   readonly cut: number;

@@ -14,7 +14,7 @@ export interface StoreWorld {
   schedule(callback: () => void, ms: number): () => void;
   /** A number from 0 up to, and not including, 1. */
   random(): number;
-  /** Takes a line if somebody reads the trace. */
+  /** Takes a line if the trace is read. */
   trace(line: () => string): void;
 }
 

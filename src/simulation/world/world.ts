@@ -13,7 +13,7 @@ export class World {
   readonly random: Random;
   /** The lines of the trace; undefined if nobody reads it. */
   readonly lines: string[] | undefined;
-  /** What answers at the hosts of the store's addresses: shared packages have one `fetch` for all processes. */
+  /** What responds at the hosts of the store's addresses: shared packages have one `fetch` for all processes. */
   readonly hosts: Map<string, typeof fetch> = new Map<string, typeof fetch>();
   /** How many events have run. */
   count: number = 0;

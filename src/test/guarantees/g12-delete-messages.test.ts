@@ -19,7 +19,7 @@ const others: Readonly<Record<string, () => unknown>> = {
   'no stream': () => 42,
   'no chunks': () => new ReadableStream({ start: (controller) => controller.enqueue('nonsense') }),
   'store away': () => {
-    throw new DurableChatError('store_failed', 'The store did not answer.');
+    throw new DurableChatError('store_failed', 'The store did not reply.');
   },
 };
 

@@ -12,7 +12,7 @@ const { stores } = useStores();
 const url = 'http://durable.test/api/chat';
 const leaseMs = 400;
 
-/** A store that no longer answers once the process is dead, and one that counts its calls. */
+/** A store that no longer replies once the process is dead, and one that counts its calls. */
 function mortal(store: Channel) {
   let dead = false;
   const asked: string[] = [];

@@ -17,7 +17,7 @@ const say: UIMessageChunk[] = answerOf('an answer');
 let count = 0;
 
 describe.each(stores)('a viewer comes back on %s', (name, open) => {
-  /** A session, and how often the chunks of a run were read by the server that answers viewers. */
+  /** A session, and how often the chunks of a run were read by the server that responds to viewers. */
   function setUp() {
     const id = `resume ${name} ${++count}`;
     const channelOf = open();

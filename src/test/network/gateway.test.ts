@@ -1,4 +1,4 @@
-// Something answers in the place of the server: a proxy while the server is away, or a network that asks for a login.
+// Something responds in the place of the server: a proxy while the server is away, or a network that asks for a login.
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { memoryChannel } from '../../channel/memory.ts';
@@ -10,7 +10,7 @@ import { createWorld, modelHandler, type World } from '../fixtures/world.fixture
 let model: ScriptedModel;
 let world: World;
 let tabs: Tab[];
-/** Answers a POST or a DELETE in the place of the server; undefined: the server answers. */
+/** Responds to a POST or a DELETE in the place of the server; undefined: the server responds. */
 let answer: () => Response | undefined;
 
 beforeEach(() => {

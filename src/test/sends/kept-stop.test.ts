@@ -86,7 +86,7 @@ it('G3: is delivered by the next page', async () => {
   await expect.poll(() => left.entries.size).toBe(0);
 });
 
-it('G3: is made again while a proxy answers 502', async () => {
+it('G3: is made again while a proxy responds with 502', async () => {
   const tab = await reading();
   const { fetch } = tab.client;
   let failures = 0;

@@ -5,7 +5,7 @@ it.each<[string, LeaderWatch, number, ReturnType<typeof lookAtLeader>]>([
   ['one that was heard', { heardAt: 0 }, 3_999, 'wait'],
   ['one that has been silent', { heardAt: 0 }, 4_000, 'ask'],
   ['one that was asked', { heardAt: 0, askedAt: 4_000 }, 5_499, 'wait'],
-  ['one that does not answer', { heardAt: 0, askedAt: 4_000 }, 5_500, 'lost'],
+  ['one that does not reply', { heardAt: 0, askedAt: 4_000 }, 5_500, 'lost'],
 ])('%s', (_, watch, now, expected) => {
   expect(lookAtLeader(watch, now)).toBe(expected);
 });
