@@ -8,6 +8,7 @@ import { Stage, type Codes } from './stage.ts';
 import { replaceGlobals } from './world/globals.ts';
 import { World } from './world/world.ts';
 
+/** What a schedule has shown. */
 export interface Result {
   readonly seed: number;
   readonly violations: readonly Violation[];
@@ -17,6 +18,10 @@ export interface Result {
   /** Simulated milliseconds. */
   readonly elapsed: number;
   readonly lines: readonly string[] | undefined;
+  /** How many frames were checked on the wire. */
+  readonly framesChecked: number;
+  /** The longest time of each kind of request, in milliseconds. */
+  readonly slowestMs: Readonly<Record<string, number>>;
 }
 
 /** The world of the schedule that runs now: what processes share has its clock. */
@@ -40,6 +45,7 @@ export function prepare(isTraced: boolean): void {
 /** How long everything may take to settle once the faults have healed, in simulated milliseconds. */
 const settleMs = 120_000;
 
+/** Runs a schedule. */
 export async function run(schedule: Schedule, codes: Codes, isTraced = false): Promise<Result> {
   const world = new World(schedule.seed, isTraced);
   current = world;
@@ -83,5 +89,7 @@ export async function run(schedule: Schedule, codes: Codes, isTraced = false): P
     events: world.count,
     elapsed: Math.round(world.elapsed),
     lines: world.lines,
+    framesChecked: evidence.framesChecked,
+    slowestMs: Object.fromEntries(evidence.slowestMs),
   };
 }

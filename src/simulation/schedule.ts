@@ -8,11 +8,12 @@ import type { BrowserKind } from './processes/browser.ts';
 import type { Operation } from './operations/operation.ts';
 
 /** One act. Its own seed keeps its choices the same if other acts are left out. */
-export type Act = { readonly at: number; readonly seed: number } & (
+type Act = { readonly at: number; readonly seed: number } & (
   | { readonly operation: Operation }
   | { readonly fault: Fault; readonly lasts: number }
 );
 
+/** One schedule. */
 export interface Schedule {
   readonly seed: number;
   readonly instances: number;
@@ -27,6 +28,7 @@ const kinds: readonly [BrowserKind, ...BrowserKind[]] = ['http1', 'http1', 'http
 /** The time in which acts begin, in milliseconds. */
 const lengths = [500, 5_000, 30_000] as const;
 
+/** The schedule of a seed. */
 export function scheduleOf(seed: number): Schedule {
   const random = createRandom(seed);
   const length = random.pick([...lengths]);

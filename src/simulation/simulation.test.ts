@@ -14,8 +14,15 @@ async function simulate(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Schedules that have found a bug, with what it was. */
-const found: Readonly<Record<string, number>> = {};
+/**
+ * Schedules that have found something, with what it was. A seed names the same schedule for as long as the operations and
+ * faults stay the same.
+ */
+const found: Readonly<Record<string, number>> = {
+  'the end of a run overtakes the last chunks of a half-open response': 31,
+  'a session is deleted before the process of a waiting run has read its start': 37,
+  'a page without a free connection follows its run on a silent subscription': 139,
+};
 
 it('no fixed schedule violates a guarantee', { timeout }, async () => {
   expect(await simulate('--seeds', '200')).toContain(' 0 with violations');

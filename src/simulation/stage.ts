@@ -32,6 +32,7 @@ interface OpenOptions {
   readonly storage?: Storage;
 }
 
+/** Who takes part in one schedule. */
 export class Stage {
   readonly world: World;
   readonly evidence: Evidence;

@@ -7,6 +7,9 @@ import type { World } from '../world/world.ts';
 /** One call of the app's handler. */
 export interface Call {
   readonly runId: string;
+  readonly sessionId: string;
+  /** The name of its send: see `Sent`. */
+  readonly send: string | undefined;
   readonly process: Process;
   /** The history that it was given. */
   readonly messages: readonly UIMessage[];
@@ -18,34 +21,40 @@ export interface Call {
   isOver: boolean;
 }
 
+/** A guarantee that does not hold. */
 export interface Violation {
   readonly guarantee: string;
   readonly what: string;
   readonly at: number;
 }
 
+/** The evidence of one schedule. */
 export class Evidence {
   readonly violations: Violation[] = [];
   readonly calls: Map<string, Call[]> = new Map<string, Call[]>();
   /** Whether any fault has happened. */
   isDisturbed: boolean = false;
-  /** How often each user message was sent. */
-  readonly asked: Map<string, number> = new Map<string, number>();
+  /** Sessions of which the store has lost data, or that were deleted. */
+  readonly lost: Set<string> = new Set<string>();
+  /** How many frames were compared with what was emitted and with the store. */
+  framesChecked: number = 0;
   /** Runs that a stop's receipt names, and when it came. */
   readonly stopped: Map<string, number> = new Map<string, number>();
   readonly world: World;
+
+  /** The longest time of each kind, in milliseconds, for the report. */
+  readonly slowestMs: Map<string, number> = new Map<string, number>();
 
   constructor(world: World) {
     this.world = world;
   }
 
-  /** The longest time of a kind, for the report. */
-  readonly times: Map<string, number> = new Map<string, number>();
-
-  slowest(kind: string, ms: number): void {
-    this.times.set(kind, Math.max(ms, this.times.get(kind) ?? 0));
+  /** Something of this kind took so long. */
+  took(kind: string, ms: number): void {
+    this.slowestMs.set(kind, Math.max(ms, this.slowestMs.get(kind) ?? 0));
   }
 
+  /** Reports a violation. */
   violation(guarantee: string, what: string): void {
     this.world.trace(() => `!! ${guarantee}: ${what}`);
     this.violations.push({ guarantee, what, at: Math.round(this.world.elapsed) });
@@ -57,9 +66,15 @@ export class Evidence {
   }
 
   /** The handler is called. It adds what it emits. */
-  begin(runId: string, process: Process, messages: readonly UIMessage[]): Call {
+  begin(
+    { runId, sessionId, send }: Pick<Call, 'runId' | 'sessionId' | 'send'>,
+    process: Process,
+    messages: readonly UIMessage[],
+  ): Call {
     const call: Call = {
       runId,
+      sessionId,
+      send,
       process,
       messages,
       said: [],
@@ -73,34 +88,27 @@ export class Evidence {
     return call;
   }
 
-  /** The user message is sent, or asked to be answered again. */
-  ask(messageId: string): void {
-    this.asked.set(messageId, (this.asked.get(messageId) ?? 0) + 1);
-  }
-
-  /** How many calls answer each user message. */
-  answers(): Map<string, number> {
+  /** How many runs each send has. */
+  runsOfSends(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const [call] of this.calls.values()) {
-      const id = askedOf(call!);
+      const { send, said, sessionId } = call!;
+      // A store without the first run cannot know that the send comes again.
+      if (this.lost.has(sessionId)) continue;
       // A send whose handler failed before it said anything can be sent again.
-      if (id !== undefined && call!.said.length > 0) counts.set(id, (counts.get(id) ?? 0) + 1);
+      if (send !== undefined && said.length > 0) counts.set(send, (counts.get(send) ?? 0) + 1);
     }
     return counts;
   }
 
-  /** The first call that answers a user message. */
-  callFor(messageId: string): Call | undefined {
-    return [...this.calls.values()].flat().find((call) => askedOf(call) === messageId);
+  /** The calls that answer a send. */
+  callsFor(send: string): Call[] {
+    return [...this.calls.values()].flat().filter((call) => call.send === send);
   }
 
+  /** The handler of a run has its signal aborted. */
   aborted(runId: string): void {
     this.world.trace(() => `handler of ${runId} is aborted`);
     for (const call of this.calls.get(runId) ?? []) call.abortedAt ??= this.world.elapsed;
   }
-}
-
-/** The user message that a call answers. */
-function askedOf({ messages }: Call): string | undefined {
-  return messages.findLast(({ role }) => role === 'user')?.id;
 }

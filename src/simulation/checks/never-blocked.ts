@@ -6,6 +6,7 @@ import type { Check } from './check.ts';
 /** How long each may take, in simulated milliseconds. */
 const withinMs = 20_000;
 
+/** Sends, stops and deletes in the first session. */
 export const neverBlocked: Check = async (stage) => {
   const { world, evidence } = stage;
   const sessionId = stage.sessions[0]!;
@@ -14,7 +15,6 @@ export const neverBlocked: Check = async (stage) => {
   const send = (words: number, everyMs: number) => {
     const id = stage.name('m');
     const text = textOf(id, { words, everyMs, end: 'finish' });
-    evidence.ask(id);
     void page.send({ id, role: 'user', parts: [{ type: 'text', text }] });
     return page.sends.at(-1)!;
   };
@@ -34,6 +34,7 @@ export const neverBlocked: Check = async (stage) => {
   await world.run(withinMs, () => short.state === 'done');
   evidence.demand(short.state === 'done', 'G12', () => `a send after a stop is ${short.state}`);
   const [instance] = stage.instances;
+  evidence.lost.add(sessionId);
   const deleted = await world.settle(instance!.session(sessionId).delete(), withinMs);
   evidence.demand(
     deleted !== undefined && 'value' in deleted,

@@ -5,6 +5,7 @@ import type { Check } from './check.ts';
 /** What an instance may still do once nobody watches. */
 const lingerMs = 130_000;
 
+/** Closes all pages, and looks for what goes on. */
 export const nothingIsLeft: Check = async ({ world, pages, instances, network, store, evidence }) => {
   for (const page of pages) page.close();
   await world.run(lingerMs);

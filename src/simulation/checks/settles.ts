@@ -1,5 +1,5 @@
-// G12, G6 and G4: once the faults have healed, no run is active, each send has its answer, and each page shows the messages
-// of the log.
+// G12, G6 and G4: once the faults have healed, no run is active, each send has ended, and each page shows the messages of the
+// log.
 
 import { isDeepStrictEqual } from 'node:util';
 import type { UIMessage } from 'ai';
@@ -13,6 +13,7 @@ import { logOf } from './logs.ts';
 const firstMs = 500;
 const longer = 1.4;
 
+/** Waits until all has settled. */
 export const settles: Check = async (stage, ms) => {
   const { world, evidence } = stage;
   const end = world.elapsed + ms;

@@ -3,6 +3,7 @@
 import type { Check } from './check.ts';
 import { logOf } from './logs.ts';
 
+/** Looks at each run whose stop was confirmed. */
 export const stopIsDurable: Check = async (stage) => {
   const { evidence } = stage;
   for (const sessionId of stage.sessions) {

@@ -3,6 +3,7 @@
 // response in time.
 
 import type { UIMessageChunk } from 'ai';
+import { keysOf } from '../../channel/upstash/keys.ts';
 import type { WireFrame } from '../../protocol/frames.ts';
 import type { Exchange, Observer } from '../network/observer.ts';
 import type { RedisModel } from '../store/redis.ts';
@@ -15,6 +16,9 @@ interface Seen {
   isAnswered: boolean;
   /** Where the chunks of each run go on. */
   readonly next: Map<string, number>;
+  readonly decoder: TextDecoder;
+  /** The beginning of an event whose end was not sent yet. */
+  rest: string;
 }
 
 /**
@@ -23,11 +27,11 @@ interface Seen {
  */
 const answerWithinMs = 60_000;
 
+/** The checks of what passes the network. */
 export class Wire implements Observer {
   readonly #evidence: Evidence;
   readonly #redis: RedisModel;
   readonly #seen = new Map<Exchange, Seen>();
-  readonly #decoder = new TextDecoder();
 
   constructor(evidence: Evidence, redis: RedisModel) {
     this.#evidence = evidence;
@@ -37,7 +41,10 @@ export class Wire implements Observer {
   arrived(exchange: Exchange): void {
     const { elapsed } = this.#evidence.world;
     const freezes = exchange.host?.freezes ?? 0;
-    this.#seen.set(exchange, { arrivedAt: elapsed, freezes, isAnswered: false, next: new Map() });
+    this.#seen.set(exchange, {
+      ...{ arrivedAt: elapsed, freezes, isAnswered: false },
+      ...{ next: new Map<string, number>(), decoder: new TextDecoder(), rest: '' },
+    });
   }
 
   answered(exchange: Exchange): void {
@@ -47,12 +54,16 @@ export class Wire implements Observer {
   }
 
   sent(exchange: Exchange, bytes: Uint8Array): void {
-    if (exchange.method !== 'GET') return;
-    const text = this.#decoder.decode(bytes);
-    // The server writes each event as a whole.
-    const [, data] = /^data: ?(.*)$/m.exec(text) ?? [];
-    if (data?.startsWith('{"type":"chunks"')) this.#chunks(exchange, JSON.parse(data) as WireFrame);
-    if (data?.startsWith('{"type":"snapshot"')) this.#snapshot(exchange, JSON.parse(data) as WireFrame);
+    const seen = this.#seen.get(exchange);
+    if (exchange.method !== 'GET' || !seen) return;
+    const lines = (seen.rest + seen.decoder.decode(bytes, { stream: true })).split('\n');
+    seen.rest = lines.pop()!; // a split has a last part
+    for (const line of lines) {
+      if (!line.startsWith('data:')) continue;
+      const frame = JSON.parse(line.slice('data:'.length)) as WireFrame; // of our server
+      if (frame.type === 'chunks') this.#chunks(exchange, frame);
+      else if (frame.type === 'snapshot') this.#snapshot(exchange, frame);
+    }
   }
 
   closed(exchange: Exchange): void {
@@ -64,13 +75,14 @@ export class Wire implements Observer {
     this.#evidence.violation(guarantee, what);
   }
 
-  #demandInTime({ method, url, id, host }: Exchange): void {
-    const seen = [...this.#seen].find(([one]) => one.id === id)?.[1];
+  #demandInTime(exchange: Exchange): void {
+    const { method, url, id, host } = exchange;
+    const seen = this.#seen.get(exchange);
     // A process that was frozen in between had no time.
     if (!seen || seen.isAnswered || !host || host.isDead || host.isFrozen || host.freezes !== seen.freezes)
       return;
     const ms = this.#evidence.world.elapsed - seen.arrivedAt;
-    this.#evidence.slowest(`${method} ${url.searchParams.get('durable') ?? ''}`, ms);
+    this.#evidence.took(`${method} ${url.searchParams.get('durable') ?? ''}`, ms);
     this.#evidence.demand(
       ms <= answerWithinMs,
       'liveness',
@@ -78,8 +90,7 @@ export class Wire implements Observer {
     );
   }
 
-  #chunks(exchange: Exchange, frame: WireFrame): void {
-    if (frame.type !== 'chunks') return;
+  #chunks(exchange: Exchange, frame: WireFrame & { type: 'chunks' }): void {
     const { runId, from, chunks } = frame;
     const said = this.#saidIn(runId);
     const next = this.#seen.get(exchange)?.next;
@@ -105,8 +116,7 @@ export class Wire implements Observer {
     this.#demandStored(exchange, frame, runId, from + chunks.length, where);
   }
 
-  #snapshot(exchange: Exchange, frame: WireFrame): void {
-    if (frame.type !== 'snapshot') return;
+  #snapshot(exchange: Exchange, frame: WireFrame & { type: 'snapshot' }): void {
     const next = this.#seen.get(exchange)?.next;
     next?.clear();
     for (const { runId, count, chunks } of frame.runs) {
@@ -124,12 +134,15 @@ export class Wire implements Observer {
     return this.#evidence.calls.get(runId)?.[0]?.said;
   }
 
-  /** A run's stream has the number of its chunks as the id of its last entry. One that is gone has nothing to compare. */
+  /** A run's stream has the number of its chunks as the id of its last entry. */
   #demandStored({ url }: Exchange, frame: WireFrame, runId: string, count: number, where: string): void {
     const sessionId = frame.sessionId ?? url.searchParams.get('id') ?? '';
-    const key = `dc:{${encodeURIComponent(sessionId).replaceAll('%', '=')}}:run:${runId}`;
+    const key = keysOf('dc', sessionId).run(runId);
     const last = this.#redis.execute(['XREVRANGE', key, '+', '-', 'COUNT', '1']) as [[string, unknown]?];
-    const stored = last[0] ? Number(last[0][0].split('-')[0]) : Infinity;
+    // A run that was accepted and has emitted nothing has no stream.
+    const stored = last[0] ? Number(last[0][0].split('-')[0]) : 0;
+    if (stored === 0 && this.#evidence.lost.has(sessionId)) return;
+    if (count > 0) this.#evidence.framesChecked++;
     this.#evidence.demand(stored >= count, 'G7', () => `${where}: the store has ${stored}`);
   }
 }

@@ -3,6 +3,7 @@
 import type { Random } from '../../test/fixtures/random.fixture.ts';
 import type { Stage } from '../stage.ts';
 
+/** One kind of failure. */
 export interface Fault {
   readonly name: string;
   /** How often it is drawn, compared with the others. */

@@ -14,6 +14,7 @@ export const kill: Fault = {
   },
 };
 
+/** An instance gets no time for a while. */
 export const freeze: Fault = {
   name: 'freeze',
   weight: 2,

@@ -17,6 +17,7 @@ function weather(name: string, weight: number, change: Partial<Weather>): Fault 
   };
 }
 
+/** The faults between pages and servers. */
 export const networkFaults: readonly Fault[] = [
   weather('slow network', 1, { delay: [50, 3_000] }),
   weather('lost requests', 1, { loseRequest: 0.5 }),

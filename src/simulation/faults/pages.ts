@@ -50,4 +50,5 @@ const offline: Fault = {
   },
 };
 
+/** The faults of pages. */
 export const pageFaults: readonly Fault[] = [hidden, frozen, offline];

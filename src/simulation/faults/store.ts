@@ -26,6 +26,7 @@ function way(name: string, weight: number, faultOf: (random: Random) => WayFault
   };
 }
 
+/** The faults of the store and of the way to it. */
 export const storeFaults: readonly Fault[] = [
   way('store refuses', 1, () => ({ kind: 'refuse' })),
   way('store hangs', 1, () => ({ kind: 'hang' })),
@@ -48,6 +49,18 @@ export const storeFaults: readonly Fault[] = [
     lasts: [0, 0],
     begin({ store }, random) {
       store.faults.dropSubscriptions(random.pick(['end', 'reset', 'silence']));
+      return () => {};
+    },
+  },
+  {
+    name: 'a key is evicted',
+    weight: 1,
+    lasts: [0, 0],
+    begin({ redis, world, evidence, sessions }, random) {
+      for (const sessionId of sessions) evidence.lost.add(sessionId);
+      const key = random.pick(redis.keys());
+      world.trace(() => `the store evicts ${key}`);
+      if (key !== undefined) redis.evict(key);
       return () => {};
     },
   },

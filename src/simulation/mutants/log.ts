@@ -10,28 +10,24 @@ const log = 'src/server/follow/log.ts';
 export const logMutants: readonly Mutant[] = [
   {
     name: 'no tombstone for a late start',
-    item: 2,
     file: fold,
     from: `return isOver(state, runId) ? state : { ...state, barred: new Set(state.barred).add(runId) };`,
     to: `return state;`,
   },
   {
     name: 'a late start takes effect with its message',
-    item: 2,
     file: entries,
     from: `if (frames.some((frame) => isStart(frame) && isOver(state, frame.runId))) return 'over';`,
     to: ``,
   },
   {
     name: 'the conditions of an entry are ignored',
-    item: 12,
     file: entries,
     from: `return when.find((condition) => !isTrue(condition, state, frames, after))?.type;`,
     to: `return undefined;`,
   },
   {
     name: 'a seed as any entry',
-    item: 7,
     file: entries,
     from: `return !state.begun;`,
     to: `return true;`,

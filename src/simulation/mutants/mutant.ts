@@ -10,6 +10,4 @@ export interface Mutant {
   readonly from: string;
   /** What stands there instead. */
   readonly to: string;
-  /** The item of the first list of defects that this takes back. */
-  readonly item?: number;
 }

@@ -10,7 +10,6 @@ const leases = 'src/server/follow/leases.ts';
 export const serverMutants: readonly Mutant[] = [
   {
     name: 'heartbeats on the wall clock',
-    item: 10,
     file: control,
     from: `if (runtime.monotonic() < due) return;
     due = runtime.monotonic() + period;`,
@@ -55,7 +54,6 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     name: 'a wake-up with a gap is not followed by a read',
-    item: 8,
     file: copy,
     from: `if (how === 'gap') return this.#readRun(wake.runId, wake.from + wake.chunks.length);`,
     to: ``,
@@ -68,7 +66,6 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     name: 'a stale read of a run is taken for its end',
-    item: 8,
     file: copy,
     from: `return this.#store.readRun(runId, from, { fresh: true });`,
     to: `return tail;`,
@@ -135,6 +132,18 @@ export const serverMutants: readonly Mutant[] = [
     to: ``,
   },
   {
+    name: 'the end of a run has no message',
+    file: 'src/server/follow/end.ts',
+    from: `chunks: chunks.length, ...kept, ...tried }`,
+    to: `chunks: chunks.length, ...tried }`,
+  },
+  {
+    name: 'the end of a run has the message without its last part',
+    file: 'src/server/follow/end.ts',
+    from: `await keptMessage(chunks, base, closure.reason);`,
+    to: `await keptMessage(chunks.slice(0, -3), base, closure.reason);`,
+  },
+  {
     name: 'the end of a run is appended without a retry',
     file: 'src/server/follow/end.ts',
     from: `await retry(runtime, () => store.append(entry, where), forMs);`,
@@ -148,7 +157,6 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     name: 'an open tool call stands in the history of the next run',
-    item: 1,
     file: 'src/server/history/readable-history.ts',
     from: `return message.id === messageId ? message : closeParts(message, 'passed');`,
     to: `return message;`,

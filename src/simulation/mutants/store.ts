@@ -54,7 +54,6 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: 'later batches create the stream of a run',
-    item: 11,
     file: channel,
     from: `request.xadd(stream, id, entry, { nomkStream: true });`,
     to: `request.xadd(stream, id, entry);`,
@@ -67,7 +66,6 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: 'a run is read with gaps',
-    item: 11,
     file: channel,
     from: `if (known < 0) break;
         chunks.push(...batch.slice(known));`,
@@ -81,7 +79,6 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: 'chunks are published before they are stored',
-    item: 14,
     file: channel,
     from: 'const added = await add(keys, runId, `${from + chunks.length}-0`, chunks, from === 0);',
     to:

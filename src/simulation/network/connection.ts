@@ -11,6 +11,7 @@ export interface Host {
   respond(request: Request): Promise<Response>;
 }
 
+/** What a page asks for. */
 export interface Asked {
   readonly url: URL;
   readonly method: string;
@@ -23,6 +24,7 @@ const probeMs = 60_000;
 /** The most bytes under way to a page that does not read. */
 const windowBytes = 65_536;
 
+/** One connection. */
 export class Connection implements Exchange {
   readonly id: number;
   readonly url: URL;

@@ -6,6 +6,7 @@ import { Connection, type Host } from './connection.ts';
 import type { Observer } from './observer.ts';
 import { fair, fateOf, type Weather } from './weather.ts';
 
+/** The network of one schedule. */
 export class Network {
   /** The weather of a page's connections; of all pages under `*`. */
   readonly weather: Map<string, Weather> = new Map<string, Weather>();

@@ -12,6 +12,7 @@ export interface Exchange {
   readonly host: Process | undefined;
 }
 
+/** Is told of what passes. */
 export interface Observer {
   /** The request has reached its host. */
   arrived(exchange: Exchange): void;

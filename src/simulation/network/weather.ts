@@ -17,6 +17,7 @@ export interface Weather {
   readonly silent: number;
 }
 
+/** Nothing fails. */
 export const fair: Weather = {
   delay: [1, 15],
   loseRequest: 0,
@@ -38,6 +39,7 @@ export interface Fate {
   latency(): number;
 }
 
+/** Draws the fate of a connection. */
 export function fateOf(weather: Weather, random: Random): Fate {
   const { delay, loseRequest, loseResponse, badGateway, cut, silent } = weather;
   const isSilent = random.chance(silent);

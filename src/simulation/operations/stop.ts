@@ -1,5 +1,6 @@
 import type { Operation } from './operation.ts';
 
+/** A page stops all runs. */
 export const stop: Operation = {
   name: 'stop',
   weight: 3,

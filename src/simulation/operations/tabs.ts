@@ -4,6 +4,7 @@ import type { Operation } from './operation.ts';
 
 const mostPages = 5;
 
+/** A new tab. */
 export const openTab: Operation = {
   name: 'open tab',
   weight: 2,
@@ -12,6 +13,7 @@ export const openTab: Operation = {
   },
 };
 
+/** A tab is closed. */
 export const closeTab: Operation = {
   name: 'close tab',
   weight: 1,
@@ -21,6 +23,7 @@ export const closeTab: Operation = {
   },
 };
 
+/** A page is reloaded, and keeps its storage mostly. */
 export const reload: Operation = {
   name: 'reload',
   weight: 2,

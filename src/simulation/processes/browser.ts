@@ -27,6 +27,7 @@ interface Channel {
 
 const address = 'http://app.test/';
 
+/** One browser. */
 export class Browser {
   readonly kind: BrowserKind;
   readonly #locks = new Locks();

@@ -19,16 +19,22 @@ export function textOf(name: string, script: Script): string {
   return `${name} ${JSON.stringify(script)}`;
 }
 
+/** What a message asks for. */
 export function scriptOf(text: string): Script {
   const at = text.indexOf('{');
   if (at === -1) return { words: 1, everyMs: 1, end: 'finish' };
   return JSON.parse(text.slice(at)) as Script; // made by `textOf`
 }
 
+/** The app's handler in this process. */
 export function scriptedHandler(process: Process, evidence: Evidence): Handler {
   return async (request, { run }) => {
-    const { messages } = (await request.json()) as { messages: UIMessage[] };
-    const call = evidence.begin(run.id, process, messages);
+    const { id, messages, send } = (await request.json()) as {
+      id: string;
+      messages: UIMessage[];
+      send?: string;
+    }; // of `Page.post`
+    const call = evidence.begin({ runId: run.id, sessionId: id, send }, process, messages);
     await convertToModelMessages(messages).catch((error: unknown) =>
       evidence.violation('G11', `the history of run ${run.id} does not convert: ${String(error)}`),
     );

@@ -23,6 +23,7 @@ const lean = {
   responseEncoding: false,
 } as const;
 
+/** What an instance is made of. */
 export interface InstanceOptions {
   readonly name: string;
   readonly world: World;
@@ -33,6 +34,7 @@ export interface InstanceOptions {
   readonly options: Omit<DurableChatOptions, 'channel'>;
 }
 
+/** One instance. */
 export class Instance implements Host {
   readonly process: Process;
   /** The store, as this process reaches it. */

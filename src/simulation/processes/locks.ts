@@ -20,6 +20,7 @@ interface Held {
   readonly lose: () => void;
 }
 
+/** The locks of one browser. */
 export class Locks {
   readonly #held = new Map<string, Held>();
   readonly #queues = new Map<string, Request[]>();

@@ -13,6 +13,7 @@ import type { World } from '../world/world.ts';
 /** What the code of a page exports. */
 export type PageCode = typeof import('./page-code.ts');
 
+/** What a page is made of. */
 export interface PageOptions {
   readonly name: string;
   readonly sessionId: string;
@@ -27,15 +28,18 @@ export interface PageOptions {
 
 /** A send of a page: what became of it. */
 export interface Sent {
+  /** Its name. The body has it, so that the handler knows which send it answers. */
+  readonly name: string;
+  readonly trigger: 'submit-message' | 'regenerate-message';
   readonly message: UIMessage;
   readonly at: number;
   /** What the page has read of the answer. */
   readonly chunks: UIMessageChunk[];
-  runId: string | undefined;
   state: 'sending' | 'answering' | 'done' | 'refused';
   error: unknown;
 }
 
+/** One page. */
 export class Page {
   readonly process: Process;
   readonly browser: Browser;
@@ -77,13 +81,25 @@ export class Page {
   }
 
   /** Sends a message, and reads the answer to its end. */
-  async send(message: UIMessage, body?: object): Promise<void> {
+  send(message: UIMessage, body?: object): Promise<void> {
+    const how = { trigger: 'submit-message', messageId: undefined } as const;
+    return this.post([...this.messages, message], { ...how, ...(body && { body }) });
+  }
+
+  /** Posts messages as the SDK does for a send, an edit or a regeneration, and reads the answer to its end. */
+  async post(
+    messages: UIMessage[],
+    how: { trigger: 'submit-message' | 'regenerate-message'; messageId: string | undefined; body?: object },
+  ): Promise<void> {
     const { evidence, world, sessionId } = this.#options;
+    const message = messages.at(-1);
+    if (!message) return;
     const sent: Sent = {
+      name: `${this.process.name}/${this.sends.length + 1}`,
+      trigger: how.trigger,
       message,
       at: world.elapsed,
       chunks: [],
-      runId: undefined,
       state: 'sending',
       error: undefined,
     };
@@ -91,11 +107,10 @@ export class Page {
     try {
       const stream = await this.#transport.sendMessages({
         chatId: sessionId,
-        trigger: 'submit-message',
-        messageId: undefined,
-        messages: [...this.messages, message],
+        messages,
         abortSignal: undefined,
-        ...(body && { body }),
+        ...how,
+        body: { ...how.body, send: sent.name },
       });
       sent.state = 'answering';
       const reader = stream.getReader();

@@ -35,6 +35,7 @@ function setUp(seed?: number) {
           words,
           timeoutSignal({ ...world.runtime, schedule: (callback) => world.schedule(callback, ms) }, ms),
         ),
+      pipeline: (...commands: string[][]) => ask(fetch, '/pipeline', commands),
       transaction: (...commands: string[][]) => ask(fetch, '/multi-exec', commands),
     };
   };
@@ -164,6 +165,23 @@ describe('a request', () => {
       { error: 'ERR The ID specified in XADD must be greater than 0-0' },
       { result: 'OK' },
     ]);
+  });
+
+  it('others come between the commands of a pipeline, and not between those of a transaction', async () => {
+    const { asks } = setUp();
+    const [a, b] = [asks('a'), asks('b')];
+    const mixed = async (how: 'pipeline' | 'transaction') => {
+      const all = Array.from({ length: 60 }, async (_, index) => {
+        const [, read] = (await [a, b][index % 2]![how](['SET', 'k', String(index)], ['GET', 'k'])) as [
+          unknown,
+          { result: string },
+        ];
+        return read.result !== String(index);
+      });
+      return (await Promise.all(all)).filter(Boolean).length;
+    };
+    expect(await mixed('pipeline')).toBeGreaterThan(0);
+    expect(await mixed('transaction')).toBe(0);
   });
 
   it('can be read from a replica, outside of transactions', async () => {

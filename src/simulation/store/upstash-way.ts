@@ -27,7 +27,7 @@ export type WayFault =
   | { readonly kind: 'late-publish'; readonly ms: number };
 
 /** Which requests a fault affects. */
-export interface WayFaultOptions {
+interface WayFaultOptions {
   /** The instance whose requests are affected. Default: all. */
   readonly origin?: string;
   /** The share of its requests that are affected, from 0 to 1. Default: 1. */
@@ -107,7 +107,15 @@ export function createUpstashWay(redis: RedisModel, world: StoreWorld): StoreWay
     const rest = createRest({
       token: simulatedToken,
       wait,
-      send: async (commands) => commands.map((command) => executed(redis.execute(command), command)),
+      async send(commands) {
+        const replies: RespValue[] = [];
+        for (const command of commands) {
+          // Commands of others come between those of a pipeline.
+          if (replies.length > 0 && world.random() < 0.2) await wait(1);
+          replies.push(executed(redis.execute(command), command));
+        }
+        return replies;
+      },
       transact: async (commands) => executed(redis.transaction(commands), ...commands),
       planFor(request) {
         const plan = planFor({ ...request, origin });

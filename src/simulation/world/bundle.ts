@@ -30,6 +30,7 @@ const names = [
 /** Evaluates the code with these globals, and returns its exports. */
 export type Bundle<Exports> = (globals: object) => Exports;
 
+/** Loads the code that esbuild has written to `path`. */
 export function loadBundle<Exports>(path: string): Bundle<Exports> {
   // esbuild copies the names of a package in each evaluation, which takes as long as the rest.
   const code = readFileSync(path, 'utf8').replaceAll(/__toESM\((require\("[^"]+"\))\)/g, '$1');

@@ -7,6 +7,7 @@ interface Event {
   isCancelled: boolean;
 }
 
+/** The queue. */
 export class Events {
   /** A binary heap. */
   readonly #heap: Event[] = [];

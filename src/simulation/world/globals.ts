@@ -49,6 +49,7 @@ export function sha256(data: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createHash('sha256').update(data).digest());
 }
 
+/** The globals over a source. */
 export function globalsOf(source: Source): Globals {
   const clear = (timer: unknown) => timer instanceof Timer && timer.cancel();
   const randomBytes = (bytes: Uint8Array) => {

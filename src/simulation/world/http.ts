@@ -61,6 +61,7 @@ class Message {
   }
 }
 
+/** The global `Request`. */
 export class SimulatedRequest extends Message {
   readonly url: string;
   readonly method: string;
@@ -79,6 +80,7 @@ export class SimulatedRequest extends Message {
   }
 }
 
+/** The global `Response`. */
 export class SimulatedResponse extends Message {
   readonly status: number;
   readonly statusText: string;

@@ -5,6 +5,7 @@ import type { Runtime } from '../../lib/runtime.ts';
 import { globalsOf, sha256, type Globals } from './globals.ts';
 import type { World } from './world.ts';
 
+/** One process. */
 export class Process {
   readonly name: string;
   readonly world: World;

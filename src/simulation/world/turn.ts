@@ -3,6 +3,7 @@
 
 const { setImmediate } = globalThis;
 
+/** Resolves in the next turn. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

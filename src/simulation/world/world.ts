@@ -4,11 +4,13 @@ import { createRandom, type Random } from '../../test/fixtures/random.fixture.ts
 import { Events } from './events.ts';
 import { turn } from './turn.ts';
 
+/** Removes an event that has not run. */
 export type Cancel = () => void;
 
 /** When a world begins, in milliseconds since 1970. */
 const beginning = 1_700_000_000_000;
 
+/** One world. */
 export class World {
   readonly random: Random;
   /** The lines of the trace; undefined if nobody reads it. */
