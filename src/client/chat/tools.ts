@@ -4,6 +4,9 @@ import type { AbstractChat, UIMessage } from 'ai';
 import type { ToolOutcome } from '../../protocol/frames.ts';
 import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Core } from '../core.ts';
+import { unreachable } from '../network/network-failure.ts';
+import { connectUntil, isPlainRoute } from '../network/plain-route.ts';
+import { sendWithinMs } from '../sends/stop.ts';
 import { ownFunctions } from './own-functions.ts';
 import { setOwnMessages } from '../list/set-messages.ts';
 
@@ -43,14 +46,23 @@ export function bindTools<M extends UIMessage>(
     }
   }
 
+  function isKnown(): boolean {
+    const { state, connection } = core.store.getSnapshot();
+    return state !== undefined || isPlainRoute(core) || connection === 'closed';
+  }
+
   async function record(
     find: (tool: ReturnType<typeof toolPartsOf>[number]) => boolean,
     outcome: ToolOutcome,
     apply: () => void | PromiseLike<void>,
   ): Promise<void> {
+    // The first snapshot would undo what only the chat knows.
+    if (!isKnown()) await connectUntil(core, isKnown, { ms: sendWithinMs });
     const shown = chat.messages.find((message) => toolPartsOf(message).some(find));
     const tool = shown && toolPartsOf(shown).find(find);
-    if (shown && tool && core.store.client.session) {
+    if (shown && tool && !isPlainRoute(core)) {
+      const { state, error } = core.store.getSnapshot();
+      if (!state) return onError(error ?? unreachable());
       try {
         const { toolCallId } = tool;
         const message = await core.addToolOutcome({ messageId: shown.id, toolCallId, outcome });
