@@ -108,6 +108,7 @@ function listen(redis: Subscribable, channel: string) {
     subscriber.on('subscribe', onSubscribed);
     subscriber.on('message', ({ message }) => onValue(message));
     subscriber.on('error', onEnd);
-    return () => void subscriber.unsubscribe();
+    // The app's own client can fail.
+    return () => void subscriber.unsubscribe().catch(() => {});
   };
 }

@@ -144,7 +144,7 @@ async function refusalOf(response: Response, isDurable: boolean): Promise<Durabl
 
 /** A response without its body. A chunk of another version can mean something else, so the session brings the run. */
 function unread(response: Response): Response {
-  void response.body?.cancel();
+  response.body?.cancel().catch(() => {});
   return new Response('', response);
 }
 

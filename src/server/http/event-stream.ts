@@ -10,7 +10,7 @@ import { comeBack, keepAlive } from '../../protocol/sse.ts';
 /** Where the events come from, and when the stream ends. */
 export interface EventStreamOptions {
   readonly runtime: Runtime;
-  /** Reads the next event, encoded; undefined after the last one. Called when the reader wants more. Does not reject. */
+  /** Reads the next event, encoded; undefined after the last one. Called when the reader wants more. */
   readonly next: () => Promise<string | undefined>;
   /** When the stream ends itself and asks its reader to come back, in milliseconds; Infinity: never. */
   readonly endsAfterMs: number;
@@ -57,7 +57,10 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
       ends.push(every(runtime, keepAliveMs, beat), runtime.schedule(rotate, endsAfterMs));
     },
     async pull(controller) {
-      const event = await next();
+      const event = await next().catch((error: unknown) => {
+        end();
+        throw error;
+      });
       if (isOver) return;
       if (event === undefined) close();
       else controller.enqueue(encoder.encode(event));

@@ -1,5 +1,7 @@
 // JSON responses, and the headers of every response.
 
+import type { Runtime } from '../../lib/runtime.ts';
+import { within } from '../../lib/time.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
 import { durableHeader, formatVersion } from '../../protocol/requests.ts';
 
@@ -14,17 +16,46 @@ export function errorResponse(error: unknown): Response {
   return json(known, known.status);
 }
 
-/** The same error for a frame. `onError` is called with an error that is not a DurableChatError. */
+/** The same error for a frame. `onUnknown` is called with an error that is not a DurableChatError. Does not reject. */
 export async function errorOf(
   thrown: unknown,
+  runtime: Runtime,
   onUnknown: (error: unknown) => void,
 ): Promise<DurableChatError> {
   if (thrown instanceof DurableChatError) return thrown;
-  if (thrown instanceof Response) return errorOfStatus(thrown.status, await thrown.text());
+  if (thrown instanceof Response) return errorOfStatus(thrown.status, await shortTextOf(thrown, runtime));
   if (isFrameworkResponse(thrown))
     return new DurableChatError('forbidden', 'The app refused the request. Reload the page.');
   onUnknown(thrown);
   return unknownError();
+}
+
+/** How long the body of a refusal is read, in milliseconds, and up to which size. A body of ours is far smaller. */
+const readWithinMs = 1_000;
+const maxReadBytes = 16_384;
+
+/** The body of the app's Response; empty if it breaks off, is too long, or does not end in time. Does not reject. */
+async function shortTextOf({ body }: Response, runtime: Runtime): Promise<string> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const read = async () => {
+    reader = body?.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let size = 0; reader && size <= maxReadBytes;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      size += value.byteLength;
+      text += decoder.decode(value, { stream: true });
+    }
+    return '';
+  };
+  try {
+    return (await within(runtime, readWithinMs, read())) ?? '';
+  } catch {
+    return '';
+  } finally {
+    reader?.cancel().catch(() => {});
+  }
 }
 
 /** A frame has no status, so the code says whether the viewer can try again. */

@@ -92,7 +92,7 @@ function watch(
     async explain(error, isRefused) {
       // The viewer of a single session reconnects with its cursor, and gets the status.
       if (isAlone && !isRefused) return undefined;
-      return errorOf(error, onError);
+      return errorOf(error, runtime, onError);
     },
     label: isAlone ? {} : { sessionId },
     left,

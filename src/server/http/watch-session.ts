@@ -14,7 +14,9 @@ export interface WatchOptions {
   readonly keepAsking: (onRefused: (refusal: unknown) => void, signal: AbortSignal) => void;
   /** Opens the session, and releases it on `signal`. */
   readonly open: (signal: AbortSignal) => Promise<Viewer>;
-  /** The error for a session without further frames; undefined if the end of the connection is enough. */
+  /**
+   * The error for a session without further frames; undefined if the end of the connection is enough. Does not reject.
+   */
   readonly explain: (error: unknown, isRefused: boolean) => Promise<DurableChatError | undefined>;
   /** Additional fields of each frame. */
   readonly label: Pick<WireFrame, 'sessionId'>;

@@ -87,4 +87,16 @@ describe('merged sources', () => {
   it('without a source end at once', async () => {
     expect(await merge([])()).toBeUndefined();
   });
+
+  it('reject with the error of a source, also to a reader that waits', async () => {
+    const waiting = pushed<string>();
+    const error = new Error('broken');
+    async function* broken(): Source<string> {
+      yield 'first';
+      throw error;
+    }
+    const read = merge([waiting.source, broken()]);
+    expect(await read()).toBe('first');
+    await expect(read()).rejects.toBe(error);
+  });
 });

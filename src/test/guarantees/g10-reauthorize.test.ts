@@ -22,6 +22,16 @@ const get = (world: World, query: string, headers: Record<string, string> = {}) 
 const send = async (world: World, id: string, text: string) =>
   (await world.routes.POST(new Request(url, { method: 'POST', body: sendBody(id, text) }))).text();
 
+/** What `fetch` of another service gives when its connection breaks. */
+function brokenOff(): Response {
+  const pull = (controller: ReadableStreamDefaultController) => controller.error(new Error('broke off'));
+  return new Response(new ReadableStream({ pull }), { status: 403 });
+}
+
+function endless(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(10_000)) });
+}
+
 /** A world whose read permissions the test changes. */
 function open(options: Partial<DurableChatOptions> = {}, channel = memoryChannel()) {
   const asked: AuthorizeInput[] = [];
@@ -52,6 +62,13 @@ describe.each(stores)(
       ['false', () => false, 'forbidden'],
       ['null', () => null, 'unauthorized'],
       ['a Response', () => new Response('pay', { status: 429 }), 'too_many'],
+      ['a Response whose body breaks off', () => brokenOff(), 'forbidden'],
+      [
+        'a Response whose body does not end',
+        () => new Response(new ReadableStream(), { status: 403 }),
+        'forbidden',
+      ],
+      ['a Response with a long body', () => new Response(endless(), { status: 403 }), 'forbidden'],
       ['a Response that is thrown', () => Promise.reject(new Response(null, { status: 403 })), 'forbidden'],
       [
         "a framework's own answer",
