@@ -121,10 +121,10 @@ export interface Channel {
 
   /**
    * Deletes the session with all its keys, and publishes a wake-up. A deleted log begins at once with `deletedEntry`, and
-   * is kept for the time to live. (An expired log begins with the next append.) The closures of the runs in `closed` are
-   * kept without their chunks, because their producers may still write.
+   * is kept for the time to live. (An expired log begins with the next append.) The runs whose ends the log does not have
+   * stay closed, without their chunks, because their producers may still write.
    */
-  delete(sessionId: string, closed?: readonly string[]): Promise<void>;
+  delete(sessionId: string): Promise<void>;
 
   /**
    * Renews a run's lease for `ms`. `stop`: a stop is marked on the lease. `lapsed`: the lease had ended, so another

@@ -173,6 +173,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.write(id, 'never', 2, [text('c')])).toBe('gone');
       await channel.append(id, { key: 'start', frames: [start('run')] }, {});
       await channel.write(id, 'run', 0, [text('a'), text('b')]);
+      // Otherwise the deletion leaves it closed.
+      await channel.append(id, { key: 'run end', frames: [] }, {});
       await channel.delete(id);
       expect(await channel.write(id, 'run', 2, [text('c')])).toBe('gone');
       for (const runId of ['never', 'run'])
@@ -187,6 +189,7 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       const id = session();
       await channel.append(id, { key: 'start', frames: [start('run')] }, {});
       await channel.write(id, 'run', 0, [text('a')]);
+      await channel.append(id, { key: 'run end', frames: [] }, {});
       await channel.delete(id);
       expect(await channel.close(id, 'run', { reason: 'finish' }, { written: true })).toEqual({
         reason: 'finish',
@@ -264,7 +267,9 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
         await channel.close(id, runId, { reason: 'stop' });
       }
       const [first] = await channel.readLog(id, '');
-      await channel.delete(id, ['two']);
+      await channel.append(id, { key: 'one end', frames: [] }, {});
+      await channel.append(id, { key: 'three', frames: [start('three')] }, {});
+      await channel.delete(id);
       const left = await channel.readLog(id, '');
       expect(left).toEqual([{ ...deletedEntry, id: expect.any(String) as string }]);
       expect(await channel.readLog(id, first!.id)).toEqual(left);
@@ -272,6 +277,8 @@ export function describeChannel(name: string, open: () => Promise<Channel>): voi
       expect(await channel.readRun(id, 'one', 0)).toEqual({ chunks: [] });
       expect(await channel.readRun(id, 'two', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
       expect(await channel.write(id, 'two', 1, [text('late')])).toBe('closed');
+      expect(await channel.write(id, 'three', 0, [text('late')])).toBe('closed');
+      expect(await channel.readRun(id, 'three', 0)).toEqual({ chunks: [], closure: { reason: 'stop' } });
       await expect.poll(() => wakes).toContainEqual({ type: 'deleted' });
       expect((await channel.reserve(id, 'send', 'three')).runId).toBe('three');
       const [, anew] = await channel.append(id, { key: 'k', frames: [message('1')] }, { after: '' });

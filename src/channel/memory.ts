@@ -2,7 +2,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import { systemRuntime, type Runtime } from '../lib/runtime.ts';
-import { deletedEntry, versioned, type LogEntry } from '../protocol/entries.ts';
+import { deletedEntry, unendedRuns, versioned, type LogEntry } from '../protocol/entries.ts';
 import type { RunEnding } from '../protocol/frames.ts';
 import { checkEntry } from '../protocol/size.ts';
 import type { Channel, Wake } from './channel.ts';
@@ -174,12 +174,12 @@ export function memoryChannel(
       if (!run) return { chunks: [] };
       return copy({ chunks: run.chunks.slice(from), ...(run.closure && { closure: run.closure }) });
     },
-    async delete(id, closed = []) {
-      const runs = find(id)?.runs;
+    async delete(id) {
+      const { log, runs } = sessionOf(id);
       sessions.delete(id);
-      for (const runId of closed) {
-        const closure = runs?.get(runId)?.closure;
-        if (closure) sessionOf(id).runs.set(runId, { chunks: [], closure });
+      for (const runId of unendedRuns(log)) {
+        const { closure = { reason: 'stop' } } = runs.get(runId) ?? {};
+        sessionOf(id).runs.set(runId, { chunks: [], closure });
       }
       sessionOf(id).log.push({ id: `${++sequence}-0`, ...deletedEntry });
       publish(id, { type: 'deleted' });

@@ -203,6 +203,12 @@ export function startedBy({ key, frames }: Pick<LogEntry, 'key' | 'frames'>): st
   return frames.find(isStart)?.runId ?? /^([\w-]+) start$/.exec(key)?.[1];
 }
 
+/** The runs that entries start, in any version of the format, and whose ends these entries do not have. */
+export function unendedRuns(entries: readonly Pick<LogEntry, 'key' | 'frames'>[]): readonly string[] {
+  const keys = new Set(entries.map(({ key }) => key));
+  return entries.flatMap((entry) => startedBy(entry) ?? []).filter((runId) => !keys.has(`${runId} end`));
+}
+
 type Optional<T> = T extends unknown ? { readonly [K in keyof T]: T[K] | undefined } : never;
 
 /** The fields that have a value. */

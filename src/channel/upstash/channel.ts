@@ -11,7 +11,7 @@
 import type { Redis } from '@upstash/redis';
 import type { UIMessageChunk } from 'ai';
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
-import { deletedEntry, startedBy, versioned, type LogEntry } from '../../protocol/entries.ts';
+import { deletedEntry, startedBy, unendedRuns, versioned, type LogEntry } from '../../protocol/entries.ts';
 import { checkEntry } from '../../protocol/size.ts';
 import type { Channel, LeaseChange, Subscription, Wake } from '../channel.ts';
 import {
@@ -219,9 +219,12 @@ export function upstashChannel(
       return { chunks, ...(closing && { closure: decodeClosure(closing.value) }) };
     },
 
-    async delete(sessionId, closed = []) {
+    async delete(sessionId) {
       const keys = keysOf(sessionId);
       const { entries, fence } = await fenceOff(keys);
+      // From now on Redis refuses the writes of their producers, also one that would create the stream.
+      const closed = unendedRuns(entries);
+      await Promise.all(closed.map((runId) => add(keys, runId, closedId, { reason: 'stop' }, true)));
       const sends = entries.flatMap(({ frames }) =>
         frames.flatMap((frame) => (frame.type === 'run-start' && frame.send ? frame.send.key : [])),
       );

@@ -33,16 +33,18 @@ export interface EndOptions {
   readonly forMs?: number;
   /** Called once no process can take the run for an active one. */
   readonly onClosed?: () => void;
+  /** Whether the log has no place for the end, because the session was deleted. Asked before each attempt to write it. */
+  readonly isGone?: () => Promise<boolean>;
 }
 
 type EndStore = Pick<SessionStore, 'close' | 'readRun' | 'append'>;
 
-/** Ends a run. Resolves once the log has the end. Idempotent. */
+/** Ends a run. Resolves once the log has the end, or is gone. Idempotent. */
 export async function endRun(
   store: EndStore,
   runId: string,
   ending: Ending,
-  { runtime, forMs = patienceMs, onClosed }: EndOptions,
+  { runtime, forMs = patienceMs, onClosed, isGone }: EndOptions,
 ): Promise<RunEnding> {
   const { base } = ending;
   const written = (ending.chunks?.length ?? 0) > 0;
@@ -60,7 +62,10 @@ export async function endRun(
     ...(ending.send && (!ending.send.once || chunks.length === 0) && { key: ending.send.key }),
   } as const;
   const where = { lease, ...(ending.early && { existing: false }) };
-  await retry(runtime, () => store.append(entry, where), forMs);
+  const append = async () => {
+    if (!(await isGone?.())) await store.append(entry, where);
+  };
+  await retry(runtime, append, forMs);
   return closure;
 }
 

@@ -115,7 +115,7 @@ export class Leases {
 
   /** One attempt at a time for each run. */
   #end(runId: string): Promise<unknown> {
-    const { runtime, store, state } = this.#options;
+    const { runtime, store, state, refresh } = this.#options;
     const { active, byId } = state();
     const run = active.find((one) => one.runId === runId);
     if (!run) return Promise.resolve();
@@ -125,7 +125,7 @@ export class Leases {
         store,
         runId,
         { base: byId.get(run.messageId), send: run.send, closure: { reason: 'interrupted' } },
-        { runtime, forMs: 5_000 },
+        { runtime, forMs: 5_000, isGone: () => refresh().then(() => !isActive(state(), runId)) },
       ).finally(() => this.#ending.delete(runId));
     this.#ending.set(runId, ended);
     return ended;

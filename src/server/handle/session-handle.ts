@@ -204,7 +204,6 @@ export function createSessionHandle<M extends UIMessage>(
       use(async (session) => {
         await session.refresh({ fresh: true });
         const runs = session.state.active.map(({ runId }) => runId);
-        const isOver = (runId: string) => !isActive(session.state, runId);
         const endAll = async () => {
           for (const runId of runs) {
             // The end of a run that is deleted is not reported to the app.
@@ -215,10 +214,7 @@ export function createSessionHandle<M extends UIMessage>(
         };
         // A session can be deleted even if one of its runs cannot be ended.
         await endAll().catch(() => {});
-        // From now on the store refuses the writes of their producers.
-        const closed = runs.filter((runId) => !isOver(runId));
-        for (const runId of closed) await session.retry(() => session.store.close(runId, { reason: 'stop' }));
-        await session.retry(() => session.store.delete(closed));
+        await session.retry(() => session.store.delete());
         await session.refresh({ fresh: true });
       }),
   };

@@ -3,6 +3,7 @@
 
 import type { UIMessageChunk } from 'ai';
 import type { RunEnding } from '../../protocol/frames.ts';
+import { isActive } from '../../protocol/session-state.ts';
 import type { RunEvent } from '../lib/events.ts';
 import type { Session } from '../follow/session.ts';
 import type { RunSettings } from '../settings.ts';
@@ -61,6 +62,15 @@ export function createOutput(options: OutputOptions): Output {
     onEvent({ type: 'overflow', cause, chunks: chunks.length - 1 });
   }
 
+  /** A log that this build cannot read has the run. */
+  async function isGone(): Promise<boolean> {
+    await session.refresh({ fresh: true }).catch((error: unknown) => {
+      if (session.isReadable) throw error;
+    });
+    const { state } = session;
+    return session.isReadable && !isActive(state, runId) && !state.ended.has(runId);
+  }
+
   return {
     get count() {
       return chunks.length;
@@ -78,12 +88,16 @@ export function createOutput(options: OutputOptions): Output {
         // Another process took this one for dead and ended the run: nothing is left to write (G6).
         const ended = session.state.ended.get(runId);
         if (ended && !ended.withdrawn) return ended;
+        const { halt } = control;
+        if (halt?.type === 'deleted') return closure;
+        // A stop can be a part of a deletion, and so can a closing. The end has text of the session.
+        const isDoubtful = halt !== undefined;
         // After the closing, a heartbeat would only restore the lease that the end releases.
-        const how = { runtime, onClosed: control.close };
+        const how = { runtime, onClosed: control.close, ...(isDoubtful && { isGone }) };
         const finish = (ending: Pick<Ending, 'closure' | 'chunks'>) =>
           endRun(store, runId, { ...about, send, ...ending }, how);
         // Chunks that the store refused after the closing are not part of the run.
-        if (drained === 'closed' || control.halt?.type === 'deleted') return await finish({ closure });
+        if (drained === 'closed') return await finish({ closure });
         if (drained === 'stored') return await finish({ closure, chunks });
         onError(cutError(drained));
         return await finish({
