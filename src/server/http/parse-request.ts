@@ -1,4 +1,4 @@
-// Parses and validates each POST and DELETE before anything else reads it.
+// Parses and validates each POST and DELETE before anything else reads it. The messages of a send are checked later.
 
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
 import { DurableChatError } from '../../protocol/errors.ts';
@@ -61,7 +61,7 @@ export async function parsePost(request: Request, maxBytes: number): Promise<Pos
       return { type, sessionId, outcome: outcome as ToolOutcomeOptions }; // an output may be anything that JSON can be
     }
     default: {
-      const send = await parseSend(json, request.headers);
+      const send = parseSend(json, request.headers);
       return { type: 'send', sessionId: send.body.id, send };
     }
   }

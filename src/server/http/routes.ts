@@ -14,6 +14,7 @@ import type { Action, Authorize } from '../options.ts';
 import type { RouteSettings, SendSettings } from '../settings.ts';
 import { authorized } from './authorize.ts';
 import { handlerInvocation } from './handler-invocation.ts';
+import { checkMessages } from '../send/check-message.ts';
 import { send } from '../send/send.ts';
 import { createSessionHandle } from '../handle/session-handle.ts';
 import { parseGet } from './parse-get.ts';
@@ -104,7 +105,9 @@ export function createRoutes<Params, R extends Request>(options: RouteOptions<Pa
               }),
             });
           case 'send': {
-            const { body } = posted.send;
+            const { body, unchecked } = posted.send;
+            // Only for those who may send: for many edited messages it takes most of a second.
+            if (unchecked.length > 0) await checkMessages(unchecked);
             const invoke = handlerInvocation(
               {
                 handler,

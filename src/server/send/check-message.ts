@@ -5,14 +5,9 @@ import { DurableChatError } from '../../protocol/errors.ts';
 import { namesFile } from '../lib/file-part.ts';
 import type { Limits } from '../options.ts';
 
-/** Checks the messages of a send that a known session takes: the last one, if it is the user's, and edited ones. */
-export async function checkPosted(
-  messages: readonly UIMessage[],
-  edited: readonly UIMessage[] = [],
-): Promise<void> {
-  const last = messages.at(-1);
-  if (last?.role === 'user') await checkMessage(last);
-  for (const message of edited) await checkMessage(message);
+/** Checks each of the messages. */
+export async function checkMessages(messages: readonly UIMessage[]): Promise<void> {
+  for (const message of messages) await checkMessage(message);
 }
 
 /**

@@ -319,7 +319,7 @@ describe('planSend', () => {
     planSend(
       log,
       {
-        request: { body: body([user('u3')], more), named: null, subscriptionId: null },
+        request: { body: body([user('u3')], more), unchecked: [], named: null, subscriptionId: null },
         key: { key: 'k', once: true },
         whenBusy: 'queue',
         by: 'me',

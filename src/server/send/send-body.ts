@@ -1,4 +1,4 @@
-// Parses and validates a send before anything else reads it.
+// Parses and validates a send before anything else reads it, except for the parts of its messages.
 
 import type { UIMessage } from 'ai';
 import { z } from 'zod/v4'; // a `zod` of 3.25 has version 4 under this path only
@@ -10,7 +10,6 @@ import { maxLevels } from '../../protocol/size.ts';
 import { checkLevels, id, invalid } from '../lib/validation.ts';
 import type { WhenBusy } from '../options.ts';
 import type { Changes } from './changes.ts';
-import { checkPosted } from './check-message.ts';
 
 /** The validated body of a send: the AI SDK's fields, and the app's own. */
 export interface SendBody {
@@ -28,6 +27,8 @@ export interface SendBody {
 /** A validated send. */
 export interface SendRequest {
   readonly body: SendBody;
+  /** The messages that the log can take: the last one, if it is the user's, and edited ones. See `checkMessages`. */
+  readonly unchecked: readonly UIMessage[];
   /** The client's idempotency key. A retry has the same one. */
   readonly named: string | null;
   /** The client's own subscription, which gets no chunks of the run: the client reads them from the response. */
@@ -56,12 +57,13 @@ const sendBody = z.looseObject({
     .optional(),
 });
 
-/** Throws `bad_request` that names the field and the rule, and never the value; and `invalid_cursor`. */
-export async function parseSend(json: unknown, headers: Headers): Promise<SendRequest> {
+/** Throws `bad_request` that names the field and the rule, and never the value; and `version` for an older cursor. */
+export function parseSend(json: unknown, headers: Headers): SendRequest {
   const body = parseBody(json);
-  await checkPosted(body.messages, body.changes?.edited);
+  const last = body.messages.slice(-1).filter(({ role }) => role === 'user');
   return {
     body,
+    unchecked: [...last, ...(body.changes?.edited ?? [])],
     named: nameIn(headers, idempotencyHeader),
     subscriptionId: nameIn(headers, subscriptionHeader),
   };

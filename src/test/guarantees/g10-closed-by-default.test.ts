@@ -4,6 +4,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { memoryChannel } from '../../channel/memory.ts';
 import { DurableSession } from '../../client/session.ts';
 import type { Authorize, AuthorizeInput } from '../../index.ts';
+import { encodeCursor } from '../../protocol/cursor.ts';
 import type { ErrorBody } from '../../protocol/errors.ts';
 import type { Frame, LogFrame } from '../../protocol/frames.ts';
 import { chunkHandler, createWorld, sendBody } from '../fixtures/world.fixture.ts';
@@ -47,6 +48,20 @@ async function ask(authorize: Authorize, action: Action) {
 }
 
 describe('G10: authorize', () => {
+  it.each([
+    [false, 403],
+    [true, 400],
+  ])('is called before the messages of a send are checked one by one (%s)', async (may, status) => {
+    const edited = [{ id: 'u1', role: 'user', parts: [{ type: 'no part of the SDK' }] }];
+    const changes = { seen: encodeCursor('s', { log: '', runs: {} }), edited };
+    const body = JSON.stringify({ ...(JSON.parse(sendBody('s', 'hi')) as object), changes });
+    const { channel, touched } = forbiddenStore();
+    const { routes } = createWorld(channel, vi.fn(), { authorize: () => may });
+    const response = await routes.POST(new Request(url, { method: 'POST', body }));
+    expect(response.status).toBe(status);
+    expect(touched).toEqual([]);
+  });
+
   describe.each(actions)('%s', (action) => {
     it.each([
       [false, 403, 'forbidden'],
