@@ -107,26 +107,26 @@ async function accept(
 ): Promise<Accepted> {
   const { runtime } = session;
   const first = await attempt(sending, session, request, by);
-  if (first) return first;
+  if (first.type !== 'moved') return first;
   // One at a time: of several sends that have to stand directly after what they read, each one moves the others.
   return inLine(session, async () => {
     const until = runtime.monotonic() + placeWithinMs;
     for (let ceiling = firstPauseMs; ; ceiling = Math.min(1_000, ceiling * 2)) {
       const accepted = await attempt(sending, session, request, by, runtime.monotonic() > until);
-      if (accepted) return accepted;
+      if (accepted.type !== 'moved') return accepted;
       await sleep(runtime, runtime.random() * ceiling);
     }
   });
 }
 
-/** Resolves with undefined if the send has to be planned again: see `placeSend`. With `isLast` it is refused instead. */
+/** Resolves with `moved` if the send has to be planned again: see `placeSend`. With `isLast` it is refused instead. */
 async function attempt(
   { keeper, settings, waitUntil }: Sending,
   session: Session,
   request: SendRequest,
   by: string | undefined,
   isLast = false,
-): Promise<Accepted | undefined> {
+): Promise<Accepted | { readonly type: 'moved' }> {
   const { body } = request;
   const last = body.messages.at(-1)!; // validated as not empty
   const whenBusy = policyOf(settings, body);
@@ -160,7 +160,11 @@ async function attempt(
       if (await placeSend(session, log, plan, { runId, by, whenBusy }, settings)) {
         return { type: 'run', placed: placedRun(log.state, runId), plan };
       }
-      throw movedError;
+      if (!isLast) {
+        await giveBack(reservation).catch(() => {});
+        return { type: 'moved' };
+      }
+      throw new DurableChatError('conflict', 'Other changes came first for 10 s. Send the message again.');
     } catch (error) {
       // A send that was not accepted can be sent again. A failing store has delayed the client enough, and
       // may have stored a run that has no producer. So may a session that a newer build has written to.
@@ -169,18 +173,12 @@ async function attempt(
         throw error;
       }
       await giveBack(reservation).catch(() => {});
-      if (error === movedError && !isLast) return undefined;
       if (tries === 1 && (await endDead(error, session, log))) continue;
       if (log) await keepLate(session, log, body, runId);
       throw error;
     }
   }
 }
-
-const movedError = new DurableChatError(
-  'conflict',
-  'Other changes came first for 10 s. Send the message again.',
-);
 
 function isStoreDown(error: unknown): boolean {
   return error instanceof DurableChatError && error.code === 'store_failed';
