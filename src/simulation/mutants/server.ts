@@ -128,8 +128,9 @@ export const serverMutants: readonly Mutant[] = [
   {
     name: 'a reservation is kept after a refusal',
     file: 'src/server/send/send.ts',
-    from: `await giveBack(reservation).catch(() => {});`,
-    to: ``,
+    from: `await giveBack(reservation).catch(() => {});
+      if (tries === 1`,
+    to: `if (tries === 1`,
   },
   {
     name: 'the end of a run has no message',
@@ -146,8 +147,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     name: 'the end of a run is appended without a retry',
     file: 'src/server/follow/end.ts',
-    from: `await retry(runtime, () => store.append(entry, where), forMs);`,
-    to: `await store.append(entry, where).catch(() => {});`,
+    from: `await retry(runtime, append, forMs);`,
+    to: `await append().catch(() => {});`,
   },
   {
     name: 'a batch that was not stored is dropped',
