@@ -105,7 +105,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   core.onReadEnd = syncWhenWritten;
   // Not inside the effect that may call this, because the effect would track these reads.
   queueMicrotask(sync);
-  void restore(core, chat);
+  core.deliveries.goAfter(restore(core, chat));
   return () => {
     closed = true;
     cancel();

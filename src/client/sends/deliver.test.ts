@@ -348,7 +348,9 @@ it.each([
 
 it('G12: intact entries of a storage are sent, also next to damaged ones', async () => {
   const message = { id: 'm1', role: 'user', parts: [{ type: 'text', text: 'count to 2' }] };
-  const kept = [null, { message, trigger: 'submit-message' }, { message, trigger: 'other' }];
+  const trigger = 'submit-message';
+  const noHeader = { message: { ...message, id: 'm0' }, trigger, key: 'a\nb' };
+  const kept = [null, noHeader, { message, trigger }, { message, trigger: 'other' }];
   const storage = createStorage([['durable-chat outbox /api/chat beside', JSON.stringify(kept)]]);
   const tab = await open('beside', { outbox: storage });
   await expect.poll(() => tab.chat.messages.map(textOf)).toEqual(['count to 2', '1 2']);

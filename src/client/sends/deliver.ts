@@ -1,6 +1,7 @@
 // Retries requests while the network fails, and makes sends in their order.
 
 import type { Cancel, Runtime } from '../../lib/runtime.ts';
+import { within } from '../../lib/time.ts';
 import { until } from '../../lib/until.ts';
 import type { Connection } from '../network/connection.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
@@ -33,6 +34,9 @@ interface Waiting {
   cancel?: Cancel;
 }
 
+/** How long a send waits for those of an earlier page, in milliseconds. They wait 5,000 for the session to connect. */
+const restoreWithinMs = 6_000;
+
 /** How long a stop waits for the first response to a send, in milliseconds. */
 const giveUpWithinMs = 10_000;
 
@@ -43,6 +47,7 @@ export class Deliveries {
   readonly #commands = new Set<Waiting>();
   /** Sends of an earlier page, by name. */
   readonly #left = new Map<string, KeptSend>();
+  #restoring: Promise<void> | undefined;
 
   constructor(options: DeliverOptions) {
     this.#options = options;
@@ -62,6 +67,12 @@ export class Deliveries {
   /** Marks a send of an earlier page without a response: its route is durable. */
   markLeft(kept: KeptSend): void {
     this.#left.set(nameOf(kept), kept);
+  }
+
+  /** Sends that are made meanwhile go after those that `restoring` makes again. They wait at most `restoreWithinMs`. */
+  goAfter(restoring: Promise<void>): void {
+    const isAny = this.#options.storage?.sends.some(({ refused }) => !refused);
+    if (isAny) this.#restoring ??= restoring.finally(() => (this.#restoring = undefined));
   }
 
   /** Whether a send of an earlier page has this name, and no response yet. */
@@ -86,6 +97,9 @@ export class Deliveries {
     const { runtime, store, storage, onAttempt } = this.#options;
     const { key } = send;
     const name = kept ? nameOf(kept) : '';
+    const restoring = this.isLeft(name) ? undefined : this.#restoring;
+    // The earlier page has shown that the route is durable.
+    if (restoring && kept) this.markLeft(kept);
     const retries = this.canRetry || (storage !== undefined && this.isLeft(name));
     const waiting: Waiting = { name, gaveUp: new AbortController(), isLast: false };
     const { signal } = waiting.gaveUp;
@@ -97,6 +111,11 @@ export class Deliveries {
     if (retries && kept) storage?.keep(kept);
     const wasKept = retries && storage?.isWaiting(name) === true;
     try {
+      if (restoring) {
+        await Promise.race([within(runtime, restoreWithinMs, restoring), givenUp]);
+        // Made again, it is the last one.
+        store.dispatch({ type: 'send', send });
+      }
       for (let failures = 0; ; failures++) {
         if (failures > 0) await this.#pause(failures, signal);
         const isTurn = () => (retries ? isItsTurn(store.client, key) : store.client.stopping === 0);

@@ -17,6 +17,7 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
   const { runtime, store, storage, deliveries } = core;
   if (!storage || restored.has(core)) return;
   restored.add(core);
+  const dueAt = runtime.monotonic() + connectWithinMs;
   for (const kept of storage.sends) {
     const { message, trigger, messageId, key, body } = kept;
     const isNew = trigger === 'submit-message' && messageId === undefined;
@@ -28,7 +29,7 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
         const { state, connection } = store.getSnapshot();
         return state ?? ((isNew && !connection.startsWith('connect')) || undefined);
       },
-      isNew ? { ms: connectWithinMs } : {},
+      isNew ? { ms: dueAt - runtime.monotonic() } : {},
     );
     if (isNew && store.client.session?.byId.has(message.id)) {
       storage.forget(nameOf(kept));
@@ -57,7 +58,9 @@ export async function restore<M extends UIMessage>(core: Core, chat: AbstractCha
         : // The app's own message type, as this chat has sent it before.
           chat.sendMessage({ ...(message as M), ...(messageId !== undefined && { messageId }) }, options);
     // The chat itself reports a refusal. A message that it cannot send is removed.
-    made.catch(() => storage.forget(nameOf(kept)));
+    const over = made.catch(() => storage.forget(nameOf(kept)));
+    const isEntered = () => store.client.sends.some((send) => send.message.id === message.id) || undefined;
+    await Promise.race([over, until(runtime, store.subscribe, isEntered, { ms: connectWithinMs })]);
   }
 }
 

@@ -142,12 +142,15 @@ export function errorOf({ message, code, status = 0 }: Refusal): Error {
 
 /** Whether the page can use it. Other code of the page, or another build, can write there. The server validates the rest. */
 function isKept(entry: unknown): entry is Kept {
-  const { stop, message, trigger, changes } = fieldsOf(entry);
+  const { stop, message, trigger, changes, key = '_' } = fieldsOf(entry);
   const { removed, edited } = fieldsOf(changes ?? { removed: [], edited: [] });
   return (
     typeof stop === 'string' ||
     ((trigger === 'submit-message' || trigger === 'regenerate-message') &&
       isUserMessage(message) &&
+      // A key that is no header could never be sent.
+      typeof key === 'string' &&
+      /^[\w-]{1,128}$/.test(key) &&
       Array.isArray(removed) &&
       Array.isArray(edited) &&
       edited.every(isUserMessage))

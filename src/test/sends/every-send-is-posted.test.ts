@@ -167,3 +167,60 @@ it('although the page is reloaded before the browser has a connection for its su
   tabs.push(after);
   await expect.poll(logged, { timeout: 15_000 }).toEqual(['count to 2', '1 2']);
 });
+
+it.each(['after it connects', 'although it never connects'])(
+  'G5: a send of a new page is posted behind those of the page before, %s',
+  async (when) => {
+    const outbox = createStorage();
+    const before = await open(world.client(), { outbox });
+    await before.chat.sendMessage({ text: 'count to 1' });
+    before.client.refuse = true;
+    before.client.cut();
+    void before.chat.sendMessage({ text: 'count to 2' });
+    void before.chat.sendMessage({ text: 'count to 3' });
+    await expect.poll(() => [...outbox.entries.values()].join()).toContain('count to 3');
+    const left = createStorage(outbox.entries);
+    before.close();
+    const client = world.client();
+    let connect = () => {};
+    const connected = new Promise<void>((resolve) => (connect = resolve));
+    const waiting: typeof fetch = async (input, init) => {
+      if (init?.method !== 'POST') await connected;
+      return client.fetch(input, init);
+    };
+    const after = openTab({ ...client, fetch: waiting }, 's', { outbox: left });
+    tabs.push(after);
+    await Promise.resolve();
+    void after.chat.sendMessage({ text: 'count to 4' });
+    await expect.poll(() => after.session.getSnapshot().unsent).toMatchObject([{ status: 'waiting' }]);
+    expect(after.chat.messages.map(textOf)).toEqual(['count to 4']);
+    if (when === 'after it connects') connect();
+    const asked = async () => (await logged()).filter((text) => text.startsWith('count'));
+    const all = [1, 2, 3, 4].map((count) => `count to ${count}`);
+    await expect.poll(asked, { timeout: 15_000 }).toEqual(all);
+    connect();
+    await world.settled();
+    const texts = await logged();
+    await expect.poll(() => after.chat.messages.map(textOf)).toEqual(texts);
+    expect(left.entries.size).toBe(0);
+  },
+);
+
+it('G5: a send that is stopped while it waits for the page before is not posted', async () => {
+  const outbox = createStorage();
+  const before = await open(world.client(), { outbox });
+  before.client.refuse = true;
+  before.client.cut();
+  void before.chat.sendMessage({ text: 'count to 1' });
+  await expect.poll(() => outbox.entries.size).toBe(1);
+  const left = createStorage(outbox.entries);
+  before.close();
+  const client = world.client();
+  const after = openTab(client, 's', { outbox: left });
+  tabs.push(after);
+  const sent = after.chat.sendMessage({ text: 'count to 2' });
+  void after.chat.stop();
+  await sent;
+  await world.settled();
+  expect(await logged()).not.toContain('count to 2');
+});
