@@ -216,11 +216,21 @@ it('G5: a send that is stopped while it waits for the page before is not posted'
   const left = createStorage(outbox.entries);
   before.close();
   const client = world.client();
-  const after = openTab(client, 's', { outbox: left });
+  let connect = () => {};
+  const connected = new Promise<void>((resolve) => (connect = resolve));
+  const waiting: typeof fetch = async (input, init) => {
+    await connected;
+    return client.fetch(input, init);
+  };
+  const after = openTab({ ...client, fetch: waiting }, 's', { outbox: left });
   tabs.push(after);
   const sent = after.chat.sendMessage({ text: 'count to 2' });
+  await expect.poll(() => after.session.getSnapshot().unsent).toMatchObject([{ status: 'waiting' }]);
   void after.chat.stop();
   await sent;
+  connect();
+  await expect.poll(() => after.session.getSnapshot().state).toBeDefined();
+  await expect.poll(() => left.entries.size).toBe(0);
   await world.settled();
   expect(await logged()).not.toContain('count to 2');
 });
