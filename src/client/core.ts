@@ -72,6 +72,8 @@ export class Core {
   readonly executed: Set<string> = new Set<string>();
   /** Called when the chat has read a run to its end. */
   onReadEnd: () => void = () => {};
+  /** The last error with which a reading of a run ended. The chat has it as its own error. */
+  refusal: Error | undefined;
   #id: string | (() => string);
   #holder: string | undefined;
   #users = 0;
@@ -82,7 +84,7 @@ export class Core {
     const { id, outbox, takeOverAfterMs = 5_000 } = options;
     const { retryDelay = (attempt: number) => jitteredDelay(attempt, () => runtime.random()) } = options;
     this.runtime = runtime;
-    const runs = (this.runs = new RunLogs(runtime));
+    this.runs = new RunLogs(runtime);
     this.#id = id;
     this.takeOverAfterMs = takeOverAfterMs;
     this.requests = createRequests(options);
@@ -115,7 +117,7 @@ export class Core {
       onConnection: (connection, error) => {
         // Runs of other clients can no longer be followed. The chat's own answers come with their sends.
         for (const { runId } of error ? store.getSnapshot().runs : [])
-          if (!isOwn(store.client, runId)) runs.get(runId).end(error);
+          if (!isOwn(store.client, runId)) this.refuse(runId, error);
         store.connect(connection, error);
       },
     });
@@ -204,11 +206,18 @@ export class Core {
   read(runId: string, isOnce = false, reader: Reader = this.reader()): ReadableStream<UIMessageChunk> {
     return this.runs.get(runId).stream((closed) => {
       reader.close();
-      const how = isOnce && !reader.left.aborted ? 'end' : closed;
+      const how = closed === 'refused' ? 'cancel' : isOnce && !reader.left.aborted ? 'end' : closed;
       this.store.dispatch({ type: 'read-end', runId, how }, 'quiet');
       if (how === 'end') this.onReadEnd();
       this.expect(runId, catchUpMs);
     }, reader.left);
+  }
+
+  /** The run's chunks are refused. When the session may be read again, they begin again. */
+  refuse(runId: string, error: Error | undefined): void {
+    this.refusal = error;
+    this.runs.get(runId).end(error);
+    this.runs.forget(runId);
   }
 
   /** Whether the subscription is open, so that no POST need be read. */

@@ -43,13 +43,16 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
     if (messages) setOwnMessages(chat, messages);
     app.handOut(chat.messages);
     applyOutcomes(state.outcomes);
-    const run = nextRun(client, store.getSnapshot().runs);
+    const { runs, connection } = store.getSnapshot();
+    // A refused viewer gets nothing of a run. It reads the run again when it is accepted again.
+    const run = connection === 'closed' ? undefined : nextRun(client, runs);
     if (!run) return;
     // The SDK's resume begins with an empty message at the end, one at a time, and clears a reported error.
     const base = state.byId.get(run.messageId) as M | undefined; // the app's own message type
     const isLast = state.order.at(-1) === run.messageId;
     const isResuming = [...client.reads].some(([runId, how]) => how === 'reading' && !isOwn(client, runId));
-    if (base || !isLast || isSending(client) || isResuming || chat.status === 'error') void mirror(run, base);
+    const isFailed = chat.status === 'error' && chat.error !== core.refusal;
+    if (base || !isLast || isSending(client) || isResuming || isFailed) void mirror(run, base);
     else void chat.resumeStream();
   }
 
@@ -119,6 +122,7 @@ export function syncChat<M extends UIMessage>(chat: AbstractChat<M>, session: Du
   };
 }
 
-function isBusy<M extends UIMessage>(chat: AbstractChat<M>): boolean {
+/** Whether the chat itself reads an answer, or waits for one. */
+export function isBusy<M extends UIMessage>(chat: AbstractChat<M>): boolean {
   return chat.status === 'streaming' || chat.status === 'submitted';
 }

@@ -277,7 +277,7 @@ async function finishFromSession(log: RunLog, core: Core, left: AbortSignal): Pr
   const check = () => {
     const { connection, error, state } = store.getSnapshot();
     const isLost = store.client.sends.some((send) => send.state === 'lost' && send.runId === runId);
-    if (connection === 'closed') log.end(error); // with the reason of `closed`
+    if (connection === 'closed') core.refuse(runId, error); // with the reason of `closed`
     else if (state?.ended.has(runId) || isLost) log.end();
     return log.ended || undefined;
   };

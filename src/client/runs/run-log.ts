@@ -81,17 +81,20 @@ export class RunLog {
 
   /**
    * All chunks, from the moment when the first part or metadata is there. An answer with neither ends without `start`.
-   * Cancelling the stream does not stop the run. `onClose` is called once. `left` ends the stream like an abort: its
+   * Cancelling the stream does not stop the run. `onClose` is called once; `refused` after an end with an error. `left` ends the stream like an abort: its
    * reader is gone, and its promises settle.
    */
-  stream(onClose?: (how: 'end' | 'cancel') => void, left?: AbortSignal): ReadableStream<UIMessageChunk> {
+  stream(
+    onClose?: (how: 'end' | 'cancel' | 'refused') => void,
+    left?: AbortSignal,
+  ): ReadableStream<UIMessageChunk> {
     let next = 0;
     let open = true;
     const take = fromFirstPart();
     let resume: () => void = () => {};
     const onChange = () => resume();
     let stay = () => {};
-    const close = (how: 'end' | 'cancel') => {
+    const close = (how: 'end' | 'cancel' | 'refused') => {
       open = false;
       this.#streams.delete(onChange);
       stay();
@@ -121,8 +124,9 @@ export class RunLog {
                 given++;
               }
             } else if (this.#end) {
-              close('end');
-              if ('error' in this.#end) return controller.error(this.#end.error);
+              const isRefused = 'error' in this.#end;
+              close(isRefused ? 'refused' : 'end');
+              if (isRefused) return controller.error(this.#end.error);
               return controller.close();
             } else await new Promise<void>((resolve) => (resume = resolve));
           }
