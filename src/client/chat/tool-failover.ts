@@ -7,6 +7,7 @@ import type { ToolClaimBody } from '../../protocol/requests.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
 import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import type { Core } from '../core.ts';
+import { isBusy } from './sync-chat.ts';
 
 /** A claim lasts as long as its call has waited, so that an hour of waiting costs only a few requests. */
 const longestClaimMs = 300_000;
@@ -39,7 +40,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       timers.delete(name);
     }
     for (const call of calls) if (!timers.has(call.toolCallId)) watch(call);
-    if (completed && !timers.has(completed)) after(completed, othersAfterMs(), proceed);
+    if (completed && !timers.has(completed)) after(completed, othersAfterMs(), () => proceed(completed));
   }
 
   function after(name: string, ms: number, act: () => Promise<void>): void {
@@ -83,11 +84,13 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
     return (response as { claimed: boolean }).claimed; // a response of our server
   }
 
-  /** The automatic send, if the app wants one. Two tabs may make it: the server takes both for one. */
-  async function proceed(): Promise<void> {
-    if (chat.status === 'ready' && (await latest().sendAutomaticallyWhen?.({ messages: chat.messages }))) {
-      await chat.sendMessage();
-    }
+  /**
+   * The automatic send, if the app wants one, once the chat can make it. An error of an earlier send does not prevent it, as
+   * in the SDK. Two tabs may make it: the server takes both for one.
+   */
+  async function proceed(name: string): Promise<void> {
+    if (isBusy(chat)) return after(name, othersAfterMs(), () => proceed(name));
+    if (await latest().sendAutomaticallyWhen?.({ messages: chat.messages })) await chat.sendMessage();
   }
 
   const off = store.subscribe(check);
