@@ -80,22 +80,30 @@ export class Page {
     return state ? messagesOf(state) : [];
   }
 
-  /** Sends a message, and reads the answer to its end. */
-  send(message: UIMessage, body?: object): Promise<void> {
+  /** Sends a message, perhaps under the name of an equal send, and reads the answer to its end. */
+  send(message: UIMessage, { body, name }: { body?: object; name?: string } = {}): Promise<void> {
     const how = { trigger: 'submit-message', messageId: undefined } as const;
-    return this.post([...this.messages, message], { ...how, ...(body && { body }) });
+    return this.post([...this.messages, message], { ...how, ...(body && { body }), ...(name && { name }) });
   }
 
   /** Posts messages as the SDK does for a send, an edit or a regeneration, and reads the answer to its end. */
   async post(
     messages: UIMessage[],
-    how: { trigger: 'submit-message' | 'regenerate-message'; messageId: string | undefined; body?: object },
+    {
+      name = `${this.process.name}/${this.sends.length + 1}`,
+      ...how
+    }: {
+      trigger: 'submit-message' | 'regenerate-message';
+      messageId: string | undefined;
+      body?: object;
+      name?: string;
+    },
   ): Promise<void> {
     const { evidence, world, sessionId } = this.#options;
     const message = messages.at(-1);
     if (!message) return;
     const sent: Sent = {
-      name: `${this.process.name}/${this.sends.length + 1}`,
+      name,
       trigger: how.trigger,
       message,
       at: world.elapsed,
@@ -110,7 +118,7 @@ export class Page {
         messages,
         abortSignal: undefined,
         ...how,
-        body: { ...how.body, send: sent.name },
+        body: { ...how.body, send: name },
       });
       sent.state = 'answering';
       const reader = stream.getReader();
