@@ -10,6 +10,8 @@ export interface Call {
   readonly sessionId: string;
   /** The name of its send: see `Sent`. */
   readonly send: string | undefined;
+  /** It waits for no other run. */
+  readonly isParallel: boolean;
   readonly process: Process;
   /** The history that it was given. */
   readonly messages: readonly UIMessage[];
@@ -67,7 +69,7 @@ export class Evidence {
 
   /** The handler is called. It adds what it emits. */
   begin(
-    { runId, sessionId, send }: Pick<Call, 'runId' | 'sessionId' | 'send'>,
+    { runId, sessionId, send, isParallel }: Pick<Call, 'runId' | 'sessionId' | 'send' | 'isParallel'>,
     process: Process,
     messages: readonly UIMessage[],
   ): Call {
@@ -75,6 +77,7 @@ export class Evidence {
       runId,
       sessionId,
       send,
+      isParallel,
       process,
       messages,
       said: [],
@@ -83,9 +86,23 @@ export class Evidence {
       isOver: false,
     };
     this.world.trace(() => `${process.name} handler of ${runId} (${messages.length} messages)`);
+    this.#demandTurn(call);
     const calls = this.calls.get(runId) ?? [];
     this.calls.set(runId, [...calls, call]);
     return call;
+  }
+
+  /** One run after the other. A store or a process that fails can lose a lease, and with it the turn, while the handler works. */
+  #demandTurn({ runId, sessionId, isParallel }: Call): void {
+    if (isParallel || this.isDisturbed || this.lost.has(sessionId)) return;
+    for (const [other] of this.calls.values()) {
+      if (other!.sessionId !== sessionId || other!.isParallel) continue;
+      this.demand(
+        other!.isOver || other!.abortedAt !== undefined,
+        'one run after the other',
+        () => `run ${runId} works while run ${other!.runId} does`,
+      );
+    }
   }
 
   /** How many runs each send has. */

@@ -2,6 +2,7 @@
 // each run had to say.
 
 import { convertToModelMessages, type UIMessage, type UIMessageChunk } from 'ai';
+import type { WhenBusy } from '../../server/options.ts';
 import type { Handler } from '../../server/handler.ts';
 import { sleep } from '../../lib/time.ts';
 import type { Process } from '../world/process.ts';
@@ -29,12 +30,17 @@ export function scriptOf(text: string): Script {
 /** The app's handler in this process. */
 export function scriptedHandler(process: Process, evidence: Evidence): Handler {
   return async (request, { run }) => {
-    const { id, messages, send } = (await request.json()) as {
+    const { id, messages, send, whenBusy } = (await request.json()) as {
       id: string;
       messages: UIMessage[];
       send?: string;
+      whenBusy?: WhenBusy;
     }; // of `Page.post`
-    const call = evidence.begin({ runId: run.id, sessionId: id, send }, process, messages);
+    const call = evidence.begin(
+      { runId: run.id, sessionId: id, send, isParallel: whenBusy === 'parallel' },
+      process,
+      messages,
+    );
     await convertToModelMessages(messages).catch((error: unknown) =>
       evidence.violation('G11', `the history of run ${run.id} does not convert: ${String(error)}`),
     );
