@@ -35,8 +35,6 @@ export interface SessionOptions {
   readonly leaseMs: number;
   /** Called after dead runs were ended because a viewer watches. */
   readonly onReaped: () => void;
-  /** Called when the session cannot be read. */
-  readonly onUnreadable: () => void;
 }
 
 /** The options of an append. */
@@ -55,7 +53,6 @@ export class Session {
   /** The store, for requests that are not retried. */
   readonly store: SessionStore;
 
-  readonly #options: SessionOptions;
   readonly #copy: Copy;
   readonly #leases: Leases;
   #ready: Promise<void> | undefined;
@@ -64,9 +61,7 @@ export class Session {
   readonly #degraded = new Set<string>();
   #listening: Listening | undefined;
 
-  constructor(options: SessionOptions) {
-    const { sessionId, channel, runtime, leaseMs, onReaped } = options;
-    this.#options = options;
+  constructor({ sessionId, channel, runtime, leaseMs, onReaped }: SessionOptions) {
     this.sessionId = sessionId;
     this.runtime = runtime;
     this.store = storeOf(channel, sessionId);
@@ -88,12 +83,16 @@ export class Session {
 
   /**
    * Resolves once the session has been read. Rejects if the store could not be reached. The first use opens the session:
-   * before that it makes no request.
+   * before that it makes no request. After a rejection the next use opens it again: a session that was replaced would
+   * not know the runs that this process works on.
    */
   get ready(): Promise<void> {
     if (!this.#ready) {
-      this.#ready = this.#open();
-      this.#ready.catch(() => this.#options.onUnreadable());
+      const ready = this.#open();
+      this.#ready = ready;
+      ready.catch(() => {
+        if (this.#ready === ready) this.#ready = undefined;
+      });
     }
     return this.#ready;
   }
@@ -257,7 +256,7 @@ export class Session {
     const { runtime, store } = this;
     const copy = this.#copy;
     const { readAt } = copy;
-    this.#listening = new Listening({
+    this.#listening ??= new Listening({
       runtime,
       store,
       expects: () => copy.keepsRuns && this.state.active.length > 0,
@@ -280,7 +279,8 @@ export class Session {
     for (const runId of this.#degraded) if (this.state.ended.has(runId)) this.#degraded.delete(runId);
     this.#listening?.changed();
     this.#leases.changed();
-    if (this.#copy.unreadable) this.#options.onUnreadable();
+    // The next user reads again, and gets the error if there still is one.
+    if (this.#copy.unreadable) this.#ready = this.#watching = undefined;
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -51,10 +51,6 @@ export function createSessions({
 }: SessionsOptions): Sessions {
   const used = new Map<string, Entry>();
 
-  function forget(entry: Entry): void {
-    if (used.get(entry.session.sessionId) === entry) used.delete(entry.session.sessionId);
-  }
-
   function entryOf(sessionId: string): Entry {
     const known = used.get(sessionId);
     if (known) return known;
@@ -64,8 +60,6 @@ export function createSessions({
       runtime,
       leaseMs,
       onReaped: () => onReaped(sessionId),
-      // The next user gets a new session. Current users keep this one, which continues to retry.
-      onUnreadable: () => forget(entry),
     });
     const entry: Entry = { session, users: 0, viewers: 0, cancelDrop: () => {} };
     used.set(sessionId, entry);
@@ -73,7 +67,7 @@ export function createSessions({
   }
 
   function drop(entry: Entry): void {
-    forget(entry);
+    used.delete(entry.session.sessionId);
     entry.session.close();
   }
 

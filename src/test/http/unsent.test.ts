@@ -39,7 +39,6 @@ function open() {
     runtime: systemRuntime,
     leaseMs: 15_000,
     onReaped: () => {},
-    onUnreadable: () => {},
   });
   const runs = new Map<string, Known>();
   const ended = new Set<string>();
