@@ -3,7 +3,7 @@
 
 import type { UIMessage } from 'ai';
 import { digest } from './cursor.ts';
-import { applyFrames } from './fold.ts';
+import { outlookOf, type Outlook } from './fold.ts';
 import type {
   Deletion,
   LogFrame,
@@ -15,7 +15,7 @@ import type {
   Trigger,
 } from './frames.ts';
 import { formatVersion } from './requests.ts';
-import { isOver, isPassed, isWriting, type ActiveRun, type SessionState } from './session-state.ts';
+import { isOver, isPassed, isPlaced, isWriting, type SessionState } from './session-state.ts';
 import { pagesOf, type EntryPage } from './size.ts';
 import { kindOf } from './tool-calls.ts';
 
@@ -241,48 +241,32 @@ export function whyVoid(
 ): VoidReason | undefined {
   if (written !== epoch) return 'epoch';
   if (frames.some((frame) => isStart(frame) && isOver(state, frame.runId))) return 'over';
-  let folded: SessionState | undefined;
-  // Folded once for all conditions, because an entry can have thousands of frames.
-  const after = () => (folded ??= applyFrames(state, frames));
-  return when.find((condition) => !isTrue(condition, state, frames, after))?.type;
+  let outlook: Outlook | undefined; // made once, because an entry can have thousands of frames
+  const after = () => (outlook ??= outlookOf(state, frames));
+  return when.find((condition) => !isTrue(condition, state, after))?.type;
 }
 
-function isTrue(
-  condition: EntryCondition,
-  state: SessionState,
-  frames: readonly LogFrame[],
-  after: () => SessionState,
-): boolean {
+function isTrue(condition: EntryCondition, state: SessionState, after: () => Outlook): boolean {
   switch (condition.type) {
     case 'first':
       return !state.begun;
     case 'idle':
-      return othersIn(frames, after()).length === 0;
+      return after().others.length === 0;
     case 'last':
       return !isPassed(state, condition.messageId) && !isWriting(state, condition.messageId);
     case 'present':
-      return state.order.includes(condition.messageId);
+      return isPlaced(state, condition.messageId);
     case 'free':
-      return !state.order.includes(condition.messageId);
-    case 'messages': {
+      return !isPlaced(state, condition.messageId);
+    case 'messages':
       // An entry that makes a full session shorter counts.
-      const { length } = after().order;
-      return length <= Math.max(condition.max, state.order.length);
-    }
-    case 'runs': {
-      const others = othersIn(frames, after()).filter(({ stop }) => !stop);
-      return others.length < condition.max;
-    }
+      return after().length <= Math.max(condition.max, state.order.length);
+    case 'runs':
+      return after().others.filter(({ stop }) => !stop).length < condition.max;
     default:
       condition satisfies never;
       return true;
   }
-}
-
-/** The active runs that have a place, without those that these frames start. */
-function othersIn(frames: readonly LogFrame[], { active, order }: SessionState): readonly ActiveRun[] {
-  const isOurs = ({ runId }: ActiveRun) => frames.some((frame) => isStart(frame) && frame.runId === runId);
-  return active.filter((run) => !isOurs(run) && order.includes(run.messageId));
 }
 
 function isStart(frame: LogFrame): frame is RunStartFrame {

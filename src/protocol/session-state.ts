@@ -4,6 +4,7 @@ import type { UIMessage } from 'ai';
 import type {
   Durability,
   EndedRun,
+  LogFrame,
   RunEndReason,
   RunProgress,
   RunStartFrame,
@@ -118,6 +119,74 @@ export function isPassed(state: SessionState, messageId: string): boolean {
 /** Whether an active run writes the message, or continues it. */
 export function isWriting(state: SessionState, messageId: string): boolean {
   return state.active.some((run) => run.messageId === messageId);
+}
+
+/**
+ * Whether the message has a place in the order. A place without a message is that of an active run, so that only such a
+ * run needs a search, from the end, where it stands.
+ */
+export function isPlaced(state: SessionState, messageId: string): boolean {
+  return (
+    state.byId.has(messageId) || (isWriting(state, messageId) && state.order.lastIndexOf(messageId) !== -1)
+  );
+}
+
+/** The places in the order of a session. */
+export interface Places {
+  readonly count: number;
+  has(messageId: string): boolean;
+}
+
+/**
+ * The places that the session has after the frames of a send, without a copy of the session: what an entry costs must not
+ * depend on what stands before it. Undefined for frames that no send has.
+ */
+export function placesAfter(state: SessionState, frames: readonly LogFrame[]): Places | undefined {
+  const { order } = state;
+  // Of the session's places, those before `end` stay, without `gone`.
+  let end = order.length;
+  const gone = new Set<string>();
+  let added = new Set<string>();
+  const isCut = (id: string) => end < order.length && order.lastIndexOf(id) >= end;
+  const stays = (id: string) => isPlaced(state, id) && !gone.has(id) && !isCut(id);
+  const has = (id: string) => added.has(id) || stays(id);
+  for (const [index, frame] of frames.entries()) {
+    switch (frame.type) {
+      case 'message':
+        if (!has(frame.message.id)) added.add(frame.message.id);
+        break;
+      case 'message-delete':
+        if ('all' in frame) {
+          end = 0;
+          gone.clear();
+          added.clear();
+        } else if (!added.delete(frame.messageId) && stays(frame.messageId)) gone.add(frame.messageId);
+        break;
+      case 'truncate': {
+        const { messageId } = frame;
+        if (added.has(messageId)) {
+          const ids = [...added];
+          added = new Set(ids.slice(0, ids.indexOf(messageId)));
+        } else if (stays(messageId)) {
+          end = order.lastIndexOf(messageId);
+          for (const id of gone) if (isCut(id)) gone.delete(id);
+          added.clear();
+        }
+        break;
+      }
+      case 'run-start':
+        // It takes its user message from other runs, which matters to later frames.
+        if (index < frames.length - 1) return undefined;
+        if (isActive(state, frame.runId) || isOver(state, frame.runId)) break;
+        if (!has(frame.messageId)) added.add(frame.messageId);
+        break;
+      case 'tool-outcome':
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return { count: end - gone.size + added.size, has };
 }
 
 /** Whether a run waits for no other run. */

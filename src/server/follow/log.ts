@@ -4,7 +4,7 @@ import { newerError } from '../../protocol/errors.ts';
 import { type LogEntry, ageOf, deletedEntry, effectOf, firstEpoch } from '../../protocol/entries.ts';
 import { formatVersion } from '../../protocol/requests.ts';
 import { Pages } from '../../protocol/size.ts';
-import { applyFrames } from '../../protocol/fold.ts';
+import { change, draftOf, stateOf } from '../../protocol/fold.ts';
 import { emptySession, type SessionState } from '../../protocol/session-state.ts';
 
 /** A log that grows by `add`. */
@@ -12,13 +12,14 @@ export class Log {
   /** The entries in order, each with the frames that have an effect. An entry that was written twice is here once. */
   readonly entries: LogEntry[] = [];
   readonly #keys = new Set<string>();
-  #state: SessionState = emptySession;
+  /** Of many entries, only the first one that is added after `state` was read copies a part of the session. */
+  #draft = draftOf(emptySession);
   #lastId = '';
   #epoch = firstEpoch;
   #pages = new Pages();
 
   get state(): SessionState {
-    return this.#state;
+    return stateOf(this.#draft);
   }
 
   /** The id of the last entry read; '' when there is none. */
@@ -28,7 +29,7 @@ export class Log {
 
   /** Whether the store knows the session. */
   get hasBegun(): boolean {
-    return this.#state.begun;
+    return this.#draft.begun;
   }
 
   /** The epoch of this log: the id of its `deleted` entry, or `firstEpoch`. */
@@ -73,12 +74,12 @@ export class Log {
     if (this.#keys.has(entry.key)) return false;
     this.#keys.add(entry.key);
     const whole = isExpected ? this.#pages.add(entry) : undefined;
-    const frames = whole ? effectOf(this.#state, this.#epoch, { ...entry, frames: whole }) : [];
+    const frames = whole ? effectOf(this.#draft, this.#epoch, { ...entry, frames: whole }) : [];
     const { id, key, v = formatVersion } = entry;
     this.entries.push({ id, key, v, frames });
-    this.#state = applyFrames(this.#state, frames);
+    for (const frame of frames) change(this.#draft, frame);
     // Only beginnings have pages.
-    if (this.#state.begun) this.#pages.clear();
+    if (this.#draft.begun) this.#pages.clear();
     return true;
   }
 
@@ -87,7 +88,7 @@ export class Log {
     const copy = new Log();
     copy.entries.push(...this.entries);
     for (const key of this.#keys) copy.#keys.add(key);
-    copy.#state = this.#state;
+    copy.#draft = draftOf(this.state);
     copy.#lastId = this.#lastId;
     copy.#epoch = this.#epoch;
     copy.#pages = this.#pages.copy();
@@ -99,7 +100,7 @@ export class Log {
     this.entries.length = 0;
     this.#keys.clear();
     this.#pages.clear();
-    this.#state = emptySession;
+    this.#draft = draftOf(emptySession);
     this.#epoch = epoch;
   }
 }

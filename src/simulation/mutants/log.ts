@@ -11,8 +11,8 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'no tombstone for a late start',
     file: fold,
-    from: `return isOver(state, runId) ? state : { ...state, barred: new Set(state.barred).add(runId) };`,
-    to: `return state;`,
+    from: `if (!isOver(draft, runId)) own(draft, 'barred').add(runId);`,
+    to: ``,
   },
   {
     name: 'a late start takes effect with its message',
@@ -23,7 +23,7 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'the conditions of an entry are ignored',
     file: entries,
-    from: `return when.find((condition) => !isTrue(condition, state, frames, after))?.type;`,
+    from: `return when.find((condition) => !isTrue(condition, state, after))?.type;`,
     to: `return undefined;`,
   },
   {
@@ -53,21 +53,20 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'a run whose turn has come is withdrawn',
     file: fold,
-    from: `if (isItsTurn(state, runId)) return state;`,
+    from: `if (isItsTurn(draft, runId)) return;`,
     to: ``,
   },
   {
     name: 'the end of a run gives a truncated place back',
     file: fold,
-    from: `if (message && state.order.includes(messageId)) {`,
+    from: `if (message && isPlaced(draft, messageId)) {`,
     to: `if (message) {`,
   },
   {
     name: 'the end of a run leaves it active',
     file: fold,
-    from: `active: state.active.filter((one) => one !== run),
-    ended: new Map(state.ended).set(runId, { ...end, messageId, ...(`,
-    to: `active: state.active,
-    ended: new Map(state.ended).set(runId, { ...end, messageId, ...(`,
+    from: `draft.active = draft.active.filter((one) => one !== run);
+  own(draft, 'ended').set(runId, { ...end, messageId, ...(`,
+    to: `own(draft, 'ended').set(runId, { ...end, messageId, ...(`,
   },
 ];
