@@ -7,6 +7,7 @@ import type { Frame, SnapshotFrame } from '../protocol/frames.ts';
 import { toSnapshot } from '../protocol/snapshot.ts';
 import { tabStorage } from './network/browser.ts';
 import { emptySession, isActive } from '../protocol/session-state.ts';
+import { claimKey } from '../protocol/tool-calls.ts';
 import type { ToolOutcome } from '../protocol/frames.ts';
 import { jitteredDelay } from './network/connection.ts';
 import { createLive, type Live } from './network/live.ts';
@@ -21,7 +22,7 @@ import { Deliveries } from './sends/deliver.ts';
 import { isOwn, isSending } from './sends/queries.ts';
 import { Stops } from './sends/stop.ts';
 import { SendStorage, type OutboxStorage } from './sends/storage.ts';
-import { ClientStore } from './store.ts';
+import { ClientStore } from './sends/store.ts';
 
 /** The options of a `DurableSession`. */
 export interface DurableSessionOptions extends RequestOptions {
@@ -68,7 +69,7 @@ export class Core {
   readonly stops: Stops;
   readonly live: Live;
   readonly takeOverAfterMs: number;
-  /** The calls that this client executes, each with its message: `messageId toolCallId`. */
+  /** The tool calls that this client executes, see `claimKey`. */
   readonly executed: Set<string> = new Set<string>();
   /** Called when the chat has read a run to its end. */
   onReadEnd: () => void = () => {};
@@ -157,7 +158,7 @@ export class Core {
       // Posted again, it is the same outcome.
       outcomeId: newId(this.runtime),
       ...options,
-      ...(this.executed.has(`${options.messageId} ${options.toolCallId}`) && { holder }),
+      ...(this.executed.has(claimKey(options.messageId, options.toolCallId)) && { holder }),
     };
     const response = await this.deliveries.command(() => this.requests.post(body));
     // An accepted outcome is shown at once. The log's frame follows.

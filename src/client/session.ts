@@ -5,14 +5,14 @@ import type { StopReceipt } from '../protocol/requests.ts';
 import { systemRuntime, type Runtime } from '../lib/runtime.ts';
 import { Core, type DurableSessionOptions } from './core.ts';
 import type { ToolOutcomeOptions } from './network/requests.ts';
-import type { SessionSnapshot } from './store.ts';
+import type { SessionSnapshot } from './sends/store.ts';
 
 export type { EndedRun } from '../protocol/frames.ts';
 export type { RunStatus, SessionRun, SessionState } from '../protocol/session-state.ts';
 export type { StopReceipt } from '../protocol/requests.ts';
 export type { DurableSessionOptions } from './core.ts';
 export type { UnsentMessage } from './sends/queries.ts';
-export type { SessionSnapshot } from './store.ts';
+export type { SessionSnapshot } from './sends/store.ts';
 
 const cores = new WeakMap<DurableSession, Core>();
 

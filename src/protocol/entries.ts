@@ -193,11 +193,6 @@ export const sendKeys = {
     `${trigger} ${messageId ?? ''} ${last.id} ${digest(JSON.stringify(last))}`,
 };
 
-/** The name under which a client claims a tool call. */
-export function claimKey(messageId: string, toolCallId: string): string {
-  return `${messageId} ${toolCallId}`;
-}
-
 /** The run that an entry starts, in any version of the format. */
 export function startedBy({ key, frames }: Pick<LogEntry, 'key' | 'frames'>): string | undefined {
   return frames.find(isStart)?.runId ?? /^([\w-]+) start$/.exec(key)?.[1];

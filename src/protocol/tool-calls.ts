@@ -123,3 +123,8 @@ function waitingCall(messageId: string, part: Part): WaitingCall | undefined {
     return { messageId, toolCallId, toolName: part.toolName, input, dynamic: true };
   return { messageId, toolCallId, toolName: part.type.slice('tool-'.length), input };
 }
+
+/** The name of a tool call among all of a session. A client claims the call under it. */
+export function claimKey(messageId: string, toolCallId: string): string {
+  return `${messageId} ${toolCallId}`;
+}

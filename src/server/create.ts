@@ -55,7 +55,7 @@ export function createCore<M extends UIMessage, A extends Authorization>(
         runtime,
         leaseMs: settings.sends.runs.leaseMs,
         viewersPerSession: settings.routes.limits.viewersPerSession,
-        onReaped: (sessionId) => void keeper.tell(sessionId),
+        onReaped: (sessionId) => void keeper.report(sessionId),
       });
       const keeper = createKeeper(settings.keep, sessions);
       return { sessions, keeper };

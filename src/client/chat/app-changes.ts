@@ -2,7 +2,7 @@
 
 import type { AbstractChat, UIMessage } from 'ai';
 import type { Core } from '../core.ts';
-import { equal, isSame } from '../list/equal.ts';
+import { equal, isSame } from '../../lib/equal.ts';
 import { intentOf } from '../list/intent.ts';
 import { watchMessages } from '../list/set-messages.ts';
 

@@ -13,8 +13,9 @@ import type {
 } from 'ai';
 import { systemRuntime, type Runtime } from '../../lib/runtime.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
+import { claimKey } from '../../protocol/tool-calls.ts';
 import { unreachable } from '../network/network-failure.ts';
-import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../network/plain-route.ts';
+import { hasSession, isSettled, isDurableRoute, isPlainRoute, connectUntil } from '../sends/plain-route.ts';
 import { isAwaiting, isOwn as isOwnRun, refusedMessageId } from '../sends/queries.ts';
 import { nothingStopped, sendWithinMs } from '../sends/stop.ts';
 import { coreOf, DurableSession, type DurableSessionOptions, type SessionSnapshot } from '../session.ts';
@@ -146,10 +147,10 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
   }
 
   /** Whether a call was executed here already, or has an outcome, when a chat that connects again reads it. */
-  function isExecuted(messageId: string | undefined, toolCallId: string): boolean {
+  function isExecuted(messageId: string, toolCallId: string): boolean {
     const outcomes = store.client.session?.outcomes ?? [];
     return (
-      core.executed.has(`${messageId} ${toolCallId}`) ||
+      core.executed.has(claimKey(messageId, toolCallId)) ||
       outcomes.some((one) => one.messageId === messageId && one.toolCallId === toolCallId)
     );
   }
@@ -165,8 +166,9 @@ export function bindChat<M extends UIMessage = UIMessage, C extends AbstractChat
       const message = chat.messages.findLast(({ parts }) =>
         parts.some((part) => 'toolCallId' in part && part.toolCallId === toolCallId),
       );
-      if (!isOwn(message?.id) || isExecuted(message?.id, toolCallId)) return undefined;
-      core.executed.add(`${message?.id} ${toolCallId}`);
+      const messageId = message?.id ?? '';
+      if (!isOwn(message?.id) || isExecuted(messageId, toolCallId)) return undefined;
+      core.executed.add(claimKey(messageId, toolCallId));
       return latest().onToolCall?.(call);
     },
     sendAutomaticallyWhen: (event) =>

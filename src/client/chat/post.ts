@@ -18,8 +18,8 @@ import {
 } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { fetchWith, isNetworkFailure, unreachable } from '../network/network-failure.ts';
-import { isPlainRoute } from '../network/plain-route.ts';
 import { isEventStream } from '../network/requests.ts';
+import { isPlainRoute } from '../sends/plain-route.ts';
 import type { Changes } from '../sends/client-state.ts';
 import { preparedBody } from './prepared-body.ts';
 

@@ -2,7 +2,7 @@
 // plain gets the body unchanged.
 
 import type { PrepareSendMessagesRequest, UIMessage } from 'ai';
-import { connectUntil, type Route } from '../network/plain-route.ts';
+import { connectUntil, type Route } from '../sends/plain-route.ts';
 
 /** How long an ambiguous body waits for the session to connect. */
 const connectWithinMs = 5_000;

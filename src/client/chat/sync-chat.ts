@@ -11,7 +11,7 @@ import { withOutcome } from '../../protocol/tool-calls.ts';
 import { watchAppChanges } from './app-changes.ts';
 import { applyOutcome } from './tools.ts';
 import { isOwn, isRemoved, isSending, nextRun } from '../sends/queries.ts';
-import { restore } from '../sends/restore.ts';
+import { restore } from './restore.ts';
 import { coreOf, type DurableSession, type SessionRun } from '../session.ts';
 
 /** When a chat that is still busy with an ended run is checked again. */

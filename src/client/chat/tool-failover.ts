@@ -5,7 +5,7 @@ import type { AbstractChat, ChatInit, UIMessage } from 'ai';
 import type { Cancel } from '../../lib/runtime.ts';
 import type { ToolClaimBody } from '../../protocol/requests.ts';
 import type { SessionState } from '../../protocol/session-state.ts';
-import { waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
+import { claimKey, waitingCalls, type WaitingCall } from '../../protocol/tool-calls.ts';
 import type { Core } from '../core.ts';
 import { isBusy } from './sync-chat.ts';
 
@@ -69,7 +69,7 @@ export function takeOver<M extends UIMessage>(options: TakeOverOptions<M>): () =
       after(toolCallId, claimed ? ms / 2 : ms * (0.5 + runtime.random() / 2), claim);
       if (!claimed || own) return;
       own = true;
-      core.executed.add(`${messageId} ${toolCallId}`);
+      core.executed.add(claimKey(messageId, toolCallId));
       // A waiting call has the app's types.
       await latest().onToolCall?.({ toolCall: toolCall as never });
     }

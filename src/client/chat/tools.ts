@@ -5,7 +5,7 @@ import type { ToolOutcome } from '../../protocol/frames.ts';
 import { toolPartsOf } from '../../protocol/tool-calls.ts';
 import type { Core } from '../core.ts';
 import { unreachable } from '../network/network-failure.ts';
-import { connectUntil, isPlainRoute } from '../network/plain-route.ts';
+import { connectUntil, isPlainRoute } from '../sends/plain-route.ts';
 import { sendWithinMs } from '../sends/stop.ts';
 import { ownFunctions } from './own-functions.ts';
 import { setOwnMessages } from '../list/set-messages.ts';

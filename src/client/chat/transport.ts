@@ -17,7 +17,7 @@ import { idempotencyHeader, silenceMs } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import type { PostSlot } from '../network/live.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
-import { isSettled, isPlainRoute, connectUntil } from '../network/plain-route.ts';
+import { isSettled, isPlainRoute, connectUntil } from '../sends/plain-route.ts';
 import type { RunLog } from '../runs/run-log.ts';
 import { nextRun } from '../sends/queries.ts';
 import { type Changes, type Client, type SendKind } from '../sends/client-state.ts';

@@ -1,7 +1,7 @@
 // Finds which messages of the session an app removes, and which user messages it edits, with a list that it sets.
 
 import type { UIMessage } from 'ai';
-import { equal } from './equal.ts';
+import { equal } from '../../lib/equal.ts';
 
 /** What a list that the app sets changes in the session: ids of removed messages, and edited user messages. */
 export interface Intent {

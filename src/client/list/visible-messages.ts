@@ -3,7 +3,7 @@
 
 import type { UIMessage } from 'ai';
 import { isOpen, type Changes, type Client, type Send } from '../sends/client-state.ts';
-import { equal, isSame } from './equal.ts';
+import { equal, isSame } from '../../lib/equal.ts';
 
 /**
  * The messages to show, in their order.

@@ -5,7 +5,7 @@ import type { DurableChatError } from '../../protocol/errors.ts';
 import type { Frame, SnapshotFrame } from '../../protocol/frames.ts';
 import { isPage } from './browser.ts';
 import { connectionOf, type Connection } from './connection.ts';
-import { askedAs, askedNow, pageLine, slotFor, type Asked } from './page-line.ts';
+import { identityOf, keyOf, pageLine, slotFor, type RequestIdentity } from './page-line.ts';
 import { watchPage } from './page.ts';
 import type { Requests } from './requests.ts';
 import { takeStreamSlot, noSlot } from './slots.ts';
@@ -58,7 +58,7 @@ export function createLive(options: LiveOptions): Live {
   const { runtime, requests, sessionId, retryDelay, isBusy, snapshot, onAsk } = options;
   const { subscribe } = requests;
   let line: Line | undefined;
-  let asked: Asked | undefined;
+  let identity: RequestIdentity | undefined;
   /** The server accepts this session alone, after it refused it on the line. */
   let isSingled = false;
   const subscription = new Subscription({
@@ -66,16 +66,16 @@ export function createLive(options: LiveOptions): Live {
     async connect(after, signal, onEvent) {
       onAsk();
       // Without a page connections are not scarce: a server renders for many users at once.
-      const now = isPage() ? await askedNow(requests, runtime) : undefined;
+      const now = isPage() ? await identityOf(requests, runtime) : undefined;
       signal.throwIfAborted();
       // With other headers it may be accepted on a line. With the same ones it would be refused again.
-      const isShared = now && !(isSingled && now.as === asked?.as);
+      const isShared = now && !(isSingled && now.key === identity?.key);
       isSingled = false;
-      asked = now;
+      identity = now;
       const takeSlot = now ? slotFor(now) : noSlot;
       line = isShared ? pageLine(now, takeSlot, runtime) : new Line({ runtime, takeSlot });
-      const asksAlike = async () => (await askedAs(requests)) === now?.as;
-      return line.join({ sessionId: sessionId(), subscribe, snapshot, asksAlike }, after, signal, onEvent);
+      const matchesLine = async () => (await keyOf(requests)) === now?.key;
+      return line.join({ sessionId: sessionId(), subscribe, snapshot, matchesLine }, after, signal, onEvent);
     },
     async ask(after, signal) {
       await ask(subscribe, sessionId(), after, signal);

@@ -9,27 +9,27 @@ import { Line, type LineOptions } from './tabs/line.ts';
 /** The version of the notes between tabs. Tabs of different versions do not share a line. */
 const version = 1;
 
-/** The current request options. Sessions with equal ones share a line. */
-export interface Asked {
+/** The identity of the current request options. Sessions with equal ones share a line. */
+export interface RequestIdentity {
   readonly route: string;
   readonly fetch: unknown;
-  /** Their key inside this page. Other pages must not see it, because headers contain secrets. */
-  readonly as: string;
+  /** The options as a text. Other pages must not see it, because headers contain secrets. */
+  readonly key: string;
   /** Its digest, for other pages; undefined if the browser has no digest. */
-  readonly name: string | undefined;
+  readonly digest: string | undefined;
 }
 
-const lines = new Set<{ readonly asked: Asked; readonly line: Line }>();
+const lines = new Set<{ readonly identity: RequestIdentity; readonly line: Line }>();
 
 /** Rejects with the error of an option of the app. */
-export async function askedNow(requests: Requests, runtime: Runtime): Promise<Asked> {
+export async function identityOf(requests: Requests, runtime: Runtime): Promise<RequestIdentity> {
   const { api, options } = requests;
-  const as = await askedAs(requests);
-  return { route: api(), fetch: options.fetch, as, name: pageLocks() && (await digest(as, runtime)) };
+  const key = await keyOf(requests);
+  return { route: api(), fetch: options.fetch, key, digest: pageLocks() && (await digest(key, runtime)) };
 }
 
 /** Changes with the headers of the app. */
-export async function askedAs({ api, options: { headers, credentials } }: Requests): Promise<string> {
+export async function keyOf({ api, options: { headers, credentials } }: Requests): Promise<string> {
   return JSON.stringify([
     version,
     api(),
@@ -39,21 +39,25 @@ export async function askedAs({ api, options: { headers, credentials } }: Reques
 }
 
 /** One of the browser's connections. */
-export function slotFor({ route }: Asked): LineOptions['takeSlot'] {
+export function slotFor({ route }: RequestIdentity): LineOptions['takeSlot'] {
   return (signal) => takeSlot(route, signal);
 }
 
 /** The page's line for equal request options. */
-export function pageLine(asked: Asked, takeSlot: LineOptions['takeSlot'], runtime: Runtime): Line {
+export function pageLine(
+  identity: RequestIdentity,
+  takeSlot: LineOptions['takeSlot'],
+  runtime: Runtime,
+): Line {
   for (const open of lines)
-    if (open.asked.as === asked.as && open.asked.fetch === asked.fetch) return open.line;
+    if (open.identity.key === identity.key && open.identity.fetch === identity.fetch) return open.line;
   const line = new Line({
     runtime,
-    name: asked.name,
+    name: identity.digest,
     takeSlot,
     onClose: () => void lines.delete(open),
   });
-  const open = { asked, line };
+  const open = { identity, line };
   lines.add(open);
   return line;
 }

@@ -58,7 +58,7 @@ export class SharedGet {
   readonly #options: SharedGetOptions;
   readonly #carried = new Map<string, Carried>();
   /** The sessions of the open GET. */
-  #asked: readonly string[] = [];
+  #requested: readonly string[] = [];
   #state: 'none' | 'opening' | 'stale' | 'open' = 'none';
   #current: AbortController | undefined;
   #cancelTrim: Cancel = () => {};
@@ -101,13 +101,13 @@ export class SharedGet {
     this.#carried.delete(sessionId);
     this.#cancelTrim();
     this.#cancelTrim = this.#options.runtime.schedule(() => {
-      if (this.#asked.some((asked) => !this.#carried.has(asked))) this.#reopen();
+      if (this.#requested.some((sessionId) => !this.#carried.has(sessionId))) this.#reopen();
     }, trimAfterMs);
   }
 
   /** Whether the session's frames come on the open GET. */
   isOpen(sessionId: string): boolean {
-    return this.#state === 'open' && this.#asked.includes(sessionId);
+    return this.#state === 'open' && this.#requested.includes(sessionId);
   }
 
   /** The id of the GET, for a POST whose chunks are not sent on it; undefined while other readers need them. */
@@ -159,7 +159,7 @@ export class SharedGet {
       carried.isPartial = false;
       sessions.push({ sessionId, after: carried.cursor });
     }
-    this.#asked = sessions.map(({ sessionId }) => sessionId);
+    this.#requested = sessions.map(({ sessionId }) => sessionId);
     this.#state = 'opening';
     this.#current = current;
     if (this.#options.isUnshared()) this.#subscriptionId ??= newId(runtime);
@@ -194,7 +194,7 @@ export class SharedGet {
   }
 
   #take(event: SseEvent | undefined, sessionId: string | undefined): void {
-    if (!event || sessionId === undefined) return this.#options.onEvent(this.#asked);
+    if (!event || sessionId === undefined) return this.#options.onEvent(this.#requested);
     const carried = this.#carried.get(sessionId);
     if (!carried) return;
     carried.cursor = event.id ?? carried.cursor;

@@ -5,7 +5,7 @@ import { within } from '../../lib/time.ts';
 import { until } from '../../lib/until.ts';
 import type { Connection } from '../network/connection.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
-import type { ClientStore } from '../store.ts';
+import type { ClientStore } from './store.ts';
 import { isItsTurn } from './queries.ts';
 import type { Changes, Outgoing } from './client-state.ts';
 import { nameOf, refusalOf, type KeptSend, type SendStorage } from './storage.ts';

@@ -4,7 +4,7 @@ import type { UIMessage } from 'ai';
 import { applyFrame } from '../../protocol/fold.ts';
 import type { Frame } from '../../protocol/frames.ts';
 import { emptySession, isActive, type SessionState } from '../../protocol/session-state.ts';
-import { isSame } from '../list/equal.ts';
+import { isSame } from '../../lib/equal.ts';
 import {
   isOpen,
   type Client,

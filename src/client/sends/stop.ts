@@ -3,7 +3,7 @@
 import { DurableChatError } from '../../protocol/errors.ts';
 import type { StopReceipt } from '../../protocol/requests.ts';
 import { isNetworkFailure } from '../network/network-failure.ts';
-import type { ClientStore } from '../store.ts';
+import type { ClientStore } from './store.ts';
 import type { Runtime } from '../../lib/runtime.ts';
 import { within } from '../../lib/time.ts';
 import { until } from '../../lib/until.ts';

@@ -1,9 +1,8 @@
 // A client tool runs in one client at a time: the one that has the claim on the call. The tab that
 // started the run renews its claim. Once the claim has ended, another tab takes over the call.
 
-import { claimKey } from '../../protocol/entries.ts';
 import { DurableChatError } from '../../protocol/errors.ts';
-import { waitingCalls } from '../../protocol/tool-calls.ts';
+import { claimKey, waitingCalls } from '../../protocol/tool-calls.ts';
 import type { Session } from '../follow/session.ts';
 
 /** Which call is claimed, by whom and for how long. */

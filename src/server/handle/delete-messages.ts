@@ -48,9 +48,13 @@ async function append(session: Session, what: Deletion): Promise<boolean> {
 async function checkKnown(session: Session, keeper: Keeper): Promise<void> {
   await session.refresh({ fresh: true });
   await keeper.seedSession(session);
-  if (!session.log.hasBegun)
-    throw new DurableChatError(
-      'not_found',
-      'The session does not exist: it has no messages yet, has expired, or was deleted. Send a message to begin it.',
-    );
+  if (!session.log.hasBegun) throw unknownSession();
+}
+
+/** The error for a session that the log does not know. */
+export function unknownSession(): DurableChatError {
+  return new DurableChatError(
+    'not_found',
+    'The session does not exist: it has no messages yet, has expired, or was deleted. Send a message to begin it.',
+  );
 }

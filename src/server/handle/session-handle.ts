@@ -13,7 +13,7 @@ import {
   type SessionState,
 } from '../../protocol/session-state.ts';
 import { addToolOutcome, type ToolOutcomeOptions } from './tool-outcome.ts';
-import { deleteFrom } from './delete-messages.ts';
+import { deleteFrom, unknownSession } from './delete-messages.ts';
 import { claimTool, type ToolClaim } from './claim-tool.ts';
 import type { Session } from '../follow/session.ts';
 import type { Keeper, Opened } from '../keep/app-history.ts';
@@ -120,7 +120,7 @@ export function createSessionHandle<M extends UIMessage>(
         await keeper.seedSession(session);
         await session.reap(session.state.active.map(({ runId }) => runId));
         await session.refresh();
-        void keeper.tell(id, waitUntil);
+        void keeper.report(id, waitUntil);
         // The app's own: what it sent is what it reads.
         return { messages: messagesOf(session.state) as M[], runs: runsOf(session.state) };
       }),
@@ -133,7 +133,7 @@ export function createSessionHandle<M extends UIMessage>(
           void extend(aborted(over.signal));
           return openViewer(session, { after, prepare: keeper.seedSession });
         });
-        void keeper.tell(id, waitUntil);
+        void keeper.report(id, waitUntil);
         yield* viewer.frames(signal);
       } finally {
         over.abort();
@@ -143,11 +143,7 @@ export function createSessionHandle<M extends UIMessage>(
     stop: ({ runId, by } = {}) =>
       use(async (session, keeper) => {
         await session.refresh({ fresh: true });
-        if (!session.log.hasBegun)
-          throw new DurableChatError(
-            'not_found',
-            'The session does not exist: it has no messages yet, has expired, or was deleted. Send a message to begin it.',
-          );
+        if (!session.log.hasBegun) throw unknownSession();
         const { active, ended } = session.state;
         const targets = active
           .map((candidate) => candidate.runId)
@@ -157,7 +153,7 @@ export function createSessionHandle<M extends UIMessage>(
         }
         await session.stop(targets, { by });
         await session.untilOver(targets);
-        void keeper.tell(id, waitUntil);
+        void keeper.report(id, waitUntil);
         const reasonOf = (target: string) => session.state.ended.get(target)?.reason;
         return {
           stopped: targets

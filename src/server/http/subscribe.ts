@@ -85,7 +85,7 @@ function watch(
         void extend(aborted(signal));
         const prepare = opened.keeper.seedSession;
         const viewer = await openViewer(session, { after, subscriptionId, prepare });
-        void opened.keeper.tell(sessionId, waitUntil);
+        void opened.keeper.report(sessionId, waitUntil);
         return viewer;
       });
     },

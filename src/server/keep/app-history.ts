@@ -29,9 +29,9 @@ export interface Keeper {
   /** The same for a session of this process. */
   seedSession(session: Session): Promise<void>;
   /** Reports user messages that a send has just stored. Never rejects. */
-  readonly tellMessages: Reports['tellMessages'];
+  readonly reportMessages: Reports['reportMessages'];
   /** Makes all missing reports to the app, and passes them to `waitUntil`. */
-  tell(sessionId: string, waitUntil?: (done: Promise<void>) => void): Promise<void>;
+  report(sessionId: string, waitUntil?: (done: Promise<void>) => void): Promise<void>;
 }
 
 /** The open store's sessions and keeper, for routes and handles. */
@@ -92,10 +92,10 @@ export function createKeeper({ loadMessages, ...settings }: KeepSettings, sessio
       seeded.catch(() => seeding.delete(log));
       await seeded;
     },
-    tellMessages: reports.tellMessages,
-    async tell(sessionId, waitUntil) {
+    reportMessages: reports.reportMessages,
+    async report(sessionId, waitUntil) {
       if (reports.wanted.length === 0) return;
-      const done = reports.tellAll(sessionId);
+      const done = reports.reportAll(sessionId);
       try {
         waitUntil?.(done);
       } catch {

@@ -16,13 +16,13 @@ export interface Reports {
   /** What the app wants to be informed of. Without onMessage and onRunEnd: nothing. */
   readonly wanted: readonly Report[];
   /** Reports messages that a send has just stored. Never rejects. */
-  tellMessages(
+  reportMessages(
     session: Session,
     run: Pick<StoredMessage, 'runId' | 'by'>,
     messages: readonly UIMessage[],
   ): Promise<void>;
   /** Makes all missing reports. Never rejects. */
-  tellAll(sessionId: string): Promise<void>;
+  reportAll(sessionId: string): Promise<void>;
 }
 
 /** The reports that the app wants of a run with these frames. */
@@ -51,20 +51,20 @@ export function createReports(
     ...(onRunEnd ? (['end'] as const) : []),
   ];
   /** The open reports of this process, by name. */
-  const telling = new Map<string, Promise<void>>();
+  const reporting = new Map<string, Promise<void>>();
 
   /** One report per name at a time: a second caller waits for the same one. */
-  function once(name: string, runId: string, sessionId: string, tell: () => Promise<void>): Promise<void> {
-    const told =
-      telling.get(name) ??
-      tell()
+  function once(name: string, runId: string, sessionId: string, report: () => Promise<void>): Promise<void> {
+    const reported =
+      reporting.get(name) ??
+      report()
         .catch((error) => onError(error, { sessionId, runId }))
-        .finally(() => telling.delete(name));
-    telling.set(name, told);
-    return told;
+        .finally(() => reporting.delete(name));
+    reporting.set(name, reported);
+    return reported;
   }
 
-  function tellMessages(
+  function reportMessages(
     session: Session,
     { runId, by }: Pick<StoredMessage, 'runId' | 'by'>,
     messages: readonly UIMessage[],
@@ -80,7 +80,7 @@ export function createReports(
     });
   }
 
-  function tellEnd(session: Session, runId: string): Promise<void> {
+  function reportEnd(session: Session, runId: string): Promise<void> {
     const { sessionId, state } = session;
     return once(`end ${runId} ${sessionId}`, runId, sessionId, async () => {
       const end = state.ended.get(runId);
@@ -105,10 +105,11 @@ export function createReports(
   async function makeUpFor(session: Session, { frames }: LogEntry, start: RunStartFrame): Promise<void> {
     const kept = messagesIn(frames).filter((message) => session.state.byId.get(message.id) === message);
     if (kept.length === 0 || !session.state.ended.has(start.runId)) return;
-    if (!session.log.hasKey(entries.messageSaved(start.runId).key)) await tellMessages(session, start, kept);
+    if (!session.log.hasKey(entries.messageSaved(start.runId).key))
+      await reportMessages(session, start, kept);
   }
 
-  async function tell(session: Session): Promise<void> {
+  async function reportMissing(session: Session): Promise<void> {
     const starts = session.log.entries.flatMap((entry) =>
       entry.frames.flatMap((frame) => (frame.type === 'run-start' && frame.reports ? { entry, frame } : [])),
     );
@@ -119,22 +120,22 @@ export function createReports(
     }
     if (!onRunEnd) return;
     for (const [runId, end] of session.state.ended) {
-      const isTold = end.withdrawn || session.log.hasKey(entries.saved(runId).key);
-      if (ofEnds.has(runId) && !isTold) await tellEnd(session, runId);
+      const isReported = end.withdrawn || session.log.hasKey(entries.saved(runId).key);
+      if (ofEnds.has(runId) && !isReported) await reportEnd(session, runId);
     }
   }
 
   return {
     wanted,
-    tellMessages,
-    async tellAll(sessionId) {
-      const told = sessions.use(sessionId, async (session) => {
+    reportMessages,
+    async reportAll(sessionId) {
+      const done = sessions.use(sessionId, async (session) => {
         await session.ready;
         await session.refresh();
-        await tell(session);
+        await reportMissing(session);
       });
       // The store failed. The next request tries again.
-      await told.catch(() => {});
+      await done.catch(() => {});
     },
   };
 }

@@ -71,9 +71,9 @@ export function send(sending: Sending, { request, by, invoke, deadline }: Send):
       reply,
     );
     const sent = { runId: placed.runId, ...(by !== undefined && { by }) };
-    waitUntil(extend(keeper.tellMessages(session, sent, messagesIn(plan.frames))));
+    waitUntil(extend(keeper.reportMessages(session, sent, messagesIn(plan.frames))));
     // The run has reported its errors.
-    waitUntil(extend(ended.then(() => keeper.tell(body.id)).catch(() => {})));
+    waitUntil(extend(ended.then(() => keeper.report(body.id)).catch(() => {})));
     // A waiting send gets its response now. Its client gets the run from the header.
     if (placed.queued) return reply.response();
     const outcome = await started;

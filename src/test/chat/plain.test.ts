@@ -7,7 +7,7 @@ import { scriptedModel } from '../../testing/scripted-model.ts';
 import { openTab, PlainChat, textOf } from '../fixtures/tab.fixture.ts';
 import { createWorld, modelHandler, type Client } from '../fixtures/world.fixture.ts';
 import { coreOf } from '../../client/session.ts';
-import { isPlainRoute } from '../../client/network/plain-route.ts';
+import { isPlainRoute } from '../../client/sends/plain-route.ts';
 import { DurableSession } from '../../client/session.ts';
 import { DurableChatTransport } from '../../client/chat/transport.ts';
 

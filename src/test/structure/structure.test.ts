@@ -21,6 +21,9 @@ const forServer = [
   'src/server/handler.ts',
 ];
 
+/** The folders of the client, and its two files outside of them. Each imports those after it. */
+const clientLayers = ['chat/', 'session.ts', 'core.ts', 'list/', 'sends/', 'runs/', 'network/'];
+
 /** What the files of a layer import of src, besides their own layer and src/lib. What has no layer imports anything. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   'src/lib/': [],
@@ -33,6 +36,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     ]),
   ),
   'src/server/': forServer,
+  ...Object.fromEntries(
+    clientLayers.map((layer, index) => [
+      `src/client/${layer}`,
+      ['src/protocol/', ...clientLayers.slice(index).map((below) => `src/client/${below}`)],
+    ]),
+  ),
   'src/client/': ['src/protocol/'],
   'src/react/': ['src/client/'],
   'src/testing/': ['src/protocol/', 'src/channel/channel.ts'],

@@ -44,7 +44,7 @@ export class Leader implements Role {
       async subscribe(sessions, how) {
         const [member] = members;
         // The request options can have changed: then all members begin again, each on its new line.
-        const isSame = isFirst || (await member?.asksAlike());
+        const isSame = isFirst || (await member?.matchesLine());
         isFirst = false;
         return isSame && member ? member.subscribe(sessions, how) : true;
       },

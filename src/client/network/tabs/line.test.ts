@@ -113,7 +113,7 @@ function countingTab(
   const subscription = new Subscription({
     runtime: systemRuntime,
     connect: (after, signal, onEvent) =>
-      line().join({ sessionId, subscribe, snapshot, asksAlike: async () => true }, after, signal, onEvent),
+      line().join({ sessionId, subscribe, snapshot, matchesLine: async () => true }, after, signal, onEvent),
     ask: (after, signal) => ask(subscribe, sessionId, after, signal),
     retryDelay: () => 5,
     onConnection({ type }) {

@@ -11,7 +11,7 @@ export interface LineSession {
   /** This session's own GET. */
   readonly subscribe: Subscribe;
   /** Whether its request options still equal the line's. Its headers can have changed. */
-  readonly asksAlike: () => Promise<boolean>;
+  readonly matchesLine: () => Promise<boolean>;
   /** The known state of the session as a snapshot frame, for the tabs that read through this page. */
   readonly snapshot: () => SnapshotFrame | undefined;
 }

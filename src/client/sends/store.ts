@@ -1,13 +1,13 @@
 // The store of the client's state and its connection, with listeners.
 
-import type { DurableChatError } from '../protocol/errors.ts';
-import type { Frame } from '../protocol/frames.ts';
-import type { SessionRun, SessionState } from '../protocol/session-state.ts';
-import { isSame } from './list/equal.ts';
-import type { Connection } from './network/connection.ts';
-import { runsWithStops, unsentOf, type UnsentMessage } from './sends/queries.ts';
-import { emptyClient, type Client, type ClientEvent } from './sends/client-state.ts';
-import { reduce } from './sends/reduce.ts';
+import type { DurableChatError } from '../../protocol/errors.ts';
+import type { Frame } from '../../protocol/frames.ts';
+import type { SessionRun, SessionState } from '../../protocol/session-state.ts';
+import { isSame } from '../../lib/equal.ts';
+import type { Connection } from '../network/connection.ts';
+import { runsWithStops, unsentOf, type UnsentMessage } from './queries.ts';
+import { emptyClient, type Client, type ClientEvent } from './client-state.ts';
+import { reduce } from './reduce.ts';
 
 /** The result of `getSnapshot`: a new object after each change. */
 export interface SessionSnapshot {

@@ -1,9 +1,9 @@
 // Whether a route has sessions, as far as its responses have shown.
 
 import type { Runtime } from '../../lib/runtime.ts';
-import type { ClientStore } from '../store.ts';
+import type { ClientStore } from './store.ts';
 import { until, type Patience } from '../../lib/until.ts';
-import type { Requests } from './requests.ts';
+import type { Requests } from '../network/requests.ts';
 
 /** The state that shows whether a route has sessions. */
 export interface Route {

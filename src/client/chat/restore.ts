@@ -5,7 +5,7 @@ import { idempotencyHeader } from '../../protocol/requests.ts';
 import type { Core } from '../core.ts';
 import { setOwnMessages } from '../list/set-messages.ts';
 import { until } from '../../lib/until.ts';
-import { errorOf, nameOf, type KeptSend } from './storage.ts';
+import { errorOf, nameOf, type KeptSend } from '../sends/storage.ts';
 
 /** How long a new message waits for the session to connect, in milliseconds. */
 const connectWithinMs = 5_000;
