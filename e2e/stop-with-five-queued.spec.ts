@@ -6,6 +6,7 @@ import { test } from './support/test.ts';
 test('Stop stops an answer although five follow-ups wait, and none of them is answered later', async ({
   openTab,
   untilIdle,
+  demo,
 }) => {
   const tab = await openTab();
   const open = openRequests(tab.page.context(), 'POST');
@@ -17,7 +18,10 @@ test('Stop stops an answer although five follow-ups wait, and none of them is an
   await expect(tab.page.getByRole('button', { name: 'Withdraw' })).toHaveCount(5);
   // Over HTTP/1.1 each open POST takes one of six connections.
   await expect.poll(() => open.size).toBeLessThanOrEqual(1);
+  expect(demo.gate.waiting()).toBe(1);
   await tab.stop();
+  // Nothing releases the model: its abort alone ends the wait.
+  await expect.poll(() => demo.gate.waiting()).toBe(0);
   await expectReady([tab]);
   await untilIdle();
   const answers = tab.page.getByRole('article', { name: 'Assistant' });

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 
 export interface Gate {
   readonly url: string;
+  /** How many requests wait. One whose model was aborted is closed. */
+  readonly waiting: () => number;
   /** Releases one request: one that waits, or the next one. */
   readonly release: () => void;
   /** Releases every request until `shut`. */
@@ -38,6 +40,7 @@ export async function startGate(): Promise<Gate> {
   };
   return {
     url: `http://127.0.0.1:${port}`,
+    waiting: () => waiting.size,
     release: () => admit(passes + 1),
     open: () => admit(Infinity),
     shut: () => admit(0),

@@ -15,6 +15,8 @@ const textOf = (message: UIMessage | undefined) =>
 
 describe('useDurableChat', () => {
   let model: ScriptedModel;
+  /** Ends the wait of answers whose text says `hold at`. */
+  let goOn: () => void;
   let world: World;
   let client: Client;
   let root: Root;
@@ -42,7 +44,8 @@ describe('useDurableChat', () => {
   const status = () => container.querySelector('output')?.textContent;
 
   beforeEach(() => {
-    model = scriptedModel();
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    model = scriptedModel({ chunksPerSecond: Infinity, hold: () => held });
     world = createWorld(memoryChannel(), modelHandler(model));
     client = world.client();
     container = document.createElement('div');
@@ -73,8 +76,9 @@ describe('useDurableChat', () => {
   it('G2: unmounting during an answer stops nothing, and the answer is followed when the chat mounts again', async () => {
     root.render(<View id="s" />);
     await expect.poll(() => helpers?.connection).toBe('connected');
-    void helpers.sendMessage({ text: 'count to 80 at 100/s' });
-    await expect.poll(() => texts()[1] ?? '').toContain('10');
+    const question = 'count to 80, hold at 10';
+    void helpers.sendMessage({ text: question });
+    await expect.poll(texts).toEqual([question, numbers(10)]);
     root.render(<p />);
     await expect.poll(status).toBeUndefined();
     root.render(
@@ -82,9 +86,10 @@ describe('useDurableChat', () => {
         <View id="s" />
       </StrictMode>,
     );
-    await expect.poll(() => texts()[1] ?? '').toContain('20');
+    await expect.poll(texts).toEqual([question, numbers(10)]);
     expect(status()).toBe('streaming');
-    await expect.poll(texts).toEqual(['count to 80 at 100/s', numbers(80)]);
+    goOn();
+    await expect.poll(texts).toEqual([question, numbers(80)]);
     await expect.poll(status).toBe('ready');
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([false]);
   });
@@ -98,16 +103,19 @@ describe('useDurableChat', () => {
     }
     root.render(<Switch />);
     await expect.poll(() => helpers?.connection).toBe('connected');
-    void helpers.sendMessage({ text: 'count to 60 at 100/s' });
-    await expect.poll(() => texts()[1] ?? '').toContain('5');
+    const questions = ['count to 60, hold at 5', 'count to 61, hold at 6'] as const;
+    void helpers.sendMessage({ text: questions[0] });
+    await expect.poll(texts).toEqual([questions[0], numbers(5)]);
     change('two');
     await expect.poll(texts).toEqual([]);
-    void helpers.sendMessage({ text: 'count to 61 at 100/s' });
-    await expect.poll(() => texts()[1] ?? '').toContain('5');
+    void helpers.sendMessage({ text: questions[1] });
+    await expect.poll(texts).toEqual([questions[1], numbers(6)]);
     change('one');
-    await expect.poll(texts).toEqual(['count to 60 at 100/s', numbers(60)]);
+    await expect.poll(texts).toEqual([questions[0], numbers(5)]);
+    goOn();
+    await expect.poll(texts).toEqual([questions[0], numbers(60)]);
     change('two');
-    await expect.poll(texts).toEqual(['count to 61 at 100/s', numbers(61)]);
+    await expect.poll(texts).toEqual([questions[1], numbers(61)]);
     await expect.poll(status).toBe('ready');
     expect(model.calls.map(({ aborted }) => aborted)).toEqual([false, false]);
   });
@@ -115,8 +123,8 @@ describe('useDurableChat', () => {
   it('G3: stop aborts the model, keeps the partial answer and returns to ready', async () => {
     root.render(<View id="s" />);
     await expect.poll(() => helpers?.connection).toBe('connected');
-    void helpers.sendMessage({ text: 'count to 1000 at 100/s' });
-    await expect.poll(() => texts()[1] ?? '').toContain('10');
+    void helpers.sendMessage({ text: 'count to 1000, hold at 10' });
+    await expect.poll(() => texts()[1]).toBe(numbers(10));
     const { stopped } = await helpers.stop();
     expect(stopped.length).toBe(1);
     expect(model.calls[0]?.aborted).toBe(true);
@@ -124,7 +132,7 @@ describe('useDurableChat', () => {
     await expect.poll(status).toBe('ready');
     const { messages } = await world.chat.session('s').read();
     await expect.poll(() => helpers.messages).toEqual(messages);
-    expect(texts()[1]).toMatch(/^1 2 3 4 5 6 7 8 9 10/);
+    expect(texts()[1]).toBe(numbers(10));
     await helpers.sendMessage({ text: 'count to 3' });
     await expect.poll(() => texts()[3]).toBe('1 2 3');
   });

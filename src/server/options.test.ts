@@ -14,6 +14,7 @@ import {
   type StoredMessage,
 } from '../index.ts';
 import { durableRoute } from '../next.ts';
+import { textOf } from '../test/fixtures/tab.fixture.ts';
 import { createWorld, sendBody } from '../test/fixtures/world.fixture.ts';
 
 type Custom = UIMessage<{ model: string }, { weather: { degrees: number } }>;
@@ -155,30 +156,42 @@ it('onRunEnd may change its list: the session keeps its messages', async () => {
 });
 
 describe('auth', () => {
-  const answers =
-    (seen: unknown[]) =>
-    (_request: Request, { auth }: { auth: unknown }) => {
-      seen.push(auth);
-      return new ReadableStream<UIMessageChunk>({
-        start(controller) {
-          controller.enqueue({ type: 'finish' });
-          controller.close();
-        },
-      });
-    };
-
   it('is the object that authorize returned for the send, also for one that waited; undefined for true', async () => {
     const users = [{ userId: 'ann', plan: 'pro' }, { userId: 'bob', since: new Date() }, true] as const;
-    const seen: unknown[] = [];
-    let asked = 0;
-    const world = createWorld(memoryChannel(), answers(seen), {
-      authorize: ({ action }) => action === 'send' && users[asked++]!,
-    });
-    const bodies = users.map((_user, index) => sendBody('authorized', String(index)));
+    const texts = ['first', 'second', 'third'];
+    const seen: [string, unknown][] = [];
+    let finish = () => {};
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    const world = createWorld(
+      memoryChannel(),
+      async (request, { auth }) => {
+        const { messages } = (await request.json()) as { messages: UIMessage[] };
+        seen.push([textOf(messages.at(-1)), auth]);
+        return new ReadableStream<UIMessageChunk>({
+          async start(controller) {
+            await held;
+            controller.enqueue({ type: 'finish' });
+            controller.close();
+          },
+        });
+      },
+      { authorize: ({ request }) => users[Number(request.headers.get('x-user'))]! },
+    );
     const url = 'http://durable.test/api/chat';
-    await Promise.all(bodies.map((body) => world.routes.POST(new Request(url, { method: 'POST', body }))));
+    for (const [user, text] of texts.entries()) {
+      const headers = { 'x-user': String(user) };
+      const body = sendBody('authorized', text);
+      await world.routes.POST(new Request(url, { method: 'POST', headers, body }));
+    }
+    // The other two wait for their turn: their requests are over before their handler is called.
+    expect((await world.chat.session('authorized').read()).runs.length).toBe(3);
+    expect(seen).toEqual([['first', users[0]]]);
+    finish();
     await world.settled();
-    expect(seen.length).toBe(3);
-    for (const user of users) expect(seen).toContain(user === true ? undefined : user);
+    expect(seen).toEqual([
+      ['first', users[0]],
+      ['second', users[1]],
+      ['third', undefined],
+    ]);
   });
 });

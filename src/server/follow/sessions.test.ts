@@ -51,7 +51,7 @@ it('a session is shared while it is used, and a little longer', async () => {
   expect(await current()).not.toBe(first);
 });
 
-it('stays until every extension has settled, also one that comes later and one that fails', async () => {
+it('a session stays until every extension has settled, also one that comes later and one that fails', async () => {
   const { time, sessions, current } = open();
   const [first, second] = [task(), task()];
   const session = await sessions.use('s', async (used, extend) => {
@@ -77,7 +77,7 @@ it.each([
       throw new Error('no');
     },
   ],
-])('ends after work that %s', async (_, work) => {
+])('a session ends after work that %s', async (_, work) => {
   const { time, sessions, current } = open();
   const first = await current();
   await expect(sessions.use('s', work)).rejects.toThrow('no');
@@ -85,7 +85,7 @@ it.each([
   expect(await current()).not.toBe(first);
 });
 
-it('counts a viewer until its extensions have settled, and once', async () => {
+it('a viewer counts until its extensions have settled, and once', async () => {
   const { time, sessions } = open();
   const [first, second] = [task(), task()];
   await sessions.view('s', async (_, extend) => void [extend(first.done), extend(second.done)]);
