@@ -25,11 +25,11 @@ const more: UIMessageChunk[] = [
   { type: 'text-delta', id: '1', delta: 'private' },
 ];
 
-const streamOf = (chunks: readonly UIMessageChunk[], isWhole: boolean) =>
+const streamOf = (chunks: readonly UIMessageChunk[]) =>
   new ReadableStream<UIMessageChunk>({
     start(controller) {
       for (const chunk of chunks) controller.enqueue(chunk);
-      if (isWhole) controller.close();
+      controller.close();
     },
   });
 
@@ -59,13 +59,17 @@ describe.each(stores)('a deleted session, on %s', (name, open) => {
   it('gets no end of a continuation whose handler ignored the stop for longer than the deletion waits', async () => {
     const channelOf = open();
     let calls = 0;
-    const world = createWorld(
-      channelOf(),
-      () => (++calls === 1 ? streamOf(call, true) : streamOf(more, false)),
-      {
-        stopGraceMs: 6_500,
-      },
-    );
+    let finish = () => {};
+    const ignoring = () =>
+      new ReadableStream<UIMessageChunk>({
+        start(controller) {
+          for (const chunk of more) controller.enqueue(chunk);
+          finish = () => controller.close();
+        },
+      });
+    const world = createWorld(channelOf(), () => (++calls === 1 ? streamOf(call) : ignoring()), {
+      stopGraceMs: 60_000,
+    });
     const id = `slow-${name}`;
     await (await post(world, { id, messages: [user('u')] })).text();
     const session = world.chat.session(id);
@@ -76,6 +80,7 @@ describe.each(stores)('a deleted session, on %s', (name, open) => {
     const runIds = (await session.read()).runs.map(({ runId }) => runId);
     expect(runIds).toHaveLength(1);
     await session.delete();
+    finish();
     await world.settled();
     const kept = await keptOf(name, channelOf(), id, runIds);
     expect(kept).not.toContain('private');
@@ -111,7 +116,7 @@ describe.each(stores)('a deleted session, on %s', (name, open) => {
           emit();
         },
       },
-      () => streamOf([], true),
+      () => streamOf([]),
     );
     await deleter.chat.session(id).delete();
     await world.settled();
