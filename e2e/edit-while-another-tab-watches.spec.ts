@@ -61,6 +61,8 @@ test('an edit from another tab of the browser needs no other connection, and the
   // The first tab's POST. The tabs share a subscription that began before.
   expect(open.size).toBeLessThanOrEqual(1);
   await editor.edit('count to 2000 at 50/s', 'count to 60 at 50/s');
+  // The edit is shown a moment after it is sent. From then on the old answer is gone.
+  await expect.poll(async () => (await editor.messages())[0]).toEqual(you('count to 60 at 50/s'));
   await editor.forgetAnswers();
   await editor.expectCounted(30);
   expect(open.size).toBeLessThanOrEqual(1);
