@@ -144,11 +144,6 @@ export class Tab {
     await expect(this.#chat.getByRole('status')).toHaveText(words);
   }
 
-  /** `expectNoStepBack` begins here. */
-  async forgetAnswers(): Promise<void> {
-    await this.page.evaluate(() => (window as RecordingWindow).shownAnswers?.splice(0));
-  }
-
   /** Since the page was loaded, no answer has lost a character, not even for one frame. */
   async expectNoStepBack(): Promise<void> {
     const samples = await this.page.evaluate(() => (window as RecordingWindow).shownAnswers ?? []);
