@@ -168,6 +168,21 @@ it('although the page is reloaded before the browser has a connection for its su
   await expect.poll(logged, { timeout: 15_000 }).toEqual(['count to 2', '1 2']);
 });
 
+/** A client whose requests with such a method wait until `connect` is called. */
+function waitingClient(waits: (method: string | undefined) => boolean): {
+  client: Client;
+  connect: () => void;
+} {
+  const client = world.client();
+  let connect = () => {};
+  const connected = new Promise<void>((resolve) => (connect = resolve));
+  const waiting: typeof fetch = async (input, init) => {
+    if (waits(init?.method)) await connected;
+    return client.fetch(input, init);
+  };
+  return { client: { ...client, fetch: waiting }, connect: () => connect() };
+}
+
 it.each(['after it connects', 'although it never connects'])(
   'G5: a send of a new page is posted behind those of the page before, %s',
   async (when) => {
@@ -181,14 +196,8 @@ it.each(['after it connects', 'although it never connects'])(
     await expect.poll(() => [...outbox.entries.values()].join()).toContain('count to 3');
     const left = createStorage(outbox.entries);
     before.close();
-    const client = world.client();
-    let connect = () => {};
-    const connected = new Promise<void>((resolve) => (connect = resolve));
-    const waiting: typeof fetch = async (input, init) => {
-      if (init?.method !== 'POST') await connected;
-      return client.fetch(input, init);
-    };
-    const after = openTab({ ...client, fetch: waiting }, 's', { outbox: left });
+    const { client, connect } = waitingClient((method) => method !== 'POST');
+    const after = openTab(client, 's', { outbox: left });
     tabs.push(after);
     await Promise.resolve();
     void after.chat.sendMessage({ text: 'count to 4' });
@@ -215,14 +224,8 @@ it('G5: a send that is stopped while it waits for the page before is not posted'
   await expect.poll(() => outbox.entries.size).toBe(1);
   const left = createStorage(outbox.entries);
   before.close();
-  const client = world.client();
-  let connect = () => {};
-  const connected = new Promise<void>((resolve) => (connect = resolve));
-  const waiting: typeof fetch = async (input, init) => {
-    await connected;
-    return client.fetch(input, init);
-  };
-  const after = openTab({ ...client, fetch: waiting }, 's', { outbox: left });
+  const { client, connect } = waitingClient(() => true);
+  const after = openTab(client, 's', { outbox: left });
   tabs.push(after);
   const sent = after.chat.sendMessage({ text: 'count to 2' });
   await expect.poll(() => after.session.getSnapshot().unsent).toMatchObject([{ status: 'waiting' }]);
